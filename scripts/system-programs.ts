@@ -1,0 +1,62 @@
+// Programs from the operating system that some test suites need, and how to get them.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+interface SystemProgram {
+  /** Names of the executable, in order of preference. */
+  readonly executables: readonly string[];
+  /** Debian packages that bring it. */
+  readonly debian: readonly string[];
+}
+
+/** One entry for each program that a suite in this repository uses: everything listed here is installed by `npm test`. */
+const PROGRAMS = {} as const satisfies Record<string, SystemProgram>;
+
+export type ProgramName = keyof typeof PROGRAMS;
+
+const programs: Readonly<Record<string, SystemProgram>> = PROGRAMS;
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The path of an installed program, or undefined. Daemons live in sbin, which is not on everybody's PATH. */
+export function locate(name: ProgramName): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  const executables = programs[name]?.executables ?? [];
+  return executables.flatMap((file) => folders.map((folder) => join(folder, file))).find(isExecutable);
+}
+
+/** For `describe.skipIf(isMissing('name'))`. */
+export function isMissing(name: ProgramName): boolean {
+  return locate(name) === undefined;
+}
+
+export function missingPrograms(): ProgramName[] {
+  return (Object.keys(programs) as ProgramName[]).filter(isMissing);
+}
+
+export function debianPackages(names: readonly ProgramName[]): string[] {
+  return names.flatMap((name) => programs[name]?.debian ?? []);
+}
+
+function run(command: string, args: readonly string[]): boolean {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  return spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], env }).status === 0;
+}
+
+/** Installs Debian packages without asking anything; false when this user or this system can't. */
+export function installPackages(packages: readonly string[]): boolean {
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  const apt = (...args: string[]): boolean => {
+    const [command = 'apt-get', ...rest] = [...sudo, 'apt-get', '-qq', ...args];
+    return run(command, rest);
+  };
+  return apt('update') && apt('install', '-y', '--no-install-recommends', ...packages);
+}
