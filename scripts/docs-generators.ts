@@ -1,6 +1,17 @@
 // Names that documents may use in `<!-- generated:NAME -->`, and what writes the text between the marks.
+import {
+  renderFaultTable,
+  renderMessageTable,
+  renderMessageTable2016,
+  renderStatusTable,
+} from '@srup/protocol';
 
 /** Returns Markdown, the same text for the same sources. */
 type Generator = () => string | Promise<string>;
 
-export const generators: Readonly<Record<string, Generator>> = {};
+export const generators: Readonly<Record<string, Generator>> = {
+  'message-table': renderMessageTable,
+  'message-table-2016': renderMessageTable2016,
+  'status-table': renderStatusTable,
+  'fault-table': renderFaultTable,
+};

@@ -1,0 +1,11 @@
+// A version that does not work: it starts, looks well for a moment, and dies during its health check.
+// The agent goes back to the version before.
+const { setTimeout } = globalThis;
+
+console.log('version=3.0.0-broken');
+console.log('demo thermometer 3.0.0-broken started');
+
+setTimeout(() => {
+  console.error('no sensor found');
+  process.exitCode = 1;
+}, 1000);

@@ -1,0 +1,122 @@
+import type { Acted } from '../contract.ts';
+import type { Log } from '../log.ts';
+import type { CommandResult } from '../run/command.ts';
+import { reasonOf } from '../trouble.ts';
+import { ACTION, actionName, endsDevice, isDangerous } from './table.ts';
+
+/** Does an action. Resolves when it is done, rejects when it failed; the signal aborts when time is up or the agent stops. */
+export type ActionHandler = (signal: AbortSignal) => Promise<void> | void;
+
+/** Handlers of a program that has the agent built in. Ids 0 to 255. */
+export interface ActionTable {
+  /** Takes the place of the handler before, of the configured command and of the built-in action of this id. */
+  on(actionId: number, handler: ActionHandler): void;
+  find(actionId: number): ActionHandler | undefined;
+}
+
+export function createActionTable(): ActionTable {
+  const handlers = new Map<number, ActionHandler>();
+  return {
+    on(actionId, handler) {
+      if (!Number.isInteger(actionId) || actionId < 0 || actionId > 0xff) {
+        throw new RangeError(`an action id is 0 to 255, not ${actionId}`);
+      }
+      handlers.set(actionId, handler);
+    },
+    find: (actionId) => handlers.get(actionId),
+  };
+}
+
+export interface ActionPorts {
+  readonly handlers: ActionTable;
+  /** By two hex digits. */
+  readonly commands: Readonly<Record<string, readonly string[]>>;
+  /** Dangerous ones that are obeyed, by two hex digits. */
+  readonly allow: readonly string[];
+  readonly timeoutMs: number;
+  readonly run: (argv: readonly string[], signal: AbortSignal) => Promise<CommandResult>;
+  /** Undefined: all is well; else what is not. */
+  readonly selfTest: () => Promise<string | undefined>;
+  /** Erases software and identity. */
+  readonly selfDestruct: () => Promise<void>;
+  readonly log: Log;
+}
+
+/** P 10.5. Called once a token; the engine sees to that. Rejects with the signal's reason only. */
+export async function doAction(actionId: number, ports: ActionPorts, signal: AbortSignal): Promise<Acted> {
+  const { log, allow } = ports;
+  const action = actionName(actionId);
+  if (isDangerous(actionId) && !allow.includes(action)) {
+    log.warn({ action }, 'dangerous action refused: this device does not allow it');
+    return { outcome: 'failed' };
+  }
+  const handler = findHandler(actionId, ports);
+  if (actionId === ACTION.SELF_DESTRUCT)
+    return { outcome: 'done', afterwards: () => destruct(handler, ports, signal) };
+  if (handler === undefined) return { outcome: 'unknown' };
+  if (!endsDevice(actionId))
+    return { outcome: (await attempt(action, handler, ports, signal)) ? 'done' : 'failed' };
+  const afterwards = async () => {
+    await attempt(action, handler, ports, signal);
+  };
+  return { outcome: 'done', afterwards };
+}
+
+function findHandler(actionId: number, ports: ActionPorts): ActionHandler | undefined {
+  const argv = ports.commands[actionName(actionId)];
+  const builtIn = actionId === ACTION.SELF_TEST ? () => ports.selfTest().then(failIf) : undefined;
+  return ports.handlers.find(actionId) ?? (argv === undefined ? builtIn : commandHandler(argv, ports));
+}
+
+/** The device's own part first; its failure must not keep software and identity alive. */
+async function destruct(
+  handler: ActionHandler | undefined,
+  ports: ActionPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  const action = actionName(ACTION.SELF_DESTRUCT);
+  if (handler !== undefined) await attempt(action, handler, ports, signal).catch(() => false);
+  await ports.selfDestruct();
+}
+
+function commandHandler(argv: readonly string[], ports: ActionPorts): ActionHandler {
+  return async (signal) => {
+    const { failure, complaint } = await ports.run(argv, signal);
+    if (failure !== undefined) failIf(complaint === '' ? failure : `${failure}: ${complaint}`);
+  };
+}
+
+function failIf(failure: string | undefined): void {
+  if (failure !== undefined) throw new Error(failure);
+}
+
+/** False: it failed, or took too long. */
+async function attempt(
+  action: string,
+  handler: ActionHandler,
+  { timeoutMs, log }: ActionPorts,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const late = AbortSignal.timeout(timeoutMs);
+  const either = AbortSignal.any([signal, late]);
+  try {
+    await Promise.race([Promise.resolve(handler(either)), aborted(either)]);
+    log.info({ action }, 'action done');
+    return true;
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn({ action, reason: late.aborted ? 'time is up' : reasonOf(error) }, 'action failed');
+    return false;
+  }
+}
+
+/** Rejects when the signal aborts: a handler may not heed it. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abandon = () => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) abandon();
+    else signal.addEventListener('abort', abandon, { once: true });
+  });
+}

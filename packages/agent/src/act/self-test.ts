@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { writeFileAtomic } from '@srup/node';
+import type { Clock } from '@srup/protocol';
+import type { RunningSoftware } from '../contract.ts';
+import { reasonOf } from '../trouble.ts';
+
+export interface SelfTestPorts {
+  readonly folder: string;
+  readonly running: () => RunningSoftware;
+  readonly clock: Clock;
+}
+
+/** A clock before this was never set: 1 January 2025, ms since 1970. */
+const EARLIEST_TIME = Date.UTC(2025, 0, 1);
+
+/** Action 05 (P 10.5). Undefined: all is well; else what is not, in one sentence part. */
+export async function testSelf({ folder, running, clock }: SelfTestPorts): Promise<string | undefined> {
+  try {
+    await writeFileAtomic(join(folder, 'self-test'), String(clock.now()));
+  } catch (error) {
+    return `the folder of the software can't be written (${reasonOf(error)})`;
+  }
+  if (running().program === 'restarting') return 'the program does not stay alive';
+  return clock.now() < EARLIEST_TIME ? 'the clock is not set' : undefined;
+}

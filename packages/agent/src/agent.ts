@@ -1,0 +1,163 @@
+import { FolderLockedError, lockFolder, makePrivateFolder, systemClock, systemRandom } from '@srup/node';
+import type { Clock, DeviceFacts, Identity, Random } from '@srup/protocol';
+import type { AgentConfig } from './config.ts';
+import type { OpenPerformers, Performers, ProgramReport } from './contract.ts';
+import { serveControl, type Ask } from './control.ts';
+import { defer } from './deferred.ts';
+import type { EnrolmentTools } from './enrol/enrol.ts';
+import { homeAt, type Home } from './home.ts';
+import { liveOn, type Life, type LifeEvent } from './life.ts';
+import type { Log } from './log.ts';
+import type { MqttTuning } from './session.ts';
+import { describeStatus, type AgentStatus } from './status.ts';
+import { AgentError, reasonOf } from './trouble.ts';
+import { realDisk, type Disk } from './vault/disk.ts';
+import { AGENT_VERSION } from './version.ts';
+
+export type AgentEvent = LifeEvent;
+
+export interface AgentOptions {
+  readonly config: AgentConfig;
+  /** Home folder; made when it is not there. One agent works in it at a time. */
+  readonly home: string;
+  readonly log: Log;
+  readonly openPerformers: OpenPerformers;
+  readonly onEvent?: (event: AgentEvent) => void;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly disk?: Disk;
+  readonly mqtt?: MqttTuning;
+  readonly enrolmentBackoff?: EnrolmentTools['backoff'];
+}
+
+export interface RunningAgent {
+  /** Resolves when the server has accepted this device, now or before; never, if it doesn't. */
+  readonly joined: Promise<void>;
+  /** Resolves when the agent is stopped; rejects with `AgentError` when it can't go on and a person has to help. */
+  readonly ended: Promise<void>;
+  status(): AgentStatus;
+  /** Asks to join; a device that gave up its identity enrols anew first. */
+  join(): Promise<void>;
+  leave(what: 'resign' | 'deregister'): Promise<void>;
+  readonly report: ProgramReport;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the program that the device holds, and then, beside it and without end: enrol, join, obey. Resolves when
+ * the program runs. `AgentError`: another agent works in the folder, or the folder can't be used.
+ */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const home = homeAt(options.home);
+  await makePrivateFolder(home.folder);
+  const lock = await lockHome(home);
+  try {
+    return await startIn(home, options, () => lock.release());
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function lockHome(home: Home) {
+  try {
+    return await lockFolder(home.folder);
+  } catch (error) {
+    if (!(error instanceof FolderLockedError)) throw error;
+    throw new AgentError(
+      `another agent works already: ${error.message}`,
+      'Stop it first, or use another --home.',
+      error,
+    );
+  }
+}
+
+async function startIn(
+  home: Home,
+  options: AgentOptions,
+  release: () => Promise<void>,
+): Promise<RunningAgent> {
+  const { config, log, clock = systemClock, random = systemRandom, disk = realDisk } = options;
+  const startedAt = clock.now();
+  const stopping = new AbortController();
+  const joined = defer<void>();
+  let life: Life | undefined;
+
+  // The program may speak before the state is read: it waits.
+  const alive = defer<Life>();
+  const report: ProgramReport = async (dataId, data) => {
+    const { begun, session } = await alive.promise;
+    await begun;
+    return (await session()?.engine.report(dataId, data)) ?? 'unjoined';
+  };
+  const performers = options.openPerformers({
+    ...{ config, home, log, clock, random, report },
+    get ca() {
+      return life?.session()?.credentials.ca ?? '';
+    },
+    eraseIdentity: async () => {
+      await life?.erase();
+    },
+  });
+  await performers.start();
+
+  function onEvent(event: LifeEvent): void {
+    if (event.what === 'join') {
+      log.info({ phase: event.phase }, 'standing with the server');
+      if (event.phase === 'joined') joined.resolve();
+    }
+    options.onEvent?.(event);
+  }
+
+  const { mqtt, enrolmentBackoff } = options;
+  const current = (life = liveOn({
+    ...{ config, home, log, clock, random, disk, performers, onEvent },
+    facts: (self) => factsOf(self, config, performers),
+    signal: stopping.signal,
+    ...(mqtt && { mqtt }),
+    ...(enrolmentBackoff && { enrolmentBackoff }),
+  }));
+  alive.resolve(current);
+  const status = () => describeStatus(current, performers, config, startedAt);
+
+  async function answer(ask: Ask): Promise<AgentStatus> {
+    if (ask === 'join') await current.join();
+    else if (ask !== 'status') await current.leave(ask);
+    return status();
+  }
+  const control = await serveControl(home.socket, answer).catch((error: unknown) => {
+    log.warn({ reason: reasonOf(error) }, 'this agent can not be asked for its status');
+  });
+
+  const ended = current.over.finally(async () => {
+    await performers.stop();
+    await control?.close();
+    await release();
+  });
+  ended.catch(() => undefined); // told to who waits for it
+  return {
+    joined: joined.promise,
+    ended,
+    status,
+    join: current.join,
+    leave: current.leave,
+    report,
+    stop: async () => {
+      stopping.abort();
+      await ended.catch(() => undefined);
+    },
+  };
+}
+
+function factsOf(self: Identity, config: AgentConfig, performers: Performers): DeviceFacts {
+  const { digest, program } = performers.running();
+  const platform = `${process.platform} ${process.arch}; node ${process.versions.node}`;
+  return {
+    self,
+    // A key service that proves itself to this agent is ours, and so is its default server (P 10.6).
+    serverSpeaksProfile: true,
+    identification: `srup-agent/${AGENT_VERSION} (${platform}) ${program}${digest === undefined ? '' : ` ${digest}`}`,
+    allowHttp: config.fetch.allowHttp,
+    ...(config.fetch.hosts && { hosts: config.fetch.hosts }),
+  };
+}

@@ -1,0 +1,99 @@
+/** How `srup agent status` and its sisters speak with a running agent: a socket in the agent's own folder. */
+import { chmod, rm } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
+import { AgentError, codeOf, reasonOf } from './trouble.ts';
+
+export const ASKABLE = ['status', 'join', 'resign', 'deregister'] as const;
+/** What can be asked of a running agent. */
+export type Ask = (typeof ASKABLE)[number];
+
+type Reply =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
+
+/** A Unix socket's path has room for this many bytes. */
+const MAX_PATH_BYTES = 107;
+const MAX_ASK_BYTES = 100;
+const MAX_REPLY_BYTES = 2 ** 20;
+const TIMEOUT_MS = 10_000;
+
+export interface Control {
+  close(): Promise<void>;
+}
+
+/**
+ * Listens for one question a connection, one JSON line each way. Only the owner gets at the socket: the folder is
+ * closed to others.
+ */
+export async function serveControl(path: string, answer: (ask: Ask) => Promise<unknown>): Promise<Control> {
+  checkPath(path);
+  await rm(path, { force: true }); // of an agent that was killed; the folder's lock is ours
+  const server = createServer((socket) => {
+    readLine(socket, MAX_ASK_BYTES)
+      .then(async (line): Promise<Reply> => {
+        const ask = ASKABLE.find((known) => known === line);
+        if (ask === undefined) return { ok: false, message: 'this agent does not know that question' };
+        return { ok: true, value: await answer(ask) };
+      })
+      .catch((error: unknown): Reply => ({ ok: false, message: reasonOf(error) }))
+      .then((reply) => socket.end(`${JSON.stringify(reply)}\n`))
+      .catch(() => socket.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  await chmod(path, 0o600);
+  server.unref();
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+      }),
+  };
+}
+
+/** Asks a running agent. Undefined when none runs there. `AgentError` when it says no. */
+export async function askAgent(path: string, ask: Ask): Promise<{ value: unknown } | undefined> {
+  checkPath(path);
+  let line: string;
+  try {
+    const socket = connect(path);
+    socket.write(`${ask}\n`);
+    line = await readLine(socket, MAX_REPLY_BYTES);
+    socket.destroy();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ECONNREFUSED') return undefined;
+    throw new AgentError(`the agent does not answer: ${reasonOf(error)}`, undefined, error);
+  }
+  const reply = JSON.parse(line) as Reply;
+  if (!reply.ok) throw new AgentError(reply.message);
+  return { value: reply.value };
+}
+
+function checkPath(path: string): void {
+  if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return;
+  throw new AgentError(
+    `the path of the home folder is too long for its socket: ${path}`,
+    `Choose a shorter one: a socket's path has at most ${MAX_PATH_BYTES} bytes.`,
+  );
+}
+
+function readLine(socket: Socket, maxBytes: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error('no answer in time')));
+    socket.once('error', reject);
+    socket.once('close', () => {
+      reject(new Error('the connection ended early'));
+    });
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end !== -1) resolve(text.slice(0, end));
+      else if (text.length > maxBytes) socket.destroy(new Error('too long'));
+    });
+  });
+}

@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DeviceEffect, DeviceInput, TokenKey } from '@srup/protocol';
+import type { Performers } from '../contract.ts';
+import type { Log } from '../log.ts';
+import { reasonOf } from '../trouble.ts';
+import { tokenPrefix } from './refusals.ts';
+
+/** Effects that take their time and come back as inputs. */
+type Performed = Extract<DeviceEffect, { readonly do: 'fetch' | 'install' | 'act' | 'deliver' }>;
+
+export interface Workshop {
+  perform(effect: Performed): void;
+  /** Aborts what runs and waits for its end. */
+  stop(): Promise<void>;
+}
+
+/** What a performer made of an effect: the input for the exchange, and what is done after its answer left. */
+interface Outcome {
+  readonly input: DeviceInput;
+  readonly afterwards?: () => Promise<void>;
+}
+
+export interface WorkshopTools {
+  readonly performers: Performers;
+  readonly log: Log;
+  /** Commits an outcome; rejects with `StoreError` when it can't be committed now. */
+  readonly tell: (input: DeviceInput) => Promise<void>;
+  /** Resolves when the answer with this token left, or its time is over. */
+  readonly answered: (token: TokenKey) => Promise<void>;
+}
+
+/** Between tries to commit an outcome on a full disk. */
+const COMMIT_AGAIN_MS = 5_000;
+
+/**
+ * Performs effects, each kind one after another: two downloads share one folder, two installations one slot. A
+ * download does not hold up an installation. An effect that is under way is not begun a second time.
+ */
+export function makeWorkshop({ performers, log, tell, answered }: WorkshopTools): Workshop {
+  const stopping = new AbortController();
+  const lanes = new Map<Performed['do'], Promise<void>>();
+  const underWay = new Set<string>();
+
+  async function work(effect: Performed): Promise<void> {
+    try {
+      const { input, afterwards } = await outcomeOf(effect);
+      await tellUntilKept(input);
+      if (afterwards === undefined) return;
+      await answered(effect.token);
+      await afterwards();
+    } catch (error) {
+      // Stopped: the same effect is owed at the next start.
+      if (!stopping.signal.aborted)
+        log.error({ effect: effect.do, reason: reasonOf(error) }, 'an effect went wrong');
+    }
+  }
+
+  async function tellUntilKept(input: DeviceInput): Promise<void> {
+    for (;;) {
+      try {
+        await tell(input);
+        return;
+      } catch (error) {
+        log.error({ reason: reasonOf(error), retryMs: COMMIT_AGAIN_MS }, 'an outcome could not be kept');
+        await sleep(COMMIT_AGAIN_MS, undefined, { signal: stopping.signal });
+      }
+    }
+  }
+
+  async function outcomeOf(effect: Performed): Promise<Outcome> {
+    try {
+      return await run(performers, effect, stopping.signal);
+    } catch (error) {
+      stopping.signal.throwIfAborted();
+      const { do: what, token } = effect;
+      log.error(
+        { effect: what, token: tokenPrefix(token), reason: reasonOf(error) },
+        'a performer threw; it counts as failed',
+      );
+      return { input: failureOf(effect) };
+    }
+  }
+
+  return {
+    perform: (effect) => {
+      if (stopping.signal.aborted) return;
+      const name = `${effect.do} ${effect.token}`;
+      if (underWay.has(name)) return;
+      underWay.add(name);
+      const before = lanes.get(effect.do) ?? Promise.resolve();
+      const after = before
+        .then(() => (stopping.signal.aborted ? undefined : work(effect)))
+        .finally(() => underWay.delete(name));
+      lanes.set(effect.do, after);
+    },
+    stop: async () => {
+      stopping.abort();
+      await Promise.all(lanes.values());
+    },
+  };
+}
+
+async function run(performers: Performers, effect: Performed, signal: AbortSignal): Promise<Outcome> {
+  const { token } = effect;
+  switch (effect.do) {
+    case 'fetch':
+      return { input: { on: 'fetched', token, outcome: await performers.fetch(effect, signal) } };
+    case 'install':
+      return { input: { on: 'installed', token, ...(await performers.install(effect, signal)) } };
+    case 'act': {
+      const { outcome, afterwards } = await performers.act(effect, signal);
+      return { input: { on: 'acted', token, outcome }, ...(afterwards && { afterwards }) };
+    }
+    case 'deliver':
+      return { input: { on: 'delivered', token, outcome: await performers.deliver(effect, signal) } };
+  }
+}
+
+function failureOf(effect: Performed): DeviceInput {
+  const { token } = effect;
+  switch (effect.do) {
+    case 'fetch':
+      return { on: 'fetched', token, outcome: 'no-file' };
+    case 'install':
+      return { on: 'installed', token, outcome: 'reverted' };
+    case 'act':
+      return { on: 'acted', token, outcome: 'failed' };
+    case 'deliver':
+      return { on: 'delivered', token, outcome: 'unknown' };
+  }
+}

@@ -1,0 +1,135 @@
+/** How the engine's memory looks in the store. */
+import {
+  EMPTY_WINDOW,
+  fromBase64Url,
+  toBase64Url,
+  type Counters,
+  type DeviceState,
+  type MessageType,
+  type ReplayWindow,
+  type TokenKey,
+} from '@srup/protocol';
+import type { Value } from '../vault/journal.ts';
+import type { Store } from '../vault/store.ts';
+
+/** What is known of the server, beside the exchanges (P 5). */
+export interface PeerRecord {
+  /** Last number sent to it. */
+  readonly sent: bigint;
+  readonly window: ReplayWindow;
+  /** When its last message was accepted, ms since 1970. */
+  readonly heardAt?: number;
+}
+
+/** A signed message on its way: these very bytes leave, however often it takes. */
+export interface OutboxEntry {
+  /** Order of leaving. */
+  readonly n: number;
+  readonly topic: string;
+  readonly bytes: Uint8Array;
+  readonly type: MessageType;
+  readonly token: TokenKey;
+}
+
+/** Pending changes of one commit. */
+export type Draft = Map<string, Value | undefined>;
+
+const PEER = 'peer';
+const JOIN = 'join';
+const OPEN = 'open/';
+const FINISHED = 'finished/';
+const OUTBOX = 'outbox/';
+const CLOCK = 'clock';
+const BOOT = 'boot';
+
+export function countersOf({ sent, window }: PeerRecord): Counters {
+  return { sent, highest: window.highest };
+}
+
+export function readPeer(store: Store): PeerRecord {
+  const stored = store.get(PEER) as
+    { sent: string; highest: string; seen: string; heardAt?: number } | undefined;
+  if (stored === undefined) return { sent: 0n, window: EMPTY_WINDOW };
+  const { sent, highest, seen, heardAt } = stored;
+  const window = { highest: BigInt(highest), seen: BigInt(seen) };
+  return { sent: BigInt(sent), window, ...(heardAt !== undefined && { heardAt }) };
+}
+
+export function writePeer(draft: Draft, { sent, window, heardAt }: PeerRecord): void {
+  const numbers = { sent: String(sent), highest: String(window.highest), seen: String(window.seen) };
+  draft.set(PEER, { ...numbers, ...(heardAt !== undefined && { heardAt }) });
+}
+
+/** The state is plain JSON by its contract. `initial`: what a device knows before its first message. */
+export function readState(store: Store, initial: DeviceState): DeviceState {
+  const join = store.get(JOIN) as DeviceState['join'] | undefined;
+  return {
+    ...initial,
+    ...(join && { join }),
+    open: Object.fromEntries(store.under(OPEN)) as unknown as DeviceState['open'],
+    finished: Object.fromEntries(store.under(FINISHED)) as unknown as DeviceState['finished'],
+  };
+}
+
+/** Only what changed: states share what did not. */
+export function writeState(draft: Draft, before: DeviceState, after: DeviceState): void {
+  if (after.join !== before.join) draft.set(JOIN, after.join as unknown as Value);
+  writeRecord(draft, OPEN, before.open, after.open);
+  writeRecord(draft, FINISHED, before.finished, after.finished);
+}
+
+function writeRecord(
+  draft: Draft,
+  prefix: string,
+  before: Readonly<Record<string, object>>,
+  after: Readonly<Record<string, object>>,
+): void {
+  if (before === after) return;
+  for (const [token, value] of Object.entries(after)) {
+    if (!Object.hasOwn(before, token) || before[token] !== value) draft.set(prefix + token, value as Value);
+  }
+  for (const token of Object.keys(before)) {
+    if (!Object.hasOwn(after, token)) draft.set(prefix + token, undefined);
+  }
+}
+
+export function readOutbox(store: Store): OutboxEntry[] {
+  return store
+    .under(OUTBOX)
+    .map(([n, stored]) => {
+      const { topic, bytes, type, token } = stored as {
+        topic: string;
+        bytes: string;
+        type: MessageType;
+        token: string;
+      };
+      return { n: Number(n), topic, bytes: fromBase64Url(bytes) as Uint8Array, type, token };
+    })
+    .sort((a, b) => a.n - b.n);
+}
+
+export function writeOutgoing(draft: Draft, { n, topic, bytes, type, token }: OutboxEntry): void {
+  draft.set(OUTBOX + n, { topic, bytes: toBase64Url(bytes), type, token });
+}
+
+export function removeOutgoing(draft: Draft, n: number): void {
+  draft.set(OUTBOX + n, undefined);
+}
+
+/** Latest time that was ever committed, ms since 1970. */
+export function readClockFloor(store: Store): number {
+  return (store.get(CLOCK) as number | undefined) ?? 0;
+}
+
+export function writeClockFloor(draft: Draft, floor: number): void {
+  draft.set(CLOCK, floor);
+}
+
+/** Which start of the system the last commit was made in. */
+export function readBoot(store: Store): string | undefined {
+  return store.get(BOOT) as string | undefined;
+}
+
+export function writeBoot(draft: Draft, boot: string): void {
+  draft.set(BOOT, boot);
+}

@@ -1,0 +1,110 @@
+import { request, type RequestOptions } from 'node:https';
+import * as v from 'valibot';
+import { explainConnection } from './trouble.ts';
+
+/** Bytes of an answer; the largest honest one holds two certificates. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+const TIMEOUT_MS = 20_000;
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  /** The service's own words about a refusal. */
+  readonly said: string;
+  readonly retryAfterMs?: number;
+}
+
+/** The key service over HTTPS (P 8): JSON both ways, no redirects. */
+export interface KeyService {
+  readonly url: string;
+  call(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer>;
+}
+
+/** `ca`: PEM of what is trusted; absent: what the system trusts. `now` for messages about clocks. */
+export function keyServiceAt(
+  url: string,
+  ca: string | undefined,
+  now: () => number,
+  signal: AbortSignal,
+): KeyService {
+  return {
+    url,
+    call: async (method, path, body) => {
+      const options: RequestOptions = {
+        method,
+        minVersion: 'TLSv1.2',
+        agent: false, // one connection a call: enrolment happens once in a life
+        signal,
+        ...(ca !== undefined && { ca }),
+        ...(body && { headers: { 'content-type': 'application/json' } }),
+      };
+      try {
+        return await exchange(`${url.replace(/\/+$/, '')}/KeyEx${path}`, options, body);
+      } catch (error) {
+        signal.throwIfAborted();
+        throw explainConnection(error, url, now());
+      }
+    },
+  };
+}
+
+function exchange(url: string, options: RequestOptions, body: object | undefined): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, options, (incoming) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      incoming.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size > MAX_ANSWER_BYTES)
+          incoming.destroy(new Error(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`));
+      });
+      incoming.once('error', reject);
+      incoming.once('end', () => {
+        const value = parse(Buffer.concat(chunks).toString());
+        const wait = Number(incoming.headers['retry-after']);
+        resolve({
+          status: incoming.statusCode ?? 0,
+          body: value,
+          said: wordsOf(value),
+          ...(Number.isFinite(wait) && wait >= 0 && { retryAfterMs: wait * 1000 }),
+        });
+      });
+    });
+    outgoing.setTimeout(TIMEOUT_MS, () =>
+      outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)),
+    );
+    outgoing.once('error', reject);
+    outgoing.end(body && JSON.stringify(body));
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const errorBody = v.union([
+  v.pipe(
+    v.object({ error: v.object({ message: v.string() }) }),
+    v.transform(({ error }) => error.message),
+  ),
+  v.pipe(
+    v.object({ message: v.string() }),
+    v.transform(({ message }) => message),
+  ),
+  v.pipe(
+    v.object({ error: v.string() }),
+    v.transform(({ error }) => error),
+  ),
+]);
+/** Letters of a stranger's words that are shown. */
+const MAX_WORDS = 300;
+
+function wordsOf(body: unknown): string {
+  const words = v.safeParse(errorBody, body);
+  return words.success ? words.output.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_WORDS) : '';
+}

@@ -1,0 +1,148 @@
+/** The life of a device as its server knows it: one identity after the other, from enrolment to the end. */
+import { rm } from 'node:fs/promises';
+import type { Clock, DeviceFacts, Identity, Random } from '@srup/protocol';
+import type { AgentConfig } from './config.ts';
+import type { Performers } from './contract.ts';
+import { defer, type Deferred } from './deferred.ts';
+import type { EngineEvent } from './engine/engine.ts';
+import { enrol, type EnrolmentTools } from './enrol/enrol.ts';
+import { keepRenewed } from './enrol/renew.ts';
+import type { Home } from './home.ts';
+import type { Log } from './log.ts';
+import { openSession, type LinkEvent, type Session, type MqttTuning } from './session.ts';
+import { AgentError } from './trouble.ts';
+import type { Disk } from './vault/disk.ts';
+import { loadCredentials, type Credentials } from './vault/identity.ts';
+import { clearLeft, giveUpIdentity, markLeft, readLeft, type Left } from './vault/left.ts';
+
+export type LifeEvent = EngineEvent | LinkEvent | { readonly what: 'enrolled'; readonly id: string };
+
+export interface LifeTools {
+  readonly config: AgentConfig;
+  readonly home: Home;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly performers: Performers;
+  readonly facts: (self: Identity) => DeviceFacts;
+  readonly onEvent: (event: LifeEvent) => void;
+  readonly signal: AbortSignal;
+  readonly mqtt?: MqttTuning;
+  readonly enrolmentBackoff?: EnrolmentTools['backoff'];
+}
+
+export interface Life {
+  /** Resolves as soon as it is known who this device is, or that it is nobody yet. */
+  readonly begun: Promise<void>;
+  /** Until the signal. `AgentError`: a person has to help. */
+  readonly over: Promise<void>;
+  session(): Session | undefined;
+  /** The identity was given up, and nobody has said yet that there shall be another. */
+  isUnregistered(): boolean;
+  join(): Promise<void>;
+  leave(what: 'resign' | 'deregister'): Promise<void>;
+  /** Action 09 (P 10.5): the identity is forgotten for good. */
+  erase(): Promise<void>;
+}
+
+export function liveOn(tools: LifeTools): Life {
+  const { config, home, log, clock, signal } = tools;
+  let session: Session | undefined;
+  /** How the present identity ends; undefined: with the agent. */
+  let end: Deferred<Left['how'] | undefined> | undefined;
+  /** A device that is nobody waits for it. */
+  let told: Deferred<void> | undefined;
+  const begun = defer<void>();
+  signal.addEventListener('abort', () => {
+    end?.resolve(undefined);
+    told?.resolve();
+  });
+
+  async function live(): Promise<void> {
+    while (!signal.aborted) {
+      await comeBack();
+      const credentials = await becomeSomebody();
+      if (credentials === undefined) return;
+      const how = await spend(credentials);
+      if (how === undefined) return;
+      await giveUpIdentity(home, { how, at: clock.now() });
+      log.warn({ id: credentials.identity.id, how }, 'the identity of this device is forgotten');
+    }
+  }
+
+  /** A device that gave up its identity waits to be told, unless it is to register anew by itself (P 10.8). */
+  async function comeBack(): Promise<void> {
+    const left = await readLeft(home);
+    if (left === undefined) return;
+    await giveUpIdentity(home, left); // a power cut may have come in between
+    if (left.how === 'erased' || config.rejoin === 'no') {
+      log.info({}, 'unregistered: "srup agent join" makes this device register again');
+      told = defer();
+      begun.resolve();
+      if (signal.aborted) told.resolve();
+      await told.promise;
+      told = undefined;
+    }
+    if (!signal.aborted) await clearLeft(home);
+  }
+
+  /** Undefined when the agent stops before that. */
+  async function becomeSomebody(): Promise<Credentials | undefined> {
+    if (signal.aborted) return undefined;
+    const known = await loadCredentials(home);
+    if (known !== undefined) return known;
+    begun.resolve();
+    await rm(home.state, { recursive: true, force: true }); // of an identity that is no more
+    const { random, enrolmentBackoff } = tools;
+    const backoff = enrolmentBackoff === undefined ? {} : { backoff: enrolmentBackoff };
+    try {
+      const credentials = await enrol(config, home, { log, clock, random, signal, ...backoff });
+      tools.onEvent({ what: 'enrolled', id: credentials.identity.id });
+      return credentials;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  async function spend(credentials: Credentials): Promise<Left['how'] | undefined> {
+    end = defer();
+    const open = await openSession(credentials, { ...tools, onEvent });
+    session = open;
+    begun.resolve();
+    const renewal = keepRenewed(open, home, config, tools);
+    if (signal.aborted) end.resolve(undefined);
+    const how = await end.promise;
+    renewal.stop();
+    session = undefined;
+    await open.close();
+    return how;
+  }
+
+  function onEvent(event: EngineEvent | LinkEvent): void {
+    if (event.what === 'dropped') end?.resolve('deregistered');
+    tools.onEvent(event);
+  }
+
+  return {
+    begun: begun.promise,
+    over: live().finally(() => {
+      begun.resolve();
+    }),
+    session: () => session,
+    isUnregistered: () => told !== undefined,
+    join: async () => {
+      told?.resolve();
+      await session?.engine.join();
+    },
+    leave: async (what) => {
+      if (session === undefined) throw new AgentError('this device is not registered');
+      await session.engine.leave(what);
+    },
+    erase: async () => {
+      await markLeft(home, { how: 'erased', at: clock.now() });
+      end?.resolve('erased');
+    },
+  };
+}

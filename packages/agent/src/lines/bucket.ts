@@ -1,0 +1,25 @@
+export interface BucketSize {
+  /** Tokens that come back each second. */
+  readonly perSecond: number;
+  /** Tokens at the beginning, and at most. */
+  readonly burst: number;
+}
+
+export interface TokenBucket {
+  /** True: one was there and is taken. `now` in ms, monotonic. */
+  take(now: number): boolean;
+}
+
+export function createTokenBucket({ perSecond, burst }: BucketSize, start: number): TokenBucket {
+  let tokens = burst;
+  let filledAt = start;
+  return {
+    take(now) {
+      tokens = Math.min(burst, tokens + ((now - filledAt) / 1000) * perSecond);
+      filledAt = now;
+      if (tokens < 1) return false;
+      tokens -= 1;
+      return true;
+    },
+  };
+}

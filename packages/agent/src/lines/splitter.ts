@@ -1,0 +1,56 @@
+export interface LineSplitter {
+  /** Lines that this chunk ends, without their ends. */
+  push(chunk: Uint8Array): string[];
+}
+
+/** Longest line that is taken, in bytes. A data value has to fit a message (65,535 bytes) with room to spare. */
+export const MAX_LINE_BYTES = 16 * 1024;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+
+/**
+ * Cuts output into lines, as UTF-8 (foreign bytes become U+FFFD). Memory stays bounded: of a longer line nothing is
+ * kept, and `onLong` is told once.
+ */
+export function createLineSplitter(onLong: () => void): LineSplitter {
+  let kept: Uint8Array[] = [];
+  let size = 0;
+  let isLong = false;
+
+  function keep(piece: Uint8Array): void {
+    if (isLong) return;
+    size += piece.length;
+    if (size <= MAX_LINE_BYTES) {
+      kept.push(piece);
+      return;
+    }
+    isLong = true;
+    kept = [];
+    onLong();
+  }
+
+  function take(): string | undefined {
+    const line = Buffer.concat(kept);
+    const isWhole = !isLong;
+    kept = [];
+    size = 0;
+    isLong = false;
+    return isWhole
+      ? line.toString('utf8', 0, line.at(-1) === RETURN ? line.length - 1 : line.length)
+      : undefined;
+  }
+
+  return {
+    push(chunk) {
+      const lines: string[] = [];
+      let from = 0;
+      for (let to = chunk.indexOf(NEWLINE); to !== -1; from = to + 1, to = chunk.indexOf(NEWLINE, from)) {
+        keep(chunk.subarray(from, to));
+        const line = take();
+        if (line !== undefined) lines.push(line);
+      }
+      if (from < chunk.length) keep(chunk.slice(from));
+      return lines;
+    },
+  };
+}

@@ -1,0 +1,151 @@
+import type { Surroundings } from '../contract.ts';
+import { createProgramOutput, type ProgramOutput } from '../lines/output.ts';
+import type { FetchPorts, OnProgress } from '../update/fetch.ts';
+import { type InstallStep, SoftwareSwitch } from '../update/install.ts';
+import { collectPartials } from '../update/partial.ts';
+import { openRecord } from '../update/record.ts';
+import { openSlots, type Slots } from '../update/slots.ts';
+import { openTransport } from '../update/transport.ts';
+import { type CommandResult, runCommand } from './command.ts';
+import { makeEnvironment } from './environment.ts';
+import { adoptFactory } from './factory.ts';
+import { createFileInstaller } from './file-installer.ts';
+import { type Folders, openFolders } from './folders.ts';
+import { judgeHealth } from './health.ts';
+import type { Installer } from './installer.ts';
+import { replaceMark } from './orphans.ts';
+import { createProcessInstaller } from './process-installer.ts';
+import { createSupervisor, type Supervisor } from './supervisor.ts';
+
+export interface Listeners {
+  readonly onProgress?: OnProgress | undefined;
+  readonly onStep?: ((step: InstallStep, digest: string) => void | Promise<void>) | undefined;
+}
+
+/** The performers' parts, put together over folders that are in order. */
+export interface Parts {
+  readonly folders: Folders;
+  readonly slots: Slots;
+  readonly fetch: FetchPorts;
+  readonly supervisor: Supervisor;
+  readonly output: ProgramOutput;
+  readonly installer: Installer;
+  readonly switch: SoftwareSwitch;
+  readonly run: RunConfigured;
+}
+
+/** Runs a command of the configuration, within the time that it gives. */
+export type RunConfigured = (
+  argv: readonly string[],
+  options: { readonly timeoutMs: number; readonly input?: Uint8Array; readonly signal: AbortSignal },
+) => Promise<CommandResult>;
+
+const MS = 1000;
+const FETCH_BACKOFF = { leastMs: 500, mostMs: 60_000 };
+/** Unfinished downloads that are kept for another try. */
+const SPARE_PARTIALS = 2;
+
+/** The one place where the performers' parts meet. */
+export async function assemble(surroundings: Surroundings, listeners: Listeners): Promise<Parts> {
+  const { config, home, log, clock, random } = surroundings;
+  const { software, health } = config;
+  const folders = await openFolders(home.software);
+  const slots = await openSlots(folders.slots);
+  await collectPartials(folders.downloads, new Set(), SPARE_PARTIALS);
+  const stopMs = software.stopSeconds * MS;
+  const { mark, ended } = await replaceMark(folders.mark, stopMs);
+  if (ended > 0) log.warn({ ended }, 'processes of an agent that was killed were ended');
+
+  const context = { cwd: folders.work, env: makeEnvironment(process.env, software.env, mark) };
+  const run: RunConfigured = (argv, options) => runCommand(argv, { ...context, ...options });
+  const output = createProgramOutput({ types: config.data.types, report: surroundings.report, clock, log });
+  const supervisor = createSupervisor({
+    ...context,
+    stopMs,
+    backoff: { leastMs: software.restart.leastSeconds * MS, mostMs: software.restart.mostSeconds * MS },
+    clock,
+    random,
+    log,
+    onOutput: output.take,
+  });
+  const installer = chooseInstaller(surroundings, supervisor, run);
+  const record = openRecord(folders.record, log);
+  const factory = software.factory ?? (software.installer === 'file' ? software.target : undefined);
+  if (factory !== undefined) {
+    await adoptFactory(factory, software.factory !== undefined, { folders, slots, record, log });
+  }
+  const rules = {
+    aliveMs: health.aliveSeconds * MS,
+    command: health.command,
+    url: health.url,
+    timeoutMs: health.timeoutSeconds * MS,
+    deadlineMs: health.deadlineSeconds * MS,
+  };
+  const softwareSwitch = new SoftwareSwitch({
+    slots,
+    record,
+    installer,
+    log,
+    rules: {
+      unpack: software.installer === 'file' ? 'never' : software.unpack,
+      limits: { maxEntries: config.fetch.maxEntries, maxBytes: config.fetch.maxUnpackedBytes },
+    },
+    keep: software.keep,
+    judge: (programEnd, signal) => judgeHealth(rules, { programEnd, command: context }, signal),
+    onStep: (step, digest) => {
+      log.debug({ step, digest }, 'switch');
+      return listeners.onStep?.(step, digest);
+    },
+  });
+  const fetch = fetchPorts(surroundings, folders, slots, listeners);
+  return { folders, slots, fetch, supervisor, output, installer, switch: softwareSwitch, run };
+}
+
+function chooseInstaller({ config }: Surroundings, supervisor: Supervisor, run: RunConfigured): Installer {
+  const { software, health } = config;
+  if (software.installer === 'process') return createProcessInstaller(software.command, supervisor);
+  const { target, command, reload, notify } = software;
+  if (target === undefined)
+    throw new Error('the configuration was not checked: installer "file" needs a target');
+  return createFileInstaller(
+    {
+      target,
+      command,
+      reload,
+      notify,
+      run: (argv, signal) => run(argv, { timeoutMs: health.timeoutSeconds * MS, signal }),
+    },
+    supervisor,
+  );
+}
+
+function fetchPorts(
+  surroundings: Surroundings,
+  folders: Folders,
+  slots: Slots,
+  { onProgress }: Listeners,
+): FetchPorts {
+  const { config, clock, random, log } = surroundings;
+  const { fetch } = config;
+  const trust = { pinnedHost: new URL(config.url).hostname, mode: fetch.trust };
+  return {
+    rules: {
+      allowHttp: fetch.allowHttp,
+      hosts: fetch.hosts,
+      maxBytes: fetch.maxBytes,
+      maxRedirects: fetch.maxRedirects,
+      floor: { bytesPerSecond: fetch.minBytesPerSecond, windowMs: fetch.windowSeconds * MS },
+      attempts: fetch.attempts,
+      backoff: FETCH_BACKOFF,
+      deadlineMs: fetch.deadlineSeconds * MS,
+    },
+    folder: folders.downloads,
+    slots,
+    // The CA is known once the device is enrolled.
+    openTransport: () => openTransport({ ...trust, ca: surroundings.ca }),
+    clock,
+    random,
+    log,
+    onProgress,
+  };
+}

@@ -1,0 +1,123 @@
+import { rm } from 'node:fs/promises';
+import type { FetchOutcome } from '@srup/protocol';
+import { type ActionTable, createActionTable, doAction } from '../act/actions.ts';
+import { testSelf } from '../act/self-test.ts';
+import type { Performers, RunningSoftware, Surroundings } from '../contract.ts';
+import { deliverData } from '../lines/deliver.ts';
+import { AgentError, reasonOf } from '../trouble.ts';
+import { fetchSoftware, type Wanted } from '../update/fetch.ts';
+import { assemble, type Listeners, type Parts } from './assemble.ts';
+import { isLoopback } from './health.ts';
+
+/** What a program that has the agent built in may add. */
+export interface PerformerExtras extends Listeners {
+  readonly actions?: ActionTable;
+  /** Asked before a switch: why not now, for people (P 10.11); undefined: go on. The server asks again later. */
+  readonly defer?: (digest: string) => Promise<string | undefined>;
+}
+
+/** Everything that a device does, behind the engine's contract. */
+export function createPerformers(surroundings: Surroundings, extras: PerformerExtras = {}): Performers {
+  const { config, log, clock } = surroundings;
+  const handlers = extras.actions ?? createActionTable();
+  const stopping = new AbortController();
+  const timeoutMs = config.actions.timeoutSeconds * 1000;
+  let fetching: Promise<unknown> = Promise.resolve();
+  let parts: Parts | undefined;
+
+  function opened(): Parts {
+    if (parts === undefined) throw new Error('the performers were not started');
+    return parts;
+  }
+
+  const untilStopped = (signal: AbortSignal) => AbortSignal.any([signal, stopping.signal]);
+
+  function running(): RunningSoftware {
+    if (parts === undefined) return { program: 'none', restarts: 0 };
+    const digest = parts.switch.current;
+    return { ...parts.installer.state(), ...(digest === undefined ? {} : { digest }) };
+  }
+
+  async function fetch(wanted: Wanted, signal: AbortSignal): Promise<FetchOutcome> {
+    const { fetch: ports, switch: software } = opened();
+    const { digest } = wanted;
+    try {
+      const { outcome, reason } = await fetchSoftware(wanted, ports, signal);
+      if (outcome === 'ok') {
+        log.info({ digest }, 'software staged');
+        await software.collect(digest);
+      } else log.warn({ digest, outcome, reason }, 'software could not be fetched');
+      return outcome;
+    } catch (error) {
+      signal.throwIfAborted();
+      log.error({ reason: reasonOf(error) }, 'software could not be kept');
+      return 'no-file';
+    }
+  }
+
+  async function stop(): Promise<void> {
+    stopping.abort(new Error('the agent stops'));
+    await fetching;
+    await parts?.switch.idle();
+    await parts?.installer.stop();
+  }
+
+  async function selfDestruct(): Promise<void> {
+    await stop();
+    await parts?.installer.clear();
+    await rm(surroundings.home.software, { recursive: true, force: true });
+    await surroundings.eraseIdentity();
+  }
+
+  return {
+    running,
+    stop,
+    async start() {
+      const { url } = config.health;
+      if (url !== undefined && !isLoopback(url)) {
+        throw new AgentError(
+          `The health address ${url} is not on this device.`,
+          'Use http://127.0.0.1:PORT/...',
+        );
+      }
+      parts = await assemble(surroundings, extras);
+      await parts.switch.start(stopping.signal);
+    },
+    fetch({ url, digest }, signal) {
+      // One at a time: two tokens may want the same file, and the second finds what the first has loaded.
+      const turn = fetching.then(() => fetch({ url, digest }, untilStopped(signal)));
+      fetching = turn.catch(() => undefined);
+      return turn;
+    },
+    async install({ token, digest }, signal) {
+      const reason = await extras.defer?.(digest);
+      if (reason !== undefined) return { outcome: 'deferred', reason };
+      return opened().switch.install({ token, digest }, untilStopped(signal));
+    },
+    act({ actionId }, signal) {
+      const { run, folders } = opened();
+      const ports = {
+        handlers,
+        commands: config.actions.commands,
+        allow: config.actions.allow,
+        timeoutMs,
+        run: (argv: readonly string[], until: AbortSignal) => run(argv, { timeoutMs, signal: until }),
+        selfTest: () => testSelf({ folder: folders.root, running, clock }),
+        selfDestruct,
+        log,
+      };
+      return doAction(actionId, ports, untilStopped(signal));
+    },
+    deliver({ dataId, data }, signal) {
+      const { run, supervisor } = opened();
+      const ports = {
+        rules: config.data,
+        write: (text: string) => supervisor.write(text),
+        run: (argv: readonly string[], input: Uint8Array, until: AbortSignal) =>
+          run(argv, { timeoutMs, input, signal: until }),
+        log,
+      };
+      return deliverData({ dataId, data }, ports, untilStopped(signal));
+    },
+  };
+}

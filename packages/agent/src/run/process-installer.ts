@@ -1,0 +1,34 @@
+import { SoftwareFault, type Software } from '../update/prepare.ts';
+import { fillCommand } from './environment.ts';
+import type { Installer } from './installer.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** What a command may name in braces. */
+export function placeholders(software: Software): Record<string, string> {
+  return { artifact: software.path, slot: software.folder, node: process.execPath };
+}
+
+/** The software is a program, which the agent keeps alive. Without a command it is started as it is. */
+export function createProcessInstaller(
+  command: readonly string[] | undefined,
+  supervisor: Supervisor,
+): Installer {
+  return {
+    runsArtifact: true,
+    halt: () => supervisor.stop(),
+    clear: () => supervisor.stop(),
+    stop: () => supervisor.stop(),
+    programEnd: () => supervisor.nextEnd(),
+    state: () => supervisor.state(),
+    async launch(software) {
+      if (command === undefined && software.path === software.slot.content) {
+        throw new SoftwareFault(
+          'it is an archive, and the device has no command to start what is in it',
+          false,
+        );
+      }
+      await supervisor.stop();
+      supervisor.start(fillCommand(command ?? ['{artifact}'], placeholders(software)));
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connectMqtt, importSignKey, importVerifyKey, type MqttLink, type MqttOptions } from '@srup/node';
+import {
+  deviceTopic,
+  mqttClientId,
+  parseIdentity,
+  type Clock,
+  type DeviceFacts,
+  type Identity,
+  type Random,
+} from '@srup/protocol';
+import type { Performers } from './contract.ts';
+import { makeEngine, type Engine, type EngineEvent } from './engine/engine.ts';
+import { readBootId } from './engine/watch.ts';
+import type { Home } from './home.ts';
+import type { Log } from './log.ts';
+import { reasonOf } from './trouble.ts';
+import type { Disk } from './vault/disk.ts';
+import type { Credentials } from './vault/identity.ts';
+import { openStore } from './vault/store.ts';
+
+/** The life of one identity: its state, its engine, its connection. */
+export interface Session {
+  readonly engine: Engine;
+  readonly credentials: Credentials;
+  isConnected(): boolean;
+  /** Goes on with a renewed certificate. */
+  renew(credentials: Credentials): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SessionTools {
+  readonly home: Home;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly performers: Performers;
+  readonly facts: (self: Identity) => DeviceFacts;
+  readonly onEvent: (event: EngineEvent | LinkEvent) => void;
+  readonly mqtt?: MqttTuning;
+}
+
+/** How the link behaves; its defaults unless told. */
+export type MqttTuning = Pick<MqttOptions, 'backoff' | 'timeoutMs' | 'keepalive'>;
+
+export type LinkEvent =
+  { readonly what: 'connected' } | { readonly what: 'disconnected'; readonly reason: string };
+
+/** Between tries to begin on a full disk. */
+const START_AGAIN_MS = 10_000;
+
+/** `AgentError` for a damaged state. An unreachable broker and a full disk are waited for. */
+export async function openSession(credentials: Credentials, tools: SessionTools): Promise<Session> {
+  const { home, log, clock, random, disk, onEvent } = tools;
+  const { identity, keys, serverPem } = credentials;
+  const self = parseIdentity(identity.id) as Identity;
+  await mkdir(home.state, { recursive: true, mode: 0o700 });
+  const engine = makeEngine({
+    self,
+    server: parseIdentity(identity.server) as Identity,
+    serverKey: importVerifyKey(serverPem),
+    signKey: importSignKey(keys.signing.privatePem),
+    store: await openStore(join(home.state, 'journal'), disk, log),
+    performers: tools.performers,
+    clock,
+    random,
+    log,
+    bootId: await readBootId(),
+    facts: () => tools.facts(self),
+    onEvent,
+  });
+  let link = connect(credentials);
+  let connected = false;
+  let starting: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  function connect(with_: Credentials): MqttLink {
+    const next = connectMqtt({
+      ...tools.mqtt,
+      url: identity.broker,
+      clientId: mqttClientId(self),
+      ca: with_.ca,
+      cert: with_.tlsCertificate,
+      key: with_.tlsKey,
+      clean: false,
+      random,
+    });
+    next.onMessage = engine.receive;
+    next.onConnect = () => {
+      greet(next).catch((error: unknown) => {
+        next.drop(reasonOf(error));
+      });
+    };
+    next.onDisconnect = (reason, retryMs) => {
+      engine.outbox.connect(undefined);
+      connected = false;
+      if (closed) return;
+      log.warn(
+        { reason, retryMs: Math.round(retryMs), ...clockHint(reason, clock.now()) },
+        'not connected to the broker',
+      );
+      onEvent({ what: 'disconnected', reason });
+    };
+    return next;
+  }
+
+  async function greet(over: MqttLink): Promise<void> {
+    await over.subscribe([deviceTopic(self)]); // P 7.2
+    connected = true;
+    log.info({ broker: identity.broker }, 'connected to the broker');
+    onEvent({ what: 'connected' });
+    engine.outbox.connect((topic, bytes) => over.publish(topic, bytes));
+  }
+
+  function start(): void {
+    engine.start().catch((error: unknown) => {
+      if (closed) return;
+      log.error({ reason: reasonOf(error), retryMs: START_AGAIN_MS }, 'the state can not be written');
+      starting = setTimeout(start, START_AGAIN_MS);
+    });
+  }
+
+  start();
+  // Those who wait for it hear of a standing that was reached before.
+  const { phase } = engine.view().join;
+  if (phase !== 'idle') onEvent({ what: 'join', phase });
+  let current = credentials;
+  return {
+    engine,
+    get credentials() {
+      return current;
+    },
+    isConnected: () => connected,
+    renew: async (renewed) => {
+      await link.close();
+      current = renewed;
+      link = connect(renewed);
+    },
+    close: async () => {
+      closed = true;
+      clearTimeout(starting);
+      await link.close();
+      await engine.stop();
+    },
+  };
+}
+
+/** A dead clock looks like a bad certificate: say so. */
+function clockHint(reason: string, now: number): { hint?: string } {
+  if (!/not yet valid|has expired/.test(reason)) return {};
+  return { hint: `the clock of this device says ${new Date(now).toISOString()}: is it right?` };
+}

@@ -1,0 +1,20 @@
+/** A trouble that a person has to know of: what happened and why, and what to do (`hint`). Never a secret in it. */
+export class AgentError extends Error {
+  override readonly name: string = 'AgentError';
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.hint = hint;
+  }
+}
+
+/** The words of an unknown failure, for a message or a log. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The code of a system error (ENOENT, ENOSPC, ...), if it has one. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

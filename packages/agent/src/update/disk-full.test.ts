@@ -1,0 +1,102 @@
+// A disk of 8 MiB that is really full: a tmpfs, which takes root to mount.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { makeCa } from '../../../node/test/certificates.ts';
+import { serve } from '../../test/file-server.ts';
+import { configOf, goodProgram, stage, started } from '../../test/programs.ts';
+import { newFolder, removeFolders, sha256, surroundingsAt } from '../../test/surroundings.ts';
+import type { Performers } from '../contract.ts';
+import { createPerformers } from '../run/performers.ts';
+
+const DISK = 'size=8m,mode=700';
+const never = new AbortController().signal;
+const canMount = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+
+let folder: string;
+let performers: Performers;
+
+beforeEach(async () => {
+  folder = await newFolder();
+  if (!canMount) return;
+  execFileSync('mkdir', [join(folder, 'software')]);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', DISK, 'tmpfs', join(folder, 'software')]);
+});
+afterEach(async () => {
+  if (canMount) {
+    await performers.stop();
+    execFileSync('umount', [join(folder, 'software')]);
+  }
+  await removeFolders();
+});
+
+async function fillDisk(): Promise<void> {
+  const file = await open(join(folder, 'software', 'filler'), 'w');
+  const block = Buffer.alloc(4096);
+  try {
+    for (;;) await file.write(block);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ENOSPC' });
+  } finally {
+    await file.close();
+  }
+}
+
+async function fetchFrom(
+  content: Uint8Array,
+  headers: Record<string, string>,
+): Promise<{ outcome: string; reason: unknown }> {
+  const ca = await makeCa();
+  const issued = await ca.issue({ commonName: 'files', hosts: ['localhost'] });
+  const server = await serve((_, response) => void response.writeHead(200, headers).end(content), { issued });
+  const surroundings = surroundingsAt(folder, {}, { ca: ca.pem });
+  performers = createPerformers(surroundings);
+  await performers.start();
+  const effect = { do: 'fetch', token: 't', url: `${server.url}/x`, digest: sha256(content) } as const;
+  const outcome = await performers.fetch(effect, never);
+  await server.close();
+  return { outcome, reason: surroundings.lines.at(-1)?.fields['reason'] };
+}
+
+test.runIf(canMount)('a file that is said to be too large for the disk is not begun', async () => {
+  const content = randomBytes(6 * 2 ** 20);
+  expect(await fetchFrom(content, { 'content-length': String(content.length) })).toEqual({
+    outcome: 'no-file',
+    reason: `no room on the disk for ${content.length} bytes`,
+  });
+});
+
+test.runIf(canMount)('the disk fills up during a download: the room is given back', async () => {
+  expect(await fetchFrom(randomBytes(10 * 2 ** 20), {})).toEqual({
+    outcome: 'no-file',
+    reason: "the file can't be written (ENOSPC)",
+  });
+  expect(await readdir(join(folder, 'software', 'downloads'))).toEqual([]);
+  expect(await readdir(join(folder, 'software', 'slots'))).toEqual([]);
+});
+
+test.runIf(canMount)(
+  'a switch that can not be recorded is none: the old software runs, before and after a restart',
+  async () => {
+    const config = configOf(folder);
+    performers = createPerformers(surroundingsAt(folder, config));
+    await performers.start();
+    const old = await stage(folder, goodProgram('old'));
+    expect(await performers.install({ do: 'install', digest: old, token: 'old' }, never)).toEqual({
+      outcome: 'active',
+    });
+    const next = await stage(folder, goodProgram('next'));
+    await fillDisk();
+    const record = await readFile(join(folder, 'software', 'current.json'), 'utf8');
+    expect(await performers.install({ do: 'install', digest: next, token: 'next' }, never)).toMatchObject({
+      outcome: 'reverted',
+      reason: expect.stringContaining('ENOSPC') as string,
+    });
+    expect(performers.running()).toMatchObject({ digest: old, program: 'running' });
+    expect(await readFile(join(folder, 'software', 'current.json'), 'utf8')).toBe(record);
+    await until('only the old software lives', () => performers.running().program === 'running');
+    expect(await alive(folder)).toEqual(['old']);
+  },
+);

@@ -1,0 +1,281 @@
+import type { InstallOutcome } from '@srup/protocol';
+import type { Log } from '../log.ts';
+import type { Installer } from '../run/installer.ts';
+import { reasonOf } from '../trouble.ts';
+import { findPrepared, prepareSoftware, type PrepareRules, type Software, SoftwareFault } from './prepare.ts';
+import {
+  chosen,
+  commit,
+  type RecordFile,
+  remember,
+  revert,
+  type SoftwareRecord,
+  type SwitchResult,
+} from './record.ts';
+import type { Slots } from './slots.ts';
+
+/**
+ * The steps of a switch, in order. Whatever is on the disk between any two of them is a state that `start` and
+ * `install` go on from: the record is written first where the world changes next.
+ */
+export type InstallStep =
+  | 'prepared' // verified again, unpacked; the old software still runs
+  | 'halted' // the old software has ended
+  | 'switched' // the record names the new one, on trial
+  | 'launched'
+  | 'judged'
+  | 'committed' // the record says good
+  | 'condemned' // the record says failed
+  | 'withdrawn' // the failed software has ended
+  | 'restored' // the old software runs again
+  | 'reverted' // the record says so
+  | 'collected'; // slots that nothing leads to are gone
+
+export interface SwitchPorts {
+  readonly slots: Slots;
+  readonly record: RecordFile;
+  readonly installer: Installer;
+  readonly rules: Omit<PrepareRules, 'executable'>;
+  /** Good versions kept beside the current one, and staged ones beside those. */
+  readonly keep: number;
+  readonly judge: (
+    programEnd: Promise<string> | undefined,
+    signal: AbortSignal,
+  ) => Promise<string | undefined>;
+  /** Told of every step when it is done, before the next begins. */
+  readonly onStep: (step: InstallStep, digest: string) => void | Promise<void>;
+  readonly log: Log;
+}
+
+export interface SwitchOrder {
+  readonly token: string;
+  readonly digest: string;
+}
+
+export interface Switched {
+  readonly outcome: Exclude<InstallOutcome, 'deferred'>;
+  readonly reason?: string;
+}
+
+/** Trials that may begin anew after the agent was ended in their middle: the software may be what ends it. */
+const MAX_STARTS = 3;
+
+type Trial = NonNullable<SoftwareRecord['trial']>;
+
+/** Decides which software runs, and never leaves the device without what ran before (P 10.1, 10.3, 10.4). */
+export class SoftwareSwitch {
+  readonly #ports: SwitchPorts;
+  readonly #prepareRules: PrepareRules;
+  #record: SoftwareRecord = { former: [], results: [] };
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(ports: SwitchPorts) {
+    this.#ports = ports;
+    this.#prepareRules = { ...ports.rules, executable: ports.installer.runsArtifact };
+  }
+
+  /** The digest that is to run. */
+  get current(): string | undefined {
+    return chosen(this.#record);
+  }
+
+  /**
+   * Starts what is to run. An interrupted switch is finished meanwhile; `install` with its token tells how. Aborting
+   * the signal leaves that to the next start.
+   */
+  async start(signal: AbortSignal): Promise<void> {
+    this.#record = await this.#ports.record.read();
+    const { trial } = this.#record;
+    if (trial === undefined) {
+      await this.#runGood();
+      return;
+    }
+    void this.#inTurn(() => this.#goOn(trial, signal)).catch((error: unknown) => {
+      if (!signal.aborted) this.#ports.log.error({ reason: reasonOf(error) }, 'unfinished switch');
+    });
+  }
+
+  /** One token is switched for once, whatever happens in between. Rejects with the signal's reason only. */
+  install(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
+    return this.#inTurn(async () => {
+      signal.throwIfAborted();
+      const { trial, results } = this.#record;
+      const known = results.find(({ token }) => token === order.token);
+      if (known !== undefined) return answerOf(known);
+      if (trial === undefined) return this.#begin(order, signal);
+      const finished = await this.#goOn(trial, signal);
+      return trial.token === order.token ? finished : this.#begin(order, signal);
+    });
+  }
+
+  /** Resolves when no switch is under way. */
+  async idle(): Promise<void> {
+    await this.#queue;
+  }
+
+  /** Removes the software that nothing leads to, and more staged versions than are kept; `staged` stays. */
+  async collect(staged?: string): Promise<void> {
+    const { slots, keep, log } = this.#ports;
+    const { good, former, trial } = this.#record;
+    const needed = [staged, good, trial?.digest, ...former].filter((digest) => digest !== undefined);
+    try {
+      await slots.collect(new Set(needed), keep);
+    } catch (error) {
+      log.warn({ reason: reasonOf(error) }, 'old software can not be removed');
+    }
+  }
+
+  /** One switch at a time. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work);
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #begin(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
+    const { slots, installer, onStep } = this.#ports;
+    const { token, digest } = order;
+    if (digest === this.#record.good && installer.state().program === 'running') {
+      await this.#save({ ...this.#record, results: remember(this.#record, { token, outcome: 'active' }) });
+      return { outcome: 'active' };
+    }
+    let software: Software;
+    try {
+      software = await prepareSoftware(slots.of(digest), this.#prepareRules, signal);
+    } catch (error) {
+      return this.#refuse(order, error, signal);
+    }
+    await onStep('prepared', digest);
+    await installer.halt();
+    await onStep('halted', digest);
+    const unwritten = await this.#save({ ...this.#record, trial: { token, digest, starts: 1 } });
+    // Without a record, a power cut now would lose sight of what was good.
+    if (unwritten !== undefined) return this.#finish(unwritten);
+    await onStep('switched', digest);
+    return this.#finish(await this.#tryOut(software, signal));
+  }
+
+  /** Nothing was touched yet: the old software goes on running. */
+  async #refuse({ token, digest }: SwitchOrder, error: unknown, signal: AbortSignal): Promise<Switched> {
+    signal.throwIfAborted();
+    const reason = reasonOf(error);
+    this.#ports.log.warn({ digest, reason }, 'software refused');
+    const isLost = error instanceof SoftwareFault && error.isLost;
+    if (isLost && digest !== this.#record.good) await this.#ports.slots.remove(digest);
+    await this.#save(revert(this.#record, token, reason));
+    return { outcome: 'reverted', reason };
+  }
+
+  /** The agent was ended in the middle of a switch: on from where the record says. */
+  async #goOn(trial: Trial, signal: AbortSignal): Promise<Switched> {
+    const { slots, log } = this.#ports;
+    const { digest, starts, failure } = trial;
+    log.info({ digest, starts, failure }, 'finishing an interrupted switch');
+    if (failure !== undefined) return this.#finish(failure);
+    if (starts >= MAX_STARTS) return this.#finish('the agent was ended during every trial');
+    const unwritten = await this.#save({ ...this.#record, trial: { ...trial, starts: starts + 1 } });
+    if (unwritten !== undefined) return this.#finish(unwritten);
+    let software: Software;
+    try {
+      software = await prepareSoftware(slots.of(digest), this.#prepareRules, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      return this.#finish(reasonOf(error));
+    }
+    return this.#finish(await this.#tryOut(software, signal));
+  }
+
+  /** Undefined when the software has proven itself; else why not. */
+  async #tryOut(software: Software, signal: AbortSignal): Promise<string | undefined> {
+    const { installer, onStep, judge } = this.#ports;
+    const { digest } = software.slot;
+    const programEnd = installer.programEnd();
+    try {
+      await installer.launch(software, signal);
+      await onStep('launched', digest);
+      const failure = await judge(programEnd, signal);
+      await onStep('judged', digest);
+      return failure;
+    } catch (error) {
+      signal.throwIfAborted();
+      return reasonOf(error);
+    }
+  }
+
+  async #finish(failure: string | undefined): Promise<Switched> {
+    if (failure !== undefined) return this.#goBack(failure);
+    const { log, onStep, keep } = this.#ports;
+    const { digest } = this.#trial();
+    const onTrial = this.#record;
+    const unwritten = await this.#save(commit(onTrial, keep));
+    if (unwritten !== undefined) {
+      this.#record = onTrial;
+      return this.#goBack(unwritten);
+    }
+    await onStep('committed', digest);
+    log.info({ digest }, 'software is active');
+    await this.collect();
+    await onStep('collected', digest);
+    return { outcome: 'active' };
+  }
+
+  async #goBack(failure: string): Promise<Switched> {
+    const { installer, log, onStep } = this.#ports;
+    const trial = this.#trial();
+    const { digest, token } = trial;
+    log.warn({ digest, reason: failure }, 'software failed: going back');
+    await this.#save({ ...this.#record, trial: { ...trial, failure } });
+    await onStep('condemned', digest);
+    await installer.halt();
+    await onStep('withdrawn', digest);
+    if (!(await this.#runGood())) await installer.clear();
+    await onStep('restored', digest);
+    await this.#save(revert(this.#record, token, failure));
+    await onStep('reverted', digest);
+    await this.collect();
+    await onStep('collected', digest);
+    return { outcome: 'reverted', reason: failure };
+  }
+
+  /** Starts the good software, or the newest former one that still can be; false: none. Needs no network (P 10.4). */
+  async #runGood(): Promise<boolean> {
+    const { slots, installer, log } = this.#ports;
+    const { good, former } = this.#record;
+    const candidates = good === undefined ? former : [good, ...former];
+    const never = new AbortController().signal;
+    for (const [at, digest] of candidates.entries()) {
+      try {
+        await installer.launch(await findPrepared(slots.of(digest), this.#prepareRules, never), never);
+        if (digest !== good)
+          await this.#save({ ...this.#record, good: digest, former: candidates.slice(at + 1) });
+        return true;
+      } catch (error) {
+        log.error({ digest, reason: reasonOf(error) }, 'good software can not be started');
+      }
+    }
+    return false;
+  }
+
+  #trial(): Trial {
+    const { trial } = this.#record;
+    if (trial === undefined) throw new Error('no switch is under way');
+    return trial;
+  }
+
+  /** What was decided holds in memory even when the disk refuses it; why it does is the answer then. */
+  async #save(next: SoftwareRecord): Promise<string | undefined> {
+    this.#record = next;
+    try {
+      await this.#ports.record.write(next);
+      return undefined;
+    } catch (error) {
+      const reason = `the record can't be written (${reasonOf(error)})`;
+      this.#ports.log.error({ reason }, 'disk failed');
+      return reason;
+    }
+  }
+}
+
+function answerOf({ outcome, reason }: SwitchResult): Switched {
+  return { outcome, ...(reason === undefined ? {} : { reason }) };
+}

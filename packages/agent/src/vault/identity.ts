@@ -1,0 +1,135 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { makePrivateFolder, Secret, syncFolder, writeFileAtomic, type KeySet } from '@srup/node';
+import type { SuiteName } from '@srup/protocol';
+import type { Home } from '../home.ts';
+import { AgentError, codeOf, reasonOf } from '../trouble.ts';
+
+const id = v.pipe(v.string(), v.regex(/^[1-9a-f][0-9a-f]{0,15}$/));
+const suite = v.picklist(['ed25519', 'rsa-sha256', 'ml-dsa-65'] satisfies SuiteName[]);
+
+const identitySchema = v.object({
+  /** Ids are hex text (P 2.7). */
+  id,
+  type: v.string(),
+  suite,
+  /** Of the key service. */
+  url: v.string(),
+  /** The server that this device obeys: the service's default C2 (P 9.7). */
+  server: id,
+  /** `mqtts://host:port` */
+  broker: v.string(),
+  enrolledAt: v.number(),
+});
+
+/** Who this device is: public facts, as enrolment left them. */
+export type DeviceIdentity = v.InferOutput<typeof identitySchema>;
+
+/** All that it takes to speak. Private keys are wrapped and leave the process only as signatures. */
+export interface Credentials {
+  readonly identity: DeviceIdentity;
+  readonly keys: KeySet;
+  readonly tlsKey: Secret;
+  readonly tlsCertificate: string;
+  readonly ca: string;
+  /** Public key of the server, of this device's suite. */
+  readonly serverPem: string;
+}
+
+const FILES = {
+  signing: 'signing.key.pem',
+  signingPublic: 'signing.pub.pem',
+  sealing: 'sealing.key.pem',
+  sealingPublic: 'sealing.pub.pem',
+  tlsKey: 'tls.key.pem',
+  tlsCertificate: 'tls.cert.pem',
+  ca: 'ca.pem',
+  server: 'server.pub.pem',
+} as const;
+export type KeyFile = keyof typeof FILES;
+
+export function keyPath(home: Home, file: KeyFile): string {
+  return join(home.keys, FILES[file]);
+}
+
+/** Keys are durable before anything is told of them. */
+export async function saveKeyFile(home: Home, file: KeyFile, pem: string): Promise<void> {
+  await makePrivateFolder(home.keys);
+  await writeFileAtomic(keyPath(home, file), pem);
+}
+
+export async function saveKeys(home: Home, keys: KeySet): Promise<void> {
+  await saveKeyFile(home, 'signing', keys.signing.privatePem.reveal());
+  await saveKeyFile(home, 'signingPublic', keys.signing.publicPem);
+  if (keys.sealing === undefined) return;
+  await saveKeyFile(home, 'sealing', keys.sealing.privatePem.reveal());
+  await saveKeyFile(home, 'sealingPublic', keys.sealing.publicPem);
+}
+
+export async function loadKeys(home: Home, suiteName: SuiteName): Promise<KeySet> {
+  const signing = await loadPair(home, 'signing', 'signingPublic');
+  if (suiteName === 'rsa-sha256') return { suite: suiteName, signing }; // seals with its one pair
+  return { suite: suiteName, signing, sealing: await loadPair(home, 'sealing', 'sealingPublic') };
+}
+
+async function loadPair(home: Home, key: KeyFile, publicKey: KeyFile): Promise<KeySet['signing']> {
+  return {
+    privatePem: new Secret(await readKeyFile(home, key)),
+    publicPem: await readKeyFile(home, publicKey),
+  };
+}
+
+export async function readKeyFile(home: Home, file: KeyFile): Promise<string> {
+  const path = keyPath(home, file);
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new AgentError(
+      `the identity of this device is incomplete: ${path} can't be read (${reasonOf(error)})`,
+      'Put the file back, or remove identity.json, keys and state from the home folder to enrol under a new identity.',
+      error,
+    );
+  }
+}
+
+/** The last step of enrolment: from now on the device is somebody. */
+export async function saveIdentity(home: Home, identity: DeviceIdentity): Promise<void> {
+  await writeFileAtomic(home.identity, `${JSON.stringify(identity, null, 2)}\n`);
+}
+
+/** Undefined before enrolment. `AgentError` when what is there can't be used. */
+export async function loadCredentials(home: Home): Promise<Credentials | undefined> {
+  const identity = await readJson(home.identity, identitySchema);
+  if (identity === undefined) return undefined;
+  return {
+    identity,
+    keys: await loadKeys(home, identity.suite),
+    tlsKey: new Secret(await readKeyFile(home, 'tlsKey')),
+    tlsCertificate: await readKeyFile(home, 'tlsCertificate'),
+    ca: await readKeyFile(home, 'ca'),
+    serverPem: await readKeyFile(home, 'server'),
+  };
+}
+
+/** Undefined when there is no such file; `AgentError` for a content that isn't ours. */
+export async function readJson<Schema extends v.GenericSchema>(
+  path: string,
+  schema: Schema,
+): Promise<v.InferOutput<Schema> | undefined> {
+  try {
+    return v.parse(schema, JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw new AgentError(`${path} can't be used: ${reasonOf(error)}`, 'Put the file back as it was.', error);
+  }
+}
+
+/** Keys, certificates, identity and state go; configuration and software stay. May be done again at any point. */
+export async function forgetIdentity(home: Home): Promise<void> {
+  // The identity first: what is left of the rest is then nobody's and is removed at the next start.
+  for (const path of [home.identity, home.keys, home.state]) {
+    await rm(path, { recursive: true, force: true });
+    await syncFolder(home.folder);
+  }
+}

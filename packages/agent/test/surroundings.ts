@@ -1,0 +1,70 @@
+/** What performers stand on in tests: a folder of their own, a log that can be read. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock, systemRandom } from '@srup/node';
+import { type AgentConfigInput, parseConfig } from '../src/config.ts';
+import type { Surroundings } from '../src/contract.ts';
+import { homeAt } from '../src/home.ts';
+import type { Log } from '../src/log.ts';
+
+export const sha256 = (bytes: Uint8Array | string): string =>
+  createHash('sha256').update(bytes).digest('hex');
+
+export interface LogLine {
+  readonly level: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+export function recordingLog(): { log: Log; lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const at = (level: string) => (fields: object, text: string) => {
+    lines.push({ level, fields: fields as Record<string, unknown>, text });
+  };
+  return { lines, log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } };
+}
+
+const folders: string[] = [];
+
+export async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'srup-agent-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** For `afterEach`. */
+export async function removeFolders(): Promise<void> {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+}
+
+export interface TestSurroundings extends Surroundings {
+  readonly lines: LogLine[];
+  readonly reports: { dataId: string; data: Uint8Array }[];
+}
+
+export function surroundingsAt(
+  folder: string,
+  config: Partial<AgentConfigInput> = {},
+  changes: Partial<Surroundings> = {},
+): TestSurroundings {
+  const { log, lines } = recordingLog();
+  const reports: TestSurroundings['reports'] = [];
+  return {
+    config: parseConfig({ url: 'https://localhost', type: 'test', ...config }, 'test'),
+    home: homeAt(folder),
+    log,
+    lines,
+    clock: systemClock,
+    random: systemRandom,
+    reports,
+    report: (dataId, data) => {
+      reports.push({ dataId, data });
+      return Promise.resolve('kept');
+    },
+    ca: '',
+    eraseIdentity: () => Promise.resolve(),
+    ...changes,
+  };
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+// Any Node.js from 14 on can run this file; the commands need 24. An older one hands over to the Node.js 24 that the
+// npm package "node" brought, beside this package or at the root of the workspace.
+import { spawn } from 'child_process';
+import { existsSync, readFileSync } from 'fs';
+import { createRequire } from 'module';
+import { constants } from 'os';
+import { dirname, join } from 'path';
+import { fileURLToPath } from 'url';
+
+const NEEDED_MAJOR = 24;
+const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
+const self = fileURLToPath(import.meta.url);
+
+function stop(message) {
+  console.error(message);
+  process.exit(2);
+}
+
+function isNewEnough(version) {
+  return Number(version.split('.')[0]) >= NEEDED_MAJOR;
+}
+
+function findNode() {
+  try {
+    const manifest = createRequire(import.meta.url).resolve('node/package.json');
+    if (!isNewEnough(JSON.parse(readFileSync(manifest, 'utf8')).version)) return undefined;
+    const files = ['node', 'node.exe'].map((name) => join(dirname(manifest), 'bin', name));
+    return files.find((file) => existsSync(file));
+  } catch {
+    return undefined; // the package is not installed
+  }
+}
+
+function handOver() {
+  const node = findNode();
+  if (node === undefined) {
+    stop(
+      `srup: Node.js ${NEEDED_MAJOR} or newer is needed; this is ${process.version}.\n` +
+        `Install Node.js ${NEEDED_MAJOR}, or run "npm install node@${NEEDED_MAJOR}" beside srup.`,
+    );
+  }
+  const child = spawn(node, [self, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
+  // A terminal sends Ctrl-C to the child too: twice would mean "at once".
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+  child.on('error', (error) => stop(`srup: ${node} could not be started: ${error.message}`));
+  child.on('exit', (code, signal) => {
+    // Killed by a signal: the code that a shell would give.
+    process.exit(signal === null ? code : 128 + constants.signals[signal]);
+  });
+}
+
+if (isNewEnough(process.versions.node)) {
+  const source = new URL('../src/main.ts', import.meta.url);
+  const entry = existsSync(source) ? source : new URL('../lib/main.js', import.meta.url);
+  import(entry.href).then(({ main }) => main(process.argv));
+} else {
+  handOver();
+}

@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import { addCodes, addRegistration, addTokens } from './commands/access.ts';
+import { addActions, addData } from './commands/act.ts';
+import { addArtifacts } from './commands/artifacts.ts';
+import { addDevices } from './commands/devices.ts';
+import { addEvidence } from './commands/evidence.ts';
+import { addJoins, addPolicy } from './commands/joins.ts';
+import { addLeave } from './commands/leave.ts';
+import { addLogin, addLogout } from './commands/login.ts';
+import { addUpdate } from './commands/update.ts';
+import { addWatch } from './commands/watch.ts';
+
+const GROUPS: readonly (readonly [heading: string, ...adds: ((ctl: Command) => void)[]])[] = [
+  ['Log in:', addLogin, addLogout],
+  ['Look:', addDevices, addWatch, addEvidence],
+  ['Software:', addArtifacts, addUpdate],
+  ['Command:', addActions, addData, addLeave],
+  ['Let in:', addJoins, addPolicy, addCodes, addRegistration, addTokens],
+];
+
+const AFTER = `
+A device is called by its id, its name, or the beginning of its id (4 digits or more) that no other has.
+
+Environment:
+  SRUP_URL, SRUP_TOKEN  server and API token, instead of those of a login
+  SRUP_CA               PEM file with the CA certificate of the server
+  SRUP_CONFIG           file with the logins, instead of $XDG_CONFIG_HOME/srup/ctl.json
+  NO_COLOR              no colours
+
+Begin:
+  $ srup ctl login --url https://localhost:8443 --ca-fingerprint 3f9a... --token TOKEN
+  $ srup ctl devices
+  $ srup ctl update pump-7 build/pump.tar.gz`;
+
+export function addCtlCommand(program: Command): void {
+  // `--version` names a version of software here; before the command it is the version of srup.
+  program.enablePositionalOptions();
+  const ctl = program
+    .command('ctl')
+    .description('manage the devices of a server')
+    .configureHelp({ subcommandTerm: termOf })
+    .addHelpText('after', AFTER);
+  for (const [heading, ...adds] of GROUPS) {
+    ctl.commandsGroup(heading);
+    for (const add of adds) add(ctl);
+  }
+}
+
+/** Name and arguments; that there are options goes without saying. */
+function termOf(command: Command): string {
+  const own = command.usage().replace(/\[(options|command)\] ?/g, '');
+  const below = command.commands.map((sub) => sub.name()).join('|');
+  return [command.name(), own, below === '' ? '' : `[${below}]`].filter((part) => part !== '').join(' ');
+}

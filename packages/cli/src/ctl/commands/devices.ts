@@ -1,0 +1,152 @@
+import type { Command } from 'commander';
+import type { ArtifactView, DeviceView, ExchangeView } from '@srup/server';
+import { collect, type Api } from '../api.ts';
+import { findDevice } from '../find.ts';
+import type { Output } from '../output.ts';
+import { defineCommand, withSession, type CommonOptions } from '../session.ts';
+import {
+  deviceTitle,
+  exactTime,
+  NOTHING,
+  phaseCell,
+  relativeTime,
+  softwareName,
+  standingCell,
+} from '../words.ts';
+
+interface DevicesOptions extends CommonOptions {
+  readonly search?: string;
+  readonly type?: string;
+  readonly standing?: string;
+}
+
+/** Artifacts whose names are looked up; older ones are shown by their digest. */
+const NAMED_ARTIFACTS = 500;
+/** Exchanges that are shown with a device. */
+const RECENT = 10;
+
+export function addDevices(ctl: Command): void {
+  defineCommand(ctl, 'devices', 'list devices, with what is proven of each', [
+    'devices',
+    'devices --type camera --standing joined',
+    'devices --search b9d0 --json',
+  ])
+    .option('--search <text>', 'part of id, name, type or running digest')
+    .option('--type <type>', 'of this device type')
+    .option(
+      '--standing <standing>',
+      'unknown, pending, refused, failed, joined, resigned, terminated or deregistered',
+    )
+    .action(({ search, type, standing, ...options }: DevicesOptions) =>
+      withSession(options, async ({ api, output }) => {
+        const devices = await collect(api.rows<DeviceView>('/devices', { search, type, standing }));
+        if (output.json || devices.length === 0) {
+          output.result(devices, () => {
+            output.line((search ?? type ?? standing) ? 'No device is like that.' : NO_DEVICES);
+          });
+        } else showDevices(output, devices, await namedArtifacts(api));
+        return undefined;
+      }),
+    );
+
+  defineCommand(ctl, 'device <device>', 'show one device: by id, name, or the beginning of its id', [
+    'device b9d0c0ffee15600d',
+    'device pump-7 --json',
+  ]).action((text: string, options: CommonOptions) =>
+    withSession(options, async ({ api, output }) => {
+      const device = await findDevice(api, text);
+      if (output.json) output.result(device, () => undefined);
+      else await showDevice(api, output, device);
+      return undefined;
+    }),
+  );
+
+  defineCommand(ctl, 'rename <device> <name>', 'give a device a name, by which commands can call it', [
+    'rename b9d0c0ffee15600d pump-7',
+  ]).action((text: string, name: string, options: CommonOptions) =>
+    withSession(options, async ({ api, output }) => {
+      const { id } = await findDevice(api, text);
+      const device = await api.send<DeviceView>('PATCH', `/devices/${id}`, { name });
+      output.result(device, () => {
+        output.line(`${device.id} is now called ${device.name ?? NOTHING}`);
+      });
+      return undefined;
+    }),
+  );
+}
+
+const NO_DEVICES =
+  'No device is known yet. Make an enrolment code (srup ctl codes create), then start an agent with it (srup agent --help).';
+
+function showDevices(
+  output: Output,
+  devices: readonly DeviceView[],
+  artifacts: ReadonlyMap<string, ArtifactView>,
+): void {
+  output.table(
+    ['ID', 'NAME', 'TYPE', 'STANDING', 'RUNS (PROVEN)', 'LAST PROVEN'],
+    devices.map((device) => [
+      device.id,
+      device.name ?? NOTHING,
+      device.type,
+      standingCell(device.standing),
+      device.running === undefined ? NOTHING : softwareName(device.running.digest, artifacts),
+      relativeTime(device.lastProvenAt),
+    ]),
+  );
+}
+
+async function showDevice(api: Api, output: Output, device: DeviceView): Promise<void> {
+  const [artifacts, { rows: recent }] = await Promise.all([
+    namedArtifacts(api),
+    api.get<{ rows: readonly ExchangeView[] }>('/exchanges', { device: device.id, limit: RECENT }),
+  ]);
+  const software = (proven: DeviceView['running']) =>
+    proven && `${softwareName(proven.digest, artifacts)}, proven ${exactTime(proven.provenAt)}`;
+  output.facts([
+    ['Id', device.id],
+    ['Name', device.name],
+    ['Type', device.type],
+    ['Standing', standingCell(device.standing)],
+    ['Runs', software(device.running) ?? 'nothing that it has proven yet'],
+    ['Staged', software(device.staged)],
+    [
+      'Last proven',
+      device.lastProvenAt === undefined
+        ? 'never'
+        : `${relativeTime(device.lastProvenAt)} (${exactTime(device.lastProvenAt)})`,
+    ],
+    ['First seen', exactTime(device.firstSeenAt)],
+    ['Says it is', device.identification],
+    ['Confirms', device.confirms ? 'yes' : 'no: what is sent to it is not confirmed (P 10.7)'],
+    ['Keys', device.suite],
+  ]);
+  if (recent.length === 0) return;
+  output.line('');
+  output.table(
+    ['OPENED', 'KIND', 'PHASE', 'TOKEN', 'MEANING'],
+    recent.map((view) => [
+      relativeTime(view.exchange.openedAt),
+      view.exchange.kind,
+      phaseCell(view),
+      view.exchange.token,
+      view.explanation,
+    ]),
+  );
+}
+
+/** Newest artifacts by digest, to call software by the names that people gave it. */
+export async function namedArtifacts(api: Api): Promise<ReadonlyMap<string, ArtifactView>> {
+  const { rows } = await api.get<{ rows: readonly ArtifactView[] }>('/artifacts', { limit: NAMED_ARTIFACTS });
+  return new Map(rows.map((artifact) => [artifact.digest, artifact]));
+}
+
+/** Titles of devices by id, for tables that name devices. */
+export async function deviceTitles(api: Api, ids: Iterable<string>): Promise<ReadonlyMap<string, string>> {
+  const titles = new Map<string, string>();
+  for (const id of new Set(ids)) {
+    const device = await api.find<DeviceView>(`/devices/${id}`);
+    titles.set(id, device === undefined ? id : deviceTitle(device));
+  }
+  return titles;
+}

@@ -1,0 +1,119 @@
+import { Argument, type Command } from 'commander';
+import type { DeviceView, ExchangeView, JoinVerdict } from '@srup/server';
+import { UserError } from '../../user-error.ts';
+import { collect, segment } from '../api.ts';
+import { findDevices } from '../find.ts';
+import { defineCommand, withSession, type CommonOptions } from '../session.ts';
+import { deviceTitle, NOTHING, relativeTime } from '../words.ts';
+
+const DECISIONS = ['accept', 'refuse', 'fail'];
+const VERDICTS = [...DECISIONS, 'ask'];
+
+/** P 9.1. */
+export function addJoins(ctl: Command): void {
+  defineCommand(ctl, 'joins', 'list the devices that wait to be let in', ['joins', 'joins --json']).action(
+    (options: CommonOptions) =>
+      withSession(options, async ({ api, output }) => {
+        const joins = await collect(api.rows<ExchangeView>('/exchanges', { kind: 'join', open: true }));
+        if (output.json || joins.length === 0) {
+          output.result(joins, () => {
+            output.line('No device waits to be let in.');
+          });
+          return undefined;
+        }
+        const devices = new Map<string, DeviceView | undefined>();
+        for (const { device } of joins) devices.set(device, await api.find<DeviceView>(`/devices/${device}`));
+        output.table(
+          ['DEVICE', 'NAME', 'TYPE', 'SUITE', 'WAITS SINCE'],
+          joins.map(({ device, exchange }) => [
+            device,
+            devices.get(device)?.name ?? NOTHING,
+            devices.get(device)?.type ?? NOTHING,
+            devices.get(device)?.suite ?? NOTHING,
+            relativeTime(exchange.openedAt),
+          ]),
+        );
+        output.note('Decide: srup ctl join accept DEVICE   (or refuse, or fail)');
+        return undefined;
+      }),
+  );
+
+  defineCommand(ctl, 'join', 'decide on devices that wait to be let in', [
+    'join accept b9d0c0ffee15600d',
+    'join refuse c41f',
+  ])
+    .addArgument(
+      new Argument('<verdict>', 'accept; refuse: it may try another kind of join; fail: it may not').choices(
+        DECISIONS,
+      ),
+    )
+    .argument('<devices...>', 'devices (id, name, beginning of an id)')
+    .action((verdict: string, names: string[], options: CommonOptions) =>
+      withSession(options, async ({ api, output }) => {
+        const decided: ExchangeView[] = [];
+        for (const device of await findDevices(api, names)) {
+          const [pending] = await collect(
+            api.rows<ExchangeView>('/exchanges', { device: device.id, kind: 'join', open: true }),
+            1,
+          );
+          if (pending === undefined) {
+            throw new UserError(
+              `${deviceTitle(device)} does not wait to be let in: it is ${device.standing}`,
+              'See who does: srup ctl joins',
+            );
+          }
+          const path = `/devices/${device.id}/exchanges/${segment(pending.exchange.token)}/decide`;
+          const view = await api.send<ExchangeView>('POST', path, { verdict });
+          decided.push(view);
+          if (!output.json) output.line(`${deviceTitle(device)}: ${view.explanation}`);
+        }
+        output.result(decided, () => undefined);
+        return undefined;
+      }),
+    );
+}
+
+export function addPolicy(ctl: Command): void {
+  const policy = defineCommand(ctl, 'policy', 'what a device gets that asks to join, by its type', [
+    'policy',
+    'policy set camera accept',
+    "policy set '*' ask",
+    'policy unset camera',
+  ]).action((options: CommonOptions) =>
+    withSession(options, async ({ api, output }) => {
+      const rules = await api.get<Readonly<Record<string, JoinVerdict>>>('/join-policy');
+      output.result(rules, () => {
+        output.table(['TYPE', 'VERDICT'], Object.entries(rules));
+        output.note(
+          '"*" stands for every type without a rule of its own; "ask": an operator decides (srup ctl joins).',
+        );
+      });
+      return undefined;
+    }),
+  );
+
+  defineCommand(policy, 'set', 'set the rule of a type', ['policy set camera accept', "policy set '*' ask"])
+    .argument('<type>', "device type; '*' for all without a rule of their own")
+    .addArgument(new Argument('<verdict>', 'accept, refuse, fail, or ask an operator').choices(VERDICTS))
+    .action((type: string, verdict: string, options: CommonOptions) =>
+      withSession(options, async ({ api, output }) => {
+        await api.send('PUT', `/join-policy/${segment(type)}`, { verdict });
+        output.result({ type, verdict }, () => {
+          output.line(`A joining device of the type ${type} gets: ${verdict}`);
+        });
+        return undefined;
+      }),
+    );
+
+  defineCommand(policy, 'unset', 'remove the rule of a type', ['policy unset camera'])
+    .argument('<type>', 'device type')
+    .action((type: string, options: CommonOptions) =>
+      withSession(options, async ({ api, output }) => {
+        await api.send('DELETE', `/join-policy/${segment(type)}`);
+        output.result({ type }, () => {
+          output.line(`The type ${type} gets what '*' gets.`);
+        });
+        return undefined;
+      }),
+    );
+}

@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import type { DeviceView, FleetEvent } from '@srup/server';
+import { collect } from '../api.ts';
+import { liveEvents } from '../events.ts';
+import { findDevice } from '../find.ts';
+import { printableJson } from '../printable.ts';
+import { defineCommand, withSession, type CommonOptions } from '../session.ts';
+import { createTeller } from '../tell.ts';
+
+export function addWatch(ctl: Command): void {
+  defineCommand(ctl, 'watch', 'show what happens, live, until Ctrl-C; with --json one event a line', [
+    'watch',
+    'watch --device pump-7',
+    'watch --json | jq \'select(.kind == "data")\'',
+  ])
+    .option('--device <device>', 'of this device only')
+    .action(({ device, ...options }: CommonOptions & { readonly device?: string }) =>
+      withSession(options, async ({ api, output }) => {
+        const only = device === undefined ? undefined : (await findDevice(api, device)).id;
+        const interrupted = new AbortController();
+        process.once('SIGINT', () => {
+          interrupted.abort();
+        });
+        const tell = createTeller(output.json ? [] : await collect(api.rows<DeviceView>('/devices')));
+        const events = liveEvents(api, {
+          signal: interrupted.signal,
+          onConnect: (connections) => {
+            if (!output.json)
+              output.note(connections === 1 ? `Watching ${api.url}; Ctrl-C ends it.` : 'Connected again.');
+          },
+          onBreak: (reason, waitMs) => {
+            output.note(`The connection broke (${reason}); trying again in ${Math.ceil(waitMs / 1000)} s.`);
+          },
+        });
+        for await (const event of events) {
+          if (only !== undefined && deviceOf(event) !== only) continue;
+          if (output.json) process.stdout.write(`${printableJson(event)}\n`);
+          else {
+            const cells = tell(event);
+            if (cells !== undefined) output.line('', ...cells);
+          }
+        }
+        return undefined;
+      }),
+    );
+}
+
+function deviceOf(event: FleetEvent): string | undefined {
+  switch (event.kind) {
+    case 'device':
+      return event.device.id;
+    case 'exchange':
+      return event.change.device;
+    case 'data':
+      return event.data.device;
+    case 'refusal':
+      return event.refusal.claimedSender;
+  }
+}

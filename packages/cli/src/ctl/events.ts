@@ -1,0 +1,78 @@
+/** Server-sent events of the API, as the WHATWG HTML standard lays them out; only what the server uses of it. */
+import type { IncomingMessage } from 'node:http';
+import { StringDecoder } from 'node:string_decoder';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FleetEvent } from '@srup/server';
+import type { Api } from './api.ts';
+import { CTL_EXIT, Failure } from './failure.ts';
+
+/** Bytes of one event; the server's are far shorter. */
+const EVENT_CHARACTERS = 1 << 20;
+const BACKOFF_MS = { least: 500, most: 15_000 };
+
+export interface LiveOptions {
+  readonly signal: AbortSignal;
+  /** Once a connection. After a break some events may be lost: look again. */
+  readonly onConnect?: (attempt: number) => void;
+  /** The stream broke, or a new connection failed; it is tried again in `waitMs`. */
+  readonly onBreak?: (reason: string, waitMs: number) => void;
+}
+
+/**
+ * Events from now on, across breaks, until the signal. Throws when the first connection fails, or when the server
+ * no longer knows the token.
+ */
+export async function* liveEvents(
+  api: Api,
+  { signal, onConnect, onBreak }: LiveOptions,
+): AsyncGenerator<FleetEvent, void> {
+  let since: number | undefined;
+  let connections = 0;
+  let failures = 0;
+  const isOver = () => signal.aborted;
+  while (!isOver()) {
+    let reason = 'the server ended the stream';
+    try {
+      const answer = await api.stream('/events', { since }, signal);
+      connections += 1;
+      failures = 0;
+      onConnect?.(connections);
+      for await (const event of eventsOf(answer)) {
+        since = event.seq;
+        yield event;
+      }
+    } catch (error) {
+      if (isOver()) return;
+      if (connections === 0 || isFinal(error)) throw error;
+      reason = (error as Error).message;
+    }
+    const waitMs = Math.min(BACKOFF_MS.most, BACKOFF_MS.least * 2 ** failures) * (0.5 + Math.random() / 2);
+    failures += 1;
+    onBreak?.(reason, waitMs);
+    await sleep(waitMs, undefined, { signal }).catch(() => undefined); // ended by the signal
+  }
+}
+
+/** Trying again helps against an unreachable server only. */
+function isFinal(error: unknown): boolean {
+  return error instanceof Failure && error.exitCode !== CTL_EXIT.unreachable;
+}
+
+/** The events in one answer. Comments (heartbeats) and half an event at the end are dropped. */
+export async function* eventsOf(
+  answer: IncomingMessage | AsyncIterable<Buffer>,
+): AsyncGenerator<FleetEvent, void> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    const blocks = (rest + decoder.write(chunk)).split(/\r?\n\r?\n/);
+    rest = blocks.pop() as string;
+    if (rest.length > EVENT_CHARACTERS) throw new Error('the server sent an event without an end');
+    for (const block of blocks) {
+      const data = block
+        .split(/\r?\n/)
+        .flatMap((line) => (line.startsWith('data:') ? [line.slice(5).trimStart()] : []));
+      if (data.length > 0) yield JSON.parse(data.join('\n')) as FleetEvent;
+    }
+  }
+}

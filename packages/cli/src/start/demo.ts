@@ -1,0 +1,177 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AgentConfigInput } from '@srup/agent';
+import type { DeviceView, FleetEvent, RunningServer } from '@srup/server';
+import { UserError } from '../user-error.ts';
+
+/** The device type of the demo, for which a join needs no operator. */
+const TYPE = 'demo';
+export const DEMO_NAME = 'demo-device';
+/** The code is used within seconds. */
+const CODE_MS = 15 * 60_000;
+const JOIN_MS = 60_000;
+/** From SIGTERM to SIGKILL: the agent stops its program in between. */
+const STOP_MS = 20_000;
+
+const PROGRAMS = new URL('../../../../examples/demo/', import.meta.url);
+const PROGRAM = fileURLToPath(new URL('../../bin/srup.js', import.meta.url));
+const TETHER = new URL(`./tether${extname(import.meta.url)}`, import.meta.url);
+
+/** The demo's programs; undefined outside of a checkout. */
+export function demoPrograms(): { readonly first: string; readonly second: string } | undefined {
+  const [first, second] = ['thermometer-v1.mjs', 'thermometer-v2.mjs'].map((name) =>
+    fileURLToPath(new URL(name, PROGRAMS)),
+  );
+  return first !== undefined && second !== undefined && existsSync(first) && existsSync(second)
+    ? { first, second }
+    : undefined;
+}
+
+export interface DemoDevice {
+  /** Resolves when it has joined; undefined: it ended before, or took too long. */
+  joined(): Promise<DeviceView | undefined>;
+  /** Resolves with what to tell when it ends by itself. */
+  readonly ended: Promise<string>;
+  stop(): Promise<void>;
+  /** Without waiting. */
+  hurry(): void;
+}
+
+/**
+ * Starts a real agent in a process of its own. At the first start it gets an enrolment code that nobody else has, so
+ * that the policy which lets its type in lets no stranger in.
+ */
+export async function startDemo(
+  server: RunningServer,
+  folder: string,
+  logFile: string,
+  program: string,
+): Promise<DemoDevice> {
+  const known = await readIdentity(folder);
+  if (known !== undefined) checkBelonging(known, server, folder);
+  if (known === undefined) await server.fleet.setJoinPolicy(TYPE, 'accept');
+  await writeConfig(server, folder, program, known === undefined ? await makeCode(server) : undefined);
+  const log = await open(logFile, 'a', 0o600);
+  const child = fork(PROGRAM, ['agent', '--home', folder], {
+    execArgv: ['--import', TETHER.href],
+    // A group of its own: Ctrl-C reaches us alone, and we stop one after the other.
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd, 'ipc'],
+  });
+  await log.close();
+  let stopping = false;
+  const gone = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      resolve();
+    });
+  });
+  return {
+    joined: () => waitUntilJoined(server, folder, gone),
+    ended: gone.then(() => (stopping ? new Promise<string>(() => undefined) : howItEnded(child))),
+    stop: async () => {
+      stopping = true;
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGTERM');
+      const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      await gone;
+      clearTimeout(force);
+    },
+    hurry: () => {
+      child.kill('SIGTERM');
+    },
+  };
+}
+
+async function makeCode(server: RunningServer): Promise<string> {
+  const { secret } = await server.codes.create({ type: TYPE, uses: 1, expiresAt: Date.now() + CODE_MS });
+  return secret;
+}
+
+/** Written anew at each start: ports and the place of Node.js may have changed. */
+async function writeConfig(
+  server: RunningServer,
+  folder: string,
+  program: string,
+  code: string | undefined,
+): Promise<void> {
+  const config: AgentConfigInput = {
+    url: server.url,
+    caFingerprint: server.caFingerprint,
+    type: TYPE,
+    ...(code === undefined ? {} : { enrolmentCode: code }),
+    software: { factory: program, command: [process.execPath, '{path}'] },
+  };
+  const { makePrivateFolder, writeFileAtomic } = await import('@srup/node');
+  await makePrivateFolder(folder);
+  await writeFileAtomic(join(folder, 'agent.json'), `${JSON.stringify(config, undefined, 2)}\n`);
+}
+
+interface Identity {
+  readonly id: string;
+  readonly server: string;
+  readonly broker: string;
+}
+
+/** Who the device is; undefined before it has registered. */
+async function readIdentity(folder: string): Promise<Identity | undefined> {
+  const text = await readFile(join(folder, 'identity.json'), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as Identity);
+}
+
+/** A device knows its server and broker from its registration, and they can't be changed behind its back. */
+function checkBelonging(
+  { server, broker }: Identity,
+  { serverId, brokerUrl }: RunningServer,
+  folder: string,
+): void {
+  if (server !== serverId) {
+    throw new UserError(
+      `the demo device in ${folder} belongs to another server (${server})`,
+      `Remove the folder ${folder}: the next start makes a new device.`,
+    );
+  }
+  if (broker !== brokerUrl) {
+    throw new UserError(
+      `the demo device registered with the broker ${broker}, and this one is ${brokerUrl}`,
+      `Start with the port of before, or remove the folder ${folder}: the next start makes a new device.`,
+    );
+  }
+}
+
+/** The server's word on it, not the device's. */
+async function waitUntilJoined(
+  { fleet }: RunningServer,
+  folder: string,
+  gone: Promise<void>,
+): Promise<DeviceView | undefined> {
+  const joinedNow = async () => {
+    const known = await readIdentity(folder);
+    const device = known && (await fleet.device(known.id));
+    return device?.standing === 'joined' ? device : undefined;
+  };
+  let stop: () => void = () => undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const heard = new Promise<void>((resolve) => {
+    stop = fleet.watch((event: FleetEvent) => {
+      if (event.kind === 'device' && event.device.type === TYPE && event.device.standing === 'joined')
+        resolve();
+    });
+    timer = setTimeout(resolve, JOIN_MS);
+  });
+  try {
+    const before = await joinedNow();
+    if (before !== undefined) return before;
+    await Promise.race([heard, gone]);
+    return await joinedNow();
+  } finally {
+    stop();
+    clearTimeout(timer);
+  }
+}
+
+function howItEnded({ exitCode, signalCode }: ChildProcess): string {
+  return signalCode === null ? `with exit code ${exitCode ?? 0}` : `by ${signalCode}`;
+}

@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import type { RunningServer } from '@srup/server';
+import { terminalOf } from '../terminal.ts';
+
+/** How this program was called: commands that are printed can be pasted. */
+export function programName(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  // npm and npx name the script that they run.
+  return env['npm_lifecycle_event'] === undefined ? 'srup' : 'npx srup';
+}
+
+/** What a person needs to log in; printed to stdout, never logged. */
+export function writeFacts(server: RunningServer, folder: string): void {
+  const { paint } = terminalOf(process.stdout);
+  const facts = [
+    ['URL', server.url],
+    ['MQTT', server.brokerUrl],
+    ['CA fingerprint', server.caFingerprint],
+    ['Data', folder],
+  ] as const;
+  for (const [name, value] of facts) process.stdout.write(`  ${paint('bold', name.padEnd(16))}${value}\n`);
+}
+
+export function loginCommand({ url, caFingerprint }: RunningServer, token: string): string {
+  return `${programName()} ctl login --url ${url} --ca-fingerprint ${caFingerprint} --token ${token}`;
+}
+
+/** What only this start can tell, and what to do next. */
+export function writeAccess(server: RunningServer, folder: string): void {
+  const { paint } = terminalOf(process.stdout);
+  const write = (text: string) => process.stdout.write(`${text}\n`);
+  if (server.setupToken === undefined) {
+    write(
+      '\nThe set-up token was used: log in with an API token. If all of them are lost, stop the server, remove',
+    );
+    write(`${join(folder, 'server', 'setup-token.used')}, and start it again: it prints a new set-up token.`);
+    return;
+  }
+  write(
+    '\nSet-up token: it works once, and is printed this once (every start prints a new one until one is used)\n',
+  );
+  write(`  ${paint('bold', server.setupToken)}\n`);
+  write(`Log in:\n  ${loginCommand(server, server.setupToken)}`);
+  write(`See the devices:\n  ${programName()} ctl devices`);
+  write(`Let a device register:\n  ${programName()} ctl codes create`);
+}

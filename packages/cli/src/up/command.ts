@@ -1,0 +1,66 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { RunningServer } from '@srup/server';
+import { terminalOf } from '../terminal.ts';
+import { writeAccess, writeFacts } from './banner.ts';
+import { launch } from './launch.ts';
+import { createLog } from './log.ts';
+import { addServeOptions, serverOptions, type ServeOptions } from './options.ts';
+import { untilAskedToStop } from './stop.ts';
+
+interface UpOptions extends ServeOptions {
+  readonly folder: string;
+}
+
+const DEFAULT_FOLDER = './.srup/server';
+
+const AFTER = `
+The first start makes a CA, keys and a set-up token, all in the folder: keep it safe, and back it up while the server
+is stopped. Who can read it is the server.
+
+Examples:
+  $ srup up
+  $ srup up --folder /var/lib/srup --listen 0.0.0.0 --host fleet.example 10.0.0.5
+  $ srup up --broker mqtts://broker.example:8883 --broker-ca broker-ca.pem
+
+Ctrl-C (or SIGTERM) stops the server when what runs is done; a second one stops it at once.
+
+Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or a port or folder that can't be used.`;
+
+/** `srup up`: the server. */
+export function addUpCommand(program: Command): void {
+  addServeOptions(
+    program
+      .command('up')
+      .description('run a server: key service, MQTT broker, command and control')
+      .option('--folder <folder>', 'where the server keeps everything', DEFAULT_FOLDER),
+  )
+    .addHelpText('after', AFTER)
+    .action(up);
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const folder = resolve(options.folder);
+  const chosen = await serverOptions(folder, options);
+  const log = await createLog(options.logLevel, options.jsonLogs === true);
+  const server = await launch({ ...chosen, log });
+  const asked = untilAskedToStop();
+  process.stdout.write('The SRUP server runs.\n\n');
+  writeFacts(server, folder);
+  writeAccess(server, folder);
+  if (chosen.insecurePlainMqtt === true) warnOfPlainMqtt(server);
+  process.stdout.write('\nCtrl-C stops it.\n');
+  await asked;
+  process.stdout.write('Stopping...\n');
+  await server.close();
+}
+
+/** P 7.5. */
+function warnOfPlainMqtt(server: RunningServer): void {
+  const { paint } = terminalOf(process.stderr);
+  process.stderr.write(
+    `\n${paint(['bold', 'red'], `WARNING: ${server.brokerUrl} is MQTT without TLS.`)}\n` +
+      'Whoever sees the network reads every message that goes through it, and can see and stop what devices do. The\n' +
+      'messages are still signed. Use it for tests only: start without --insecure-plain-mqtt.\n',
+  );
+}

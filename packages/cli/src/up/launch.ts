@@ -1,0 +1,108 @@
+import { dirname, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import type { RunningServer, ServerOptions } from '@srup/server';
+import { UserError } from '../user-error.ts';
+
+/** Starts the server; what a person can put right becomes a `UserError`. */
+export async function launch(options: ServerOptions): Promise<RunningServer> {
+  const { startServer } = await import('@srup/server');
+  try {
+    return await startServer(options);
+  } catch (error) {
+    throw (await explain(error as NodeJS.ErrnoException, options)) ?? error;
+  }
+}
+
+/** A folder for its owner alone. */
+export async function makeFolder(folder: string): Promise<void> {
+  const { makePrivateFolder } = await import('@srup/node');
+  try {
+    await makePrivateFolder(folder);
+  } catch (error) {
+    throw (await explainFolder(error as NodeJS.ErrnoException, folder)) ?? error;
+  }
+}
+
+interface SystemError extends NodeJS.ErrnoException {
+  readonly port?: number;
+  readonly address?: string;
+}
+
+async function explain(error: SystemError, options: ServerOptions): Promise<UserError | undefined> {
+  const { FolderLockedError } = await import('@srup/node');
+  if (error instanceof FolderLockedError) {
+    const by = error.pid === undefined ? 'another process' : `process ${error.pid}`;
+    return new UserError(
+      `a server runs in ${options.folder} already: ${by}`,
+      `Use that one, stop it${error.pid === undefined ? '' : ` (kill ${error.pid})`}, or start this one with --folder OTHER and other ports.`,
+    );
+  }
+  if (error.name === 'VaultError') {
+    const [what = '', ...todo] = error.message.split(/(?<=\.) /);
+    return new UserError(what, todo.join(' '));
+  }
+  if (error.syscall === 'listen') return explainListen(error, options);
+  return explainFolder(error, options.folder);
+}
+
+function explainListen(
+  { code, port = 0, address = '' }: SystemError,
+  options: ServerOptions,
+): UserError | undefined {
+  const flag = flagOf(port, options);
+  if (code === 'EADDRINUSE') {
+    return new UserError(
+      `port ${port} is in use by another program (or by another server: "srup up")`,
+      `Stop that program, or take another port: ${flag} ${port + 1}`,
+    );
+  }
+  if (code === 'EACCES') {
+    return new UserError(
+      `port ${port} needs more rights than you have`,
+      `Take a port above 1023: ${flag} ${port + 8000}`,
+    );
+  }
+  if (code === 'EADDRNOTAVAIL') {
+    return new UserError(
+      `${address} is no address of this machine`,
+      'Give one of its own with --listen, or 0.0.0.0 for all.',
+    );
+  }
+  return undefined;
+}
+
+function flagOf(port: number, { httpsPort, mqttsPort }: ServerOptions): string {
+  if (port === httpsPort) return '--https-port';
+  return port === mqttsPort ? '--mqtts-port' : '--insecure-plain-mqtt';
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'you have no right to it',
+  EPERM: 'you have no right to it',
+  EROFS: 'the disk is read-only',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'a part of the path is a file',
+  EEXIST: 'there is a file of this name',
+};
+
+async function explainFolder(
+  { code = '', message }: SystemError,
+  folder: string,
+): Promise<UserError | undefined> {
+  const reason = REASONS[code] ?? (/readonly|read-only/i.test(message) ? 'it is read-only' : undefined);
+  if (reason === undefined) return undefined;
+  const whose = code === 'EACCES' || code === 'EPERM' ? await ownerOf(folder) : '';
+  return new UserError(
+    `the folder ${folder} can't be used: ${reason}${whose}`,
+    'Put that right, or name another folder with --folder.',
+  );
+}
+
+/** Whom to ask, or to be. */
+async function ownerOf(folder: string): Promise<string> {
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined) return ` (${path} belongs to the user ${found.uid})`;
+    if (path === dirname(path)) return '';
+  }
+}

@@ -1,0 +1,127 @@
+import { networkInterfaces, hostname } from 'node:os';
+import { isIP } from 'node:net';
+import { Option, type Command } from 'commander';
+import type { ServerOptions } from '@srup/server';
+import { UserError } from '../user-error.ts';
+
+/** What `srup up` and `srup start` both take. */
+export interface ServeOptions {
+  readonly host?: readonly string[];
+  readonly listen?: string;
+  readonly httpsPort: string;
+  readonly mqttsPort: string;
+  readonly broker?: string;
+  readonly brokerCa?: string;
+  readonly openRegistration?: true;
+  readonly insecurePlainMqtt?: true;
+  readonly logLevel: string;
+  readonly jsonLogs?: true;
+}
+
+const HTTPS_PORT = '8443';
+const MQTTS_PORT = '8883';
+/** Reached as "localhost" too, which is always in the certificate. */
+const LOCAL = ['127.0.0.1', '::1'];
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'];
+
+export function addServeOptions(command: Command): Command {
+  return command
+    .option(
+      '--host <names...>',
+      'names and addresses under which others reach this server; the first is in its URL',
+    )
+    .option(
+      '--listen <address>',
+      'address to listen on; 0.0.0.0: all (needs --host); this machine only unless told',
+    )
+    .option('--https-port <port>', 'port of the API, of the key service and of the files', HTTPS_PORT)
+    .option('--mqtts-port <port>', 'port of the embedded MQTT broker', MQTTS_PORT)
+    .option('--broker <url>', 'use this MQTT broker instead: mqtts://HOST:PORT')
+    .option(
+      '--broker-ca <file>',
+      "PEM file with the CA of that broker's certificate; this server's own CA unless told",
+    )
+    .addOption(
+      new Option('--open-registration', 'any device may register; joining is still decided').conflicts(
+        'enrolmentRequired',
+      ),
+    )
+    .option('--enrolment-required', 'only a device with an enrolment code may register (default)')
+    .addOption(
+      new Option(
+        '--insecure-plain-mqtt',
+        'the embedded broker speaks MQTT without TLS: others can read what goes through it',
+      ).conflicts('broker'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'debug, info, warn or error').choices(LOG_LEVELS).default('info'),
+    )
+    .option('--json-logs', 'write the log as JSON lines');
+}
+
+/** All but the log. */
+export async function serverOptions(
+  folder: string,
+  options: ServeOptions,
+): Promise<Omit<ServerOptions, 'log'>> {
+  checkReach(options);
+  const { host, listen } = options;
+  const hosts = host ?? (listen === undefined || LOCAL.includes(listen) ? undefined : [listen]);
+  const broker = await brokerOptions(options);
+  return {
+    folder,
+    httpsPort: parsePort(options.httpsPort, '--https-port'),
+    mqttsPort: parsePort(options.mqttsPort, '--mqtts-port'),
+    requireEnrolmentCode: options.openRegistration !== true,
+    ...(hosts === undefined ? {} : { hosts }),
+    ...(listen === undefined ? {} : { listen }),
+    ...(broker === undefined ? {} : { broker }),
+    ...(options.insecurePlainMqtt === true ? { insecurePlainMqtt: true } : {}),
+  };
+}
+
+async function brokerOptions({ broker, brokerCa }: ServeOptions): Promise<ServerOptions['broker']> {
+  if (broker === undefined) {
+    if (brokerCa === undefined) return undefined;
+    throw new UserError(
+      '--broker-ca is given without --broker',
+      'Name the broker too: --broker mqtts://HOST:8883',
+    );
+  }
+  const url = URL.parse(broker);
+  if (url?.protocol !== 'mqtts:' || url.hostname === '') {
+    throw new UserError(
+      `"${broker}" is no broker that can be used: it must speak TLS`,
+      'Write it as mqtts://HOST:8883',
+    );
+  }
+  const { readCa } = await import('../ctl/profile.ts');
+  return brokerCa === undefined ? { url: broker } : { url: broker, ca: await readCa(brokerCa) };
+}
+
+/** A server that others can reach needs a name that is in its certificate. */
+function checkReach({ listen, host }: ServeOptions): void {
+  if (listen === undefined) return;
+  if (isIP(listen) === 0)
+    throw new UserError(`--listen ${listen} is no address`, 'Write an IP address; a name goes to --host.');
+  const isEverywhere = listen === '0.0.0.0' || listen === '::';
+  if (!isEverywhere || host !== undefined) return;
+  throw new UserError(
+    `with --listen ${listen} others can come, but it isn't said under which names`,
+    `Say it, for the certificates and URLs: --host ${[hostname(), ...ownAddresses()].join(' ')}`,
+  );
+}
+
+function ownAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address);
+}
+
+function parsePort(text: string, flag: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new UserError(
+    `${flag} ${text} is no port`,
+    'A port is a number from 1 to 65535; 0 takes any free one.',
+  );
+}

@@ -1,0 +1,15 @@
+/** A mistake of the person who runs the command: two lines and exit code 2, never a stack trace. */
+export class UserError extends Error {
+  override readonly name = 'UserError';
+  /** What to do about it: one sentence. */
+  readonly hint: string;
+
+  /** @param message what happened and why: one sentence */
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** Exit codes of every command. */
+export const EXIT = { ok: 0, refused: 1, usage: 2, fault: 3 } as const;

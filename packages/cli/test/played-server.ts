@@ -1,0 +1,88 @@
+/**
+ * The server's real HTTP API over TLS, with a fleet that the test plays: so rare and hostile states can be seen
+ * without waiting for devices to get into them. What real devices do is in test/e2e.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { systemClock, systemRandom } from '@srup/node';
+import { openArtifacts } from '../../server/src/artifacts/artifacts.ts';
+import { artifactMigrations, type ArtifactTables } from '../../server/src/artifacts/tables.ts';
+import { openAuthority } from '../../server/src/authority/authority.ts';
+import { makeCaCertificate } from '../../server/src/authority/ca.ts';
+import { makeTlsKey } from '../../server/src/authority/keys.ts';
+import { createApp } from '../../server/src/http/app.ts';
+import { openTokens, tokenMigrations, type ApiRole, type TokenTables } from '../../server/src/http/tokens.ts';
+import { openStore } from '../../server/src/store/store.ts';
+import { playFleet, playKeyService, type PlayedFleet } from './played-fleet.ts';
+
+export const SETUP_TOKEN = 'the-one-set-up-token';
+
+export interface PlayedServer extends PlayedFleet {
+  readonly url: string;
+  readonly folder: string;
+  readonly caFile: string;
+  readonly caFingerprint: string;
+  /** An API token for tests that don't log in. */
+  token(role: ApiRole): Promise<string>;
+  /** Every connection breaks, and nobody can connect until `mend`. */
+  breakDown(): Promise<void>;
+  mend(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startPlayedServer(): Promise<PlayedServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'srup-played-'));
+  const caKey = await makeTlsKey();
+  const caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
+  const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
+  const { key, chain } = await authority.issueServer(['localhost', '127.0.0.1']);
+  const caFile = join(folder, 'ca.pem');
+  await writeFile(caFile, caPem);
+  const migrations = { ...tokenMigrations, ...artifactMigrations };
+  const store = await openStore<TokenTables & ArtifactTables>(join(folder, 'test.db'), migrations);
+  const tokens = openTokens(store as never, systemClock);
+  const artifacts = await openArtifacts(join(folder, 'artifacts'), store as never, systemClock);
+  const played = playFleet();
+  let isSetUp = false;
+  const create = () =>
+    createApp({
+      tls: { key: key.reveal(), chain },
+      keyService: async () => undefined,
+      log: pino({ level: 'silent' }),
+      tokens,
+      consumeSetupToken: async (text) => {
+        const isGood = !isSetUp && text === SETUP_TOKEN;
+        isSetUp ||= isGood;
+        return isGood;
+      },
+      fleet: played.fleet,
+      artifacts,
+      publicUrl: () => 'https://localhost',
+      keys: playKeyService(),
+      version: '0.0.0',
+    });
+
+  let app = await create();
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  return Object.assign(played, {
+    url: `https://localhost:${port}`,
+    folder,
+    caFile,
+    caFingerprint: authority.fingerprint,
+    token: async (role: ApiRole) => (await tokens.create(role, role)).secret,
+    breakDown: () => app.close(),
+    mend: async () => {
+      app = await create();
+      await app.listen({ host: '127.0.0.1', port });
+    },
+    close: async () => {
+      await app.close();
+      await store.destroy();
+      await rm(folder, { recursive: true });
+    },
+  });
+}

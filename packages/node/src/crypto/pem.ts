@@ -1,0 +1,83 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import type { Secret } from '../secret.ts';
+import { remember } from './cache.ts';
+import { KeyError } from './fault.ts';
+
+const PUBLIC_PEM = /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]*)-----END PUBLIC KEY-----\s*$/;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** Letters a line of a PEM file. */
+const LINE = /.{1,64}/g;
+/** Parsed public keys kept at a time: those of the peers that speak just now. */
+const KEPT_KEYS = 4096;
+
+/** The base64 of a public PEM on one line, as the key service carries keys (P 8.1). Throws `KeyError`. */
+export function pemToBody(pem: string): string {
+  const body = PUBLIC_PEM.exec(pem)?.[1]?.replace(/\s/g, '');
+  if (body === undefined || !isBase64(body)) {
+    throw new KeyError(
+      'KEY_MALFORMED',
+      'This is no public key in PEM form: it has to begin with "-----BEGIN PUBLIC KEY-----".',
+    );
+  }
+  return body;
+}
+
+/** The public PEM of a body; the base64 may hold newlines (P 8.1). Throws `KeyError`. */
+export function bodyToPem(body: string): string {
+  const base64 = body.replace(/\s/g, '');
+  if (!isBase64(base64)) {
+    throw new KeyError(
+      'KEY_MALFORMED',
+      'This is no public key: send the base64 of its PEM file, without header and footer.',
+    );
+  }
+  return `-----BEGIN PUBLIC KEY-----\n${(base64.match(LINE) ?? []).join('\n')}\n-----END PUBLIC KEY-----\n`;
+}
+
+function isBase64(text: string): boolean {
+  return text.length > 0 && BASE64.test(text);
+}
+
+/** Strict base64 that may be broken into lines; undefined for anything else. */
+export function fromBase64(text: string): Uint8Array | undefined {
+  const base64 = text.replace(/\s/g, '');
+  return BASE64.test(base64) ? Buffer.from(base64, 'base64') : undefined;
+}
+
+/** The key of an SPKI PEM; parsing costs more than verifying, so it is kept. Throws `KeyError`. */
+export const parsePublicKey: (pem: string) => KeyObject = remember(KEPT_KEYS, (pem) => {
+  const der = Buffer.from(pemToBody(pem), 'base64');
+  const key = parsed(() => createPublicKey({ key: der, format: 'der', type: 'spki' }), 'public');
+  // One key has one text: surplus bytes and odd encodings could tell two readers two things.
+  if (!key.export({ format: 'der', type: 'spki' }).equals(der)) {
+    throw new KeyError(
+      'KEY_MALFORMED',
+      'The public key is not encoded canonically: export it again, e.g. with "openssl pkey -pubin".',
+    );
+  }
+  return key;
+});
+
+const privateKeys = new WeakMap<Secret, KeyObject>();
+
+/** The key of an unencrypted PKCS#1 or PKCS#8 PEM, kept as long as its `Secret`. Throws `KeyError`. */
+export function parsePrivateKey(pem: Secret): KeyObject {
+  let key = privateKeys.get(pem);
+  if (key === undefined) {
+    key = parsed(() => createPrivateKey({ key: pem.reveal(), format: 'pem' }), 'private');
+    privateKeys.set(pem, key);
+  }
+  return key;
+}
+
+function parsed(parse: () => KeyObject, which: string): KeyObject {
+  try {
+    return parse();
+  } catch {
+    // The cause may quote its input: it is not passed on.
+    throw new KeyError(
+      'KEY_MALFORMED',
+      `The ${which} key cannot be read: it is damaged, encrypted, or of a kind that this system does not know.`,
+    );
+  }
+}

@@ -1,0 +1,95 @@
+import { X509Certificate } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { isIP } from 'node:net';
+import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import type * as Undici from 'undici';
+
+const CONNECT_MS = 15_000;
+const HTTPS_PORT = 443;
+/** Certificates of one chain; a longer one is no honest server's. */
+const MAX_CHAIN = 10;
+
+/** A certificate that a server showed. */
+export interface SeenCertificate {
+  readonly subject: string;
+  /** SHA-256, 64 lower-case hex digits. */
+  readonly fingerprint: string;
+}
+
+/** The server's chain has no certificate with the pinned fingerprint: another server, or somebody in between. */
+export class PinError extends Error {
+  override readonly name = 'PinError';
+  readonly wanted: string;
+  readonly seen: readonly SeenCertificate[];
+
+  constructor(url: string, wanted: string, seen: readonly SeenCertificate[]) {
+    super(`${url} shows no certificate with the fingerprint ${wanted}`);
+    this.wanted = wanted;
+    this.seen = seen;
+  }
+}
+
+/**
+ * The CA certificate (PEM) that a server sends in its chain, found by its SHA-256 fingerprint (P 8.6; 64 hex digits,
+ * colons allowed). Nothing else of the connection is believed: use the certificate as the only CA of a real request,
+ * which then proves that the server holds a key certified by it. Rejects with `PinError`, or the socket's error.
+ */
+export async function fetchPinnedCa(url: string, fingerprint: string): Promise<string> {
+  const wanted = fingerprint.replaceAll(':', '').toLowerCase();
+  const chain = await fetchChain(new URL(url));
+  const found = chain.find((certificate) => fingerprintOf(certificate) === wanted);
+  if (found !== undefined) return found.toString();
+  const seen = chain.map((certificate) => ({
+    subject: certificate.subject.replaceAll('\n', ', '),
+    fingerprint: fingerprintOf(certificate),
+  }));
+  throw new PinError(url, wanted, seen);
+}
+
+/** SHA-256 of the certificate, 64 lower-case hex digits. */
+export function fingerprintOf(certificate: X509Certificate): string {
+  return certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+}
+
+/** A dispatcher for undici that trusts this CA (PEM) only and verifies host names. Close it when done. */
+export function httpsClient(options: { readonly ca: string }): Undici.Dispatcher {
+  // Loaded when it is wanted: undici takes 29 MB.
+  const { Agent } = createRequire(import.meta.url)('undici') as typeof Undici;
+  return new Agent({ connect: { ca: options.ca, minVersion: 'TLSv1.2', timeout: CONNECT_MS } });
+}
+
+function fetchChain(url: URL): Promise<X509Certificate[]> {
+  if (url.protocol !== 'https:') throw new TypeError(`${url.href} is not an https URL`);
+  const host = url.hostname.replace(/^\[|\]$/g, ''); // of an IPv6 address
+  const port = url.port === '' ? HTTPS_PORT : Number(url.port);
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host,
+      port,
+      ...(isIP(host) === 0 && { servername: host }),
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: false, // the fingerprint decides; no byte of content is exchanged
+    });
+    socket.setTimeout(CONNECT_MS, () =>
+      socket.destroy(new Error(`${url.host} did not answer in ${CONNECT_MS / 1000} s`)),
+    );
+    socket.once('error', reject);
+    socket.once('secureConnect', () => {
+      resolve(chainOf(socket));
+      socket.destroy();
+    });
+  });
+}
+
+function chainOf(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let next: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true);
+  // The chain of a self-signed certificate leads to itself.
+  while (next?.raw !== undefined && chain.length < MAX_CHAIN) {
+    const certificate = new X509Certificate(next.raw);
+    if (chain.some((known) => known.raw.equals(certificate.raw))) break;
+    chain.push(certificate);
+    next = next.issuerCertificate;
+  }
+  return chain;
+}

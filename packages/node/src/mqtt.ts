@@ -1,0 +1,246 @@
+import { createRequire } from 'node:module';
+import type * as Mqtt from 'mqtt';
+import type { Random } from '@srup/protocol';
+import type { Secret } from './secret.ts';
+import { systemRandom } from './system.ts';
+
+/** One arrival, as the transport gives it: copied, nothing parsed. */
+export interface MqttArrival {
+  readonly topic: string;
+  readonly bytes: Uint8Array;
+  readonly retained: boolean;
+}
+
+export interface MqttOptions {
+  /** `mqtts://host:port` */
+  readonly url: string;
+  readonly clientId: string;
+  /** PEM of the only CA that is trusted. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: Secret;
+  /** The broker keeps what arrives while we are away (P 7.1). */
+  readonly clean: false;
+  /** Seconds between signs of life. */
+  readonly keepalive?: number;
+  /** For a connection, a PUBACK or a SUBACK to come. */
+  readonly timeoutMs?: number;
+  /** Waiting time before the first and before later reconnections, jittered (P 10.10). */
+  readonly backoff?: { readonly leastMs: number; readonly mostMs: number };
+  readonly random?: Pick<Random, 'unit'>;
+}
+
+/**
+ * A connection to a broker that comes back by itself. Set the three handlers before the next turn of the event
+ * loop: with a kept session messages arrive at once.
+ */
+export interface MqttLink {
+  /** QoS 1, not retained. Resolves on the PUBACK; rejects with `MqttError` when none comes, and is not repeated. */
+  publish(topic: string, bytes: Uint8Array): Promise<void>;
+  subscribe(filters: readonly string[]): Promise<void>;
+  unsubscribe(filters: readonly string[]): Promise<void>;
+  /** Ends this connection; the next one is tried after the backoff. */
+  drop(reason: string): void;
+  /** Says good-bye and stays away. */
+  close(): Promise<void>;
+  /**
+   * The PUBACK waits for it (P 5.3), and so does whatever else arrives: commit, and do the rest later. Never wait
+   * for a `publish` in it. If it rejects, the connection is dropped without a PUBACK, so that the broker delivers
+   * again.
+   */
+  onMessage: (arrival: MqttArrival) => Promise<void>;
+  /** `sessionKept`: the broker still has our subscriptions. */
+  onConnect: (sessionKept: boolean) => void;
+  /** Once for every connection or attempt that ended. `retryMs`: until the next attempt. */
+  onDisconnect: (reason: string, retryMs: number) => void;
+}
+
+/** The broker did not do what was asked. It may have done it all the same: an answer can get lost. */
+export class MqttError extends Error {
+  override readonly name = 'MqttError';
+}
+
+const KEEPALIVE_SECONDS = 60;
+const TIMEOUT_MS = 30_000;
+const BACKOFF = { leastMs: 1_000, mostMs: 60_000 };
+/** A connection that lived this long was a good one: the backoff begins anew. */
+const STEADY_MS = 30_000;
+const GOOD_BYE_MS = 2_000;
+/** Filters in one SUBSCRIBE. */
+const FILTERS_AT_ONCE = 100;
+
+const require = createRequire(import.meta.url);
+
+/** One connection, from attempt to end. */
+interface Connection {
+  readonly client: Mqtt.MqttClient;
+  /** Calls that wait for an answer of the broker. */
+  readonly waiting: Set<(error: MqttError) => void>;
+  readonly ended: Promise<void>;
+  drop(reason: string): void;
+}
+
+/**
+ * Connects with MQTT 3.1.1 and stays connected. Throws for a URL, key or certificate that can't be used; a broker
+ * that is away is told by `onDisconnect`. Every connection is a client of its own, so that nothing is sent again
+ * behind the back of the caller, who keeps the outbox.
+ */
+export function connectMqtt(options: MqttOptions): MqttLink {
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const { leastMs, mostMs } = options.backoff ?? BACKOFF;
+  const random = options.random ?? systemRandom;
+  let connection: Connection | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let failures = 0;
+  let closed = false;
+
+  const link: MqttLink = {
+    publish: (topic, bytes) =>
+      ask('PUBACK', (client, done) =>
+        client.publish(topic, Buffer.from(bytes), { qos: 1, retain: false }, done),
+      ),
+    subscribe: (filters) =>
+      eachBatch(filters, (batch) =>
+        ask('SUBACK', (client, done) =>
+          client.subscribe(batch, { qos: 1 }, (error, granted) => {
+            const refused = granted?.find(({ qos }) => qos > 2);
+            done(
+              error ?? (refused && new MqttError(`the broker refused the subscription to ${refused.topic}`)),
+            );
+          }),
+        ),
+      ),
+    unsubscribe: (filters) =>
+      eachBatch(filters, (batch) => ask('UNSUBACK', (client, done) => client.unsubscribe(batch, done))),
+    drop: (reason) => connection?.drop(reason),
+    close,
+    onMessage: () => Promise.reject(new TypeError('nobody takes the messages of this link')),
+    onConnect: () => undefined,
+    onDisconnect: () => undefined,
+  };
+
+  async function close(): Promise<void> {
+    closed = true;
+    clearTimeout(retry);
+    const last = connection;
+    if (last === undefined) return;
+    const force = setTimeout(() => {
+      last.drop('closed');
+    }, GOOD_BYE_MS);
+    last.client.end(last.waiting.size > 0 || !last.client.connected);
+    await last.ended;
+    clearTimeout(force);
+  }
+
+  function open(): void {
+    const began = performance.now();
+    connection = openConnection(options, timeoutMs, link, (reason) => {
+      connection = undefined;
+      failures = performance.now() - began > STEADY_MS ? 1 : failures + 1;
+      const retryMs = Math.min(mostMs, leastMs * 2 ** (failures - 1)) * (0.5 + random.unit() / 2);
+      if (!closed) retry = setTimeout(open, retryMs);
+      link.onDisconnect(reason, retryMs);
+    });
+  }
+
+  /** Each call ends: with the answer, with the connection, or with the time (the library itself may wait for ever). */
+  function ask(
+    answer: string,
+    send: (client: Mqtt.MqttClient, done: (error?: Error | null) => void) => void,
+  ): Promise<void> {
+    const current = connection;
+    if (current?.client.connected !== true)
+      return Promise.reject(new MqttError('not connected to the broker'));
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error | null) => {
+        clearTimeout(timer);
+        current.waiting.delete(settle);
+        if (error) reject(error instanceof MqttError ? error : new MqttError(error.message));
+        else resolve();
+      };
+      const timer = setTimeout(() => {
+        settle(new MqttError(`the broker sent no ${answer} within ${timeoutMs / 1000} s`));
+        current.drop(`the broker sent no ${answer}`);
+      }, timeoutMs);
+      current.waiting.add(settle);
+      send(current.client, settle);
+    });
+  }
+
+  open();
+  return link;
+}
+
+function openConnection(
+  options: MqttOptions,
+  timeoutMs: number,
+  link: MqttLink,
+  onEnd: (reason: string) => void,
+): Connection {
+  if (new URL(options.url).protocol !== 'mqtts:') throw new TypeError(`${options.url} is not an mqtts URL`);
+  // Loaded when it is wanted: who only needs keys and files does not pay for it.
+  const client = (require('mqtt') as typeof Mqtt).connect(options.url, {
+    protocolVersion: 4,
+    clientId: options.clientId,
+    clean: options.clean,
+    ca: options.ca,
+    cert: options.cert,
+    key: options.key.reveal(),
+    minVersion: 'TLSv1.2',
+    keepalive: options.keepalive ?? KEEPALIVE_SECONDS,
+    connectTimeout: timeoutMs,
+    reconnectPeriod: 0, // ours is jittered and grows
+    resubscribe: false,
+    writeCache: false, // 65,536 small buffers, 18 MB
+    timerVariant: 'native',
+    log: () => undefined, // the library's own log shows payloads
+  } as Mqtt.IClientOptions);
+  const waiting = new Set<(error: MqttError) => void>();
+  let reason = 'the broker closed the connection';
+  let alive = true;
+  const drop = (because: string) => {
+    reason = because;
+    client.stream.destroy();
+  };
+  client.handleMessage = (packet, callback) => {
+    link.onMessage({ topic: packet.topic, bytes: copy(packet.payload), retained: packet.retain }).then(
+      () => {
+        if (alive) callback();
+      },
+      (error: unknown) => {
+        drop(`a message could not be taken: ${messageOf(error)}`);
+      },
+    );
+  };
+  client.on('connect', ({ sessionPresent }) => {
+    link.onConnect(sessionPresent);
+  });
+  client.on('error', (error) => {
+    reason = messageOf(error);
+  });
+  const ended = new Promise<void>((resolve) => {
+    client.once('close', () => {
+      alive = false;
+      for (const fail of waiting) fail(new MqttError(`the connection to the broker ended: ${reason}`));
+      resolve();
+      onEnd(reason);
+    });
+  });
+  return { client, waiting, ended, drop };
+}
+
+async function eachBatch(filters: readonly string[], act: (batch: string[]) => Promise<void>): Promise<void> {
+  for (let at = 0; at < filters.length; at += FILTERS_AT_ONCE)
+    await act(filters.slice(at, at + FILTERS_AT_ONCE));
+}
+
+/** The library's buffers are views of what it read from the socket. */
+function copy(payload: Buffer | string): Uint8Array {
+  return new Uint8Array(typeof payload === 'string' ? Buffer.from(payload) : payload);
+}
+
+/** An AggregateError (all addresses of a host refused) has no message of its own. */
+function messageOf(error: unknown): string {
+  const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
+  return inner instanceof Error ? inner.message : String(inner);
+}

@@ -1,0 +1,72 @@
+/** The device's side of an action: run at most once a token, whatever happens (P 10.5). */
+import { STATUS, type StatusCode } from '../../message/status.ts';
+import type { TokenKey } from '../../token.ts';
+import { isTooOld } from '../age.ts';
+import type { ActOutcome, DeviceAction, DeviceState, DeviceStep, Moment } from '../contract.ts';
+import { contentOf, finish, makeRoom, open, openOf, recall } from '../memory.ts';
+import { ACTION_AGE_MS } from '../retry.ts';
+import { refuse, respond, unchanged } from '../say.ts';
+
+/** Proposed standard ids (P 10.5) that end the run of the device itself. */
+const POWER_OFF = 0x03;
+const REBOOT = 0x04;
+
+const STATUS_OF: Readonly<Record<ActOutcome, StatusCode>> = {
+  done: STATUS.ACTION_SUCCESS,
+  unknown: STATUS.ACTION_UNKNOWN,
+  failed: STATUS.ACTION_FAIL,
+};
+
+export function act(state: DeviceState, token: TokenKey, actionId: number, moment: Moment): DeviceStep {
+  const action: DeviceAction = { kind: 'action', phase: 'running', actionId, openedAt: moment.now };
+  const known = recall(state, token, 'action', contentOf(action));
+  switch (known.seen) {
+    case 'otherwise':
+      return refuse(state, 'FLOW_CONFLICT');
+    case 'open':
+      return unchanged(state);
+    case 'over':
+      return { state, effects: [respond(token, known.finished.answer as StatusCode)] };
+    case 'never':
+      break;
+  }
+  if (isTooOld(token, ACTION_AGE_MS, moment)) {
+    return { ...end(state, token, action, 'failed', moment), refused: 'FLOW_TOKEN_AGE' };
+  }
+  const roomy = makeRoom(state, moment);
+  if (roomy === undefined) return { ...end(state, token, action, 'failed', moment), refused: 'FLOW_LIMIT' };
+  return { state: open(roomy, token, action), effects: [{ do: 'act', token, actionId }] };
+}
+
+export function acted(state: DeviceState, token: TokenKey, outcome: ActOutcome, moment: Moment): DeviceStep {
+  const action = openOf(state, token);
+  if (action?.kind !== 'action') return unchanged(state);
+  return end(state, token, action, outcome, moment);
+}
+
+/**
+ * An action that ran when the device stopped is never run again. That it failed is all that can be said, unless
+ * stopping was what it was to do.
+ */
+export function actionInterrupted(
+  state: DeviceState,
+  token: TokenKey,
+  action: DeviceAction,
+  moment: Moment,
+  rebooted: boolean,
+): DeviceStep {
+  const meant = rebooted && (action.actionId === POWER_OFF || action.actionId === REBOOT);
+  return end(state, token, action, meant ? 'done' : 'failed', moment);
+}
+
+function end(
+  state: DeviceState,
+  token: TokenKey,
+  action: DeviceAction,
+  outcome: ActOutcome,
+  moment: Moment,
+): DeviceStep {
+  const answer = STATUS_OF[outcome];
+  const finished = { kind: 'action', result: outcome, answer, content: contentOf(action) } as const;
+  return { state: finish(state, token, finished, moment), effects: [respond(token, answer)] };
+}

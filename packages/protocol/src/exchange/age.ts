@@ -1,0 +1,12 @@
+import { tokenOfKey, tokenTime, type TokenKey } from '../token.ts';
+import type { Moment } from './contract.ts';
+
+/**
+ * P 6.2: a command that was held back for long is not obeyed. Only UUIDv7 tokens have an age, and only a clock that
+ * is known to be set may judge it: an unset clock never blocks anything.
+ */
+export function isTooOld(token: TokenKey, limitMs: number, { now, trusted }: Moment): boolean {
+  if (!trusted) return false;
+  const made = tokenTime(tokenOfKey(token));
+  return made !== undefined && now - made > limitMs;
+}

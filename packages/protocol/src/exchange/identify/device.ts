@@ -1,0 +1,16 @@
+/** The device's side of identification (P 10.7). */
+import type { TokenKey } from '../../token.ts';
+import { encodeText } from '../../wire/text.ts';
+import type { DeviceFacts, DeviceState, DeviceStep, Moment } from '../contract.ts';
+import { finish, recall } from '../memory.ts';
+import { refuse, say } from '../say.ts';
+import { IDENTIFICATION_DATA_ID } from './identification.ts';
+
+export function identify(state: DeviceState, token: TokenKey, moment: Moment, facts: DeviceFacts): DeviceStep {
+  const known = recall(state, token, 'identify');
+  if (known.seen === 'otherwise') return refuse(state, 'FLOW_CONFLICT');
+  const data = encodeText(facts.identification);
+  const effects = [say('DATA', token, { dataId: IDENTIFICATION_DATA_ID, data })];
+  if (known.seen === 'over') return { state, effects };
+  return { state: finish(state, token, { kind: 'identify', result: 'answered', content: '' }, moment), effects };
+}

@@ -1,0 +1,64 @@
+/** The device's side of a simple join, and of the command to join (P 9.1, 9.5, 9.7). */
+import type { Identity } from '../../identity.ts';
+import { STATUS } from '../../message/status.ts';
+import type { TokenKey } from '../../token.ts';
+import type { DeviceJoin, DeviceState, DeviceStep, Finished, Moment } from '../contract.ts';
+import { finish, recall } from '../memory.ts';
+import { isDue, JOIN_RETRY, nextTry } from '../retry.ts';
+import { refuse, say, unchanged } from '../say.ts';
+
+const PHASE_OF: ReadonlyMap<number, DeviceJoin['phase']> = new Map([
+  [STATUS.JOIN_SUCCESS, 'joined'],
+  [STATUS.JOIN_REFUSED, 'refused'],
+  [STATUS.JOIN_FAIL, 'failed'],
+]);
+
+/** Asks to join under a new token. Nothing happens while joined or asking, or when the identity was given up. */
+export function join(state: DeviceState, token: TokenKey, moment: Moment): DeviceStep {
+  const { phase, identity } = state.join;
+  if (phase === 'joined' || phase === 'asking' || identity === 'drop') return unchanged(state);
+  return ask(state, token, 1, moment);
+}
+
+function ask(state: DeviceState, token: TokenKey, attempts: number, moment: Moment): DeviceStep {
+  const asking: DeviceJoin = { phase: 'asking', token, attempts, wakeAt: nextTry(JOIN_RETRY, attempts, moment) };
+  return { state: { ...state, join: asking }, effects: [say('JOIN_REQ', token, {})] };
+}
+
+/**
+ * P 9.7. The id inside must be ours: the command could be meant for another device. It is obeyed even while joined,
+ * as the server may have forgotten us; the JOIN_REQ carries the command's token.
+ */
+export function joinCommanded(
+  state: DeviceState,
+  token: TokenKey,
+  deviceId: Identity,
+  moment: Moment,
+  self: Identity,
+): DeviceStep {
+  if (deviceId !== self) return refuse(state, 'FLOW_TARGET');
+  const { phase, identity, token: asked } = state.join;
+  if (phase === 'asking' && asked === token) return unchanged(state);
+  const known = recall(state, token, 'join');
+  if (known.seen === 'otherwise') return refuse(state, 'FLOW_CONFLICT');
+  if (known.seen === 'over' || phase === 'asking') return unchanged(state);
+  return identity === 'drop' ? refuse(state, 'FLOW_STATE') : ask(state, token, 1, moment);
+}
+
+export function joinAnswered(state: DeviceState, token: TokenKey, status: number, moment: Moment): DeviceStep {
+  const phase = PHASE_OF.get(status);
+  if (phase === undefined) return refuse(state, 'FLOW_STATUS');
+  const over: DeviceState = { ...state, join: { phase, attempts: 0 } };
+  return unchanged(finish(over, token, { kind: 'join', result: phase, content: '' }, moment));
+}
+
+/** The answer came again, as JOIN_REQ had been sent again. */
+export function joinAnsweredAgain(state: DeviceState, { result }: Finished, status: number): DeviceStep {
+  return PHASE_OF.get(status) === result ? unchanged(state) : refuse(state, 'FLOW_FINISHED');
+}
+
+export function wakeJoin(state: DeviceState, moment: Moment): DeviceStep {
+  const { phase, token, attempts, wakeAt } = state.join;
+  if (phase !== 'asking' || token === undefined || !isDue(wakeAt, moment)) return unchanged(state);
+  return ask(state, token, attempts + 1, moment);
+}

@@ -1,0 +1,110 @@
+/** The device's side of leaving, by its own will or the server's (P 10.8). */
+import { STATUS, type StatusCode } from '../../message/status.ts';
+import type { TokenKey } from '../../token.ts';
+import type { DeviceEffect, DeviceJoin, DeviceLeave, DeviceState, DeviceStep, Finished, Moment } from '../contract.ts';
+import { finish, open, recall } from '../memory.ts';
+import { judge, LEAVE_RETRY, nextTry } from '../retry.ts';
+import { refuse, respond, say, unchanged } from '../say.ts';
+
+type What = DeviceLeave['what'];
+type Identity = 'keep' | 'drop';
+
+const REQUEST = { resign: 'RESIGN_REQUEST', deregister: 'DEREGISTER_REQ' } as const;
+const SUCCESS: Readonly<Record<What, StatusCode>> = {
+  resign: STATUS.RESIGN_SUCCESS,
+  deregister: STATUS.DEREGISTER_SUCCESS,
+};
+const FAIL: Readonly<Record<What, StatusCode>> = { resign: STATUS.RESIGN_FAIL, deregister: STATUS.DEREGISTER_FAIL };
+const IDENTITY_AFTER: Readonly<Record<What, Identity>> = { resign: 'keep', deregister: 'drop' };
+
+/** The device asks to leave; nothing happens while it asks already. */
+export function leave(state: DeviceState, token: TokenKey, what: What, moment: Moment): DeviceStep {
+  const asking = Object.values(state.open).some((exchange) => exchange.kind === 'leave' && exchange.what === what);
+  if (asking || state.join.identity === 'drop') return unchanged(state);
+  return ask(state, token, { kind: 'leave', phase: 'asked', what, openedAt: moment.now, attempts: 0, wakeAt: 0 }, moment);
+}
+
+function ask(state: DeviceState, token: TokenKey, leaving: DeviceLeave, moment: Moment): DeviceStep {
+  const attempts = leaving.attempts + 1;
+  const next = { ...leaving, attempts, wakeAt: nextTry(LEAVE_RETRY, attempts, moment) };
+  return { state: open(state, token, next), effects: [say(REQUEST[leaving.what], token, {})] };
+}
+
+export function leaveAnswered(
+  state: DeviceState,
+  token: TokenKey,
+  { what }: DeviceLeave,
+  status: number,
+  moment: Moment,
+): DeviceStep {
+  switch (status) {
+    case SUCCESS[what]:
+      return go(end(state, token, what, 'left', moment), IDENTITY_AFTER[what], moment);
+    case FAIL[what]:
+      return unchanged(end(state, token, what, 'failed', moment));
+    default:
+      return refuse(state, 'FLOW_STATUS');
+  }
+}
+
+/** The answer came again, as the request had been sent again. */
+export function leaveAnsweredAgain(state: DeviceState, { content, result }: Finished, status: number): DeviceStep {
+  const what = content as What;
+  const same = status === (result === 'failed' ? FAIL[what] : SUCCESS[what]);
+  return same ? unchanged(state) : refuse(state, 'FLOW_FINISHED');
+}
+
+/** Leaving needs nobody's leave: reference servers never answer, and a server may be gone. */
+export function wakeLeave(state: DeviceState, token: TokenKey, leaving: DeviceLeave, moment: Moment): DeviceStep {
+  switch (judge(leaving, LEAVE_RETRY, leaving.openedAt, moment)) {
+    case 'wait':
+      return unchanged(state);
+    case 'again':
+      return ask(state, token, leaving, moment);
+    case 'over':
+      return go(end(state, token, leaving.what, 'unconfirmed', moment), IDENTITY_AFTER[leaving.what], moment);
+  }
+}
+
+function end(state: DeviceState, token: TokenKey, what: What, result: string, moment: Moment): DeviceState {
+  return finish(state, token, { kind: 'leave', result, content: what }, moment);
+}
+
+/** TERMINATE_CMD and DEREGISTER_CMD: obeyed and answered, in this order of effects: the answer leaves first. */
+export function dismissed(
+  state: DeviceState,
+  token: TokenKey,
+  command: 'TERMINATE_CMD' | 'DEREGISTER_CMD',
+  moment: Moment,
+): DeviceStep {
+  const identity = command === 'DEREGISTER_CMD' ? 'drop' : 'keep';
+  const answer = identity === 'drop' ? STATUS.DEREGISTER_SUCCESS : STATUS.RESIGN_SUCCESS;
+  const known = recall(state, token, 'leave', command);
+  if (known.seen === 'over') return { state, effects: [respond(token, answer)] };
+  if (known.seen !== 'never') return refuse(state, 'FLOW_CONFLICT');
+  const remembered = finish(state, token, { kind: 'leave', result: 'left', answer, content: command }, moment);
+  const gone = go(remembered, identity, moment);
+  return { ...gone, effects: [respond(token, answer), ...gone.effects] };
+}
+
+/** A join that was asked for is over: a late "accepted" must not undo the dismissal. */
+function forgetJoin(state: DeviceState, moment: Moment): DeviceState {
+  const { phase, token } = state.join;
+  if (phase !== 'asking' || token === undefined) return state;
+  return finish(state, token, { kind: 'join', result: 'left', content: '' }, moment);
+}
+
+/** An identity that was given up stays so. */
+function go(state: DeviceState, identity: Identity, moment: Moment): DeviceStep {
+  const left: DeviceJoin = {
+    phase: 'left',
+    attempts: 0,
+    identity: state.join.identity === 'drop' ? 'drop' : identity,
+  };
+  return { state: { ...forgetJoin(state, moment), join: left }, effects: owed(left) };
+}
+
+/** What is to be done after leaving, and done again after a restart. */
+export function owed({ phase, identity }: DeviceJoin): DeviceEffect[] {
+  return phase === 'left' && identity !== undefined ? [{ do: 'leave', identity }] : [];
+}

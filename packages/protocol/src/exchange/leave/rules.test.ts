@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest';
+import { inShort, soloDevice, soloServer, type SoloDevice } from '../../testing/index.ts';
+import { nextWake, resumeDevice } from '../device.ts';
+
+const SECOND = 1000;
+
+const answer = (device: SoloDevice, token: string, status: number) => device.hear('RESPONSE', token, { status });
+
+describe('a device that leaves (P 10.8)', () => {
+  it.each([
+    ['resign', 'RESIGN_REQUEST', 0x70, 'keep'],
+    ['deregister', 'DEREGISTER_REQ', 0x80, 'drop'],
+  ] as const)('by %s asks, and goes when it is answered', async (what, type, status, identity) => {
+    const device = soloDevice();
+    expect(inShort(device.tell({ on: 'leave', token: 'l-1', what }))).toEqual([`send ${type}`]);
+    expect(inShort(device.tell({ on: 'leave', token: 'l-2', what }))).toEqual([]);
+    expect(device.state.join.phase).toBe('joined');
+    expect((await answer(device, 'l-1', status)).effects).toEqual([{ do: 'leave', identity }]);
+    expect(device.state.join).toEqual({ phase: 'left', attempts: 0, identity });
+    expect(inShort(await answer(device, 'l-1', status))).toEqual([]);
+    expect(inShort(await answer(device, 'l-1', status + 0x0f))).toEqual(['refused FLOW_FINISHED']);
+    expect(nextWake(device.state)).toBeUndefined();
+    expect(resumeDevice(device.state, device.moment, false).effects).toEqual([{ do: 'leave', identity }]);
+  });
+
+  it('stays when the server says that leaving failed', async () => {
+    const device = soloDevice();
+    device.tell({ on: 'leave', token: 'l-1', what: 'resign' });
+    expect(inShort(await answer(device, 'l-1', 0x7f))).toEqual([]);
+    expect(device.state.join.phase).toBe('joined');
+    expect(device.state.finished['l-1']).toMatchObject({ result: 'failed' });
+    expect(inShort(await answer(device, 'l-1', 0x7f))).toEqual([]);
+    expect(inShort(await answer(device, 'l-1', 0x70))).toEqual(['refused FLOW_FINISHED']);
+  });
+
+  it('heeds only words on leaving (P 6.3)', async () => {
+    const device = soloDevice();
+    device.tell({ on: 'leave', token: 'l-1', what: 'resign' });
+    for (const status of [0x80, 0x8f, 0x50, 0x00]) {
+      expect(inShort(await answer(device, 'l-1', status))).toEqual(['refused FLOW_STATUS']);
+    }
+    expect(inShort(await device.hear('TERMINATE_CMD', 'l-1', {}))).toEqual(['refused FLOW_CONFLICT']);
+    expect(device.state.open['l-1']).toMatchObject({ kind: 'leave', what: 'resign' });
+  });
+
+  it('asks 5 times and then goes without an answer: reference servers give none', () => {
+    const device = soloDevice();
+    device.tell({ on: 'leave', token: 'l-1', what: 'deregister' });
+    const waits: number[] = [];
+    for (let wakeAt = nextWake(device.state); wakeAt !== undefined; wakeAt = nextWake(device.state)) {
+      waits.push((wakeAt - device.moment.now) / SECOND);
+      device.pass(wakeAt - device.moment.now);
+      const step = device.tell({ on: 'time' });
+      expect(inShort(step)).toEqual(waits.length < 5 ? ['send DEREGISTER_REQ'] : ['leave']);
+    }
+    expect(waits).toEqual([20, 40, 80, 160, 320]);
+    expect(device.state.join).toMatchObject({ phase: 'left', identity: 'drop' });
+    expect(device.state.finished['l-1']).toMatchObject({ result: 'unconfirmed' });
+  });
+
+  it('that gave up its identity asks for nothing any more', async () => {
+    const device = soloDevice();
+    await device.hear('DEREGISTER_CMD', 'c-1', {});
+    expect(inShort(device.tell({ on: 'leave', token: 'l-1', what: 'resign' }))).toEqual([]);
+  });
+});
+
+describe('a device that is dismissed (P 10.8)', () => {
+  it.each([
+    ['TERMINATE_CMD', '70', 'keep'],
+    ['DEREGISTER_CMD', '80', 'drop'],
+  ] as const)('by %s answers %s first and goes, once', async (type, status, identity) => {
+    const device = soloDevice();
+    const step = await device.hear(type, 'c-1', {});
+    expect(inShort(step)).toEqual([`send RESPONSE ${status}`, 'leave']);
+    expect(step.effects.at(-1)).toEqual({ do: 'leave', identity });
+    expect(inShort(await device.hear(type, 'c-1', {}))).toEqual([`send RESPONSE ${status}`]);
+    expect(device.state.join).toEqual({ phase: 'left', attempts: 0, identity });
+    const other = type === 'TERMINATE_CMD' ? 'DEREGISTER_CMD' : 'TERMINATE_CMD';
+    expect(inShort(await device.hear(other, 'c-1', {}))).toEqual(['refused FLOW_CONFLICT']);
+  });
+
+  it('never gets an identity back that it gave up', async () => {
+    const device = soloDevice();
+    await device.hear('DEREGISTER_CMD', 'c-1', {});
+    await device.hear('TERMINATE_CMD', 'c-2', {});
+    expect(device.state.join).toMatchObject({ identity: 'drop' });
+  });
+
+  it('is not let in by an answer that comes after', async () => {
+    const device = soloDevice();
+    device.state = { ...device.state, join: { phase: 'idle', attempts: 0 } };
+    device.tell({ on: 'join', token: 'j-1' });
+    await device.hear('TERMINATE_CMD', 'c-1', {});
+    expect(inShort(await answer(device, 'j-1', 0x50))).toEqual(['refused FLOW_FINISHED']);
+    expect(device.state.join.phase).toBe('left');
+  });
+
+  it('may join again, and an old command does not dismiss it twice', async () => {
+    const device = soloDevice();
+    await device.hear('TERMINATE_CMD', 'c-1', {});
+    device.tell({ on: 'join', token: 'j-1' });
+    await answer(device, 'j-1', 0x50);
+    expect(inShort(await device.hear('TERMINATE_CMD', 'c-1', {}))).toEqual(['send RESPONSE 70']);
+    expect(device.state.join).toEqual({ phase: 'joined', attempts: 0 });
+  });
+});
+
+describe('leaving at the server (P 10.8)', () => {
+  it.each([
+    ['RESIGN_REQUEST', '70', 'resigned'],
+    ['DEREGISTER_REQ', '80', 'deregistered'],
+  ] as const)('by %s of the device is answered %s first, and counts once', async (type, status, standing) => {
+    const server = soloServer();
+    const token = server.newToken();
+    const step = await server.hear(type, token, {});
+    expect(inShort(step)).toEqual([`send RESPONSE ${status}`, 'stand']);
+    expect(step).toMatchObject({ effects: [{}, { standing }] });
+    expect(inShort(await server.hear(type, token, {}))).toEqual([`send RESPONSE ${status}`]);
+    const other = type === 'RESIGN_REQUEST' ? 'DEREGISTER_REQ' : 'RESIGN_REQUEST';
+    expect(inShort(await server.hear(other, token, {}))).toEqual(['refused FLOW_CONFLICT']);
+    expect(inShort(await server.hear('RESPONSE', token, { status: 0x70 }))).toEqual(['refused FLOW_STATUS']);
+  });
+
+  it('of who is not joined is answered; only deregistering still changes the standing', async () => {
+    const server = soloServer({ joined: false });
+    expect(inShort(await server.hear('RESIGN_REQUEST', 'l-1', {}))).toEqual(['send RESPONSE 70']);
+    expect(inShort(await server.hear('DEREGISTER_REQ', 'l-2', {}))).toEqual(['send RESPONSE 80', 'stand']);
+  });
+
+  it.each([
+    ['terminate', 'TERMINATE_CMD', 0x70, 0x7f, ['terminated'], []],
+    ['deregister', 'DEREGISTER_CMD', 0x80, 0x8f, ['terminated'], ['deregistered']],
+  ] as const)('by %s shuts the device out at once', async (kind, type, yes, no, atOnce, atEnd) => {
+    for (const [status, phase] of [
+      [yes, 'left'],
+      [no, 'failed'],
+    ] as const) {
+      const server = soloServer();
+      const token = server.newToken();
+      const standings = ({ effects }: { effects?: readonly { do: string; standing?: string }[] }) =>
+        (effects ?? []).flatMap((it) => it.standing ?? []);
+      const opened = server.open({ kind }, token);
+      expect(inShort(opened)[0]).toBe(`send ${type}`);
+      expect(standings(opened)).toEqual(atOnce);
+      expect(inShort(await server.hear('RESPONSE', token, { status: 0x20 }))).toEqual(['refused FLOW_STATUS']);
+      const answered = await server.hear('RESPONSE', token, { status });
+      expect(standings('effects' in answered ? answered : {})).toEqual(atEnd);
+      expect(server.exchange(token)).toMatchObject({ phase, status });
+      expect(inShort(await server.hear('RESPONSE', token, { status }))).toEqual([]);
+      expect(inShort(await server.hear('RESPONSE', token, { status: status === yes ? no : yes }))).toEqual([
+        'refused FLOW_FINISHED',
+      ]);
+      expect(inShort(server.tell(token, { on: 'time' }))).toEqual([]);
+    }
+  });
+
+  it('is said 5 times, then the decision stands without an answer', async () => {
+    const server = soloServer();
+    const token = server.newToken();
+    server.open({ kind: 'deregister' }, token);
+    const said: string[][] = [];
+    for (let second = 0; second < 700; second++) {
+      server.pass(SECOND);
+      const step = server.tell(token, { on: 'time' });
+      if (step.effects.length > 0) said.push(inShort(step));
+    }
+    expect(said).toEqual([...Array.from({ length: 4 }, () => ['send DEREGISTER_CMD']), ['stand']]);
+    expect(server.exchange(token)).toMatchObject({ phase: 'expired' });
+    expect(inShort(await server.hear('RESPONSE', token, { status: 0x80 }))).toEqual([]);
+    expect(server.exchange(token)).toMatchObject({ phase: 'expired', status: 0x80 });
+  });
+
+  it('is said once to a device that never confirms, and stands as unconfirmed (P 10.7)', async () => {
+    const server = soloServer({ confirms: false });
+    const token = server.newToken();
+    server.open({ kind: 'deregister' }, token);
+    server.pass(60 * SECOND);
+    expect(inShort(server.tell(token, { on: 'time' }))).toEqual(['stand']);
+    expect(server.exchange(token)).toMatchObject({ phase: 'unconfirmed', attempts: 1 });
+    expect(inShort(await server.hear('RESPONSE', token, { status: 0x80 }))).toEqual(['stand']);
+    expect(server.exchange(token)).toMatchObject({ phase: 'left' });
+  });
+
+  it('has a token of its own', async () => {
+    const server = soloServer();
+    server.open({ kind: 'action', actionId: 1 }, 'a-1');
+    expect(inShort(await server.hear('RESIGN_REQUEST', 'a-1', {}))).toEqual(['refused FLOW_CONFLICT']);
+  });
+});

@@ -1,0 +1,77 @@
+/** How long an exchange waits, how often it asks again and when it gives up (P 10.10). Times are milliseconds. */
+import type { Moment } from './contract.ts';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** The n-th wait is `firstMs` doubled n-1 times, at most `mostMs`, give or take `JITTER`. */
+export interface RetryPolicy {
+  readonly firstMs: number;
+  readonly mostMs: number;
+  /** Messages after which it gives up; absent: no limit. */
+  readonly tries?: number;
+  /** Time after which it gives up; absent: no limit. */
+  readonly expireMs?: number;
+}
+
+/** INITIATE until "staged" or a failure. A device refuses the token after the same time (P 6.2). */
+export const INITIATE_RETRY: RetryPolicy = { firstMs: 60 * SECOND, mostMs: HOUR, expireMs: 7 * DAY };
+/** ACTIVATE until "active" or "reverted". */
+export const ACTIVATE_RETRY: RetryPolicy = { firstMs: 60 * SECOND, mostMs: HOUR, expireMs: 7 * DAY };
+/** ACTION until its answer. A device refuses the token after the same time (P 6.2). */
+export const ACTION_RETRY: RetryPolicy = { firstMs: 20 * SECOND, mostMs: 160 * SECOND, expireMs: 10 * MINUTE };
+/** ID_REQUEST until its answer. */
+export const IDENTIFY_RETRY: RetryPolicy = { firstMs: 20 * SECOND, mostMs: 160 * SECOND, expireMs: 10 * MINUTE };
+/** JOIN_REQ without end: a device must get in some day. */
+export const JOIN_RETRY: RetryPolicy = { firstMs: 15 * SECOND, mostMs: 15 * MINUTE };
+/** Leaving, asked for by either side: the last try is some 10 minutes after the first. */
+export const LEAVE_RETRY: RetryPolicy = { firstMs: 20 * SECOND, mostMs: 320 * SECOND, tries: 5 };
+/** The same with a device that never confirms (P 10.7): one message, and time for it to arrive. */
+export const LEAVE_ONCE: RetryPolicy = { firstMs: 60 * SECOND, mostMs: 60 * SECOND, tries: 1 };
+/** A deferred installation, tried again by the device itself (P 10.11). */
+export const DEFERRED_RETRY: RetryPolicy = { firstMs: 15 * MINUTE, mostMs: 15 * MINUTE };
+
+/** Bounds of the wait that a device may ask for in `srup.defer` (P 10.11). */
+export const DEFERRAL_LEAST_MS = MINUTE;
+export const DEFERRAL_MOST_MS = DAY;
+/** A join that waits for an operator (P 9.5). */
+export const JOIN_PENDING_MS = 7 * DAY;
+
+/** Greatest ages of a UUIDv7 token on arrival (P 6.2). */
+export const ACTION_AGE_MS = 10 * MINUTE;
+export const UPDATE_AGE_MS = 7 * DAY;
+
+/** A wait is this much shorter or longer by chance, so that a fleet does not ask in step. */
+export const JITTER = 0.25;
+
+/** No wait of ours is longer; one that seems to be was begun before the clock was set back. */
+const LONGEST_WAIT_MS = 8 * DAY;
+
+/** When to ask again after the `attempts`-th message, ms since 1970. */
+export function nextTry({ firstMs, mostMs }: RetryPolicy, attempts: number, { now, random }: Moment): number {
+  const wait = Math.min(mostMs, firstMs * 2 ** (attempts - 1));
+  return now + Math.round(wait * (1 - JITTER + 2 * JITTER * random));
+}
+
+export function isDue(wakeAt: number | undefined, { now }: Moment): boolean {
+  return wakeAt !== undefined && (now >= wakeAt || wakeAt - now > LONGEST_WAIT_MS);
+}
+
+interface Waiting {
+  readonly attempts: number;
+  readonly wakeAt?: number;
+}
+
+/** What a look at the clock leads to: nothing yet, the same message again, or the end. `since`: ms since 1970. */
+export function judge(
+  waiting: Waiting,
+  policy: RetryPolicy,
+  since: number,
+  moment: Moment,
+): 'wait' | 'again' | 'over' {
+  if (!isDue(waiting.wakeAt, moment)) return 'wait';
+  const { tries = Infinity, expireMs = Infinity } = policy;
+  return waiting.attempts >= tries || moment.now - since >= expireMs ? 'over' : 'again';
+}

@@ -1,0 +1,22 @@
+import type { DeviceFacts } from '../contract.ts';
+
+/** Characters of a URL that an INITIATE may carry: it is kept in the device's state. */
+export const MAX_URL_LENGTH = 2048;
+
+/**
+ * Scheme, host, port, rest. Readers of URLs disagree about user names, backslashes, white space and escapes in the
+ * host; none of these passes, so the host that is checked here is the host that is asked.
+ */
+const URL_FORM = /^(https?):\/\/([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(?:[/?#][!-~]*)?$/i;
+const FORBIDDEN = /["<>\\^`{|}]/;
+
+/** P 10.2: https, or http where the owner allows it by name; from a host of the list, if there is one. */
+export function isAllowedUrl(url: string, { allowHttp, hosts }: Pick<DeviceFacts, 'allowHttp' | 'hosts'>): boolean {
+  if (url.length > MAX_URL_LENGTH || FORBIDDEN.test(url)) return false;
+  const [, scheme, host, port = ''] = URL_FORM.exec(url) ?? [];
+  if (scheme === undefined || host === undefined) return false;
+  if (scheme.toLowerCase() !== 'https' && !allowHttp) return false;
+  if (hosts === undefined) return true;
+  const name = host.toLowerCase();
+  return hosts.some((allowed) => allowed.toLowerCase() === name || allowed.toLowerCase() === name + port);
+}

@@ -1,0 +1,83 @@
+/**
+ * The way of every message that leaves: `Draft -> Numbered -> Signed -> committed -> bytes`. The number and the
+ * signed bytes are committed to storage before anything is sent (P 5.1), so a number is never used twice.
+ */
+import type { Identity } from './identity.ts';
+import { MAX_U64 } from './limits.ts';
+import { encode, encodeHeader } from './message/envelope.ts';
+import { layoutOf, type BodyOf, type MessageType } from './message/layouts.ts';
+import type { Message } from './message/message.ts';
+import type { SealKey, SignKey } from './security/suite.ts';
+
+/** What an exchange wants to say; it knows nothing of numbers and keys. */
+export interface DraftOf<T extends MessageType> {
+  readonly type: T;
+  readonly token: Uint8Array;
+  readonly body: BodyOf<T>;
+}
+export type Draft = { [T in MessageType]: DraftOf<T> }[MessageType];
+
+/** How this peer wants to be spoken to. */
+export interface Addressee {
+  readonly id: Identity;
+  /** Seals the fields of kind `sealed`, whose draft holds the plaintext. */
+  readonly sealKey?: SealKey;
+  /** Texts end with a NUL for peers known to be pySRUP (P 2.5). */
+  readonly terminatedText?: boolean;
+}
+
+/** Both directions of a pair share one counter (P 5.1). */
+export interface Counters {
+  /** Last number sent to this peer; 0 before the first. */
+  readonly sent: bigint;
+  /** Highest number accepted from this peer. */
+  readonly highest: bigint;
+}
+
+/** A message ready to leave, once it is committed. */
+export interface Signed {
+  readonly message: Message;
+  readonly bytes: Uint8Array;
+}
+
+/** The next number to this peer (P 5.1). RangeError when all 2^64 are used up: the pair must join anew. */
+export function nextSequence({ sent, highest }: Counters): bigint {
+  const last = sent > highest ? sent : highest;
+  if (last >= MAX_U64)
+    throw new RangeError('the sequence numbers of this pair are used up: register the device anew');
+  return last + 1n;
+}
+
+/** Numbers, seals and signs. Commit `message.sequence` and `bytes` before sending them. */
+export async function compose(
+  draft: Draft,
+  sequence: bigint,
+  sender: Identity,
+  addressee: Addressee,
+  key: SignKey,
+): Promise<Signed> {
+  const message = await numbered(draft, sequence, sender, addressee);
+  const encoded = encode(message);
+  const signature = await key.signAside(encoded.signedBytes);
+  return { message, bytes: encoded.assemble(signature) };
+}
+
+async function numbered(
+  draft: Draft,
+  sequence: bigint,
+  sender: Identity,
+  addressee: Addressee,
+): Promise<Message> {
+  const { fields } = layoutOf(draft.type);
+  const body: Record<string, unknown> = { ...draft.body };
+  const header = encodeHeader({ ...draft, sequence, sender });
+  const sealedField = fields.find((field) => field.kind === 'sealed');
+  if (sealedField !== undefined) {
+    if (addressee.sealKey === undefined) throw new TypeError(`${draft.type} needs the key to seal with`);
+    const plaintext = body[sealedField.name] as Uint8Array;
+    body[sealedField.name] = await addressee.sealKey.seal(plaintext, { recipient: addressee.id, header });
+  }
+  const terminated = fields.filter((field) => field.kind === 'cstring').map((field) => field.name);
+  const texts = addressee.terminatedText === true && terminated.length > 0 ? { terminated } : {};
+  return { type: draft.type, sequence, sender, token: draft.token, body, ...texts } as Message;
+}

@@ -1,0 +1,74 @@
+import type { Identity } from '../identity.ts';
+
+/** Signature suites (P 4.1). The device's key decides; a server holds one key a suite. */
+export type SuiteName = 'rsa-sha256' | 'ed25519' | 'ml-dsa-65';
+
+export interface Suite {
+  readonly name: SuiteName;
+  /** Bytes of a signature: the only lengths that are tried. */
+  readonly signatureBytes: { readonly least: number; readonly most: number };
+  /** How a field is sealed to the holder of such a key. */
+  readonly sealing: 'rsa-aes-cbc' | 'hpke-x25519';
+  /** Talks to the published reference. */
+  readonly interop: boolean;
+  readonly clause: string;
+}
+
+export const SUITES: Readonly<Record<SuiteName, Suite>> = {
+  'rsa-sha256': {
+    name: 'rsa-sha256',
+    signatureBytes: { least: 256, most: 512 },
+    sealing: 'rsa-aes-cbc',
+    interop: true,
+    clause: 'P 4.2, 4.3',
+  },
+  ed25519: {
+    name: 'ed25519',
+    signatureBytes: { least: 64, most: 64 },
+    sealing: 'hpke-x25519',
+    interop: false,
+    clause: 'P 4.4',
+  },
+  'ml-dsa-65': {
+    name: 'ml-dsa-65',
+    signatureBytes: { least: 3309, most: 3309 },
+    sealing: 'hpke-x25519',
+    interop: false,
+    clause: 'P 4.5',
+  },
+};
+
+export function isSuiteName(name: string): name is SuiteName {
+  return Object.hasOwn(SUITES, name);
+}
+
+/** A parsed public key. */
+export interface VerifyKey {
+  readonly suite: SuiteName;
+  /** False for every defect of key, length or value; never throws on hostile bytes. */
+  verify(data: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** A parsed private key, which only signs: nothing gives it away. */
+export interface SignKey {
+  readonly suite: SuiteName;
+  sign(data: Uint8Array): Uint8Array;
+  /** The same off the calling thread. */
+  signAside(data: Uint8Array): Promise<Uint8Array>;
+}
+
+/** What a sealed field is bound to (P 4.4): it can't be moved to another message or recipient. */
+export interface SealContext {
+  readonly recipient: Identity;
+  /** Bytes 0..20+T of the message that carries it. */
+  readonly header: Uint8Array;
+}
+
+export interface SealKey {
+  seal(plaintext: Uint8Array, context: SealContext): Promise<Uint8Array>;
+}
+
+export interface OpenKey {
+  /** Undefined for every failure alike (P 4.3). Call it only on a field of a `Fresh` message. */
+  open(sealed: Uint8Array, context: SealContext): Promise<Uint8Array | undefined>;
+}

@@ -1,0 +1,120 @@
+import { deviceForbids, initialDevice, nextWake, resumeDevice, stepDevice } from '../exchange/device.ts';
+import type {
+  ActOutcome,
+  DataOutcome,
+  DeviceEffect,
+  DeviceFacts,
+  DeviceInput,
+  DeviceState,
+  FetchOutcome,
+  InstallOutcome,
+  SendEffect,
+} from '../exchange/contract.ts';
+import type { TokenKey } from '../token.ts';
+import { topicFromDevice, parseTopic, type Topic } from '../topics.ts';
+import { End, type Circumstances, type Mind } from './end.ts';
+
+type Action = Exclude<DeviceEffect, SendEffect>;
+
+/** How the simulated device's attempts end. */
+export interface Fate {
+  fetch(token: TokenKey): FetchOutcome;
+  /** A deferral may be followed by another outcome. */
+  install(token: TokenKey): InstallOutcome;
+  act(actionId: number): ActOutcome;
+  deliver(dataId: string): DataOutcome;
+}
+
+/** What really happened to the device: restarts don't undo it. Counts a token. */
+export interface World {
+  readonly fetches: Map<TokenKey, number>;
+  readonly switches: Map<TokenKey, number>;
+  readonly acts: Map<TokenKey, number>;
+  readonly deliveries: Map<TokenKey, number>;
+  identity: 'keep' | 'drop' | undefined;
+}
+
+const LONGEST_WORK_MS = 5_000;
+/** P 10.5. */
+const REBOOT = 0x04;
+
+export interface DeviceEnd {
+  readonly end: End<DeviceState, Action>;
+  readonly world: World;
+  input(input: DeviceInput): Promise<void>;
+}
+
+export function deviceEnd(
+  around: Circumstances,
+  fate: Fate,
+  facts: DeviceFacts,
+  join: DeviceState['join']['phase'],
+): DeviceEnd {
+  const world: World = {
+    fetches: new Map(),
+    switches: new Map(),
+    acts: new Map(),
+    deliveries: new Map(),
+    identity: undefined,
+  };
+  const switched = new Map<TokenKey, InstallOutcome>();
+
+  function soon(input: DeviceInput): void {
+    end.later(around.random.unit() * LONGEST_WORK_MS, () => tell(input));
+  }
+
+  /** The performer finds out whether the switch was made before the power went. */
+  function install(token: TokenKey): InstallOutcome {
+    const before = switched.get(token);
+    if (before !== undefined) return before;
+    const outcome = fate.install(token);
+    if (outcome === 'deferred') return outcome;
+    count(world.switches, token);
+    switched.set(token, outcome);
+    return outcome;
+  }
+
+  function perform(effect: Action): void {
+    switch (effect.do) {
+      case 'fetch':
+        count(world.fetches, effect.token);
+        soon({ on: 'fetched', token: effect.token, outcome: fate.fetch(effect.token) });
+        break;
+      case 'install':
+        soon({ on: 'installed', token: effect.token, outcome: install(effect.token), reason: 'busy' });
+        break;
+      case 'act':
+        count(world.acts, effect.token);
+        if (effect.actionId === REBOOT) end.restart(true);
+        else soon({ on: 'acted', token: effect.token, outcome: fate.act(effect.actionId) });
+        break;
+      case 'deliver':
+        count(world.deliveries, effect.token);
+        soon({ on: 'delivered', token: effect.token, outcome: fate.deliver(effect.dataId) });
+        break;
+      case 'leave':
+        world.identity = effect.identity;
+        break;
+    }
+  }
+
+  const mind: Mind<DeviceState, Action> = {
+    role: 'device',
+    initial: { ...initialDevice(), join: { phase: join, attempts: 0 } },
+    forbids: deviceForbids,
+    isJoining: (state) => state.join.phase === 'asking',
+    hear: (state, message, moment) => stepDevice(state, { on: 'message', message }, moment, facts),
+    wakeAt: nextWake,
+    wake: (state, moment) => stepDevice(state, { on: 'time' }, moment, facts),
+    resume: resumeDevice,
+    topicOf: (type) => parseTopic(topicFromDevice(type, around.peer, around.self)) as Topic,
+    perform,
+  };
+  const end = new End(mind, around);
+  const tell = (input: DeviceInput) => end.input((state, moment) => stepDevice(state, input, moment, facts));
+  return { end, world, input: tell };
+}
+
+function count(counts: Map<TokenKey, number>, token: TokenKey): void {
+  counts.set(token, (counts.get(token) ?? 0) + 1);
+}

@@ -1,0 +1,130 @@
+/** One end alone, which keeps its state from step to step: for tests of single rules. */
+import { initialDevice, stepDevice } from '../exchange/device.ts';
+import type {
+  DeviceFacts,
+  DeviceInput,
+  DeviceState,
+  DeviceStep,
+  Moment,
+  ServerCommand,
+  ServerExchange,
+  ServerFacts,
+  ServerInput,
+  ServerStep,
+} from '../exchange/contract.ts';
+import { answerMessage, openExchange, stepServer } from '../exchange/server.ts';
+import type { FaultCode, Rejected } from '../faults.ts';
+import type { BodyOf, MessageType } from '../message/layouts.ts';
+import type { Draft } from '../outbound.ts';
+import { createToken, tokenKey, tokenOfKey, type TokenKey } from '../token.ts';
+import { freshFrom, SOLO_DEVICE } from './fresh.ts';
+import { checkPlain } from './plain.ts';
+import { seededRandom } from './random.ts';
+
+const START = Date.UTC(2026, 0, 1);
+
+export interface Solo {
+  /** May be moved: `solo.moment = { ...solo.moment, now }`. Jitter is none unless told. */
+  moment: Moment;
+  /** A UUIDv7 made `ageMs` before now. */
+  newToken(ageMs?: number): TokenKey;
+  pass(ms: number): void;
+}
+
+function solo(): Solo {
+  const random = seededRandom(1);
+  const it: Solo = {
+    moment: { now: START, trusted: true, random: 0.5 },
+    newToken: (ageMs = 0) => tokenKey(createToken(it.moment.now - ageMs, random.bytes(10))),
+    pass(ms) {
+      it.moment = { ...it.moment, now: it.moment.now + ms };
+    },
+  };
+  return it;
+}
+
+export interface SoloDevice extends Solo {
+  state: DeviceState;
+  hear<T extends MessageType>(type: T, token: TokenKey, body: BodyOf<T>): Promise<DeviceStep>;
+  tell(input: DeviceInput): DeviceStep;
+}
+
+/** A joined device. */
+export function soloDevice(facts: Partial<DeviceFacts> = {}): SoloDevice {
+  const all: DeviceFacts = {
+    self: SOLO_DEVICE,
+    identification: 'srup-agent/0.1.0',
+    allowHttp: false,
+    serverSpeaksProfile: true,
+    ...facts,
+  };
+  const base = solo();
+  return Object.assign(base, {
+    state: { ...initialDevice(), join: { phase: 'joined', attempts: 0 } } as DeviceState,
+    async hear(type: MessageType, token: TokenKey, body: unknown): Promise<DeviceStep> {
+      const draft = { type, token: tokenOfKey(token), body } as Draft;
+      return this.tell({ on: 'message', message: await freshFrom('server', draft) });
+    },
+    tell(input: DeviceInput): DeviceStep {
+      const step = stepDevice(this.state, input, base.moment, all);
+      checkPlain(step.state);
+      this.state = step.state;
+      return step;
+    },
+  });
+}
+
+export interface SoloServer extends Solo {
+  readonly facts: ServerFacts;
+  open(command: ServerCommand, token: TokenKey): ServerStep;
+  hear<T extends MessageType>(type: T, token: TokenKey, body: BodyOf<T>): Promise<ServerStep | Rejected>;
+  tell(token: TokenKey, input: ServerInput): ServerStep;
+  exchange(token: TokenKey): ServerExchange | undefined;
+}
+
+/** A server with one device, which is joined and confirms unless told. */
+export function soloServer(facts: Partial<ServerFacts> = {}): SoloServer {
+  const all: ServerFacts = { confirms: true, joined: true, joinVerdict: 'accept', takesData: () => true, ...facts };
+  const base = solo();
+  const exchanges = new Map<TokenKey, ServerExchange>();
+  function keep<S extends ServerStep | Rejected>(step: S): S {
+    if ('state' in step) {
+      checkPlain(step.state);
+      exchanges.set(step.state.token, step.state);
+    }
+    return step;
+  }
+  return Object.assign(base, {
+    facts: all,
+    exchange: (token: TokenKey) => exchanges.get(token),
+    open: (command: ServerCommand, token: TokenKey) => keep(openExchange(command, token, base.moment, all)),
+    async hear(type: MessageType, token: TokenKey, body: unknown) {
+      const draft = { type, token: tokenOfKey(token), body } as Draft;
+      return keep(answerMessage(await freshFrom('device', draft), exchanges.get(token), base.moment, all));
+    },
+    tell(token: TokenKey, input: ServerInput) {
+      const exchange = exchanges.get(token);
+      if (exchange === undefined) throw new TypeError(`no exchange has the token ${token}`);
+      return keep(stepServer(exchange, input, base.moment, all));
+    },
+  });
+}
+
+interface AnyStep {
+  readonly effects?: readonly { readonly do: string }[];
+  readonly refused?: FaultCode;
+  readonly code?: FaultCode;
+}
+
+/** A step in short, to compare with: `['send RESPONSE 2f', 'refused FLOW_LIMIT']`. */
+export function inShort({ effects = [], refused, code }: AnyStep): string[] {
+  const refusal = refused ?? code;
+  return [...effects.map(effectInShort), ...(refusal === undefined ? [] : [`refused ${refusal}`])];
+}
+
+function effectInShort(effect: { readonly do: string; readonly draft?: Draft }): string {
+  const { draft } = effect;
+  if (draft === undefined) return effect.do;
+  if (draft.type !== 'RESPONSE') return `send ${draft.type}`;
+  return `send RESPONSE ${draft.body.status.toString(16).padStart(2, '0')}`;
+}

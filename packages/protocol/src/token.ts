@@ -1,0 +1,46 @@
+import { encodeText, readText } from './wire/text.ts';
+import { fromHex, toHex } from './wire/encoding.ts';
+
+/** A UUIDv7 as text (P 6.1): 48 bits of time, then 74 random bits. */
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/**
+ * A new token (P 6.1).
+ * @param now milliseconds since 1970, 0 to 2^48-1
+ * @param random 10 random bytes
+ */
+export function createToken(now: number, random: Uint8Array): Uint8Array {
+  if (random.length !== 10) throw new RangeError('a token takes 10 random bytes');
+  if (!Number.isInteger(now) || now < 0 || now >= 2 ** 48)
+    throw new RangeError(`${now} is no time for a token`);
+  const tail = Uint8Array.from(random);
+  tail[0] = 0x70 | ((tail[0] as number) & 0x0f); // version 7
+  tail[2] = 0x80 | ((tail[2] as number) & 0x3f); // variant
+  const hex = now.toString(16).padStart(12, '0') + toHex(tail);
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)];
+  return encodeText(parts.join('-'));
+}
+
+/** The creation time in a UUIDv7 token, in milliseconds since 1970; undefined for every other token. */
+export function tokenTime(token: Uint8Array): number | undefined {
+  const text = readText(token);
+  if (text === undefined || !UUID_V7.test(text)) return undefined;
+  return parseInt(text.slice(0, 8) + text.slice(9, 13), 16);
+}
+
+/** A token as one text for maps, tables, logs: itself when it is printable ASCII, else `0x` and hex. One to one. */
+export type TokenKey = string;
+
+const PRINTABLE = /^(?!0x)[\x21-\x7e]+$/;
+
+export function tokenKey(token: Uint8Array): TokenKey {
+  const text = readText(token);
+  return text !== undefined && PRINTABLE.test(text) ? text : `0x${toHex(token)}`;
+}
+
+/** The token of a key made by `tokenKey`. RangeError for any other text. */
+export function tokenOfKey(key: TokenKey): Uint8Array {
+  const bytes = key.startsWith('0x') ? fromHex(key.slice(2)) : encodeText(key);
+  if (bytes === undefined || bytes.length === 0) throw new RangeError(`"${key}" is no token key`);
+  return bytes;
+}

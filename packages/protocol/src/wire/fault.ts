@@ -1,0 +1,14 @@
+import type { WireCode } from '../faults.ts';
+
+/** Thrown inside `wire` and `message` only; `decode` turns it into a `Rejected`. */
+export class WireFault extends Error {
+  override readonly name = 'WireFault';
+  readonly code: WireCode;
+  readonly offset: number;
+
+  constructor(code: WireCode, offset: number) {
+    super(`${code} at byte ${offset}`);
+    this.code = code;
+    this.offset = offset;
+  }
+}

@@ -1,0 +1,120 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Kysely } from 'kysely';
+import { systemClock } from '@srup/node';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openStore } from '../store/store.ts';
+import { openArtifacts, type Artifacts } from './artifacts.ts';
+import { artifactMigrations, type ArtifactTables } from './tables.ts';
+
+const LIMIT = 100_000;
+
+let folder: string;
+let store: Kysely<ArtifactTables>;
+let artifacts: Artifacts;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'srup-artifacts-'));
+  store = await openStore<ArtifactTables>(join(folder, 'test.db'), artifactMigrations);
+  artifacts = await openArtifacts(join(folder, 'files'), store, systemClock, LIMIT);
+});
+
+afterEach(async () => {
+  await store.destroy();
+  await rm(folder, { recursive: true });
+});
+
+async function* chunks(...parts: Uint8Array[]): AsyncIterable<Uint8Array> {
+  yield* parts;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+describe('the artifact store', () => {
+  it('keeps a file under its digest, readable by its owner only', async () => {
+    const content = randomBytes(50_000);
+    const added = await artifacts.add({
+      content: chunks(content.subarray(0, 7), content.subarray(7)),
+      name: 'app',
+    });
+    expect(added).toMatchObject({ digest: sha256(content), bytes: content.length, name: 'app' });
+    const file = await artifacts.file(added.digest);
+    expect(await readFile(file?.path ?? '')).toEqual(content);
+    expect((await stat(file?.path ?? '')).mode & 0o777).toBe(0o600);
+  });
+
+  it('takes the same content twice as one', async () => {
+    const content = randomBytes(10);
+    await artifacts.add({ content: chunks(content), name: 'first' });
+    await artifacts.add({ content: chunks(content), name: 'second', version: '2' });
+    const { rows } = await artifacts.list({});
+    expect(rows).toMatchObject([{ digest: sha256(content), name: 'second', version: '2' }]);
+  });
+
+  it.each([
+    ['too large', { content: chunks(randomBytes(LIMIT), randomBytes(1)) }, 'too-large'],
+    ['empty', { content: chunks() }, 'empty'],
+    [
+      'another content than announced',
+      { content: chunks(randomBytes(3)), digest: '0'.repeat(64) },
+      'digest-mismatch',
+    ],
+  ])('refuses a file that is %s and keeps nothing of it', async (_, upload, code) => {
+    await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ code });
+    expect((await artifacts.list({})).rows).toEqual([]);
+    expect(await readdir(join(folder, 'files'), { recursive: true })).toEqual(['incoming']);
+  });
+
+  it('keeps nothing of an upload that breaks off', async () => {
+    async function* broken(): AsyncIterable<Uint8Array> {
+      yield randomBytes(10);
+      throw new Error('connection reset');
+    }
+    await expect(artifacts.add({ content: broken(), name: 'x' })).rejects.toThrow('connection reset');
+    expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
+  });
+
+  it('clears at the next start what a killed upload left', async () => {
+    await writeFile(join(folder, 'files', 'incoming', 'left-over'), 'half');
+    await openArtifacts(join(folder, 'files'), store, systemClock, LIMIT);
+    expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
+  });
+
+  it.each(['../test.db', 'incoming', '..', 'A'.repeat(64), ''])(
+    'finds no file by the name "%s"',
+    async (name) => {
+      expect(await artifacts.file(name)).toBeUndefined();
+      expect(await artifacts.remove(name)).toBe(false);
+    },
+  );
+
+  it('lists in pages and finds by part of name, version or digest, taking wildcards as letters', async () => {
+    for (const name of ['pump 100%', 'pump_a', 'valve']) {
+      await artifacts.add({ content: chunks(Buffer.from(name)), name, version: `v-${name}` });
+    }
+    const first = await artifacts.list({ limit: 2 });
+    const second = await artifacts.list({ limit: 2, cursor: first.next });
+    expect([...first.rows, ...second.rows].map((row) => row.name).sort()).toEqual([
+      'pump 100%',
+      'pump_a',
+      'valve',
+    ]);
+    expect(second.next).toBeUndefined();
+    expect((await artifacts.list({ search: '0%' })).rows.map((row) => row.name)).toEqual(['pump 100%']);
+    expect((await artifacts.list({ search: '_' })).rows.map((row) => row.name)).toEqual(['pump_a']);
+    expect((await artifacts.list({ search: sha256(Buffer.from('valve')).slice(3, 20) })).rows).toHaveLength(
+      1,
+    );
+  });
+
+  it('removes row and file', async () => {
+    const { digest } = await artifacts.add({ content: chunks(randomBytes(5)), name: 'x' });
+    expect(await artifacts.remove(digest)).toBe(true);
+    expect(await artifacts.file(digest)).toBeUndefined();
+    expect(await artifacts.find(digest)).toBeUndefined();
+  });
+});

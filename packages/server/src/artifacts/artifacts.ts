@@ -1,0 +1,186 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sql, type Kysely } from 'kysely';
+import { makePrivateFolder } from '@srup/node';
+import type { Clock } from '@srup/protocol';
+import type { ArtifactView, Page, PageQuery } from '../contract.ts';
+import type { ArtifactTables } from './tables.ts';
+
+/** Bytes of one artifact, unless configured. */
+export const DEFAULT_ARTIFACT_LIMIT = 4 * 2 ** 30;
+/** Rows of a page, unless asked for fewer. */
+const PAGE_ROWS = 100;
+const DIGEST = /^[0-9a-f]{64}$/;
+
+/** Why an upload was not taken; nothing of it is kept. */
+export class ArtifactError extends Error {
+  override readonly name = 'ArtifactError';
+  readonly code: 'too-large' | 'empty' | 'digest-mismatch' | 'no-space' | 'in-use';
+  constructor(code: ArtifactError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface Upload {
+  readonly content: AsyncIterable<Uint8Array>;
+  readonly name: string;
+  readonly version?: string | undefined;
+  /** What the uploader expects: another content is refused. */
+  readonly digest?: string | undefined;
+}
+
+export interface StoredFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export interface Artifacts {
+  add(upload: Upload): Promise<ArtifactView>;
+  list(query: PageQuery & { readonly search?: string | undefined }): Promise<Page<ArtifactView>>;
+  find(digest: string): Promise<ArtifactView | undefined>;
+  /** The file of a digest, to be served. Undefined when there is none. */
+  file(digest: string): Promise<StoredFile | undefined>;
+  /** Removes what the list shows and the file; false when there was nothing. */
+  remove(digest: string): Promise<boolean>;
+}
+
+/** Files by their SHA-256: one content is stored once and its name can't lie. */
+export async function openArtifacts(
+  folder: string,
+  store: Kysely<ArtifactTables>,
+  clock: Clock,
+  limit = DEFAULT_ARTIFACT_LIMIT,
+): Promise<Artifacts> {
+  const incoming = join(folder, 'incoming');
+  // What a killed upload left behind.
+  await rm(incoming, { recursive: true, force: true });
+  await makePrivateFolder(folder);
+  await makePrivateFolder(incoming);
+
+  async function add(upload: Upload): Promise<ArtifactView> {
+    const partial = join(incoming, randomUUID());
+    try {
+      const { digest, bytes } = await receive(upload.content, partial, limit);
+      if (upload.digest !== undefined && upload.digest !== digest) {
+        throw new ArtifactError('digest-mismatch', `the file has the digest ${digest}, not ${upload.digest}`);
+      }
+      await rename(partial, join(folder, digest));
+      await syncFolder(folder);
+      const row = {
+        digest,
+        bytes,
+        name: upload.name,
+        version: upload.version ?? null,
+        uploaded_at: clock.now(),
+      };
+      await store
+        .insertInto('artifacts')
+        .values(row)
+        .onConflict((conflict) =>
+          conflict.column('digest').doUpdateSet({ name: row.name, version: row.version }),
+        )
+        .execute();
+      return view(row);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw (error as NodeJS.ErrnoException).code === 'ENOSPC'
+        ? new ArtifactError('no-space', 'the disk is full: make room and upload the file again')
+        : error;
+    }
+  }
+
+  async function list(
+    query: PageQuery & { readonly search?: string | undefined },
+  ): Promise<Page<ArtifactView>> {
+    const limitRows = query.limit ?? PAGE_ROWS;
+    let rows = store
+      .selectFrom('artifacts')
+      .selectAll()
+      .orderBy('uploaded_at', 'desc')
+      .orderBy('digest')
+      .limit(limitRows + 1);
+    if (query.search !== undefined) {
+      const part = query.search.toLowerCase();
+      rows = rows.where((where) =>
+        where.or(
+          (['name', 'version', 'digest'] as const).map((column) =>
+            where(sql<number>`instr(lower(${sql.ref(column)}), ${part})`, '>', 0),
+          ),
+        ),
+      );
+    }
+    const offset = Number(query.cursor ?? 0);
+    const found = await rows.offset(offset).execute();
+    const page = found.slice(0, limitRows).map(view);
+    return found.length > limitRows ? { rows: page, next: String(offset + limitRows) } : { rows: page };
+  }
+
+  async function find(digest: string): Promise<ArtifactView | undefined> {
+    const row = await store
+      .selectFrom('artifacts')
+      .selectAll()
+      .where('digest', '=', digest)
+      .executeTakeFirst();
+    return row && view(row);
+  }
+
+  async function file(digest: string): Promise<StoredFile | undefined> {
+    // The name becomes a path: nothing but a digest gets that far.
+    if (!DIGEST.test(digest)) return undefined;
+    const path = join(folder, digest);
+    const found = await stat(path).catch(() => undefined);
+    return found?.isFile() === true ? { path, bytes: found.size } : undefined;
+  }
+
+  async function remove(digest: string): Promise<boolean> {
+    if (!DIGEST.test(digest)) return false;
+    const { numDeletedRows } = await store
+      .deleteFrom('artifacts')
+      .where('digest', '=', digest)
+      .executeTakeFirst();
+    await rm(join(folder, digest), { force: true });
+    return numDeletedRows > 0n;
+  }
+
+  return { add, list, find, file, remove };
+}
+
+/** Streams to a new file, hashing what is written; the file is on the disk when this resolves. */
+async function receive(
+  content: AsyncIterable<Uint8Array>,
+  path: string,
+  limit: number,
+): Promise<{ digest: string; bytes: number }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const file: FileHandle = await open(path, 'wx', 0o600);
+  try {
+    for await (const chunk of content) {
+      bytes += chunk.length;
+      if (bytes > limit) throw new ArtifactError('too-large', `an artifact has at most ${limit} bytes`);
+      hash.update(chunk);
+      await file.writeFile(chunk);
+    }
+    if (bytes === 0) throw new ArtifactError('empty', 'the file is empty: there is nothing to install');
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return { digest: hash.digest('hex'), bytes };
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function view(row: ArtifactTables['artifacts']): ArtifactView {
+  const { digest, bytes, name, version } = row;
+  return { digest, bytes, name, uploadedAt: row.uploaded_at, ...(version === null ? {} : { version }) };
+}

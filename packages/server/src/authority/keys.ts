@@ -1,0 +1,41 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  type webcrypto,
+} from 'node:crypto';
+import { promisify } from 'node:util';
+import { Secret } from '@srup/node';
+import type { Random } from '@srup/protocol';
+import { PublicKey } from './x509.ts';
+
+const SERIAL_BYTES = 16;
+export const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+
+const makePair = promisify(generateKeyPair);
+
+/** A new EC P-256 key as PKCS#8 PEM: for the CA, and for the server's own TLS. */
+export async function makeTlsKey(): Promise<Secret> {
+  const { privateKey } = await makePair('ec', { namedCurve: 'P-256' });
+  return new Secret(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
+}
+
+export function parseKey(pem: Secret): KeyObject {
+  return createPrivateKey(pem.reveal());
+}
+
+export function publicPartOf(key: KeyObject): PublicKey {
+  return new PublicKey(createPublicKey(key).export({ format: 'der', type: 'spki' }));
+}
+
+export function toSigner(key: KeyObject): webcrypto.CryptoKey {
+  return key.toCryptoKey({ name: ECDSA_P256.name, namedCurve: ECDSA_P256.namedCurve }, false, ['sign']);
+}
+
+/** Hex of 126 random bits. The top bits are 01: positive, and of one length however it is written. */
+export function newSerial(random: Random): string {
+  const bytes = Buffer.from(random.bytes(SERIAL_BYTES));
+  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
+  return bytes.toString('hex');
+}

@@ -1,0 +1,190 @@
+/** How the parts of the server speak with each other. Each part is made at the composition root (server.ts). */
+import type {
+  FaultCode,
+  Identity,
+  JoinVerdict,
+  ServerCommand,
+  ServerExchange,
+  Standing,
+  SuiteName,
+  TokenKey,
+} from '@srup/protocol';
+
+// ---------------------------------------------------------------- key service -> C2 core
+
+/** P 8.5. */
+export type EnrolmentState = 'registered' | 'validated' | 'certified' | 'revoked';
+
+/** The public facts of an identity, as the key service vouches for them. No secret in it. */
+export interface Enrolment {
+  readonly id: Identity;
+  readonly type: string;
+  readonly suite: SuiteName;
+  readonly publicPem: string;
+  /** X25519, for suites that seal with HPKE (P 4.4). */
+  readonly sealPem?: string;
+  readonly state: EnrolmentState;
+}
+
+/** The key service as the C2 core sees it; in its own process it would be asked over HTTPS. */
+export interface IdentityDirectory {
+  find(id: Identity): Promise<Enrolment | undefined>;
+  /** Ends the identity for good: certificate on the CRL, state `revoked` (P 8.3, 10.8). */
+  revoke(id: Identity): Promise<void>;
+}
+
+// ---------------------------------------------------------------- C2 core -> HTTP, SDK
+
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  /** Give it back as `cursor` for the next page; absent on the last. */
+  readonly next?: string;
+}
+
+export interface PageQuery {
+  readonly cursor?: string | undefined;
+  /** 1 to 500 rows, 100 unless told. */
+  readonly limit?: number | undefined;
+}
+
+/** A device as it is known from its own signed messages; times in ms since 1970. */
+export interface DeviceView {
+  /** Hex text (P 2.7). */
+  readonly id: string;
+  readonly name?: string;
+  readonly type: string;
+  readonly suite: SuiteName;
+  readonly standing: Standing;
+  /** IDENTIFICATION_RESPONSE (P 10.7). */
+  readonly identification?: string;
+  readonly confirms: boolean;
+  /** Digest proven to run, by a RESPONSE 10 of this device. */
+  readonly running?: { readonly digest: string; readonly provenAt: number; readonly token: TokenKey };
+  readonly staged?: { readonly digest: string; readonly provenAt: number; readonly token: TokenKey };
+  /** When the last message was proven to come from it. */
+  readonly lastProvenAt?: number;
+  readonly firstSeenAt: number;
+}
+
+export interface ExchangeView {
+  readonly device: string;
+  readonly exchange: ServerExchange;
+  readonly updatedAt: number;
+  /** What the phase means, in words, with the reason of a failure. */
+  readonly explanation: string;
+  /** The phase is over. */
+  readonly isFinal: boolean;
+}
+
+/** A message that was sent or accepted, with its bytes: evidence. */
+export interface MessageView {
+  readonly id: number;
+  readonly at: number;
+  readonly device: string;
+  readonly direction: 'in' | 'out';
+  readonly type: string;
+  readonly sequence: string;
+  readonly token: TokenKey;
+  readonly hex: string;
+}
+
+export interface RefusalView {
+  readonly at: number;
+  readonly code: FaultCode;
+  /** Sender that the message named, when it could be read: not proven. */
+  readonly claimedSender?: string;
+  readonly topic: string;
+  readonly type?: string;
+}
+
+export interface DataView {
+  readonly at: number;
+  readonly device: string;
+  readonly dataId: string;
+  readonly hex: string;
+  /** The value after the rules of P 10.6. */
+  readonly value: string | number;
+  readonly kind: 'text' | 'int32' | 'double' | 'raw';
+}
+
+export interface DeviceQuery extends PageQuery {
+  /** Part of id, name, type or running digest. */
+  readonly search?: string | undefined;
+  readonly type?: string | undefined;
+  readonly standing?: Standing | undefined;
+}
+
+export interface ExchangeQuery extends PageQuery {
+  readonly device?: string | undefined;
+  readonly kind?: ServerExchange['kind'] | undefined;
+  readonly open?: boolean | undefined;
+}
+
+export type CommandReceipt =
+  | { readonly device: string; readonly ok: true; readonly token: TokenKey }
+  | { readonly device: string; readonly ok: false; readonly reason: string };
+
+/** Something that happened, in order; also what the live stream carries. */
+export type FleetEvent = { readonly seq: number; readonly at: number } & (
+  | { readonly kind: 'device'; readonly device: DeviceView }
+  | { readonly kind: 'exchange'; readonly change: ExchangeView }
+  | { readonly kind: 'data'; readonly data: DataView }
+  | { readonly kind: 'refusal'; readonly refusal: RefusalView }
+);
+
+/** A request that the fleet can't meet, in words for the person who asked. */
+export class FleetError extends Error {
+  override readonly name = 'FleetError';
+  readonly kind: 'not-found' | 'conflict' | 'invalid';
+  constructor(kind: FleetError['kind'], message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** The C2 core. Rejects with FleetError when the request makes no sense. */
+export interface Fleet {
+  readonly serverId: Identity;
+  devices(query: DeviceQuery): Promise<Page<DeviceView>>;
+  device(id: string): Promise<DeviceView | undefined>;
+  rename(id: string, name: string): Promise<DeviceView>;
+  exchanges(query: ExchangeQuery): Promise<Page<ExchangeView>>;
+  exchange(device: string, token: TokenKey): Promise<ExchangeView | undefined>;
+  messages(
+    query: PageQuery & { readonly device?: string | undefined; readonly token?: TokenKey | undefined },
+  ): Promise<Page<MessageView>>;
+  data(
+    query: PageQuery & { readonly device: string; readonly dataId?: string | undefined },
+  ): Promise<Page<DataView>>;
+  refusals(query: PageQuery): Promise<Page<RefusalView>>;
+  refusalCounts(): Promise<Readonly<Partial<Record<FaultCode, number>>>>;
+  /** One signed message a device, each with its own token (P 10.9). Committed before this resolves. */
+  command(devices: readonly string[], command: ServerCommand): Promise<readonly CommandReceipt[]>;
+  activate(device: string, token: TokenKey): Promise<ExchangeView>;
+  cancel(device: string, token: TokenKey): Promise<ExchangeView>;
+  /** `by`: who decides, for the evidence (P 9.8); "operator" unless told. */
+  decideJoin(
+    device: string,
+    token: TokenKey,
+    verdict: Exclude<JoinVerdict, 'ask'>,
+    by?: string,
+  ): Promise<ExchangeView>;
+  /** By device type; `*` is for types without a rule of their own. First start: `*` is `ask`. */
+  joinPolicy(): Promise<Readonly<Record<string, JoinVerdict>>>;
+  setJoinPolicy(type: string, verdict: JoinVerdict | undefined): Promise<void>;
+  /** Listens from now on, or from after event `since` where it is still held. Returns how to stop. */
+  watch(listener: (event: FleetEvent) => void, since?: number): () => void;
+}
+
+// ---------------------------------------------------------------- artifacts -> C2 core, HTTP
+
+export interface ArtifactView {
+  /** SHA-256, 64 lower-case hex digits: also its name in the store and in the URL. */
+  readonly digest: string;
+  readonly bytes: number;
+  readonly name: string;
+  readonly version?: string;
+  readonly uploadedAt: number;
+}
+
+export type { Identity, JoinVerdict, ServerCommand, Standing, SuiteName, TokenKey };

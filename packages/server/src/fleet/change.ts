@@ -1,0 +1,145 @@
+import {
+  encode,
+  identityText,
+  nextSequence,
+  tokenKey,
+  type Draft,
+  type Fresh,
+  type Identity,
+  type Message,
+  type ServerEffect,
+  type ServerExchange,
+  type ServerStep,
+  type TokenKey,
+} from '@srup/protocol';
+import type { DeviceRow, NewMessage, NewRefusal } from '../store/tables.ts';
+import type { DeviceRecord } from './records.ts';
+
+/** Characters of a device's own description that are kept. */
+const IDENTIFICATION_KEPT = 500;
+/** What our own agents begin their identification with; such a peer confirms what it does (P 10.7). */
+const CONFIRMING = 'srup-agent/';
+/** After a device left for good, the time in which our last answer can reach it, in milliseconds. */
+export const REVOKE_DELAY_MS = 30_000;
+
+const UNSIGNED = new Uint8Array(0);
+
+/** Everything that one input changes, to be committed at once (P 5.3). Filled by one lane, then written. */
+export interface Change {
+  readonly at: number;
+  /** Undefined for a device that is not stored yet. */
+  readonly before: DeviceRecord | undefined;
+  record: DeviceRecord;
+  readonly exchanges: Map<TokenKey, ServerExchange>;
+  readonly outgoing: { readonly sequence: bigint; readonly message: Uint8Array }[];
+  readonly accepted: NewMessage[];
+  readonly data: { readonly dataId: string; readonly bytes: Uint8Array }[];
+  readonly decisions: { readonly token: TokenKey; readonly verdict: 'accept' | 'refuse' | 'fail'; readonly by: string }[];
+  refusal?: NewRefusal;
+  /** The numbers of this pair are used up: what should have been said stays unsaid (P 5.1). */
+  exhausted: boolean;
+}
+
+export function beginChange(record: DeviceRecord, at: number, isStored = true): Change {
+  return {
+    at,
+    before: isStored ? record : undefined,
+    record,
+    exchanges: new Map(),
+    outgoing: [],
+    accepted: [],
+    data: [],
+    decisions: [],
+    exhausted: false,
+  };
+}
+
+/** The message's number is used up and its sender proven to be alive, whatever the exchange says to it (P 5.3). */
+export function addProof(change: Change, { window }: Fresh): void {
+  change.record = { ...change.record, window, provenAt: change.at };
+}
+
+export function addAccepted(change: Change, { message, bytes }: Fresh): void {
+  change.accepted.push({
+    at: change.at,
+    device: change.record.row.id,
+    direction: 'in',
+    type: message.type,
+    sequence: message.sequence.toString(),
+    token: tokenKey(message.token),
+    bytes,
+  });
+}
+
+export function addStep(change: Change, step: ServerStep, serverId: Identity): void {
+  change.exchanges.set(step.state.token, step.state);
+  for (const effect of step.effects) addEffect(change, effect, step.state, serverId);
+}
+
+function addEffect(change: Change, effect: ServerEffect, exchange: ServerExchange, serverId: Identity): void {
+  switch (effect.do) {
+    case 'send':
+      addDraft(change, effect.draft, serverId);
+      break;
+    case 'stand':
+      // Now and not later, so that nothing can be sent to it any more when the process dies in between (P 10.8).
+      setRow(change, {
+        standing: effect.standing,
+        revoke_at: effect.standing === 'deregistered' ? change.at + REVOKE_DELAY_MS : null,
+      });
+      break;
+    case 'prove':
+      setRow(change, proven(change, effect.what, effect.digest, exchange.token));
+      break;
+    case 'record':
+      change.data.push({ dataId: effect.dataId, bytes: effect.data });
+      break;
+    case 'identify':
+      setRow(change, {
+        identification: effect.identification.slice(0, IDENTIFICATION_KEPT),
+        confirms: effect.identification.startsWith(CONFIRMING) ? 1 : 0,
+      });
+      break;
+  }
+}
+
+function setRow(change: Change, columns: Partial<DeviceRow>): void {
+  change.record = { ...change.record, row: { ...change.record.row, ...columns } };
+}
+
+/** Only a RESPONSE of this very device leads here: the view is the device's truth, not our hope. */
+function proven(
+  change: Change,
+  what: 'staged' | 'active' | 'reverted',
+  digest: string,
+  token: TokenKey,
+): Partial<DeviceRow> {
+  if (what === 'staged') return { staged_digest: digest, staged_at: change.at, staged_token: token };
+  const staged = { staged_digest: null, staged_at: null, staged_token: null };
+  const isOther = change.record.row.staged_digest !== digest;
+  if (what === 'reverted') return isOther ? {} : staged;
+  const running = { running_digest: digest, running_at: change.at, running_token: token };
+  return isOther ? running : { ...running, ...staged };
+}
+
+/** The number is taken here and committed with the rest, before anything is signed or leaves (P 5.1). */
+function addDraft(change: Change, draft: Draft, serverId: Identity): void {
+  const { sent, window } = change.record;
+  let sequence: bigint;
+  try {
+    sequence = nextSequence({ sent, highest: window.highest });
+  } catch (fault) {
+    if (!(fault instanceof RangeError)) throw fault;
+    change.exhausted = true;
+    return;
+  }
+  const message = encode({ ...draft, sequence, sender: serverId } as Message).assemble(UNSIGNED);
+  change.outgoing.push({ sequence, message });
+  change.record = { ...change.record, sent: sequence };
+}
+
+/** A message that was proven and fresh, but that its exchange does not want. */
+export function addRefusal(change: Change, code: NewRefusal['code'], topic: string, fresh: Fresh): void {
+  const { type, sender } = fresh.message;
+  change.refusal = { at: change.at, code, claimed_sender: identityText(sender), topic, type };
+}

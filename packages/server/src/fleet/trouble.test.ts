@@ -1,0 +1,294 @@
+import { sql } from 'kysely';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { encodeText, STATUS, tokenKey, type SignKey } from '@srup/protocol';
+import {
+  directoryOf,
+  makeDevice,
+  makeServer,
+  tokenOf,
+  until,
+  type TestDevice,
+  type TestServer,
+} from '../../test/fleet/device.ts';
+import { join, openWorld, turnedClock, type World } from '../../test/fleet/world.ts';
+
+let server: TestServer;
+let device: TestDevice;
+let other: TestDevice;
+let directory: ReturnType<typeof directoryOf>;
+let world: World;
+
+beforeAll(async () => {
+  server = await makeServer();
+});
+
+beforeEach(async () => {
+  [device, other] = await Promise.all([makeDevice(server), makeDevice(server)]);
+  directory = directoryOf(device, other);
+});
+
+afterEach(async () => {
+  await world.close();
+});
+
+async function openJoined(options: Partial<Parameters<typeof openWorld>[0]> = {}): Promise<void> {
+  world = await openWorld({ server, directory, ...options });
+  await world.fleet.setJoinPolicy('*', 'accept');
+  await join(world, device);
+  await join(world, other);
+}
+
+const act = (...devices: TestDevice[]) =>
+  world.fleet.command(
+    devices.map(({ text }) => text),
+    { kind: 'action', actionId: 4 },
+  );
+const dataOf = async (one: TestDevice) => (await world.fleet.data({ device: one.text })).rows;
+const pragma = (text: string) => sql.raw(`pragma ${text}`).execute(world.store);
+
+test.each([
+  ['is read-only', 'query_only = on', 'query_only = off'],
+  ['is full', 'max_page_count = 1', 'max_page_count = 1000000'],
+])('while the disk %s nothing is acknowledged; brought again it is taken, once', async (_, broken, mended) => {
+  await openJoined();
+  await pragma(broken);
+  const big = { dataId: 't', data: encodeText('x'.repeat(20_000)) }; // more than the free pages hold
+  const delivered = device.say(world.link, 'DATA', big);
+  await until(() => world.link.drops.length > 0);
+  expect(world.link.drops).toEqual([expect.stringContaining('StoreFault')]);
+  const [receipt] = await world.fleet.command([other.text], { kind: 'data', ...big });
+  expect(receipt).toMatchObject({ ok: false, reason: expect.stringContaining('could not store') as string });
+  await pragma(mended);
+  world.link.connect();
+  await delivered;
+  expect(await dataOf(device)).toHaveLength(1);
+  expect((await world.fleet.refusals({})).rows).toEqual([]);
+  const published = world.link.published.length;
+  await act(other);
+  await other.next(world.link, 'ACTION');
+  expect(world.link.published.length).toBe(published + 1);
+});
+
+test('a message that makes the program fail is dropped and jams nothing', async () => {
+  await openJoined();
+  const broken = await makeDevice(server);
+  const publicPem = 'not a key';
+  directory.find = async () => ({ ...broken.enrolment, publicPem });
+  await broken.say(world.link, 'JOIN_REQ', {});
+  await device.say(world.link, 'DATA', { dataId: 't', data: encodeText('1') });
+  expect(await dataOf(device)).toHaveLength(1);
+  expect(world.link.drops).toEqual([]);
+  expect(world.log.lines.filter((line) => line.startsWith('error'))).toEqual([
+    expect.stringContaining('a message could not be handled and was dropped'),
+  ]);
+});
+
+test('a key service that hangs holds a stranger up, for its time and no longer', async () => {
+  const { clock, delay, turn } = turnedClock();
+  await openJoined({ clock, delay });
+  const stranger = await makeDevice(server);
+  directory.find = () => new Promise(() => undefined);
+  const asked = stranger.say(world.link, 'JOIN_REQ', {});
+  let isOver = false;
+  void asked.then(() => (isOver = true));
+  await until(() => {
+    turn(1_000);
+    return isOver;
+  });
+  expect((await world.fleet.refusals({})).rows).toMatchObject([{ code: 'AUTH_SENDER' }]);
+});
+
+test('a signature that hangs for one device delays no other', async () => {
+  let release: () => void = () => undefined;
+  const hangs = new Promise<void>((resolve) => (release = resolve));
+  const real = server.keys.ed25519;
+  const ed25519: SignKey = {
+    ...real,
+    signAside: async (data) => {
+      if (Buffer.from(data).includes('https://hang.test/')) await hangs;
+      return real.signAside(data);
+    },
+  };
+  await openJoined({ keys: { ...server.keys, ed25519 } });
+  const update = { kind: 'update', url: 'https://hang.test/', digest: 'b'.repeat(64), activateAtOnce: true } as const;
+  await world.fleet.command([device.text], update);
+  await act(other);
+  await other.next(world.link, 'ACTION');
+  // Its own messages are heard all the while.
+  await device.say(world.link, 'DATA', { dataId: 't', data: encodeText('1') });
+  expect(await dataOf(device)).toHaveLength(1);
+  release();
+  await device.next(world.link, 'INITIATE');
+});
+
+test('publishing that hangs for one device delays no other', async () => {
+  let release: () => void = () => undefined;
+  const hangs = new Promise<void>((resolve) => (release = resolve));
+  await openJoined();
+  world.link.onPublish = (topic) => (topic === device.topic ? hangs : undefined);
+  await act(device, other);
+  await other.next(world.link, 'ACTION');
+  await act(other);
+  await other.next(world.link, 'ACTION');
+  expect(device.heard(world.link).filter(({ type }) => type === 'ACTION')).toEqual([]);
+  release();
+  await device.next(world.link, 'ACTION');
+});
+
+test('a broker that refuses one message gets it again, and the later ones after it', async () => {
+  const { clock, delay, turn } = turnedClock();
+  await openJoined({ clock, delay });
+  let refusals = 3;
+  world.link.onPublish = (topic) => {
+    if (topic === device.topic && refusals-- > 0) throw new Error('no');
+  };
+  await act(device);
+  await act(device);
+  await until(() => {
+    turn(1_000);
+    return device.heard(world.link).filter(({ type }) => type === 'ACTION').length === 2;
+  });
+  expect(refusals).toBe(-2);
+});
+
+test('while the broker is away commands are taken and time-outs wait; then all of it goes out once', async () => {
+  const { clock, delay, turn } = turnedClock();
+  await openJoined({ clock, delay });
+  world.link.disconnect();
+  const receipts = await act(device, other);
+  for (let minutes = 0; minutes < 60; minutes++) {
+    turn(60_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect((await world.fleet.exchanges({ open: true, kind: 'action' })).rows).toHaveLength(2);
+  world.link.connect();
+  const action = await device.next(world.link, 'ACTION');
+  expect(receipts[0]).toMatchObject({ token: tokenOf(action) });
+  await other.next(world.link, 'ACTION');
+});
+
+test('after a restart all goes on: joins that wait, messages that are owed, time-outs, events', async () => {
+  const { clock, delay, turn } = turnedClock();
+  await openJoined({ clock, delay });
+  const newcomer = await makeDevice(server);
+  directory.find = async () => newcomer.enrolment;
+  await world.fleet.setJoinPolicy('*', 'ask');
+  const { token } = await newcomer.say(world.link, 'JOIN_REQ', {});
+  await act(device);
+  const first = await device.next(world.link, 'ACTION');
+  world.link.disconnect();
+  await act(other);
+  const seen: number[] = [];
+  const stop = world.fleet.watch(({ seq }) => seen.push(seq), 0);
+  await until(() => seen.length > 5);
+  stop();
+
+  await world.restart();
+  await act(other);
+  const owed = await other.next(world.link, 'ACTION');
+  const later = await other.next(world.link, 'ACTION');
+  expect(later.sequence).toBe(owed.sequence + 1n);
+  await world.fleet.decideJoin(newcomer.text, token, 'accept');
+  await newcomer.next(world.link, 'RESPONSE');
+  await until(() => {
+    turn(1_000);
+    return device.heard(world.link).filter(({ type }) => type === 'ACTION').length > 1;
+  });
+  const again = await device.next(world.link, 'ACTION');
+  expect(tokenOf(again)).toBe(tokenOf(first));
+  expect(again.sequence).toBeGreaterThan(first.sequence);
+  const missed: number[] = [];
+  world.fleet.watch(({ seq }) => missed.push(seq), seen.at(-1));
+  await until(() => missed.length > 2);
+  expect(missed[0]).toBe(seen.at(-1)! + 1);
+});
+
+test('an exchange without an answer expires, and says that nothing is known', async () => {
+  const { clock, delay, turn } = turnedClock();
+  await openJoined({ clock, delay });
+  await act(device);
+  const token = tokenOf(await device.next(world.link, 'ACTION'));
+  const expired = await until(async () => {
+    turn(5_000);
+    const view = await world.fleet.exchange(device.text, token);
+    return view?.isFinal === true && view;
+  });
+  expect(expired).toMatchObject({
+    exchange: { phase: 'expired' },
+    explanation: 'No answer in time; whether the device did it is not known.',
+  });
+  await device.say(world.link, 'RESPONSE', { status: STATUS.ACTION_SUCCESS }, token);
+  expect((await world.fleet.exchange(device.text, token))?.explanation).toContain('It answered later. Reason: action done');
+});
+
+test('a device that left for good loses its certificate, after it had its answer, though the key service fails first', async () => {
+  const { clock, delay, turn } = turnedClock();
+  await openJoined({ clock, delay });
+  const { revoke } = directory;
+  let failures = 1;
+  directory.revoke = (id) => (failures-- > 0 ? Promise.reject(new Error('away')) : revoke(id));
+  await device.say(world.link, 'DEREGISTER_REQ', {});
+  await device.next(world.link, 'RESPONSE');
+  expect(directory.revoked).toEqual([]);
+  await until(() => {
+    turn(5_000);
+    return directory.revoked.length > 0;
+  });
+  expect(directory.revoked).toEqual([device.text]);
+  expect(world.link.filters.has(other.topic)).toBe(true);
+  await until(() => !world.link.filters.has(device.topic));
+});
+
+test('events come in order and without gaps, and one who fails stops nobody', async () => {
+  await openJoined();
+  const seen: { seq: number; kind: string }[] = [];
+  world.fleet.watch(() => {
+    throw new Error('mine');
+  });
+  world.fleet.watch(({ seq, kind }) => seen.push({ seq, kind }));
+  await Promise.all([
+    device.say(world.link, 'DATA', { dataId: 't', data: encodeText('1') }),
+    other.say(world.link, 'DATA', { dataId: 't', data: encodeText('2') }),
+    act(device, other),
+  ]);
+  await until(() => seen.length >= 4);
+  const first = seen[0]!.seq;
+  expect(seen.map(({ seq }) => seq)).toEqual(seen.map((_, index) => first + index));
+  expect(seen.map(({ kind }) => kind).sort()).toEqual(['data', 'data', 'exchange', 'exchange']);
+});
+
+test('what one device makes us keep is bounded, but for the proof of its join', async () => {
+  const keep = { rows: 40, bytes: 2 ** 20 };
+  await openJoined({ keep });
+  const count = async (table: 'messages' | 'data' | 'exchanges') =>
+    (await world.store.selectFrom(table).select('device').where('device', '=', device.text).execute()).length;
+  for (let n = 0; n < 100; n++) await device.say(world.link, 'DATA', { dataId: 't', data: encodeText(String(n)) });
+  expect(await count('messages')).toBeLessThan(keep.rows + 10);
+  expect(await count('data')).toBeLessThan(keep.rows + 5);
+  expect(await count('exchanges')).toBeLessThan(keep.rows + 10);
+  const large = encodeText('x'.repeat(60_000));
+  for (let n = 0; n < 30; n++) await device.say(world.link, 'DATA', { dataId: 't', data: large });
+  expect(await count('messages')).toBeLessThan(20);
+  expect((await dataOf(device))[0]?.hex).toHaveLength(120_000);
+  const joins = await world.store.selectFrom('messages').select('type').where('type', '=', 'JOIN_REQ').execute();
+  expect(joins).toHaveLength(2);
+  expect((await world.fleet.exchanges({ kind: 'join' })).rows).toHaveLength(2);
+});
+
+test('the numbers of a pair that are used up stop the talk, and nothing else', async () => {
+  await openJoined();
+  const last = await device.write('JOIN_REQ', {}, undefined, (1n << 64n) - 1n);
+  await world.link.deliver(last.topic, last.bytes);
+  const [receipt] = await act(device);
+  expect(receipt).toMatchObject({ ok: false, reason: expect.stringContaining('register it anew') as string });
+  expect(world.link.drops).toEqual([]);
+  expect(tokenKey(encodeText(last.token))).toBe(last.token);
+});
+
+test('a store of another server is refused', async () => {
+  await openJoined();
+  await world.fleet.stop();
+  await world.store.updateTable('settings').set({ value: 'abc' }).execute();
+  await expect(world.restart()).rejects.toThrow(/belongs to the server abc/);
+  world = await openWorld({ server, directory });
+});

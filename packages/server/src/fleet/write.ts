@@ -1,0 +1,111 @@
+import type { Transaction } from 'kysely';
+import type { ServerExchange } from '@srup/protocol';
+import { appendMessages, appendRefusal } from '../store/evidence.ts';
+import type { DeviceRow, FleetTables } from '../store/tables.ts';
+import type { Change } from './change.ts';
+import { addEvents, type News } from './events.ts';
+import { isFinal } from './explain.ts';
+import type { DeviceRecord } from './records.ts';
+import { viewData, viewDevice, viewExchange, viewRefusal } from './views.ts';
+
+type Write = Transaction<FleetTables>;
+
+/**
+ * Puts a whole change into one transaction (P 5.3).
+ * @returns the place of its last event, if it makes any
+ */
+export async function writeChange(transaction: Write, change: Change): Promise<number | undefined> {
+  await writeDevice(transaction, change);
+  await writePeer(transaction, change);
+  for (const exchange of change.exchanges.values()) await writeExchange(transaction, change, exchange);
+  await writeOutgoing(transaction, change);
+  await appendMessages(transaction, change.accepted);
+  if (change.refusal !== undefined) await appendRefusal(transaction, change.refusal);
+  await writeData(transaction, change);
+  await writeDecisions(transaction, change);
+  return addEvents(transaction, change.at, newsOf(change));
+}
+
+async function writeDevice(transaction: Write, { before, record }: Change): Promise<void> {
+  if (before === undefined) await transaction.insertInto('devices').values(record.row).execute();
+  else if (before.row !== record.row) {
+    await transaction.updateTable('devices').set(record.row).where('id', '=', record.row.id).execute();
+  }
+}
+
+async function writePeer(transaction: Write, { before, record }: Change): Promise<void> {
+  const peer = {
+    sent: record.sent.toString(),
+    highest: record.window.highest.toString(),
+    seen: record.window.seen.toString(),
+    proven_at: record.provenAt,
+  };
+  const device = record.row.id;
+  if (before === undefined) await transaction.insertInto('peers').values({ device, ...peer }).execute();
+  else if (isOtherPeer(before, record)) {
+    await transaction.updateTable('peers').set(peer).where('device', '=', device).execute();
+  }
+}
+
+function isOtherPeer(before: DeviceRecord, after: DeviceRecord): boolean {
+  return before.sent !== after.sent || before.window !== after.window || before.provenAt !== after.provenAt;
+}
+
+async function writeExchange(transaction: Write, { at, record }: Change, exchange: ServerExchange): Promise<void> {
+  const changing = {
+    phase: exchange.phase,
+    is_open: isFinal(exchange) ? 0 : 1,
+    state: JSON.stringify(exchange),
+    wake_at: exchange.wakeAt ?? null,
+    updated_at: at,
+  };
+  const { token, kind, openedAt } = exchange;
+  await transaction
+    .insertInto('exchanges')
+    .values({ device: record.row.id, token, kind, opened_at: openedAt, ...changing })
+    .onConflict((conflict) => conflict.columns(['device', 'token']).doUpdateSet(changing))
+    .execute();
+}
+
+async function writeOutgoing(transaction: Write, { at, record, outgoing }: Change): Promise<void> {
+  if (outgoing.length === 0) return;
+  const rows = outgoing.map(({ sequence, message }) => ({
+    device: record.row.id,
+    sequence: sequence.toString(),
+    message,
+    is_signed: 0,
+    created_at: at,
+  }));
+  await transaction.insertInto('outbox').values(rows).execute();
+}
+
+async function writeData(transaction: Write, { at, record, data }: Change): Promise<void> {
+  if (data.length === 0) return;
+  const rows = data.map(({ dataId, bytes }) => ({ at, device: record.row.id, data_id: dataId, bytes }));
+  await transaction.insertInto('data').values(rows).execute();
+}
+
+async function writeDecisions(transaction: Write, { at, record, decisions }: Change): Promise<void> {
+  if (decisions.length === 0) return;
+  const rows = decisions.map(({ token, verdict, by }) => ({ at, device: record.row.id, token, verdict, decided_by: by }));
+  await transaction.insertInto('join_decisions').values(rows).execute();
+}
+
+/** What those who watch are told. Data is news by itself, not as the exchange that brought it. */
+function newsOf({ at, before, record, exchanges, data, refusal }: Change): News[] {
+  const news: News[] = [];
+  if (before?.row !== record.row) news.push({ kind: 'device', device: viewDevice(withProof(record)) });
+  for (const exchange of exchanges.values()) {
+    if (exchange.kind === 'data' && exchange.phase === 'received') continue;
+    news.push({ kind: 'exchange', change: viewExchange(record.row.id, exchange, at) });
+  }
+  for (const { dataId, bytes } of data) {
+    news.push({ kind: 'data', data: viewData({ at, device: record.row.id, data_id: dataId, bytes }) });
+  }
+  if (refusal !== undefined) news.push({ kind: 'refusal', refusal: viewRefusal(refusal) });
+  return news;
+}
+
+function withProof({ row, provenAt }: DeviceRecord): DeviceRow & { proven_at: number | null } {
+  return { ...row, proven_at: provenAt };
+}

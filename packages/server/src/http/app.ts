@@ -1,0 +1,67 @@
+import helmet from '@fastify/helmet';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+} from 'fastify';
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { api, type ApiDeps } from './api.ts';
+import { installErrorForms, pathOf } from './errors.ts';
+import { serveFiles } from './routes/files.ts';
+
+/** Bytes of a JSON request; uploads have their own limit. */
+const BODY_BYTES = 1 << 20;
+/** Milliseconds in which a request must have sent its headers: a slow one can't hold a connection for long. */
+const HEADERS_MS = 15_000;
+
+export interface Tls {
+  readonly key: string;
+  /** Certificate, then the CA's: a device that pins the CA finds it in the chain (P 8.6). */
+  readonly chain: string;
+}
+
+export interface AppDeps extends ApiDeps {
+  readonly tls: Tls;
+  readonly keyService: FastifyPluginAsync;
+  readonly log: FastifyBaseLogger;
+}
+
+/** The one HTTPS port: key service, artifacts, API. */
+export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
+  const app = Fastify({
+    https: { key: deps.tls.key, cert: deps.tls.chain, minVersion: 'TLSv1.2', headersTimeout: HEADERS_MS },
+    loggerInstance: deps.log,
+    // A request line holds the query; `logRequests` writes one without.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_BYTES,
+    forceCloseConnections: true,
+    // A digest fits; so does a token key.
+    routerOptions: { maxParamLength: 600 },
+  }).withTypeProvider<ZodTypeProvider>() as unknown as FastifyInstance;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  installErrorForms(app);
+  logRequests(app);
+  await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  serveFiles(app, deps.artifacts);
+  await app.register(deps.keyService, { prefix: '/KeyEx' });
+  await app.register((scope) => api(scope, deps), { prefix: '/api/v1' });
+  return app;
+}
+
+/** Method, path, status, time: no query, no header, no body. */
+function logRequests(app: FastifyInstance): void {
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.debug(
+      {
+        method: request.method,
+        path: pathOf(request),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'request',
+    );
+  });
+}

@@ -1,0 +1,104 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { Kysely } from 'kysely';
+import { systemClock } from '@srup/node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openArtifacts } from '../artifacts/artifacts.ts';
+import { artifactMigrations, type ArtifactTables } from '../artifacts/tables.ts';
+import { openStore } from '../store/store.ts';
+import { serveFiles } from './routes/files.ts';
+
+const content = randomBytes(1000);
+const digest = createHash('sha256').update(content).digest('hex');
+
+let folder: string;
+let store: Kysely<ArtifactTables>;
+let app: FastifyInstance;
+let url: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'srup-files-'));
+  store = await openStore<ArtifactTables>(join(folder, 'test.db'), artifactMigrations);
+  const artifacts = await openArtifacts(join(folder, 'files'), store, systemClock);
+  await artifacts.add({
+    name: 'x',
+    content: (async function* () {
+      yield content;
+    })(),
+  });
+  app = Fastify();
+  serveFiles(app, artifacts);
+  url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/artifacts/${digest}`;
+});
+
+afterAll(async () => {
+  await app.close();
+  await store.destroy();
+  await rm(folder, { recursive: true });
+});
+
+async function get(headers: Record<string, string>) {
+  const response = await fetch(url, { headers });
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: Buffer.from(await response.arrayBuffer()),
+  };
+}
+
+describe('serving artifacts', () => {
+  it('gives the whole file with its digest as a strong ETag', async () => {
+    const { status, headers, body } = await get({});
+    expect(status).toBe(200);
+    expect(headers.get('etag')).toBe(`"${digest}"`);
+    expect(headers.get('content-length')).toBe('1000');
+    expect(body).toEqual(content);
+  });
+
+  it.each([
+    ['bytes=0-99', content.subarray(0, 100), 'bytes 0-99/1000'],
+    ['bytes=990-', content.subarray(990), 'bytes 990-999/1000'],
+    ['bytes=-10', content.subarray(990), 'bytes 990-999/1000'],
+    ['bytes=500-5000', content.subarray(500), 'bytes 500-999/1000'],
+    ['bytes=-5000', content, 'bytes 0-999/1000'],
+  ])('gives the part %s', async (range, part, contentRange) => {
+    const { status, headers, body } = await get({ range });
+    expect(status).toBe(206);
+    expect(headers.get('content-range')).toBe(contentRange);
+    expect(body).toEqual(part);
+  });
+
+  it.each(['bytes=1000-', 'bytes=5-4', 'bytes=-0'])('can not satisfy %s', async (range) => {
+    const { status, headers } = await get({ range });
+    expect(status).toBe(416);
+    expect(headers.get('content-range')).toBe('bytes */1000');
+  });
+
+  it.each(['bytes=0-1,5-6', 'lines=1-2', 'bytes=-', 'bytes=a-b'])('ignores the range %s', async (range) => {
+    expect((await get({ range })).status).toBe(200);
+  });
+
+  it('honours If-Range only with the same content', async () => {
+    expect((await get({ range: 'bytes=1-2', 'if-range': `"${digest}"` })).status).toBe(206);
+    expect((await get({ range: 'bytes=1-2', 'if-range': '"another"' })).status).toBe(200);
+  });
+
+  it('says "not modified" to who has it', async () => {
+    const { status, body } = await get({ 'if-none-match': `"${digest}"` });
+    expect(status).toBe(304);
+    expect(body).toHaveLength(0);
+  });
+
+  it('answers HEAD without the content', async () => {
+    const response = await fetch(url, { method: 'HEAD' });
+    expect(response.headers.get('content-length')).toBe('1000');
+    expect(await response.text()).toBe('');
+  });
+
+  it.each(['0'.repeat(64), '..%2ftest.db', 'x'])('knows no artifact %s', async (name) => {
+    expect((await fetch(url.replace(digest, name))).status).toBe(404);
+  });
+});

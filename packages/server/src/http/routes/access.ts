@@ -1,0 +1,97 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { RequestError } from '../errors.ts';
+import { tokenView } from '../schemas.ts';
+import { ROLES, type ApiTokens } from '../tokens.ts';
+
+const name = z.string().trim().min(1).max(100);
+const created = z.object({ secret: z.string().describe('shown this once'), token: tokenView });
+const tags = ['access'];
+
+export interface AccessDeps {
+  readonly tokens: ApiTokens;
+  /** Uses up the one-time set-up token; false when it is wrong or used. */
+  consumeSetupToken(text: string): Promise<boolean>;
+}
+
+export function accessRoutes({ tokens, consumeSetupToken }: AccessDeps): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      '/setup',
+      {
+        // Few tries a minute: the token can't be guessed, and shouldn't be tried.
+        config: { open: true, rateLimit: { max: 10, timeWindow: 60_000 } },
+        schema: {
+          tags,
+          summary: 'Exchange the one-time set-up token for the first API token',
+          security: [],
+          body: z.object({ token: z.string().max(200), name: name.default('first operator') }),
+          response: { 201: created },
+        },
+      },
+      async (request, reply) => {
+        if (!(await consumeSetupToken(request.body.token))) {
+          throw new RequestError(
+            401,
+            'setup-token',
+            'this set-up token is wrong or was used: it works once. Log in with an API token, which an admin can create',
+          );
+        }
+        return reply.status(201).send(await tokens.create(request.body.name, 'admin'));
+      },
+    );
+
+    app.get(
+      '/me',
+      {
+        config: { role: 'viewer' },
+        schema: { tags, summary: 'The token that is used', response: { 200: tokenView } },
+      },
+      async (request) => request.caller as NonNullable<typeof request.caller>,
+    );
+
+    app.get(
+      '/tokens',
+      {
+        config: { role: 'admin' },
+        schema: { tags, summary: 'API tokens', response: { 200: z.array(tokenView).readonly() } },
+      },
+      () => tokens.list(),
+    );
+
+    app.post(
+      '/tokens',
+      {
+        config: { role: 'admin' },
+        schema: {
+          tags,
+          summary: 'Create an API token',
+          body: z.object({ name, role: z.enum(ROLES), expiresAt: z.number().int().positive().optional() }),
+          response: { 201: created },
+        },
+      },
+      async (request, reply) => {
+        const { name, role, expiresAt } = request.body;
+        return reply.status(201).send(await tokens.create(name, role, expiresAt));
+      },
+    );
+
+    app.delete(
+      '/tokens/:id',
+      {
+        config: { role: 'admin' },
+        schema: {
+          tags,
+          summary: 'Revoke an API token',
+          params: z.object({ id: z.string().max(100) }),
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        if (!(await tokens.remove(request.params.id)))
+          throw new RequestError(404, 'not-found', 'no such token');
+        return reply.status(204).send(null);
+      },
+    );
+  };
+}

@@ -1,0 +1,106 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { encodeText, fromHex, type ServerCommand } from '@srup/protocol';
+import type { z } from 'zod';
+import type { Artifacts } from '../../artifacts/artifacts.ts';
+import type { Fleet } from '../../contract.ts';
+import { RequestError } from '../errors.ts';
+import { commandBody, receipts } from '../schemas.ts';
+
+type Body = z.infer<typeof commandBody>;
+type Value = Extract<Body['command'], { kind: 'data' }>['value'];
+
+export interface CommandDeps {
+  readonly fleet: Fleet;
+  readonly artifacts: Artifacts;
+  /** Where devices fetch from: `https://host:port`. */
+  readonly publicUrl: () => string;
+}
+
+export function commandRoutes(deps: CommandDeps): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      '/commands',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags: ['commands'],
+          summary:
+            'Command one, some or all joined devices; each gets its own signed message and token (P 10.9)',
+          description:
+            'The messages are signed and stored before the answer; a receipt says "accepted here", not "done".',
+          body: commandBody,
+          response: { 202: receipts },
+        },
+      },
+      async (request, reply) => {
+        const devices = await select(deps.fleet, request.body);
+        const command = await commandOf(deps, request.body.command);
+        return reply.status(202).send(await deps.fleet.command(devices, command));
+      },
+    );
+  };
+}
+
+/** Rows read at a time while a selection is made. */
+const SELECTION_PAGE = 500;
+
+async function select(fleet: Fleet, { devices, type }: Body): Promise<readonly string[]> {
+  if (devices !== undefined) return [...new Set(devices)];
+  const chosen: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await fleet.devices({
+      standing: 'joined',
+      limit: SELECTION_PAGE,
+      ...(type === undefined ? {} : { type }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    chosen.push(...page.rows.map((device) => device.id));
+    cursor = page.next;
+  } while (cursor !== undefined);
+  if (chosen.length === 0) {
+    throw new RequestError(
+      404,
+      'not-found',
+      `no joined device ${type === undefined ? '' : `of the type "${type}" `}is known`,
+    );
+  }
+  return chosen;
+}
+
+async function commandOf(deps: CommandDeps, command: Body['command']): Promise<ServerCommand> {
+  switch (command.kind) {
+    case 'update': {
+      const artifact = await deps.artifacts.find(command.digest);
+      if (artifact === undefined) {
+        throw new RequestError(404, 'not-found', `no artifact ${command.digest} is stored: upload it first`);
+      }
+      const url = `${deps.publicUrl()}/artifacts/${artifact.digest}`;
+      return { kind: 'update', url, digest: artifact.digest, activateAtOnce: command.activate };
+    }
+    case 'data':
+      return { kind: 'data', dataId: command.dataId, data: bytesOf(command.value) };
+    default:
+      return command;
+  }
+}
+
+/** Numbers are little-endian on the wire (P 2.1, 10.6). */
+function bytesOf(value: Value): Uint8Array {
+  switch (value.type) {
+    case 'text':
+      return encodeText(value.text);
+    case 'hex':
+      return fromHex(value.hex) ?? new Uint8Array();
+    case 'int32': {
+      const bytes = new Uint8Array(4);
+      new DataView(bytes.buffer).setInt32(0, value.number, true);
+      return bytes;
+    }
+    case 'double': {
+      const bytes = new Uint8Array(8);
+      new DataView(bytes.buffer).setFloat64(0, value.number, true);
+      return bytes;
+    }
+  }
+}

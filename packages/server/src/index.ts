@@ -1,0 +1,10 @@
+export { startServer } from './server.ts';
+export {
+  DEFAULT_HTTPS_PORT,
+  DEFAULT_LISTEN,
+  DEFAULT_MQTTS_PORT,
+  type RunningServer,
+  type ServerOptions,
+} from './options.ts';
+export * from './contract.ts';
+export { VERSION } from './version.ts';

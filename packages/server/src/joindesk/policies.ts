@@ -1,0 +1,53 @@
+import type { Kysely } from 'kysely';
+import type { JoinVerdict } from '@srup/protocol';
+import { FleetError } from '../contract.ts';
+import type { Commit } from '../store/commit.ts';
+import type { FleetTables } from '../store/tables.ts';
+
+/** Stands for every device type that has no rule of its own. */
+export const ANY_TYPE = '*';
+/** Characters of a device type. */
+const LONGEST_TYPE = 100;
+/** Rules at most; they are held in memory. */
+const MOST_RULES = 1_000;
+
+/** What is said to a device that asks to join, by its type (P 9.1). */
+export interface JoinPolicies {
+  verdictFor(type: string): JoinVerdict;
+  all(): Readonly<Record<string, JoinVerdict>>;
+  /** Undefined takes the rule away; the one for `*` can't go. */
+  set(type: string, verdict: JoinVerdict | undefined): Promise<void>;
+}
+
+export async function openJoinPolicies(
+  store: Kysely<FleetTables>,
+  commit: Commit<FleetTables>,
+): Promise<JoinPolicies> {
+  const rows = await store.selectFrom('join_policies').selectAll().execute();
+  const rules = new Map(rows.map(({ type, verdict }) => [type, verdict]));
+  return {
+    verdictFor: (type) => rules.get(type) ?? rules.get(ANY_TYPE) ?? 'ask',
+    all: () => Object.fromEntries(rules),
+    set: async (type, verdict) => {
+      checkRule(type, verdict, rules);
+      await commit(async (transaction) => {
+        await transaction.deleteFrom('join_policies').where('type', '=', type).execute();
+        if (verdict !== undefined) await transaction.insertInto('join_policies').values({ type, verdict }).execute();
+      });
+      if (verdict === undefined) rules.delete(type);
+      else rules.set(type, verdict);
+    },
+  };
+}
+
+function checkRule(type: string, verdict: JoinVerdict | undefined, rules: ReadonlyMap<string, JoinVerdict>): void {
+  if (type.length === 0 || type.length > LONGEST_TYPE) {
+    throw new FleetError('invalid', `a device type has 1 to ${LONGEST_TYPE} characters`);
+  }
+  if (type === ANY_TYPE && verdict === undefined) {
+    throw new FleetError('invalid', `the rule for "${ANY_TYPE}" can be changed, but not removed`);
+  }
+  if (verdict !== undefined && !rules.has(type) && rules.size >= MOST_RULES) {
+    throw new FleetError('conflict', `there are ${MOST_RULES} rules already; remove one first`);
+  }
+}

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import type { Kysely } from 'kysely';
+import type { Clock, Random } from '@srup/protocol';
+import type { KeyServiceTables } from './tables.ts';
+
+const CODE_BYTES = 12;
+const GROUP = /.{4}/g;
+
+export interface EnrolmentCode {
+  readonly id: string;
+  /** Device type that it is for; absent: any. */
+  readonly type?: string;
+  readonly usesLeft: number;
+  /** Ms since 1970; absent: never. */
+  readonly expiresAt?: number;
+  readonly createdAt: number;
+}
+
+/** Codes that let a device register (P 8.4): an operator makes them, the service keeps their hashes. */
+export interface EnrolmentCodes {
+  /** `secret` is given this once. */
+  create(wish: {
+    readonly type?: string;
+    readonly uses: number;
+    readonly expiresAt?: number;
+  }): Promise<{ secret: string; code: EnrolmentCode }>;
+  list(): Promise<readonly EnrolmentCode[]>;
+  remove(id: string): Promise<boolean>;
+}
+
+export function openCodes(store: Kysely<KeyServiceTables>, clock: Clock, random: Random): EnrolmentCodes {
+  return {
+    create: async ({ type, uses, expiresAt }) => {
+      const secret = (hex(random, CODE_BYTES).match(GROUP) ?? []).join('-');
+      const row = {
+        id: hex(random, 8),
+        hash: hashOf(secret),
+        type: type ?? null,
+        uses_left: uses,
+        expires_at: expiresAt ?? null,
+        created_at: clock.now(),
+      };
+      await store.insertInto('enrolment_codes').values(row).execute();
+      return { secret, code: view(row) };
+    },
+    list: async () => {
+      const rows = await store.selectFrom('enrolment_codes').selectAll().orderBy('created_at').execute();
+      return rows.map(view);
+    },
+    remove: async (id) => {
+      const { numDeletedRows } = await store
+        .deleteFrom('enrolment_codes')
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return numDeletedRows > 0n;
+    },
+  };
+}
+
+/** Takes one use of a code; false when it gives none for this type now. Part of the registration's transaction. */
+export async function takeUse(
+  store: Kysely<KeyServiceTables>,
+  code: string,
+  type: string,
+  now: number,
+): Promise<boolean> {
+  const { numUpdatedRows } = await store
+    .updateTable('enrolment_codes')
+    .set((eb) => ({ uses_left: eb('uses_left', '-', 1) }))
+    // The code is random and long: a look-up by its hash leaks nothing that timing could find.
+    .where('hash', '=', hashOf(code))
+    .where('uses_left', '>', 0)
+    .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+    .where((eb) => eb.or([eb('type', 'is', null), eb('type', '=', type)]))
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
+/** However people write it: groups, spaces and case don't matter. */
+function hashOf(code: string): string {
+  return createHash('sha256').update(code.replace(/[-\s]/g, '').toLowerCase()).digest('hex');
+}
+
+function hex(random: Random, bytes: number): string {
+  return Buffer.from(random.bytes(bytes)).toString('hex');
+}
+
+function view(row: KeyServiceTables['enrolment_codes']): EnrolmentCode {
+  return {
+    id: row.id,
+    usesLeft: row.uses_left,
+    createdAt: row.created_at,
+    ...(row.type === null ? {} : { type: row.type }),
+    ...(row.expires_at === null ? {} : { expiresAt: row.expires_at }),
+  };
+}

@@ -1,0 +1,228 @@
+/** The composition root: every part is made here, in order, and closed in the opposite one. */
+import type { AddressInfo } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
+import { join } from 'node:path';
+import {
+  connectMqtt,
+  importSignKey,
+  systemClock,
+  systemRandom,
+  type MqttLink,
+  type PublicPems,
+} from '@srup/node';
+import { identityText, mqttClientId, type SignKey, type SuiteName } from '@srup/protocol';
+import { openArtifacts } from './artifacts/artifacts.ts';
+import { artifactMigrations, type ArtifactTables } from './artifacts/tables.ts';
+import { startBroker, type RunningBroker } from './broker/broker.ts';
+import { createFleet } from './fleet/fleet.ts';
+import { createApp } from './http/app.ts';
+import { openTokens, tokenMigrations, type TokenTables } from './http/tokens.ts';
+import { keyServiceRoutes } from './keyservice/routes.ts';
+import type { KeyService } from './keyservice/contract.ts';
+import { openKeyService } from './keyservice/service.ts';
+import {
+  DEFAULT_HTTPS_PORT,
+  DEFAULT_LISTEN,
+  DEFAULT_MQTTS_PORT,
+  type RunningServer,
+  type ServerOptions,
+} from './options.ts';
+import { fleetMigrations } from './store/migrations.ts';
+import { openStore } from './store/store.ts';
+import type { FleetTables } from './store/tables.ts';
+import { openVault, type SuiteKeys, type Vault } from './vault/vault.ts';
+import { VERSION } from './version.ts';
+
+type Tables = FleetTables & ArtifactTables & TokenTables;
+const migrations = { ...fleetMigrations, ...artifactMigrations, ...tokenMigrations };
+
+/** Starts everything. What had been started is closed again when a later part fails. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const closing: (() => unknown)[] = [];
+  const close = async (): Promise<void> => {
+    for (let step = closing.pop(); step !== undefined; step = closing.pop()) await step();
+  };
+  try {
+    return { ...(await start(options, closing)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(
+  options: ServerOptions,
+  closing: (() => unknown)[],
+): Promise<Omit<RunningServer, 'close'>> {
+  const { folder, log } = options;
+  const clock = systemClock;
+  const random = systemRandom;
+  const [host = 'localhost'] = options.hosts ?? [];
+  const vault = await openVault({
+    folder,
+    names: options.hosts ?? [],
+    clock,
+    random,
+    warn: (message) => {
+      log.warn(message);
+    },
+  });
+  closing.push(() => vault.close());
+
+  // The broker and the key service need each other: devices are told the port that the broker really has.
+  const where = { broker: options.broker?.url ?? '' };
+  const embedded: { broker?: RunningBroker } = {};
+  const keys = await openKeys(options, vault, () => where.broker, embedded);
+  closing.push(() => keys.close());
+  if (options.broker === undefined) {
+    const broker = await startEmbedded(options, vault, keys);
+    closing.push(() => broker.close());
+    embedded.broker = broker;
+    where.broker = `${options.insecurePlainMqtt === true ? 'mqtt' : 'mqtts'}://${bracketed(host)}:${broker.port}`;
+  }
+
+  const store = await openStore<Tables>(join(folder, 'server', 'fleet.db'), migrations);
+  closing.push(() => store.destroy());
+  const { authority } = vault.keyService;
+  const link = connectToBroker(options, vault, embedded.broker);
+  closing.push(() => link.close());
+  const { id } = vault.server;
+  const fleet = await createFleet({
+    store,
+    serverId: id,
+    keys: signKeys(vault.server.keys),
+    directory: keys,
+    link,
+    clock,
+    random,
+    log,
+  });
+  closing.push(() => fleet.stop());
+
+  const artifacts = await openArtifacts(join(folder, 'artifacts'), store, clock);
+  const tokens = openTokens(store, clock);
+  const { setupToken } = vault.server;
+  const place = { url: '' };
+  const tls = vault.credentials.tls();
+  const app = await createApp({
+    tls: { key: tls.key.reveal(), chain: tls.chain },
+    keyService: keyServiceRoutes(keys),
+    log,
+    version: VERSION,
+    fleet,
+    artifacts,
+    tokens,
+    keys,
+    publicUrl: () => place.url,
+    consumeSetupToken: (text) => setupToken.consume(text),
+  });
+  closing.push(() => app.close());
+  await app.listen({ host: options.listen ?? DEFAULT_LISTEN, port: options.httpsPort ?? DEFAULT_HTTPS_PORT });
+  place.url = `https://${bracketed(host)}:${portOf(app.addresses())}`;
+  closing.push(
+    vault.keepFresh((renewed) => {
+      if (!renewed.tls) return;
+      const { key, chain } = vault.credentials.tls();
+      (app.server as unknown as TlsServer).setSecureContext({ key: key.reveal(), cert: chain, minVersion: 'TLSv1.2' });
+      embedded.broker?.setTls({ credential: vault.credentials.tls() });
+    }),
+  );
+  await fleet.start();
+
+  return {
+    url: place.url,
+    brokerUrl: where.broker,
+    serverId: identityText(id),
+    caPem: authority.caPem,
+    caFingerprint: authority.fingerprint,
+    ...(setupToken.shown === undefined ? {} : { setupToken: setupToken.shown.reveal() }),
+    fleet,
+    artifacts,
+    codes: keys.codes,
+    tokens,
+  };
+}
+
+function openKeys(
+  options: ServerOptions,
+  vault: Vault,
+  brokerUrl: () => string,
+  embedded: { readonly broker?: RunningBroker },
+): Promise<KeyService> {
+  return openKeyService({
+    folder: vault.keyService.folder,
+    serverId: vault.server.id,
+    serverKeys: mapKeys(vault.server.keys, ({ signing, sealing }): PublicPems => ({
+      signing: signing.publicPem,
+      ...(sealing === undefined ? {} : { sealing: sealing.publicPem }),
+    })),
+    keys: vault.keyService.keys,
+    authority: vault.keyService.authority,
+    brokerUrl,
+    requireCode: options.requireEnrolmentCode ?? false,
+    clock: systemClock,
+    random: systemRandom,
+    onCrl: (crl) => embedded.broker?.setTls({ crl }),
+    onRevoked: async (id) => embedded.broker?.disconnect(id),
+  });
+}
+
+function startEmbedded(options: ServerOptions, vault: Vault, keys: KeyService): Promise<RunningBroker> {
+  const { log } = options;
+  const shared = {
+    host: options.listen ?? DEFAULT_LISTEN,
+    port: options.mqttsPort ?? DEFAULT_MQTTS_PORT,
+    serverId: vault.server.id,
+    isAllowed: (id: bigint) => keys.isAllowed(id),
+    onRefusal: ({ code, identity, detail }: { code: string; identity?: bigint; detail: string }) => {
+      log.info({ code, sender: identity === undefined ? undefined : identityText(identity) }, detail);
+    },
+    warn: (message: string) => {
+      log.warn(message);
+    },
+  };
+  if (options.insecurePlainMqtt === true) return startBroker({ ...shared, insecurePlainMqtt: true });
+  const tls = { credential: vault.credentials.tls(), ca: vault.keyService.authority.caPem, crl: keys.crl() };
+  return startBroker({ ...shared, tls });
+}
+
+/** The server is a client of its broker like any other, so that the broker can be anywhere. */
+function connectToBroker(options: ServerOptions, vault: Vault, broker: RunningBroker | undefined): MqttLink {
+  const { chain, key } = vault.credentials.mqtt();
+  const scheme = options.insecurePlainMqtt === true ? 'mqtt' : 'mqtts';
+  return connectMqtt({
+    url:
+      broker === undefined
+        ? (options.broker?.url ?? '')
+        : `${scheme}://${loopback(options.listen)}:${broker.port}`,
+    clientId: mqttClientId(vault.server.id),
+    ca: options.broker?.ca ?? vault.keyService.authority.caPem,
+    cert: chain,
+    key,
+    clean: false,
+  });
+}
+
+function signKeys(keys: SuiteKeys): Readonly<Record<SuiteName, SignKey>> {
+  return mapKeys(keys, ({ signing }) => importSignKey(signing.privatePem));
+}
+
+function mapKeys<To>(keys: SuiteKeys, change: (set: SuiteKeys[SuiteName]) => To): Record<SuiteName, To> {
+  return Object.fromEntries(Object.entries(keys).map(([suite, set]) => [suite, change(set)])) as Record<
+    SuiteName,
+    To
+  >;
+}
+
+/** Where this machine reaches what listens on an address. */
+function loopback(listen: string = DEFAULT_LISTEN): string {
+  return listen === '0.0.0.0' ? '127.0.0.1' : listen === '::' ? '[::1]' : bracketed(listen);
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function portOf([address]: readonly (string | AddressInfo)[]): number {
+  return typeof address === 'object' ? address.port : 0;
+}

@@ -1,0 +1,88 @@
+import type { Kysely, Transaction } from 'kysely';
+
+/** Pieces of work in one transaction: one sync to disk is then shared by all of them. */
+const MOST_IN_ONE_COMMIT = 200;
+
+/** The state could not be committed (`EFFECT_STORE`): nothing was changed, and the transport is told nothing. */
+export class StoreFault extends Error {
+  override readonly name = 'StoreFault';
+  readonly code = 'EFFECT_STORE';
+}
+
+/** Also for a reading that failed: the way to the disk is broken, not the message. */
+export function isStoreFault(fault: unknown): boolean {
+  if (fault instanceof StoreFault) return true;
+  const code = fault instanceof Error && 'code' in fault ? fault.code : undefined;
+  return code === 'ERR_SQLITE_ERROR' || code === 'ERR_INVALID_STATE';
+}
+
+type Work<Tables, Value> = (transaction: Transaction<Tables>) => Promise<Value>;
+
+/** Resolves when the work is on disk; rejects with StoreFault when it isn't and never will be. */
+export type Commit<Tables> = <Value>(work: Work<Tables, Value>) => Promise<Value>;
+
+interface Waiting<Tables> {
+  /** Does the work; returns what tells its owner that it is on disk. */
+  perform(transaction: Transaction<Tables>): Promise<() => void>;
+  fail(fault: StoreFault): void;
+}
+
+/**
+ * Work that arrives while the disk is busy waits for the next transaction and shares it. In a transaction that
+ * fails, each piece is tried again alone, so that one of them can't take the others down.
+ */
+export function createCommit<Tables>(store: Kysely<Tables>): Commit<Tables> {
+  let waiting: Waiting<Tables>[] = [];
+  let isBusy = false;
+
+  async function drain(): Promise<void> {
+    isBusy = true;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, MOST_IN_ONE_COMMIT);
+      waiting = waiting.slice(MOST_IN_ONE_COMMIT);
+      if (await commitTogether(batch)) continue;
+      for (const work of batch) await commitAlone(work);
+    }
+    isBusy = false;
+  }
+
+  async function commitTogether(batch: readonly Waiting<Tables>[]): Promise<boolean> {
+    if (batch.length < 2) return false;
+    return performAll(batch).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async function commitAlone(work: Waiting<Tables>): Promise<void> {
+    try {
+      await performAll([work]);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      work.fail(new StoreFault(`the state could not be stored: ${why}`, { cause }));
+    }
+  }
+
+  async function performAll(batch: readonly Waiting<Tables>[]): Promise<void> {
+    const committed = await store.transaction().execute(async (transaction) => {
+      const told: (() => void)[] = [];
+      for (const work of batch) told.push(await work.perform(transaction));
+      return told;
+    });
+    for (const tell of committed) tell();
+  }
+
+  return (work) =>
+    new Promise((resolve, reject) => {
+      waiting.push({
+        perform: async (transaction) => {
+          const value = await work(transaction);
+          return () => {
+            resolve(value);
+          };
+        },
+        fail: reject,
+      });
+      if (!isBusy) void drain();
+    });
+}

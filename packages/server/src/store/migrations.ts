@@ -1,0 +1,164 @@
+import { sql, type ColumnDefinitionBuilder, type Kysely } from 'kysely';
+import type { Migrations } from './store.ts';
+
+/** The C2 core's tables (tables.ts). Forward only: a released step is never edited, a new one is added. */
+export const fleetMigrations: Migrations = {
+  'fleet-001': {
+    async up(db: Kysely<unknown>) {
+      await createDevices(db);
+      await createConversations(db);
+      await createEvidence(db);
+      await createJoinDesk(db);
+    },
+  },
+};
+
+/** Conditions of partial indexes: a query that wants one has to say the same words. */
+export const IS_OPEN = sql<boolean>`is_open = 1`;
+export const IS_NO_DATA = sql<boolean>`kind <> 'data'`;
+
+type Column = (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder;
+const key: Column = (column) => column.primaryKey();
+const counted: Column = (column) => column.primaryKey().autoIncrement();
+const needed: Column = (column) => column.notNull();
+const ofDevice: Column = (column) => column.notNull().references('devices.id');
+
+async function createDevices({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable('devices')
+    .addColumn('id', 'text', key)
+    .addColumn('name', 'text')
+    .addColumn('type', 'text', needed)
+    .addColumn('suite', 'text', needed)
+    .addColumn('public_pem', 'text', needed)
+    .addColumn('seal_pem', 'text')
+    .addColumn('standing', 'text', needed)
+    .addColumn('confirms', 'integer', needed)
+    .addColumn('identification', 'text')
+    .addColumn('running_digest', 'text')
+    .addColumn('running_at', 'integer')
+    .addColumn('running_token', 'text')
+    .addColumn('staged_digest', 'text')
+    .addColumn('staged_at', 'integer')
+    .addColumn('staged_token', 'text')
+    .addColumn('first_seen_at', 'integer', needed)
+    .addColumn('revoke_at', 'integer')
+    .execute();
+  await schema.createIndex('devices_by_standing').on('devices').columns(['standing', 'id']).execute();
+  await schema
+    .createTable('peers')
+    .addColumn('device', 'text', (column) => column.primaryKey().references('devices.id'))
+    .addColumn('sent', 'text', needed)
+    .addColumn('highest', 'text', needed)
+    .addColumn('seen', 'text', needed)
+    .addColumn('proven_at', 'integer')
+    .execute();
+}
+
+async function createConversations(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  await schema
+    .createTable('exchanges')
+    .addColumn('id', 'integer', counted)
+    .addColumn('device', 'text', ofDevice)
+    .addColumn('token', 'text', needed)
+    .addColumn('kind', 'text', needed)
+    .addColumn('phase', 'text', needed)
+    .addColumn('is_open', 'integer', needed)
+    .addColumn('state', 'text', needed)
+    .addColumn('wake_at', 'integer')
+    .addColumn('opened_at', 'integer', needed)
+    .addColumn('updated_at', 'integer', needed)
+    // Tokens grow with time: new ones lie together, whatever their devices.
+    .addUniqueConstraint('one_exchange_a_token', ['token', 'device'])
+    .execute();
+  await sql`create index exchanges_by_wake on exchanges (wake_at) where wake_at is not null`.execute(db);
+  // Telemetry, most of all exchanges, is over when it begins and listed by its device: it costs none of these.
+  await sql`create index exchanges_open on exchanges (device) where ${IS_OPEN}`.execute(db);
+  await sql`create index exchanges_by_kind on exchanges (kind, is_open, id) where ${IS_NO_DATA}`.execute(db);
+  await schema.createIndex('exchanges_by_device').on('exchanges').columns(['device', 'id']).execute();
+  await schema
+    .createTable('outbox')
+    .addColumn('id', 'integer', counted)
+    .addColumn('device', 'text', ofDevice)
+    .addColumn('sequence', 'text', needed)
+    .addColumn('message', 'blob', needed)
+    .addColumn('is_signed', 'integer', needed)
+    .addColumn('created_at', 'integer', needed)
+    .execute();
+  await schema.createIndex('outbox_by_device').on('outbox').columns(['device', 'id']).execute();
+}
+
+async function createEvidence({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable('messages')
+    .addColumn('id', 'integer', counted)
+    .addColumn('at', 'integer', needed)
+    .addColumn('device', 'text', needed)
+    .addColumn('direction', 'text', needed)
+    .addColumn('type', 'text', needed)
+    .addColumn('sequence', 'text', needed)
+    .addColumn('token', 'text', needed)
+    .addColumn('bytes', 'blob', needed)
+    .execute();
+  await schema.createIndex('messages_by_device').on('messages').columns(['device', 'id']).execute();
+  await schema
+    .createTable('refusals')
+    .addColumn('id', 'integer', counted)
+    .addColumn('at', 'integer', needed)
+    .addColumn('code', 'text', needed)
+    .addColumn('claimed_sender', 'text')
+    .addColumn('topic', 'text', needed)
+    .addColumn('type', 'text')
+    .execute();
+  await schema
+    .createTable('refusal_counts')
+    .addColumn('code', 'text', key)
+    .addColumn('count', 'integer', needed)
+    .execute();
+  await schema
+    .createTable('data')
+    .addColumn('id', 'integer', counted)
+    .addColumn('at', 'integer', needed)
+    .addColumn('device', 'text', ofDevice)
+    .addColumn('data_id', 'text', needed)
+    .addColumn('bytes', 'blob', needed)
+    .execute();
+  await schema.createIndex('data_by_device').on('data').columns(['device', 'id']).execute();
+  await schema
+    .createTable('events')
+    .addColumn('seq', 'integer', counted)
+    .addColumn('at', 'integer', needed)
+    .addColumn('event', 'text', needed)
+    .execute();
+}
+
+async function createJoinDesk(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
+  await schema
+    .createTable('join_policies')
+    .addColumn('type', 'text', key)
+    .addColumn('verdict', 'text', needed)
+    .execute();
+  // Until its owner says otherwise, a server asks about every device.
+  await sql`insert into join_policies (type, verdict) values ('*', 'ask')`.execute(db);
+  await schema
+    .createTable('join_decisions')
+    .addColumn('id', 'integer', counted)
+    .addColumn('device', 'text', ofDevice)
+    .addColumn('token', 'text', needed)
+    .addColumn('at', 'integer', needed)
+    .addColumn('verdict', 'text', needed)
+    .addColumn('decided_by', 'text', needed)
+    .execute();
+  await schema
+    .createIndex('join_decisions_by_device')
+    .on('join_decisions')
+    .columns(['device', 'id'])
+    .execute();
+  await schema
+    .createTable('settings')
+    .addColumn('name', 'text', key)
+    .addColumn('value', 'text', needed)
+    .execute();
+}

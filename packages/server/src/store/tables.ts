@@ -1,0 +1,126 @@
+import type { Generated, Insertable, Selectable } from 'kysely';
+import type { FaultCode, JoinVerdict, ServerExchange, Standing, SuiteName } from '@srup/protocol';
+
+/**
+ * The tables of the C2 core. Times are milliseconds since 1970. Identities are hex text (P 2.7); sequence ids have
+ * 64 bits, more than SQL's integers, and are decimal text. 0 and 1 are truth values.
+ */
+export interface FleetTables {
+  devices: DevicesTable;
+  peers: PeersTable;
+  exchanges: ExchangesTable;
+  outbox: OutboxTable;
+  messages: MessagesTable;
+  refusals: RefusalsTable;
+  refusal_counts: { code: FaultCode; count: number };
+  data: DataTable;
+  join_policies: { type: string; verdict: JoinVerdict };
+  join_decisions: JoinDecisionsTable;
+  events: { seq: Generated<number>; at: number; event: string };
+  settings: { name: string; value: string };
+}
+
+/** What is known of a device; changes rarely. */
+interface DevicesTable {
+  id: string;
+  name: string | null;
+  type: string;
+  suite: SuiteName;
+  public_pem: string;
+  seal_pem: string | null;
+  standing: Standing;
+  confirms: number;
+  identification: string | null;
+  running_digest: string | null;
+  running_at: number | null;
+  running_token: string | null;
+  staged_digest: string | null;
+  staged_at: number | null;
+  staged_token: string | null;
+  first_seen_at: number;
+  /** When the key service is to be told that the identity ends (P 10.8); null: nothing is owed. */
+  revoke_at: number | null;
+}
+
+/** What changes with every message of a device (P 5). */
+interface PeersTable {
+  device: string;
+  sent: string;
+  highest: string;
+  seen: string;
+  proven_at: number | null;
+}
+
+interface ExchangesTable {
+  id: Generated<number>;
+  device: string;
+  token: string;
+  kind: ServerExchange['kind'];
+  phase: string;
+  is_open: number;
+  /** The `ServerExchange` as JSON. */
+  state: string;
+  wake_at: number | null;
+  opened_at: number;
+  updated_at: number;
+}
+
+/** Messages that are owed to the broker. */
+interface OutboxTable {
+  id: Generated<number>;
+  device: string;
+  sequence: string;
+  /** With an empty signature until `is_signed`. */
+  message: Uint8Array;
+  is_signed: number;
+  created_at: number;
+}
+
+/** Evidence: messages that were accepted or sent. */
+interface MessagesTable {
+  id: Generated<number>;
+  at: number;
+  device: string;
+  direction: 'in' | 'out';
+  type: string;
+  sequence: string;
+  token: string;
+  bytes: Uint8Array;
+}
+
+interface RefusalsTable {
+  id: Generated<number>;
+  at: number;
+  code: FaultCode;
+  claimed_sender: string | null;
+  topic: string;
+  type: string | null;
+}
+
+interface DataTable {
+  id: Generated<number>;
+  at: number;
+  device: string;
+  data_id: string;
+  bytes: Uint8Array;
+}
+
+/** Who or what decided a join, and when (P 9.8). */
+interface JoinDecisionsTable {
+  id: Generated<number>;
+  device: string;
+  token: string;
+  at: number;
+  verdict: Exclude<JoinVerdict, 'ask'>;
+  decided_by: string;
+}
+
+export type DeviceRow = Selectable<DevicesTable>;
+export type PeerRow = Selectable<PeersTable>;
+export type ExchangeRow = Selectable<ExchangesTable>;
+export type OutboxRow = Selectable<OutboxTable>;
+export type MessageRow = Selectable<MessagesTable>;
+export type RefusalRow = Selectable<RefusalsTable>;
+export type DataRow = Selectable<DataTable>;
+export type NewMessage = Insertable<MessagesTable>;
+export type NewRefusal = Insertable<RefusalsTable>;

@@ -1,0 +1,103 @@
+/** The server's own certificates: made anew in time, before anybody has to notice. */
+import { X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
+import { writeFileAtomic } from '@srup/node';
+import type { Clock, Identity } from '@srup/protocol';
+import type { Authority, Credential } from '../authority/authority.ts';
+import { DAY_MS } from '../authority/ca.ts';
+import { parseKey } from '../authority/keys.ts';
+import { formatCredential, parseCredential, readIfThere } from './files.ts';
+import { namesIn } from './names.ts';
+
+/** A certificate with less than this left is replaced. */
+const RENEWAL_MS = 30 * DAY_MS;
+
+export interface Renewed {
+  readonly tls: boolean;
+  readonly mqtt: boolean;
+}
+
+export interface Credentials {
+  /** For HTTPS and MQTTS. */
+  tls(): Credential;
+  /** For the server's own connection to the broker. */
+  mqtt(): Credential;
+  /** Replaces what ends soon, or has other names than wanted. */
+  renew(): Promise<Renewed>;
+}
+
+interface Kind {
+  readonly path: string;
+  issue(): Promise<Credential>;
+  /** What the certificate must say beside its validity. */
+  isWanted(certificatePem: string): boolean;
+}
+
+export interface CredentialOptions {
+  readonly folder: string;
+  readonly serverId: Identity;
+  /** From `certificateNames`. */
+  readonly names: readonly string[];
+  readonly authority: Authority;
+  readonly clock: Clock;
+}
+
+export async function openCredentials(options: CredentialOptions): Promise<Credentials> {
+  const { folder, serverId, names, authority, clock } = options;
+  const tlsKind: Kind = {
+    path: join(folder, 'tls', 'server.pem'),
+    issue: () => authority.issueServer(names),
+    isWanted: (pem) => namesIn(pem).join() === names.join(),
+  };
+  const mqttKind: Kind = {
+    path: join(folder, 'server', 'mqtt.pem'),
+    issue: () => authority.issueClient(serverId),
+    isWanted: () => true,
+  };
+  const caKey = new X509Certificate(authority.caPem).publicKey;
+  let tls = await ensure(tlsKind);
+  let mqtt = await ensure(mqttKind);
+
+  async function ensure(kind: Kind, known?: Credential): Promise<Credential> {
+    const kept = known ?? (await readCredential(kind.path));
+    if (kept !== undefined && isGood(kept, kind)) return kept;
+    const issued = await kind.issue();
+    await writeFileAtomic(kind.path, formatCredential(issued));
+    return issued;
+  }
+
+  function isGood({ chain }: Credential, kind: Kind): boolean {
+    const certificate = new X509Certificate(chain);
+    const now = clock.now();
+    // With an unset clock nothing can be told of dates, and a new certificate would be wrong for everyone else.
+    const isInTime =
+      !clock.isTrusted() ||
+      (certificate.validFromDate.getTime() <= now && certificate.validToDate.getTime() - now > RENEWAL_MS);
+    return isInTime && certificate.verify(caKey) && kind.isWanted(chain);
+  }
+
+  return {
+    tls: () => tls,
+    mqtt: () => mqtt,
+    renew: async () => {
+      const before = { tls, mqtt };
+      tls = await ensure(tlsKind, tls);
+      mqtt = await ensure(mqttKind, mqtt);
+      return { tls: tls !== before.tls, mqtt: mqtt !== before.mqtt };
+    },
+  };
+}
+
+/** Undefined when it is absent or damaged: unlike the other keys it can simply be made again. */
+async function readCredential(path: string): Promise<Credential | undefined> {
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
+  try {
+    const credential = parseCredential(text, path);
+    return new X509Certificate(credential.chain).checkPrivateKey(parseKey(credential.key))
+      ? credential
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

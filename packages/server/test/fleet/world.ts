@@ -1,0 +1,116 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import type { Kysely } from 'kysely';
+import { systemClock, systemRandom } from '@srup/node';
+import type { Clock, Random } from '@srup/protocol';
+import type { IdentityDirectory } from '../../src/contract.ts';
+import { createFleet, type RunningFleet } from '../../src/fleet/fleet.ts';
+import type { Delay, FleetDeps, Log } from '../../src/fleet/deps.ts';
+import { fleetMigrations } from '../../src/store/migrations.ts';
+import { openStore } from '../../src/store/store.ts';
+import type { FleetTables } from '../../src/store/tables.ts';
+import { makeServer, until, type TestDevice, type TestServer } from './device.ts';
+import { createTestLink, type TestLink } from './link.ts';
+
+export interface World {
+  readonly server: TestServer;
+  readonly file: string;
+  readonly log: Log & { readonly lines: string[] };
+  fleet: RunningFleet;
+  store: Kysely<FleetTables>;
+  link: TestLink;
+  /** Ends the fleet in good order and begins a new one on the same file; the link is a new one, and connected. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WorldOptions {
+  readonly directory: IdentityDirectory;
+  readonly server?: TestServer;
+  readonly keys?: FleetDeps['keys'];
+  readonly clock?: Clock;
+  readonly delay?: Delay;
+  readonly random?: Random;
+  readonly keep?: FleetDeps['keep'];
+}
+
+export async function openWorld(options: WorldOptions): Promise<World> {
+  const folder = await mkdtemp(joinPath(tmpdir(), 'srup-fleet-'));
+  const server = options.server ?? (await makeServer());
+  const file = joinPath(folder, 'server.db');
+  const log = collectLog();
+  const world: World = {
+    server,
+    file,
+    log,
+    ...(await open()),
+    restart: async () => {
+      await stop();
+      Object.assign(world, await open());
+    },
+    close: async () => {
+      await stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  return world;
+
+  async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
+    const store = await openStore<FleetTables>(file, fleetMigrations);
+    const link = createTestLink();
+    const { clock = systemClock, random = systemRandom, directory, delay, keep, keys = server.keys } = options;
+    const optional = { ...(delay && { delay }), ...(keep && { keep }) };
+    const deps = { store, serverId: server.id, keys, directory, link, clock, random, log, ...optional };
+    const fleet = await createFleet(deps);
+    await fleet.start();
+    link.connect();
+    return { fleet, store, link };
+  }
+
+  async function stop(): Promise<void> {
+    await world.fleet.stop();
+    await world.link.close();
+    await world.store.destroy();
+  }
+}
+
+function collectLog(): World['log'] {
+  const lines: string[] = [];
+  const keep = (level: string) => (fields: object, text: string) => {
+    lines.push(`${level} ${text} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? value.stack : value))}`);
+  };
+  return { lines, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
+}
+
+/** Lets the device in by policy and answers the question what it is. */
+export async function join(world: World, device: TestDevice, identification = 'srup-agent/0.1.0 test'): Promise<void> {
+  await device.say(world.link, 'JOIN_REQ', {});
+  await device.next(world.link, 'RESPONSE');
+  const question = await device.next(world.link, 'ID_REQUEST');
+  const data = new TextEncoder().encode(identification);
+  await device.say(world.link, 'DATA', { dataId: 'IDENTIFICATION_RESPONSE', data }, new TextDecoder().decode(question.token));
+}
+
+/** A clock that stands still until it is turned, and the waiting that follows it. */
+export function turnedClock(start = Date.UTC(2026, 10, 21)) {
+  let now = start;
+  let waiting: { readonly at: number; readonly ring: () => void }[] = [];
+  const clock: Clock = { now: () => now, monotonic: () => now - start, isTrusted: () => true };
+  const delay: Delay = (ms, ring) => {
+    const entry = { at: now + ms, ring };
+    waiting.push(entry);
+    return () => {
+      waiting = waiting.filter((other) => other !== entry);
+    };
+  };
+  const turn = (ms: number) => {
+    now += ms;
+    const due = waiting.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
+    waiting = waiting.filter((entry) => !due.includes(entry));
+    for (const { ring } of due) ring();
+  };
+  return { clock, delay, turn };
+}
+
+export { until };
