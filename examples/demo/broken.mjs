@@ -1,5 +1,6 @@
 // A version that does not work: it starts, looks well for a moment, and dies during its health check.
 // The agent goes back to the version before.
+const SECONDS = Number(process.env.DEMO_SECONDS ?? '5');
 const { setTimeout } = globalThis;
 
 console.log('version=3.0.0-broken');
@@ -8,4 +9,4 @@ console.log('demo thermometer 3.0.0-broken started');
 setTimeout(() => {
   console.error('no sensor found');
   process.exitCode = 1;
-}, 1000);
+}, SECONDS * 200);

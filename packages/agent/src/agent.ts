@@ -80,7 +80,7 @@ async function startIn(
   const { config, log, clock = systemClock, random = systemRandom, disk = realDisk } = options;
   const startedAt = clock.now();
   const stopping = new AbortController();
-  const joined = defer<void>();
+  const joined = defer<undefined>();
   let life: Life | undefined;
 
   // The program may speak before the state is read: it waits.
@@ -104,7 +104,7 @@ async function startIn(
   function onEvent(event: LifeEvent): void {
     if (event.what === 'join') {
       log.info({ phase: event.phase }, 'standing with the server');
-      if (event.phase === 'joined') joined.resolve();
+      if (event.phase === 'joined') joined.resolve(undefined);
     }
     options.onEvent?.(event);
   }

@@ -36,7 +36,7 @@ test('every mistake is named with its place; a misspelt name is one', () => {
       name: 'ConfigError',
       message: expect.stringMatching(
         /^agent.json has mistakes:[^]*url[^]*software\.stopSeconds[^]*actions\.allow\.0[^]*sweet/,
-      ),
+      ) as string,
     }) as Error,
   );
 });

@@ -24,15 +24,16 @@ const MIB = 2 ** 20;
 const software = v.strictObject({
   installer: v.exactOptional(v.picklist(['process', 'file']), 'process'),
   /**
-   * The program that the agent keeps alive. `{artifact}` stands for the artifact (a file, or the folder that a tar
-   * was unpacked to), `{slot}` for the folder that holds what is to run, `{node}` for this Node. Absent: with
-   * installer process, the artifact is the program itself; with installer file, the agent keeps none alive.
+   * The program that the agent keeps alive. `{path}` stands for the artifact (a file, or the folder that a tar
+   * was unpacked to), `{slot}` for the folder that holds what is to run, `{node}` for this Node, and with installer
+   * file `{target}` for that path. Absent: with installer process, the artifact is the program itself; with installer
+   * file, the agent keeps none alive.
    */
   command: v.exactOptional(command),
   env: v.exactOptional(v.record(text, v.string()), {}),
   /** installer file: where a copy of the current artifact is put, never unpacked. */
   target: v.exactOptional(path),
-  /** installer file: run after the switch; other than exit code 0 reverts. Braces as in `command`, and `{target}`. */
+  /** installer file: run after the switch; other than exit code 0 reverts. Braces as in `command`. */
   notify: v.exactOptional(command),
   /** installer file with `command`: how the program is told of new data, by a restart or by SIGHUP. */
   reload: v.exactOptional(v.picklist(['restart', 'hangup']), 'restart'),
@@ -150,6 +151,8 @@ const schema = v.strictObject({
   suite: v.exactOptional(v.picklist(['ed25519', 'rsa-sha256', 'ml-dsa-65']), 'ed25519'),
   /** Wanted by key services that are not open to everyone (P 8.4). Taken out of the file once it was used. */
   enrolmentCode: v.exactOptional(text),
+  /** MQTT without TLS is spoken to a broker that has none: others can read along. For tests only (P 7.5). */
+  insecurePlainMqtt: v.exactOptional(v.boolean(), false),
   /** After a deregistration: `no` stays unregistered until told, `yes` registers anew (P 10.8). */
   rejoin: v.exactOptional(v.picklist(['no', 'yes']), 'no'),
   software: v.exactOptional(software, {}),

@@ -27,7 +27,10 @@ export interface Control {
 export async function serveControl(path: string, answer: (ask: Ask) => Promise<unknown>): Promise<Control> {
   checkPath(path);
   await rm(path, { force: true }); // of an agent that was killed; the folder's lock is ours
+  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
     readLine(socket, MAX_ASK_BYTES)
       .then(async (line): Promise<Reply> => {
         const ask = ASKABLE.find((known) => known === line);
@@ -50,6 +53,7 @@ export async function serveControl(path: string, answer: (ask: Ask) => Promise<u
         server.close(() => {
           resolve();
         });
+        for (const socket of sockets) socket.destroy();
       }),
   };
 }

@@ -1,3 +1,4 @@
+export { createActionTable, type ActionHandler, type ActionTable } from './act/actions.ts';
 export { startAgent, type AgentEvent, type AgentOptions, type RunningAgent } from './agent.ts';
 export {
   ConfigError,
@@ -12,6 +13,8 @@ export * from './contract.ts';
 export { askAgent, ASKABLE, type Ask } from './control.ts';
 export { homeAt, type Home } from './home.ts';
 export type { Log } from './log.ts';
+export { createPerformers, type PerformerExtras } from './run/performers.ts';
 export type { AgentStatus } from './status.ts';
+export { readStoredStatus, type StoredStatus } from './stored.ts';
 export { AgentError } from './trouble.ts';
 export { AGENT_VERSION } from './version.ts';

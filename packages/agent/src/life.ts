@@ -37,11 +37,11 @@ export interface Life {
   readonly begun: Promise<void>;
   /** Until the signal. `AgentError`: a person has to help. */
   readonly over: Promise<void>;
-  session(): Session | undefined;
+  readonly session: () => Session | undefined;
   /** The identity was given up, and nobody has said yet that there shall be another. */
   isUnregistered(): boolean;
-  join(): Promise<void>;
-  leave(what: 'resign' | 'deregister'): Promise<void>;
+  readonly join: () => Promise<void>;
+  readonly leave: (what: 'resign' | 'deregister') => Promise<void>;
   /** Action 09 (P 10.5): the identity is forgotten for good. */
   erase(): Promise<void>;
 }
@@ -52,15 +52,16 @@ export function liveOn(tools: LifeTools): Life {
   /** How the present identity ends; undefined: with the agent. */
   let end: Deferred<Left['how'] | undefined> | undefined;
   /** A device that is nobody waits for it. */
-  let told: Deferred<void> | undefined;
-  const begun = defer<void>();
+  let told: Deferred<undefined> | undefined;
+  const begun = defer<undefined>();
+  const isStopping = () => signal.aborted;
   signal.addEventListener('abort', () => {
     end?.resolve(undefined);
-    told?.resolve();
+    told?.resolve(undefined);
   });
 
   async function live(): Promise<void> {
-    while (!signal.aborted) {
+    while (!isStopping()) {
       await comeBack();
       const credentials = await becomeSomebody();
       if (credentials === undefined) return;
@@ -79,20 +80,25 @@ export function liveOn(tools: LifeTools): Life {
     if (left.how === 'erased' || config.rejoin === 'no') {
       log.info({}, 'unregistered: "srup agent join" makes this device register again');
       told = defer();
-      begun.resolve();
-      if (signal.aborted) told.resolve();
+      begun.resolve(undefined);
+      if (isStopping()) told.resolve(undefined);
       await told.promise;
       told = undefined;
     }
-    if (!signal.aborted) await clearLeft(home);
+    if (!isStopping()) await clearLeft(home);
   }
 
   /** Undefined when the agent stops before that. */
   async function becomeSomebody(): Promise<Credentials | undefined> {
-    if (signal.aborted) return undefined;
+    if (isStopping()) return undefined;
     const known = await loadCredentials(home);
-    if (known !== undefined) return known;
-    begun.resolve();
+    if (known !== undefined) {
+      if (known.identity.type !== config.type || known.identity.suite !== config.suite) {
+        log.warn(known.identity, 'type and keys are those of the registration: deregister to change them');
+      }
+      return known;
+    }
+    begun.resolve(undefined);
     await rm(home.state, { recursive: true, force: true }); // of an identity that is no more
     const { random, enrolmentBackoff } = tools;
     const backoff = enrolmentBackoff === undefined ? {} : { backoff: enrolmentBackoff };
@@ -101,7 +107,7 @@ export function liveOn(tools: LifeTools): Life {
       tools.onEvent({ what: 'enrolled', id: credentials.identity.id });
       return credentials;
     } catch (error) {
-      if (signal.aborted) return undefined;
+      if (isStopping()) return undefined;
       throw error;
     }
   }
@@ -110,9 +116,9 @@ export function liveOn(tools: LifeTools): Life {
     end = defer();
     const open = await openSession(credentials, { ...tools, onEvent });
     session = open;
-    begun.resolve();
+    begun.resolve(undefined);
     const renewal = keepRenewed(open, home, config, tools);
-    if (signal.aborted) end.resolve(undefined);
+    if (isStopping()) end.resolve(undefined);
     const how = await end.promise;
     renewal.stop();
     session = undefined;
@@ -128,12 +134,12 @@ export function liveOn(tools: LifeTools): Life {
   return {
     begun: begun.promise,
     over: live().finally(() => {
-      begun.resolve();
+      begun.resolve(undefined);
     }),
     session: () => session,
     isUnregistered: () => told !== undefined,
     join: async () => {
-      told?.resolve();
+      told?.resolve(undefined);
       await session?.engine.join();
     },
     leave: async (what) => {

@@ -10,6 +10,7 @@ import {
   type Identity,
   type Random,
 } from '@srup/protocol';
+import type { AgentConfig } from './config.ts';
 import type { Performers } from './contract.ts';
 import { makeEngine, type Engine, type EngineEvent } from './engine/engine.ts';
 import { readBootId } from './engine/watch.ts';
@@ -31,6 +32,7 @@ export interface Session {
 }
 
 export interface SessionTools {
+  readonly config: AgentConfig;
   readonly home: Home;
   readonly log: Log;
   readonly clock: Clock;
@@ -56,6 +58,9 @@ export async function openSession(credentials: Credentials, tools: SessionTools)
   const { home, log, clock, random, disk, onEvent } = tools;
   const { identity, keys, serverPem } = credentials;
   const self = parseIdentity(identity.id) as Identity;
+  if (identity.broker.startsWith('mqtt:')) {
+    log.warn({ broker: identity.broker }, 'MQTT WITHOUT TLS: anybody in the network can read along (P 7.5)');
+  }
   await mkdir(home.state, { recursive: true, mode: 0o700 });
   const engine = makeEngine({
     self,
@@ -80,6 +85,7 @@ export async function openSession(credentials: Credentials, tools: SessionTools)
     const next = connectMqtt({
       ...tools.mqtt,
       url: identity.broker,
+      insecurePlain: tools.config.insecurePlainMqtt,
       clientId: mqttClientId(self),
       ca: with_.ca,
       cert: with_.tlsCertificate,

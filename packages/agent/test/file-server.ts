@@ -51,6 +51,8 @@ export function fileListener(
       response.end(body);
       return;
     }
-    response.write(body.subarray(0, limit), () => request.socket.destroySoon());
+    response.write(body.subarray(0, limit), () => {
+      request.socket.destroySoon();
+    });
   };
 }

@@ -8,6 +8,7 @@ import { type AgentConfigInput, parseConfig } from '../src/config.ts';
 import type { Surroundings } from '../src/contract.ts';
 import { homeAt } from '../src/home.ts';
 import type { Log } from '../src/log.ts';
+import { makeLog } from './log.ts';
 
 export const sha256 = (bytes: Uint8Array | string): string =>
   createHash('sha256').update(bytes).digest('hex');
@@ -18,12 +19,9 @@ export interface LogLine {
   readonly text: string;
 }
 
-export function recordingLog(): { log: Log; lines: LogLine[] } {
-  const lines: LogLine[] = [];
-  const at = (level: string) => (fields: object, text: string) => {
-    lines.push({ level, fields: fields as Record<string, unknown>, text });
-  };
-  return { lines, log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } };
+export function recordingLog(): { log: Log; lines: readonly LogLine[] } {
+  const log = makeLog();
+  return { log, lines: log.lines as readonly object[] as readonly LogLine[] };
 }
 
 const folders: string[] = [];
@@ -40,7 +38,7 @@ export async function removeFolders(): Promise<void> {
 }
 
 export interface TestSurroundings extends Surroundings {
-  readonly lines: LogLine[];
+  readonly lines: readonly LogLine[];
   readonly reports: { dataId: string; data: Uint8Array }[];
 }
 

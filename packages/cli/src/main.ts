@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addAgentCommand } from './agent/command.ts';
 import { addCtlCommand } from './ctl/command.ts';
 import { addMessageCommand } from './message/command.ts';
 import { addStartCommand } from './start/command.ts';
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   // Help shows them in this order. Each loads what it needs only when it runs.
   addStartCommand(program);
   addUpCommand(program);
+  addAgentCommand(program);
   addCtlCommand(program);
   addMessageCommand(program);
   return program;

@@ -40,6 +40,8 @@ export interface PlayedFleet {
   find(device: string, kind: Kind): ExchangeView;
   /** Resolves when so many streams are open. */
   watchers(count: number): Promise<void>;
+  /** Resolves when there is such an exchange. */
+  opened(device: string, kind: Kind): Promise<void>;
 }
 
 const OPEN = ['initiated', 'staged', 'activating', 'sent', 'pending'];
@@ -63,6 +65,7 @@ export function playFleet(): PlayedFleet {
   const policy: Record<string, JoinVerdict> = { '*': 'ask' };
   let seq = 0;
   let onWatch: () => void = () => undefined;
+  let onOpen: () => void = () => undefined;
 
   const played: PlayedFleet = {
     fleet: undefined as unknown as Fleet,
@@ -86,6 +89,7 @@ export function playFleet(): PlayedFleet {
       };
       const view = viewOf(device, exchange as ServerExchange, Date.now());
       exchanges.unshift(view);
+      onOpen();
       played.tell({ kind: 'exchange', change: view });
       return view;
     },
@@ -101,6 +105,16 @@ export function playFleet(): PlayedFleet {
       if (found === undefined) throw new Error(`no ${kind} with ${device}`);
       return found;
     },
+    opened: (device, kind) =>
+      new Promise((resolve) => {
+        onOpen = () => {
+          if (
+            exchanges.some((view) => view.device === device && view.exchange.kind === kind && !view.isFinal)
+          )
+            resolve();
+        };
+        onOpen();
+      }),
     watchers: (count) =>
       new Promise((resolve) => {
         onWatch = () => {
@@ -219,7 +233,7 @@ export function playKeyService(): KeyService {
   const codes = new Map<string, Code>();
   let open = true;
   const service: Partial<KeyService> = {
-    status: async () => ({ active: open, identity: '1' }) as never,
+    status: async () => ({ active: open, identity: '1' }),
     setOpen: async (isOpen: boolean) => {
       open = isOpen;
     },

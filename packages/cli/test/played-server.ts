@@ -43,8 +43,8 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   await writeFile(caFile, caPem);
   const migrations = { ...tokenMigrations, ...artifactMigrations };
   const store = await openStore<TokenTables & ArtifactTables>(join(folder, 'test.db'), migrations);
-  const tokens = openTokens(store as never, systemClock);
-  const artifacts = await openArtifacts(join(folder, 'artifacts'), store as never, systemClock);
+  const tokens = openTokens(store, systemClock);
+  const artifacts = await openArtifacts(join(folder, 'artifacts'), store, systemClock);
   const played = playFleet();
   let isSetUp = false;
   const create = () =>

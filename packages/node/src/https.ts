@@ -34,9 +34,9 @@ export class PinError extends Error {
  * colons allowed). Nothing else of the connection is believed: use the certificate as the only CA of a real request,
  * which then proves that the server holds a key certified by it. Rejects with `PinError`, or the socket's error.
  */
-export async function fetchPinnedCa(url: string, fingerprint: string): Promise<string> {
+export async function fetchPinnedCa(url: string, fingerprint: string, signal?: AbortSignal): Promise<string> {
   const wanted = fingerprint.replaceAll(':', '').toLowerCase();
-  const chain = await fetchChain(new URL(url));
+  const chain = await fetchChain(new URL(url), signal);
   const found = chain.find((certificate) => fingerprintOf(certificate) === wanted);
   if (found !== undefined) return found.toString();
   const seen = chain.map((certificate) => ({
@@ -58,10 +58,11 @@ export function httpsClient(options: { readonly ca: string }): Undici.Dispatcher
   return new Agent({ connect: { ca: options.ca, minVersion: 'TLSv1.2', timeout: CONNECT_MS } });
 }
 
-function fetchChain(url: URL): Promise<X509Certificate[]> {
+function fetchChain(url: URL, signal: AbortSignal | undefined): Promise<X509Certificate[]> {
   if (url.protocol !== 'https:') throw new TypeError(`${url.href} is not an https URL`);
   const host = url.hostname.replace(/^\[|\]$/g, ''); // of an IPv6 address
   const port = url.port === '' ? HTTPS_PORT : Number(url.port);
+  signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const socket = connect({
       host,
@@ -73,6 +74,9 @@ function fetchChain(url: URL): Promise<X509Certificate[]> {
     socket.setTimeout(CONNECT_MS, () =>
       socket.destroy(new Error(`${url.host} did not answer in ${CONNECT_MS / 1000} s`)),
     );
+    const abort = () => socket.destroy(new Error('aborted'));
+    signal?.addEventListener('abort', abort);
+    socket.once('close', () => signal?.removeEventListener('abort', abort));
     socket.once('error', reject);
     socket.once('secureConnect', () => {
       resolve(chainOf(socket));

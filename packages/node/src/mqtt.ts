@@ -14,6 +14,8 @@ export interface MqttArrival {
 export interface MqttOptions {
   /** `mqtts://host:port` */
   readonly url: string;
+  /** `mqtt://` is spoken too: no TLS, anybody can read along (P 7.5). */
+  readonly insecurePlain?: boolean;
   readonly clientId: string;
   /** PEM of the only CA that is trusted. */
   readonly ca: string;
@@ -177,7 +179,10 @@ function openConnection(
   link: MqttLink,
   onEnd: (reason: string) => void,
 ): Connection {
-  if (new URL(options.url).protocol !== 'mqtts:') throw new TypeError(`${options.url} is not an mqtts URL`);
+  const { protocol } = new URL(options.url);
+  if (protocol !== 'mqtts:' && !(protocol === 'mqtt:' && options.insecurePlain === true)) {
+    throw new TypeError(`${options.url} is not an mqtts URL`);
+  }
   // Loaded when it is wanted: who only needs keys and files does not pay for it.
   const client = (require('mqtt') as typeof Mqtt).connect(options.url, {
     protocolVersion: 4,

@@ -14,6 +14,10 @@ export interface ServerOptions {
   readonly folder: string;
   /** Names and addresses under which devices and operators reach the server; the first is used in URLs. */
   readonly hosts?: readonly string[];
+  /** How devices and people reach the HTTPS port through a forwarder, `https://...`; made of host and port unless told. */
+  readonly publicUrl?: string;
+  /** How devices reach the embedded broker through a forwarder, `mqtts://...`. */
+  readonly publicBrokerUrl?: string;
   /** Address to listen on; this machine only unless told. */
   readonly listen?: string;
   /** 0: a free port. */

@@ -78,7 +78,9 @@ async function start(
     const broker = await startEmbedded(options, vault, keys);
     closing.push(() => broker.close());
     embedded.broker = broker;
-    where.broker = `${options.insecurePlainMqtt === true ? 'mqtt' : 'mqtts'}://${bracketed(host)}:${broker.port}`;
+    where.broker =
+      options.publicBrokerUrl ??
+      `${options.insecurePlainMqtt === true ? 'mqtt' : 'mqtts'}://${bracketed(host)}:${broker.port}`;
   }
 
   const store = await openStore<Tables>(join(folder, 'server', 'fleet.db'), migrations);
@@ -118,12 +120,16 @@ async function start(
   });
   closing.push(() => app.close());
   await app.listen({ host: options.listen ?? DEFAULT_LISTEN, port: options.httpsPort ?? DEFAULT_HTTPS_PORT });
-  place.url = `https://${bracketed(host)}:${portOf(app.addresses())}`;
+  place.url = options.publicUrl ?? `https://${bracketed(host)}:${portOf(app.addresses())}`;
   closing.push(
     vault.keepFresh((renewed) => {
       if (!renewed.tls) return;
       const { key, chain } = vault.credentials.tls();
-      (app.server as unknown as TlsServer).setSecureContext({ key: key.reveal(), cert: chain, minVersion: 'TLSv1.2' });
+      (app.server as unknown as TlsServer).setSecureContext({
+        key: key.reveal(),
+        cert: chain,
+        minVersion: 'TLSv1.2',
+      });
       embedded.broker?.setTls({ credential: vault.credentials.tls() });
     }),
   );
@@ -173,6 +179,7 @@ function startEmbedded(options: ServerOptions, vault: Vault, keys: KeyService): 
     host: options.listen ?? DEFAULT_LISTEN,
     port: options.mqttsPort ?? DEFAULT_MQTTS_PORT,
     serverId: vault.server.id,
+    clock: systemClock,
     isAllowed: (id: bigint) => keys.isAllowed(id),
     onRefusal: ({ code, identity, detail }: { code: string; identity?: bigint; detail: string }) => {
       log.info({ code, sender: identity === undefined ? undefined : identityText(identity) }, detail);

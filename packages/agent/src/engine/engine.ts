@@ -76,7 +76,7 @@ export interface Engine {
   /** Performs what is owed and, unless this device left, asks to join. */
   start(): Promise<void>;
   /** For the transport: acknowledge when it resolves, deliver again when it rejects. */
-  receive(arrival: MqttArrival): Promise<void>;
+  readonly receive: (arrival: MqttArrival) => Promise<void>;
   readonly report: ProgramReport;
   join(): Promise<void>;
   leave(what: 'resign' | 'deregister'): Promise<void>;
@@ -109,7 +109,7 @@ export function makeEngine(options: EngineOptions): Engine {
   const rebooted =
     options.bootId !== undefined && (records.readBoot(store) ?? options.bootId) !== options.bootId;
   const watch = makeWatch(clock, random, records.readClockFloor(store));
-  const refusals = makeRefusals(log, clock.monotonic);
+  const refusals = makeRefusals(log, () => clock.monotonic());
   const acknowledged = new Set<number>();
   const outbox = makeOutbox(records.readOutbox(store), forgetSent, log);
   const alarm = makeAlarm(clock, () => inTurn(() => take({ on: 'time' })));
@@ -236,12 +236,16 @@ export function makeEngine(options: EngineOptions): Engine {
       case 'send':
         return; // is in the outbox
       case 'leave':
-        if (effect.identity === 'drop')
-          void outbox.sent(ANSWER_GRACE_MS).then(() => onEvent({ what: 'dropped' }));
+        if (effect.identity === 'drop') void tellDropped();
         return;
       default:
         workshop.perform(effect);
     }
+  }
+
+  async function tellDropped(): Promise<void> {
+    await outbox.sent(ANSWER_GRACE_MS);
+    onEvent({ what: 'dropped' });
   }
 
   /** The broker has it: it leaves the store with the next commit, or soon. */

@@ -109,11 +109,11 @@ export function readOutbox(store: Store): OutboxEntry[] {
 }
 
 export function writeOutgoing(draft: Draft, { n, topic, bytes, type, token }: OutboxEntry): void {
-  draft.set(OUTBOX + n, { topic, bytes: toBase64Url(bytes), type, token });
+  draft.set(`${OUTBOX}${n}`, { topic, bytes: toBase64Url(bytes), type, token });
 }
 
 export function removeOutgoing(draft: Draft, n: number): void {
-  draft.set(OUTBOX + n, undefined);
+  draft.set(`${OUTBOX}${n}`, undefined);
 }
 
 /** Latest time that was ever committed, ms since 1970. */

@@ -3,6 +3,7 @@ import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import * as v from 'valibot';
 import { checkProof, importVerifyKey, pemToBody, proveText, Secret, type KeySet } from '@srup/node';
 import { parseIdentity, type Clock } from '@srup/protocol';
+import type { AgentConfig } from '../config.ts';
 import type { Home } from '../home.ts';
 import { AgentError, reasonOf } from '../trouble.ts';
 import { loadKeys, readKeyFile } from '../vault/identity.ts';
@@ -36,19 +37,19 @@ export interface Registration {
   readonly broker: string;
 }
 
-/** `code` lets in where the service is not open to everyone. `taken`: the service knows this id already. */
+/** `taken`: the service knows this id already. */
 export async function askRegistration(
   service: KeyService,
   { id, type, suite }: Progress,
   keys: KeySet,
-  code: string | undefined,
+  config: AgentConfig,
 ): Promise<Registration | 'taken'> {
   const answer = await service.call('POST', '/register/register', {
     identity: id,
     key: pemToBody(keys.signing.publicPem),
     type,
     ...(keys.sealing && { sealKey: pemToBody(keys.sealing.publicPem) }),
-    ...(code !== undefined && { code }),
+    ...(config.enrolmentCode !== undefined && { code: config.enrolmentCode }),
   });
   if (answer.status === 409) return 'taken';
   const body = read(
@@ -65,7 +66,7 @@ export async function askRegistration(
     server: body.default_c2,
     serverPem: body.key,
     servicePem: body.service_key,
-    broker: brokerUrl(service, body.broker),
+    broker: brokerUrl(service, body.broker, config.insecurePlainMqtt),
   };
 }
 
@@ -155,12 +156,16 @@ function verifyKeyOf(service: KeyService, keyPem: string): string {
   }
 }
 
-/** `host`, `host:port` or a URL, as key services write it; always TLS (P 7.1). */
-function brokerUrl(service: KeyService, text: string): string {
+/**
+ * `host`, `host:port` or a URL, as key services write it: those of the reference write `mqtt://` and mean TLS (P 7.1).
+ * `plain`: who writes `mqtt://` is taken at his word.
+ */
+function brokerUrl(service: KeyService, text: string, plain: boolean): string {
   const url = URL.parse(text.includes('://') ? text : `mqtts://${text}`);
   if (url === null || url.hostname === '')
     throw unfit(service, 'register', 'the address of the broker makes no sense');
-  return `mqtts://${url.hostname}:${url.port === '' ? BROKER_PORT : url.port}`;
+  const scheme = plain && url.protocol === 'mqtt:' ? 'mqtt' : 'mqtts';
+  return `${scheme}://${url.hostname}:${url.port === '' ? BROKER_PORT : url.port}`;
 }
 
 function read<Schema extends v.GenericSchema>(

@@ -58,7 +58,7 @@ export async function enrol(config: AgentConfig, home: Home, tools: EnrolmentToo
 
 async function enrolOnce(config: AgentConfig, home: Home, tools: EnrolmentTools): Promise<Credentials> {
   const pinned = await trustedCa(config, tools);
-  const service = keyServiceAt(config.url, pinned, tools.clock.now, tools.signal);
+  const service = keyServiceAt(config.url, pinned, tools.clock, tools.signal);
   let progress = await loadProgress(home, config);
   for (let draws = 0; progress?.phase !== 'validated';) {
     if (progress === undefined) {
@@ -77,7 +77,10 @@ async function enrolOnce(config: AgentConfig, home: Home, tools: EnrolmentTools)
 }
 
 /** The CA of the service, when one is named; otherwise what the system trusts decides. */
-async function trustedCa(config: AgentConfig, { clock }: EnrolmentTools): Promise<string | undefined> {
+async function trustedCa(
+  config: AgentConfig,
+  { clock, signal }: EnrolmentTools,
+): Promise<string | undefined> {
   // P 8.6: what is said over plain http could be anybody's.
   if (new URL(config.url).protocol !== 'https:') {
     throw new AgentError(
@@ -92,7 +95,7 @@ async function trustedCa(config: AgentConfig, { clock }: EnrolmentTools): Promis
   }
   if (config.caFingerprint === undefined) return undefined;
   try {
-    return await fetchPinnedCa(config.url, config.caFingerprint);
+    return await fetchPinnedCa(config.url, config.caFingerprint, signal);
   } catch (error) {
     throw explainConnection(error, config.url, clock.now());
   }
@@ -115,7 +118,7 @@ async function register(
   progress: Progress,
 ): Promise<Progress | undefined> {
   const keys = await loadKeys(home, progress.suite);
-  const registration = await askRegistration(service, progress, keys, config.enrolmentCode);
+  const registration = await askRegistration(service, progress, keys, config);
   if (registration === 'taken') return undefined;
   await saveKeyFile(home, 'server', registration.serverPem);
   const { server, broker, servicePem } = registration;

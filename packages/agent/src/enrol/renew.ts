@@ -66,7 +66,7 @@ async function renewCertificate(
 ): Promise<void> {
   const { identity, ca } = session.credentials;
   const trusted = config.caFingerprint === undefined && config.caFile === undefined ? undefined : ca;
-  const service = keyServiceAt(identity.url, trusted, clock.now, signal);
+  const service = keyServiceAt(config.url, trusted, clock, signal);
   const access = await askAccess(service, home, identity, clock);
   if (access === 'gone') throw new PassingTrouble('the key service does not know this device');
   await saveKeyFile(home, 'tlsCertificate', access.certificate);

@@ -1,5 +1,6 @@
 import { request, type RequestOptions } from 'node:https';
 import * as v from 'valibot';
+import type { Clock } from '@srup/protocol';
 import { explainConnection } from './trouble.ts';
 
 /** Bytes of an answer; the largest honest one holds two certificates. */
@@ -20,11 +21,11 @@ export interface KeyService {
   call(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer>;
 }
 
-/** `ca`: PEM of what is trusted; absent: what the system trusts. `now` for messages about clocks. */
+/** `ca`: PEM of what is trusted; absent: what the system trusts. */
 export function keyServiceAt(
   url: string,
   ca: string | undefined,
-  now: () => number,
+  clock: Clock,
   signal: AbortSignal,
 ): KeyService {
   return {
@@ -42,7 +43,7 @@ export function keyServiceAt(
         return await exchange(`${url.replace(/\/+$/, '')}/KeyEx${path}`, options, body);
       } catch (error) {
         signal.throwIfAborted();
-        throw explainConnection(error, url, now());
+        throw explainConnection(error, url, clock.now());
       }
     },
   };

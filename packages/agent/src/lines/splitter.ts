@@ -49,7 +49,8 @@ export function createLineSplitter(onLong: () => void): LineSplitter {
         const line = take();
         if (line !== undefined) lines.push(line);
       }
-      if (from < chunk.length) keep(chunk.slice(from));
+      // A copy: the caller may use its buffer again, and a short piece shouldn't hold a long one.
+      if (from < chunk.length) keep(new Uint8Array(chunk.subarray(from)));
       return lines;
     },
   };

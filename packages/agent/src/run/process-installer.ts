@@ -5,7 +5,7 @@ import type { Supervisor } from './supervisor.ts';
 
 /** What a command may name in braces. */
 export function placeholders(software: Software): Record<string, string> {
-  return { artifact: software.path, slot: software.folder, node: process.execPath };
+  return { path: software.path, slot: software.folder, node: process.execPath };
 }
 
 /** The software is a program, which the agent keeps alive. Without a command it is started as it is. */
@@ -28,7 +28,7 @@ export function createProcessInstaller(
         );
       }
       await supervisor.stop();
-      supervisor.start(fillCommand(command ?? ['{artifact}'], placeholders(software)));
+      supervisor.start(fillCommand(command ?? ['{path}'], placeholders(software)));
     },
   };
 }

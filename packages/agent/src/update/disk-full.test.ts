@@ -96,7 +96,12 @@ test.runIf(canMount)(
     });
     expect(performers.running()).toMatchObject({ digest: old, program: 'running' });
     expect(await readFile(join(folder, 'software', 'current.json'), 'utf8')).toBe(record);
-    await until('only the old software lives', () => performers.running().program === 'running');
-    expect(await alive(folder)).toEqual(['old']);
+    await performers.stop();
+    await rm(join(folder, 'software', 'filler'));
+    performers = createPerformers(surroundingsAt(folder, config));
+    await performers.start();
+    expect(performers.running()).toMatchObject({ digest: old, program: 'running' });
+    const names = (await started(folder)).map(({ name }) => name);
+    expect(names).not.toContain('next');
   },
 );

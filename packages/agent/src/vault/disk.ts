@@ -5,11 +5,11 @@ import { codeOf } from '../trouble.ts';
 /** What the state asks of a disk. Small, so that a harness can tear, reorder and lose what was not made durable. */
 export interface Disk {
   /** Undefined when there is no such file. */
-  read(path: string): Promise<Uint8Array | undefined>;
+  readonly read: (path: string) => Promise<Uint8Array | undefined>;
   /** The whole new content or the whole old one, whatever happens; durable when it resolves. */
-  replace(path: string, data: Uint8Array): Promise<void>;
+  readonly replace: (path: string, data: Uint8Array) => Promise<void>;
   /** Durable when it resolves. When it rejects, or power fails, any part of the data may be there. */
-  append(path: string, data: Uint8Array): Promise<void>;
+  readonly append: (path: string, data: Uint8Array) => Promise<void>;
 }
 
 export const realDisk: Disk = {

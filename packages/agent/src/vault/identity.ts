@@ -98,9 +98,14 @@ export async function saveIdentity(home: Home, identity: DeviceIdentity): Promis
   await writeFileAtomic(home.identity, `${JSON.stringify(identity, null, 2)}\n`);
 }
 
+/** Undefined before enrolment. */
+export function readIdentity(home: Home): Promise<DeviceIdentity | undefined> {
+  return readJson(home.identity, identitySchema);
+}
+
 /** Undefined before enrolment. `AgentError` when what is there can't be used. */
 export async function loadCredentials(home: Home): Promise<Credentials | undefined> {
-  const identity = await readJson(home.identity, identitySchema);
+  const identity = await readIdentity(home);
   if (identity === undefined) return undefined;
   return {
     identity,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLog } from '../../test/log.ts';
 import { realDisk, type Disk } from './disk.ts';
+import type { Value } from './journal.ts';
 import { openStore } from './store.ts';
 
 let folder: string;
@@ -39,7 +40,7 @@ function breakable() {
 test('what was committed is there after a restart; only the owner can read it', async () => {
   const store = await openStore(path, realDisk, silentLog);
   await store.commit(
-    new Map([
+    new Map<string, Value>([
       ['join', { phase: 'joined' }],
       ['open/a', 1],
       ['open/b', 2],
@@ -135,7 +136,7 @@ test('a damaged journal is named, with what to do, and not touched', async () =>
 test('the journal is written anew when it has grown, and keeps what counts', async () => {
   const store = await openStore(path, realDisk, silentLog);
   const large = 'x'.repeat(200_000);
-  for (let n = 0; n < 12; n++) await store.commit(new Map([['large', large + n]]));
+  for (let n = 0; n < 12; n++) await store.commit(new Map([['large', `${large}${n}`]]));
   expect((await stat(path)).size).toBeLessThan(2 ** 20 + 400_000);
   expect((await openStore(path, realDisk, silentLog)).get('large')).toBe(`${large}11`);
 });

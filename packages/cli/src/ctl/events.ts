@@ -12,10 +12,11 @@ const BACKOFF_MS = { least: 500, most: 15_000 };
 
 export interface LiveOptions {
   readonly signal: AbortSignal;
-  /** Once a connection. After a break some events may be lost: look again. */
-  readonly onConnect?: (attempt: number) => void;
-  /** The stream broke, or a new connection failed; it is tried again in `waitMs`. */
-  readonly onBreak?: (reason: string, waitMs: number) => void;
+  readonly onStart: () => void;
+  /** The stream broke; from now on it is tried again. */
+  readonly onBreak: (reason: string) => void;
+  /** It is there again. Events may be missing. */
+  readonly onReturn: () => void;
 }
 
 /**
@@ -24,31 +25,32 @@ export interface LiveOptions {
  */
 export async function* liveEvents(
   api: Api,
-  { signal, onConnect, onBreak }: LiveOptions,
+  { signal, onStart, onBreak, onReturn }: LiveOptions,
 ): AsyncGenerator<FleetEvent, void> {
   let since: number | undefined;
-  let connections = 0;
+  let hasStarted = false;
   let failures = 0;
   const isOver = () => signal.aborted;
   while (!isOver()) {
     let reason = 'the server ended the stream';
     try {
       const answer = await api.stream('/events', { since }, signal);
-      connections += 1;
+      if (hasStarted) onReturn();
+      else onStart();
+      hasStarted = true;
       failures = 0;
-      onConnect?.(connections);
       for await (const event of eventsOf(answer)) {
         since = event.seq;
         yield event;
       }
     } catch (error) {
       if (isOver()) return;
-      if (connections === 0 || isFinal(error)) throw error;
+      if (!hasStarted || isFinal(error)) throw error;
       reason = (error as Error).message;
     }
     const waitMs = Math.min(BACKOFF_MS.most, BACKOFF_MS.least * 2 ** failures) * (0.5 + Math.random() / 2);
+    if (failures === 0) onBreak(reason);
     failures += 1;
-    onBreak?.(reason, waitMs);
     await sleep(waitMs, undefined, { signal }).catch(() => undefined); // ended by the signal
   }
 }

@@ -10,21 +10,26 @@ export interface Target {
 
 export interface Follower {
   /**
-   * Resolves when every target is settled, in the order of `targets`. Rejects with the signal's reason.
-   * @param onChange called for each news of a target, also when it is the last
+   * What is known of the targets, in their order, once every one is settled or the time is over. Rejects with the
+   * signal's reason.
    */
-  until(
-    targets: readonly Target[],
-    isSettled: (view: ExchangeView) => boolean,
-    onChange: (view: ExchangeView) => void,
-  ): Promise<readonly ExchangeView[]>;
+  until(targets: readonly Target[], wait: Wait): Promise<readonly (ExchangeView | undefined)[]>;
   stop(): void;
+}
+
+export interface Wait {
+  readonly isSettled: (view: ExchangeView) => boolean;
+  /** Called for each news of a target, also when it is the last. */
+  readonly onChange: (view: ExchangeView) => void;
+  /** Milliseconds; without limit unless told. */
+  readonly limitMs?: number | undefined;
 }
 
 export interface FollowOptions {
   readonly signal: AbortSignal;
-  /** The connection broke and is tried again. */
+  /** The connection broke; it is tried again. */
   readonly onBreak: (reason: string) => void;
+  readonly onReturn: () => void;
 }
 
 /** Up to this many targets are asked for one by one after a break; more are read as pages. */
@@ -34,7 +39,10 @@ const ASKED_ONE_BY_ONE = 50;
  * Listens before the command is sent, so that no answer can be missed: what arrives between the command and
  * `until` is kept. Resolves when the server streams.
  */
-export async function followExchanges(api: Api, { signal, onBreak }: FollowOptions): Promise<Follower> {
+export async function followExchanges(
+  api: Api,
+  { signal, onBreak, onReturn }: FollowOptions,
+): Promise<Follower> {
   const latest = new Map<string, ExchangeView>();
   const stopped = new AbortController();
   const ending = AbortSignal.any([signal, stopped.signal]);
@@ -50,16 +58,17 @@ export async function followExchanges(api: Api, { signal, onBreak }: FollowOptio
     wanted?.settle(key, view);
   }
 
-  async function listen(onFirst: () => void): Promise<void> {
-    const options = {
+  async function listen(onStart: () => void): Promise<void> {
+    const events = liveEvents(api, {
       signal: ending,
-      onConnect: (connections: number) => {
-        if (connections === 1) onFirst();
-        else lookAgain();
-      },
+      onStart,
       onBreak,
-    };
-    for await (const event of liveEvents(api, options)) if (event.kind === 'exchange') take(event.change);
+      onReturn: () => {
+        onReturn();
+        lookAgain();
+      },
+    });
+    for await (const event of events) if (event.kind === 'exchange') take(event.change);
     ending.throwIfAborted();
   }
 
@@ -78,18 +87,23 @@ export async function followExchanges(api: Api, { signal, onBreak }: FollowOptio
   });
 
   return {
-    until: (targets, isSettled, onChange) =>
+    until: (targets, { isSettled, onChange, limitMs }) =>
       new Promise((resolve, reject) => {
         fail = reject;
         ending.throwIfAborted();
         const open = new Map(targets.map((target) => [keyOf(target), target]));
+        const timer = limitMs === undefined ? undefined : setTimeout(finish, limitMs);
+        function finish(): void {
+          clearTimeout(timer);
+          resolve(targets.map((target) => latest.get(keyOf(target))));
+        }
         const settle = (key: string, view: ExchangeView) => {
           onChange(view);
           if (isSettled(view)) open.delete(key);
-          if (open.size === 0) resolve(targets.map((target) => latest.get(keyOf(target)) as ExchangeView));
+          if (open.size === 0) finish();
         };
         wanted = { open, settle };
-        if (open.size === 0) resolve([]);
+        if (open.size === 0) finish();
         for (const [key, view] of latest) if (open.has(key)) settle(key, view);
       }),
     stop: () => {

@@ -24,10 +24,16 @@ export function showProgress(
     barGlue: '>',
     fps: REDRAWS_A_SECOND,
     clearOnComplete: true,
-    // Ctrl-C is the command's matter.
-    gracefulExit: false,
+    gracefulExit: false, // it would swallow Ctrl-C
   });
   bar.start(total, 0, payload);
+  // While the bar is drawn the terminal doesn't wrap lines: it gets back what it had, however the command ends.
+  const isHandled = process.listenerCount('SIGINT') > 0;
+  const onInterrupt = () => {
+    bar.stop();
+    if (!isHandled) process.kill(process.pid, 'SIGINT');
+  };
+  process.once('SIGINT', onInterrupt);
   return {
     add: (amount) => {
       bar.increment(amount);
@@ -36,6 +42,7 @@ export function showProgress(
       bar.update(value, news);
     },
     stop: () => {
+      process.off('SIGINT', onInterrupt);
       bar.stop();
     },
   };

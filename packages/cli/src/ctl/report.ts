@@ -2,7 +2,8 @@ import type { Api } from './api.ts';
 import { deviceTitles } from './commands/devices.ts';
 import { CTL_EXIT } from './failure.ts';
 import type { Cell, Output } from './output.ts';
-import { countsOf, type Outcome } from './order.ts';
+import type { Outcome } from './order.ts';
+import { countsOf } from './wait.ts';
 import { NOTHING, phaseCell } from './words.ts';
 
 /** Devices whose outcome is told one by one; of more, only those that went wrong are. */
@@ -44,7 +45,7 @@ export async function reportOutcomes(
       );
     }
     if (outcomes.length > 1) {
-      output.line(countsOf(new Map(outcomes.map(({ device, phase }) => [device, phase ?? 'not sent']))));
+      output.line(countsOf(outcomes.map(({ phase }) => phase ?? 'not sent')));
     }
   }
   return wrong.length === 0 ? CTL_EXIT.ok : CTL_EXIT.refused;

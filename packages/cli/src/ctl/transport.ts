@@ -45,8 +45,7 @@ export function openTransport({ url, token, ca }: Partial<Login> & Pick<Login, '
     return new Promise((resolve, reject) => {
       let answered = false;
       const fail = (error: Error) => {
-        if (!answered)
-          reject(signal?.aborted === true ? error : failureOf(error as NodeJS.ErrnoException, url));
+        if (!answered) reject(signal?.aborted === true ? error : failureOf(error, url));
       };
       const outgoing = request(new URL(path, url), options, (answer) => {
         answered = true;

@@ -101,6 +101,7 @@ async function writeConfig(
     url: server.url,
     caFingerprint: server.caFingerprint,
     type: TYPE,
+    ...(server.brokerUrl.startsWith('mqtt:') ? { insecurePlainMqtt: true } : {}),
     ...(code === undefined ? {} : { enrolmentCode: code }),
     software: { factory: program, command: [process.execPath, '{path}'] },
   };

@@ -84,6 +84,16 @@ describe.each(SUITES)('suite %s', (suite) => {
     expect(toHex(await sealKey.seal(NONCE, CONTEXT))).not.toBe(toHex(await sealKey.seal(NONCE, CONTEXT)));
   });
 
+  test('gives plain bytes, whose slices are copies', async () => {
+    const { own } = keysOf(suite);
+    const signKey = importSignKey(own.signing.privatePem);
+    const sealed = await importSealKey(suite, publicPems(own)).seal(NONCE, CONTEXT);
+    const opened = await importOpenKey(own).open(sealed, CONTEXT);
+    for (const bytes of [signKey.sign(DATA), await signKey.signAside(DATA), sealed, opened!]) {
+      expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype);
+    }
+  });
+
   test('proves a text to the key service and checks the proof (P 8.2)', () => {
     const { own, other } = keysOf(suite);
     const proof = proveText(own.signing.privatePem, 'b9d077e223834cf6');
@@ -141,6 +151,16 @@ describe('keys that are refused', () => {
       expect(codeOf(() => importSealKey('rsa-sha256', { signing: publicPem }))).toBe(code);
       expect(codeOf(() => checkProof(publicPem, 'x', ''))).toBe(code);
     }
+  });
+
+  test('a modulus that is even, which cannot be sealed to, is weak', () => {
+    const withModulus = (hex: string) => {
+      const n = Buffer.from(hex, 'hex').toString('base64url');
+      const key = createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' });
+      return key.export({ format: 'pem', type: 'spki' }).toString();
+    };
+    expect(codeOf(() => importVerifyKey(withModulus(`${'ff'.repeat(255)}fe`)))).toBe('KEY_WEAK');
+    expect(codeOf(() => importVerifyKey(withModulus('ff'.repeat(256))))).toBe('accepted');
   });
 
   const okp = (crv: string, hex: string) =>

@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { Chacha20Poly1305 } from '@hpke/chacha20poly1305';
 import { CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import type { OpenKey, SealContext, SealKey } from '@srup/protocol';
+import { plainBytes } from './bytes.ts';
 import { KeyError } from './fault.ts';
 import { parsePrivateKey, parsePublicKey } from './pem.ts';
 import type { Sealing } from './sealing.ts';
@@ -50,7 +51,7 @@ function toSealKey(key: KeyObject): SealKey {
     async seal(plaintext, context) {
       const info = infoOf(context);
       const { enc, ct } = await suite.seal({ recipientPublicKey, info }, plaintext, context.header);
-      return Buffer.concat([new Uint8Array(enc), new Uint8Array(ct)]);
+      return plainBytes(Buffer.concat([new Uint8Array(enc), new Uint8Array(ct)]));
     },
   };
 }
@@ -61,7 +62,7 @@ function toOpenKey(key: KeyObject): OpenKey {
   return {
     async open(sealed, context) {
       if (sealed.length < ENCAPSULATED_BYTES + TAG_BYTES) return undefined;
-      const enc = sealed.slice(0, ENCAPSULATED_BYTES);
+      const enc = sealed.subarray(0, ENCAPSULATED_BYTES);
       try {
         const info = infoOf(context);
         const ciphertext = sealed.subarray(ENCAPSULATED_BYTES);

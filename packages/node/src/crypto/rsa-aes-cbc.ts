@@ -14,6 +14,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import type { OpenKey, SealKey } from '@srup/protocol';
+import { plainBytes } from './bytes.ts';
 import { KeyError } from './fault.ts';
 import { parsePrivateKey, parsePublicKey } from './pem.ts';
 import type { Sealing } from './sealing.ts';
@@ -54,14 +55,15 @@ function seal(key: KeyObject, plaintext: Uint8Array): Uint8Array {
   const cipher = createCipheriv(CIPHER, aesKey, iv);
   const ciphertext = Buffer.concat([cipher.update(plaintext), cipher.final()]);
   const sealedKey = publicEncrypt({ ...PKCS1, key }, aesKey);
-  return Buffer.concat([
+  const parts = [
     int32(sealedKey.length),
     sealedKey,
     iv,
     int32(ciphertext.length),
     int32(plaintext.length),
     ciphertext,
-  ]);
+  ];
+  return plainBytes(Buffer.concat(parts));
 }
 
 function int32(value: number): Buffer {
@@ -87,9 +89,7 @@ function open(key: KeyObject, sealed: Uint8Array): Uint8Array | undefined {
   const padded = Buffer.concat([decipher.update(blob.ciphertext), decipher.final()]);
   const end = padded.length - blob.padding;
   const expected = Buffer.alloc(blob.padding, blob.padding);
-  return timingSafeEqual(padded.subarray(end), expected)
-    ? new Uint8Array(padded.subarray(0, end))
-    : undefined;
+  return timingSafeEqual(padded.subarray(end), expected) ? plainBytes(padded.subarray(0, end)) : undefined;
 }
 
 /** Cuts by lengths that all agree with the buffer, the key and each other; they are public, so order doesn't matter. */

@@ -13,13 +13,14 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { SuiteName } from '@srup/protocol';
+import { plainBytes } from './bytes.ts';
 import { KeyError } from './fault.ts';
 
 const makePair = promisify(generateKeyPair);
 
 /** Bits of an RSA modulus (P 4.2). */
-export const RSA_LEAST_BITS = 2048;
-export const RSA_MOST_BITS = 4096;
+const RSA_LEAST_BITS = 2048;
+const RSA_MOST_BITS = 4096;
 const RSA_EXPONENT = 65537n;
 
 export interface KeyPair {
@@ -99,6 +100,17 @@ function checkRsa(key: KeyObject): void {
       `The RSA key has the exponent ${exponent ?? 'unknown'}; only ${RSA_EXPONENT} is taken. Make a new key.`,
     );
   }
+  // No product of two primes; OpenSSL fails when asked to seal to it.
+  if (isEven(Buffer.from(key.export({ format: 'jwk' }).n ?? '', 'base64url'))) {
+    throw new KeyError(
+      'KEY_WEAK',
+      'The RSA key has an even modulus: it was not made by a sound program. Make a new key.',
+    );
+  }
+}
+
+function isEven(bigEndian: Buffer): boolean {
+  return ((bigEndian.at(-1) ?? 0) & 1) === 0;
 }
 
 /** y coordinates of the points whose order divides 8, in all encodings; the sign bit is cleared. */
@@ -155,14 +167,14 @@ export function algorithmFor(suite: SuiteName): Algorithm {
 }
 
 export function signWith(algorithm: Algorithm, key: KeyObject, data: Uint8Array): Uint8Array {
-  return sign(algorithm.hash, data, key);
+  return plainBytes(sign(algorithm.hash, data, key));
 }
 
 /** On the thread pool. */
 export function signAsideWith(algorithm: Algorithm, key: KeyObject, data: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, fail) => {
     sign(algorithm.hash, data, key, (fault, signature) => {
-      if (fault === null) resolve(signature);
+      if (fault === null) resolve(plainBytes(signature));
       else fail(fault);
     });
   });

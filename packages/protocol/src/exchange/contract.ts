@@ -80,6 +80,11 @@ export interface DeviceJoin {
   readonly attempts: number;
   /** When to ask again, ms since 1970; absent when nothing is waited for. */
   readonly wakeAt?: number;
+  /**
+   * Only while `asking`: number, in decimal, of a TERMINATE_CMD that came meanwhile. An earlier answer that comes
+   * later does not let the device in.
+   */
+  readonly dismissedAt?: string;
   /** Only when `left`: what becomes of the device's identity (P 10.8). */
   readonly identity?: 'keep' | 'drop';
 }
@@ -115,7 +120,7 @@ export interface Moment {
 export type DeviceInput =
   | { readonly on: 'message'; readonly message: Fresh }
   | { readonly on: 'time' }
-  /** Ask to join; does nothing while joined or asking. `token` is a new one, used if it is needed. */
+  /** Ask to join; does nothing while joined, asking or leaving. `token` is a new one, used if it is needed. */
   | { readonly on: 'join'; readonly token: TokenKey }
   | { readonly on: 'leave'; readonly token: TokenKey; readonly what: 'resign' | 'deregister' }
   | { readonly on: 'fetched'; readonly token: TokenKey; readonly outcome: FetchOutcome }
@@ -258,6 +263,11 @@ export interface ServerFacts {
   /** What the policy says to a join of this device. */
   readonly joinVerdict: JoinVerdict;
   readonly joined: boolean;
+  /**
+   * A dismissal of this device (exchange `leave`, phase `sent`) waits for its answer: it is not let in before;
+   * absent: there is none.
+   */
+  readonly dismissing?: boolean;
   /** Is this data id declared for the device's type, or are all taken (P 10.6)? */
   takesData(dataId: string): boolean;
 }

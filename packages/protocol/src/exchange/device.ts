@@ -70,9 +70,9 @@ function stepMessage(state: DeviceState, fresh: FreshMessage, moment: Moment, fa
       return join.joinCommanded(state, token, message.body.deviceId, moment, facts.self);
     case 'TERMINATE_CMD':
     case 'DEREGISTER_CMD':
-      return leave.dismissed(state, token, message.type, moment);
+      return leave.dismissed(state, token, message.type, message.sequence, moment);
     case 'RESPONSE':
-      return stepAnswer(state, token, message.body.status, moment);
+      return stepAnswer(state, token, message.body.status, message.sequence, moment);
     default:
       // Observed joins, observing and syndication have no machines yet.
       return refuse(state, 'FLOW_UNSUPPORTED');
@@ -80,9 +80,16 @@ function stepMessage(state: DeviceState, fresh: FreshMessage, moment: Moment, fa
 }
 
 /** P 6.3: only what we asked is answered, and only in the words of that question. */
-function stepAnswer(state: DeviceState, token: TokenKey, status: number, moment: Moment): DeviceStep {
+function stepAnswer(
+  state: DeviceState,
+  token: TokenKey,
+  status: number,
+  sequence: bigint,
+  moment: Moment,
+): DeviceStep {
   if (state.join.phase === 'asking' && state.join.token === token) {
-    return join.joinAnswered(state, token, status, moment);
+    const answered = join.joinAnswered(state, token, status, sequence, moment);
+    return after(answered, leave.leaveAfterJoin(answered.state, moment));
   }
   const exchange = openOf(state, token);
   if (exchange !== undefined) {
@@ -118,7 +125,7 @@ function wakeExchange(state: DeviceState, token: TokenKey, exchange: DeviceExcha
 }
 
 function after(first: DeviceStep, second: DeviceStep): DeviceStep {
-  return { state: second.state, effects: [...first.effects, ...second.effects] };
+  return { ...first, state: second.state, effects: [...first.effects, ...second.effects] };
 }
 
 /**

@@ -15,8 +15,17 @@ function randomCommand({ random }: Conversation): ServerCommand {
   ]);
 }
 
+/** Standing at the server, and phase at the device. A device that is terminated while it asks may be let in after. */
+const ENDS = {
+  terminate: ['terminated left', 'terminated failed', 'joined joined'],
+  deregister: ['deregistered left'],
+  resign: ['resigned left', 'unknown left'],
+  nothing: ['joined joined'],
+} as const;
+
 describe('everything at once over a hostile network', () => {
   it(`keeps its promises, from the join to the end (${SEEDS} seeds)`, async () => {
+    const outcomes = new Map<string, number>();
     const totals = await playSeeds(SEEDS, async (seed) => {
       const talk = converse({
         seed,
@@ -38,7 +47,7 @@ describe('everything at once over a hostile network', () => {
         talk.timeline.after(talk.random.below(200_000), () => void talk.command(randomCommand(talk)));
       }
       const last = talk.random.pick(['terminate', 'deregister', 'resign', 'nothing'] as const);
-      talk.timeline.after(250_000, () => {
+      talk.timeline.after(talk.random.below(250_000), () => {
         if (last === 'resign') {
           const token = talk.newToken();
           const asked = () => token in talk.device.end.state.open || token in talk.device.end.state.finished;
@@ -48,9 +57,8 @@ describe('everything at once over a hostile network', () => {
       const report = await talk.run(24 * HOUR);
       const { join, open } = talk.device.end.state;
       const { standing, exchanges } = talk.server.end.state;
-      const expected = { terminate: 'terminated', deregister: 'deregistered', resign: 'resigned', nothing: 'joined' };
-      expect(standing).toBe(expected[last]);
-      expect(join.phase).toBe(last === 'nothing' ? 'joined' : 'left');
+      outcomes.set(`${last}: ${standing}`, (outcomes.get(`${last}: ${standing}`) ?? 0) + 1);
+      expect(ENDS[last]).toContain(`${standing} ${join.phase}`);
       if (last === 'nothing') {
         expect(open).toEqual({});
         for (const { kind, phase, wakeAt } of Object.values(exchanges)) {
@@ -60,5 +68,8 @@ describe('everything at once over a hostile network', () => {
       return report;
     });
     requireHostile(totals);
+    for (const outcome of ['terminate: terminated', 'deregister: deregistered', 'resign: resigned', 'nothing: joined']) {
+      expect(outcomes.get(outcome), outcome).toBeGreaterThan(SEEDS / 10);
+    }
   });
 });

@@ -71,6 +71,10 @@ export function contentOf(exchange: DeviceExchange): string {
   }
 }
 
+export function isLeaving(state: DeviceState): boolean {
+  return Object.values(state.open).some(({ kind }) => kind === 'leave');
+}
+
 export function open(state: DeviceState, token: TokenKey, exchange: DeviceExchange): DeviceState {
   return { ...state, open: { ...state.open, [token]: exchange } };
 }

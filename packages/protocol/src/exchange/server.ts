@@ -80,7 +80,10 @@ export function answerMessage(
     case 'DATA':
       return answerData(token, known, message.body, moment, facts);
     case 'JOIN_REQ':
-      if (known === undefined) return join.openJoin(token, moment, facts);
+      if (known === undefined) {
+        // It asks again, and is heard when the dismissal is over: the two must not overtake each other.
+        return facts.dismissing === true ? reject('FLOW_STATE') : join.openJoin(token, moment, facts);
+      }
       return known.kind === 'join' ? join.joinAgain(known, facts) : refuse(known, 'FLOW_CONFLICT');
     case 'RESIGN_REQUEST':
       return answerLeaver('resign', token, known, moment, facts);

@@ -183,7 +183,7 @@ export function converse(setting: Setting): Conversation {
       );
     },
     async run(untilMs) {
-      if (hostility.attackEveryMs > 0) attackSoon();
+      if (hostility.attackEveryMs > 0 && timeline.elapsed() === 0) attackSoon();
       await timeline.run(untilMs);
       checkUntouched(broken, device, server);
       return {

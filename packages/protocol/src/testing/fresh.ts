@@ -12,9 +12,9 @@ const KEYS = fakeKeys(1);
 const OPEN_SEAL: SealKey = { seal: (plaintext) => Promise.resolve(plaintext) };
 
 /** A draft after its whole way, from signing to the window: there is no other way to a `Fresh` message. */
-export async function freshFrom(sender: 'device' | 'server', draft: Draft): Promise<Fresh> {
+export async function freshFrom(sender: 'device' | 'server', draft: Draft, sequence = 1n): Promise<Fresh> {
   const [self, from] = sender === 'device' ? [SERVER, SOLO_DEVICE] : [SOLO_DEVICE, SERVER];
-  const { bytes } = await compose(draft, 1n, from, { id: self, sealKey: OPEN_SEAL }, KEYS.sign);
+  const { bytes } = await compose(draft, sequence, from, { id: self, sealKey: OPEN_SEAL }, KEYS.sign);
   const join = draft.type.endsWith('JOIN_REQ');
   const received = receive(
     {

@@ -37,7 +37,11 @@ export interface ServerEnd {
 type MemoryStep = Step<ServerMemory, SendEffect>;
 
 export function serverEnd(around: Circumstances, policy: Policy, standing: Standing): ServerEnd {
-  const factsOf = (memory: ServerMemory): ServerFacts => ({ ...policy, joined: memory.standing === 'joined' });
+  const factsOf = (memory: ServerMemory): ServerFacts => ({
+    ...policy,
+    joined: memory.standing === 'joined',
+    dismissing: Object.values(memory.exchanges).some(({ kind, phase }) => kind === 'leave' && phase === 'sent'),
+  });
 
   const mind: Mind<ServerMemory, never> = {
     role: 'server',

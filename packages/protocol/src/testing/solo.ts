@@ -45,7 +45,7 @@ function solo(): Solo {
 
 export interface SoloDevice extends Solo {
   state: DeviceState;
-  hear<T extends MessageType>(type: T, token: TokenKey, body: BodyOf<T>): Promise<DeviceStep>;
+  hear<T extends MessageType>(type: T, token: TokenKey, body: BodyOf<T>, sequence?: bigint): Promise<DeviceStep>;
   tell(input: DeviceInput): DeviceStep;
 }
 
@@ -61,9 +61,9 @@ export function soloDevice(facts: Partial<DeviceFacts> = {}): SoloDevice {
   const base = solo();
   return Object.assign(base, {
     state: { ...initialDevice(), join: { phase: 'joined', attempts: 0 } } as DeviceState,
-    async hear(type: MessageType, token: TokenKey, body: unknown): Promise<DeviceStep> {
+    async hear(type: MessageType, token: TokenKey, body: unknown, sequence?: bigint): Promise<DeviceStep> {
       const draft = { type, token: tokenOfKey(token), body } as Draft;
-      return this.tell({ on: 'message', message: await freshFrom('server', draft) });
+      return this.tell({ on: 'message', message: await freshFrom('server', draft, sequence) });
     },
     tell(input: DeviceInput): DeviceStep {
       const step = stepDevice(this.state, input, base.moment, all);

@@ -12,11 +12,10 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
 export function decodeTextField(bytes: Uint8Array, start: number, end: number): string {
   const plain = decodePlain(bytes, start, end);
   if (plain !== undefined) return plain;
-  const text = decodeUtf8(bytes, start, end);
   // It would end the text early for a reader in C: two readers would see two values.
   const nul = bytes.subarray(start, end).indexOf(0);
   if (nul >= 0) throw new WireFault('WIRE_NUL', start + nul);
-  return text;
+  return decodeUtf8(bytes, start, end);
 }
 
 /** Nearly every text is ASCII without NUL: undefined for any other. Eight bytes a call need no list of codes. */
@@ -88,7 +87,7 @@ function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
 
 /** Overlong forms and surrogates would give one text two encodings. */
 function isForbidden(point: number, width: number): boolean {
-  if (width === 3) return point < 0x800 || (point >= 0xd800 && point <= 0xdfff);
+  if (width === 3) return point < 0x800 || isSurrogate(point);
   return width === 4 && (point < 0x1_0000 || point > 0x10_ffff);
 }
 
@@ -110,27 +109,32 @@ function encodeAscii(text: string): Uint8Array | undefined {
 function encodeUtf8(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length * 3);
   let length = 0;
-  for (const character of text) {
-    const point = character.codePointAt(0) as number;
-    if (point >= 0xd800 && point <= 0xdfff) throw new RangeError('the text has a lone surrogate');
-    length = writePoint(bytes, length, point);
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0x80) {
+      bytes[length++] = code;
+    } else if (code < 0x800) {
+      bytes[length++] = 0xc0 | (code >> 6);
+      bytes[length++] = 0x80 | (code & 0x3f);
+    } else if (isSurrogate(code)) {
+      const point = text.codePointAt(at) as number;
+      if (isSurrogate(point)) throw new RangeError('the text has a lone surrogate');
+      bytes[length++] = 0xf0 | (point >> 18);
+      bytes[length++] = 0x80 | ((point >> 12) & 0x3f);
+      bytes[length++] = 0x80 | ((point >> 6) & 0x3f);
+      bytes[length++] = 0x80 | (point & 0x3f);
+      at++; // the second half of the pair
+    } else {
+      bytes[length++] = 0xe0 | (code >> 12);
+      bytes[length++] = 0x80 | ((code >> 6) & 0x3f);
+      bytes[length++] = 0x80 | (code & 0x3f);
+    }
   }
   return bytes.slice(0, length);
 }
 
-function writePoint(bytes: Uint8Array, at: number, point: number): number {
-  if (point < 0x80) {
-    bytes[at] = point;
-    return at + 1;
-  }
-  const width = point < 0x800 ? 2 : point < 0x1_0000 ? 3 : 4;
-  let rest = point;
-  for (let i = width - 1; i > 0; i--) {
-    bytes[at + i] = 0x80 | (rest & 0x3f);
-    rest >>= 6;
-  }
-  bytes[at] = ((0xf00 >> width) & 0xff) | rest;
-  return at + width;
+function isSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdfff;
 }
 
 /** The text of bytes, or undefined when they are not UTF-8. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { generateKeys, newIdentity, systemClock, systemRandom, type Secret } from '@srup/node';
 import {
@@ -24,6 +24,7 @@ import {
   X509CertificateGenerator,
 } from '../authority/x509.ts';
 import { startBroker, type BrokerRefusal, type RefusalCode, type RunningBroker } from './broker.ts';
+import { DEVICE_PACE } from './pace.ts';
 import { DEVICE_QUEUE } from './sessions.ts';
 
 const DEADLINE_MS = 10_000;
@@ -118,6 +119,7 @@ function start(): Promise<RunningBroker> {
     host: '127.0.0.1',
     port: 0,
     serverId: server,
+    clock: systemClock,
     tls: { credential: tlsCredential, ca, crl: emptyCrl },
     isAllowed: (id) => allowed(id),
     onRefusal: (refusal) => refusals.push(refusal),
@@ -392,7 +394,7 @@ describe('a connection is refused', () => {
       second.destroy();
 
       broker.setTls({ crl: await authority.revocationList([{ serial: one.serial, revokedAt: Date.now() }]) });
-      await once(dial(session ?? first.getSession()), 'close');
+      await closed(dial(session ?? first.getSession()));
       await sawRefusal('BROKER_TLS');
     },
   );
@@ -460,15 +462,23 @@ describe('a connection is refused', () => {
     for (const bytes of ['GET / HTTP/1.1\r\n\r\n', '\x00\x00', '\x10\x02\x00\x00', '\xff'.repeat(100)]) {
       const socket = await rawConnection(one);
       socket.write(Buffer.from(bytes, 'latin1'));
-      await once(socket, 'close');
+      await closed(socket);
     }
     const plain = connectTcp(broker.port, '127.0.0.1');
     plain.on('error', () => undefined);
     plain.write('not TLS at all');
-    await once(plain, 'close');
+    await closed(plain);
     await connect(one);
   });
 });
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) =>
+    socket.once('close', () => {
+      resolve();
+    }),
+  );
+}
 
 function connectPacket({ id }: Device): Buffer {
   const clientId = Buffer.from(mqttClientId(id));
@@ -537,7 +547,7 @@ describe('a device may not publish', () => {
     const one = await makeDevice();
     const socket = await rawConnection(one);
     for (const byte of [0x30, 0xff, 0xff, 0xff, 0x7f]) socket.write(Buffer.from([byte])); // PUBLISH of 256 MiB
-    await once(socket, 'close');
+    await closed(socket);
     await sawRefusal('BROKER_TOO_LARGE', one.id);
 
     refusals.length = 0;
@@ -673,6 +683,24 @@ describe('what a client that is away can cost', () => {
   });
 });
 
+describe('a device that floods', () => {
+  test('is slowed down, delays nobody, and loses nothing', async () => {
+    const { one, sibling, links } = await fleet();
+    const flood = DEVICE_PACE.burst + DEVICE_PACE.perSecond;
+    const began = performance.now();
+    let acknowledged = 0;
+    for (let i = 0; i < flood; i += 1)
+      links.one.client.publish(one.topic, 'x', { qos: 1 }, () => (acknowledged += 1));
+    await sawRefusal('BROKER_FLOOD', one.id);
+    await links.sibling.client.publishAsync(sibling.topic, 'meanwhile', { qos: 1 });
+    await until('message of another one', () => links.c2.got.some(({ text }) => text === 'meanwhile'));
+    expect(acknowledged).toBeLessThan(flood);
+    await until('the rest', () => links.c2.got.length === flood + 1 && acknowledged === flood);
+    expect(performance.now() - began).toBeGreaterThan(900); // one second at its pace
+    expect(codes()).toEqual(['BROKER_FLOOD']);
+  });
+});
+
 describe('disconnecting an identity (P 10.8)', () => {
   test('ends its connection, its subscriptions and all that waits for it', async () => {
     const [one, other] = await Promise.all([makeDevice(), makeDevice()]);
@@ -762,6 +790,7 @@ describe('the port', () => {
         host: '127.0.0.1',
         port: broker.port,
         serverId: server,
+        clock: systemClock,
         tls: { credential: tlsCredential, ca, crl: emptyCrl },
         isAllowed: () => Promise.resolve(true),
         onRefusal: () => undefined,
@@ -797,6 +826,7 @@ describe('without TLS (P 7.5)', () => {
       host: '127.0.0.1',
       port: 0,
       serverId: server,
+      clock: systemClock,
       insecurePlainMqtt: true,
       isAllowed: (id) => allowed(id),
       onRefusal: (refusal) => refusals.push(refusal),

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { Aedes, type Client } from 'aedes';
-import { mqttClientId, parseIdentity, type Identity } from '@srup/protocol';
+import { mqttClientId, parseIdentity, type Clock, type Identity } from '@srup/protocol';
 import { createGate, type Gate } from './gate.ts';
 import { listen, type BrokerTls } from './listener.ts';
 import { createPacketMeter, MAX_PACKET_BYTES } from './packets.ts';
@@ -27,6 +27,7 @@ interface CommonOptions {
   readonly serverId: Identity;
   /** Asked at each connection of a device: certified and not revoked. */
   readonly isAllowed: (id: Identity) => Promise<boolean>;
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly onRefusal: (refusal: BrokerRefusal) => void;
   /** For the operator. */
   readonly warn: (message: string) => void;
@@ -66,6 +67,7 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   const gate = createGate({
     isAllowed,
     refusals,
+    clock: options.clock,
     warn,
     ...(insecurePlainMqtt === true && { claimedBy: peerNamed }),
   });

@@ -1,7 +1,8 @@
 /** The rules of P 7.3 at each door of aedes. */
 import type { Socket } from 'node:net';
 import type { AedesOptions, AuthenticateError, Client, Connection } from 'aedes';
-import type { Identity } from '@srup/protocol';
+import type { Clock, Identity } from '@srup/protocol';
+import { createPacer, DEVICE_PACE } from './pace.ts';
 import type { Refusals } from './refusals.ts';
 import { judgeConnect, judgePublish, judgeSubscribe, mayReceive, type Peer, type Verdict } from './rules.ts';
 
@@ -21,6 +22,7 @@ const NOT_AUTHORISED = 5;
 export interface GateOptions {
   readonly isAllowed: (id: Identity) => Promise<boolean>;
   readonly refusals: Refusals;
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly warn: (message: string) => void;
   /** Who a client id belongs to, where no certificate says it (P 7.5). */
   readonly claimedBy?: (clientId: string) => Peer | undefined;
@@ -44,12 +46,14 @@ export interface Gate {
   wasEnded(client: Client): boolean;
 }
 
-export function createGate({ isAllowed, refusals, warn, claimedBy }: GateOptions): Gate {
+export function createGate({ isAllowed, refusals, clock, warn, claimedBy }: GateOptions): Gate {
   const peers = new WeakMap<Connection, Peer>();
   const verdicts = new WeakMap<Client, Verdict>();
   /** How often each identity was ended, and how often it was when a client came. */
   const endings = new Map<Identity, number>();
   const begun = new WeakMap<Client, number>();
+  const pacers = new WeakMap<Client, (now: number) => number>();
+  const floods = new WeakSet<Client>();
 
   const peerOf = (client: Client): Peer | undefined => peers.get(client.conn);
   const endingsOf = (id: Identity): number => endings.get(id) ?? 0;
@@ -88,8 +92,28 @@ export function createGate({ isAllowed, refusals, warn, claimedBy }: GateOptions
   const authorizePublish: Doors['authorizePublish'] = (client, packet, done) => {
     const peer = client === null ? undefined : peerOf(client);
     const verdict = peer === undefined ? NO_IDENTITY : judgePublish(peer, packet);
-    done(verdict === undefined ? null : refusals.refuse(verdict, peer)); // an error ends the connection
+    if (client === null || peer === undefined || verdict !== undefined) {
+      done(refusals.refuse(verdict ?? NO_IDENTITY, peer)); // an error ends the connection
+      return;
+    }
+    const waitMs = peer.isServer ? 0 : waitOf(client, peer);
+    // Nothing more of the connection is read meanwhile, so one that floods delays itself only.
+    if (waitMs > 0) setTimeout(done, waitMs).unref();
+    else done();
   };
+
+  function waitOf(client: Client, peer: Peer): number {
+    const pacer = pacers.get(client) ?? createPacer(DEVICE_PACE);
+    const isFirst = !floods.has(client);
+    pacers.set(client, pacer);
+    const waitMs = pacer(clock.monotonic());
+    if (waitMs > 0 && isFirst) {
+      floods.add(client);
+      const detail = `publishes more than ${DEVICE_PACE.perSecond} messages a second: slowed down`;
+      refusals.refuse({ code: 'BROKER_FLOOD', detail }, peer);
+    }
+    return waitMs;
+  }
 
   const authorizeSubscribe: Doors['authorizeSubscribe'] = (client, subscription, done) => {
     const peer = peerOf(client);
@@ -126,6 +150,6 @@ export function createGate({ isAllowed, refusals, warn, claimedBy }: GateOptions
 
 /** aedes answers the CONNECT with this code before it ends the connection. */
 function toConnack(error: Error, returnCode: number): AuthenticateError {
-  // Its type is an enum, of which the package has the type only.
-  return Object.assign(error, { returnCode }) as AuthenticateError;
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- aedes has this enum as a type only
+  return Object.assign(error, { returnCode });
 }

@@ -14,6 +14,7 @@ export type RefusalCode =
   | 'BROKER_QOS' // QoS 2: mixed with QoS 1 it makes the broker lose messages
   | 'BROKER_TOO_LARGE' // a packet over the limit
   | 'BROKER_PROTOCOL' // no MQTT 3.1.1
+  | 'BROKER_FLOOD' // publishes faster than its share: slowed down, told once a connection
   | 'BROKER_SLOW' // does not read what it subscribed to
   | 'BROKER_QUEUE'; // more waits for an absent client than is kept
 

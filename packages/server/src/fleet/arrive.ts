@@ -11,6 +11,7 @@ import {
   type FaultCode,
   type Fresh,
   type Peer,
+  type ServerFacts,
   type Topic,
 } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
@@ -19,15 +20,19 @@ import { isStoreFault } from '../store/commit.ts';
 import { appendRefusal } from '../store/evidence.ts';
 import type { NewRefusal } from '../store/tables.ts';
 import { addAccepted, addProof, addRefusal, beginChange } from './change.ts';
-import { factsOf, findExchange, momentOf, type Core, type Save } from './core.ts';
+import { factsOf, findExchange, momentOf, openExchanges, type Core, type Save } from './core.ts';
 import { within } from './deadline.ts';
-import { addEvents } from './events.ts';
+import { addEvents, type News } from './events.ts';
 import { addOutcome } from './follow.ts';
 import { newRecord, type DeviceRecord } from './records.ts';
+import { createThrottle } from './throttle.ts';
 import { viewRefusal } from './views.ts';
 
 /** For the key service's word on someone who wants to join, in milliseconds; others wait behind it. */
 const DIRECTORY_TIMEOUT_MS = 5_000;
+
+/** Refusals a second that are logged and told. */
+const REFUSALS_TOLD = 10;
 
 /** Who may have sent a message: what is stored of it, or what the key service vouches for. */
 interface Candidate {
@@ -42,6 +47,8 @@ interface Candidate {
  * refusal too, is on disk. Rejects when the store failed, so that the broker keeps the message and brings it again.
  */
 export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => Promise<void> {
+  const mayTell = createThrottle(core.clock, REFUSALS_TOLD, 1000);
+
   async function arrive(arrival: MqttArrival): Promise<void> {
     const topic = parseTopic(arrival.topic);
     if (topic === undefined) return refuse('AUTH_TOPIC', arrival);
@@ -71,7 +78,7 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
     const change = beginChange(record, moment.now, isStored);
     addProof(change, fresh);
     const known = await findExchange(core, record.row.id, tokenKey(fresh.message.token));
-    const answer = answerMessage(fresh, known, moment, factsOf(core, record));
+    const answer = answerMessage(fresh, known, moment, await factsFor(fresh, record));
     if ('ok' in answer) {
       addRefusal(change, answer.code, topic, fresh);
     } else {
@@ -79,8 +86,15 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
       else addRefusal(change, answer.refused, topic, fresh);
       await addOutcome(core, change, answer, moment, { known, by: `policy for ${record.row.type}` });
     }
-    if (change.refusal !== undefined) logRefusal(change.refusal);
+    if (change.refusal !== undefined) change.isRefusalNews = isNews(change.refusal);
     await save(change);
+  }
+
+  async function factsFor({ message }: Fresh, record: DeviceRecord): Promise<ServerFacts> {
+    const facts = factsOf(core, record);
+    if (record.row.standing !== 'terminated' || !isJoinRequest(message.type)) return facts;
+    const open = await openExchanges(core, record.row.id);
+    return { ...facts, dismissing: open.some(({ kind }) => kind === 'leave') };
   }
 
   async function refuse(
@@ -89,16 +103,19 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
     claim: Pick<NewRefusal, 'claimed_sender' | 'type'> = {},
   ): Promise<void> {
     const refusal: NewRefusal = { at: core.clock.now(), code, topic: arrival.topic, ...claim };
-    logRefusal(refusal);
+    const news: News[] = isNews(refusal) ? [{ kind: 'refusal', refusal: viewRefusal(refusal) }] : [];
     const lastEvent = await core.commit(async (transaction) => {
       await appendRefusal(transaction, refusal);
-      return addEvents(transaction, refusal.at, [{ kind: 'refusal', refusal: viewRefusal(refusal) }]);
+      return addEvents(transaction, refusal.at, news);
     });
     if (lastEvent !== undefined) core.events.tell(lastEvent);
   }
 
-  function logRefusal({ code, claimed_sender: sender, type }: NewRefusal): void {
+  /** All refusals are counted, the latest are kept; only some of a flood are logged and told to those who watch. */
+  function isNews({ code, claimed_sender: sender, type }: NewRefusal): boolean {
+    if (!mayTell()) return false;
     core.log.info({ code, sender, type }, 'a message was refused');
+    return true;
   }
 
   return (arrival) =>
@@ -139,9 +156,17 @@ async function findCandidate(core: Core, { message }: Decoded, topic: Topic): Pr
 /** A key service that does not answer is one that does not vouch; the device asks again. */
 async function askDirectory(core: Core, sender: bigint): Promise<Enrolment | undefined> {
   try {
-    return await within(core.delay, DIRECTORY_TIMEOUT_MS, core.directory.find(sender), 'the key service did not answer');
+    return await within(
+      core.delay,
+      DIRECTORY_TIMEOUT_MS,
+      core.directory.find(sender),
+      'the key service did not answer',
+    );
   } catch (fault) {
-    core.log.error({ err: fault, sender: identityText(sender) }, 'the key service could not be asked about a device');
+    core.log.error(
+      { err: fault, sender: identityText(sender) },
+      'the key service could not be asked about a device',
+    );
     return undefined;
   }
 }

@@ -6,7 +6,6 @@ import {
   type Draft,
   type Fresh,
   type Identity,
-  type Message,
   type ServerEffect,
   type ServerExchange,
   type ServerStep,
@@ -34,8 +33,14 @@ export interface Change {
   readonly outgoing: { readonly sequence: bigint; readonly message: Uint8Array }[];
   readonly accepted: NewMessage[];
   readonly data: { readonly dataId: string; readonly bytes: Uint8Array }[];
-  readonly decisions: { readonly token: TokenKey; readonly verdict: 'accept' | 'refuse' | 'fail'; readonly by: string }[];
+  readonly decisions: {
+    readonly token: TokenKey;
+    readonly verdict: 'accept' | 'refuse' | 'fail';
+    readonly by: string;
+  }[];
   refusal?: NewRefusal;
+  /** Are those who watch told of the refusal? */
+  isRefusalNews: boolean;
   /** The numbers of this pair are used up: what should have been said stays unsaid (P 5.1). */
   exhausted: boolean;
 }
@@ -50,6 +55,7 @@ export function beginChange(record: DeviceRecord, at: number, isStored = true): 
     accepted: [],
     data: [],
     decisions: [],
+    isRefusalNews: false,
     exhausted: false,
   };
 }
@@ -133,7 +139,7 @@ function addDraft(change: Change, draft: Draft, serverId: Identity): void {
     change.exhausted = true;
     return;
   }
-  const message = encode({ ...draft, sequence, sender: serverId } as Message).assemble(UNSIGNED);
+  const message = encode({ ...draft, sequence, sender: serverId }).assemble(UNSIGNED);
   change.outgoing.push({ sequence, message });
   change.record = { ...change.record, sent: sequence };
 }

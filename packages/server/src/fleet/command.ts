@@ -31,7 +31,7 @@ export function createCommand(core: Core, save: Save) {
     const seen = new Set<string>();
     const receipts: CommandReceipt[] = [];
     for (let at = 0; at < devices.length; at += DEVICES_AT_ONCE) {
-      const some = devices.slice(at, at + DEVICES_AT_ONCE).map((device) => {
+      const some = devices.slice(at, at + DEVICES_AT_ONCE).map(async (device) => {
         if (seen.has(device)) return refused(device, 'named twice in this command');
         seen.add(device);
         return core.lanes.run(device, () => commandOne(device, command));
@@ -85,14 +85,20 @@ function whyUnsendable({ exhausted, outgoing, record }: Change): string | undefi
 function checkCommand(command: ServerCommand): void {
   if (command.kind === 'update') {
     if (!DIGEST.test(command.digest)) throw invalid('a digest is 64 lower-case hex digits (SHA-256)'); // P 2.6
-    if (!/^https?:/.test(command.url) || !URL.canParse(command.url)) throw invalid(`"${command.url}" is no https URL`);
+    if (!/^https?:/.test(command.url) || !URL.canParse(command.url))
+      throw invalid(`"${command.url}" is no https URL`);
   }
-  if (command.kind === 'action' && !(Number.isInteger(command.actionId) && command.actionId >= 0 && command.actionId < 256)) {
+  if (
+    command.kind === 'action' &&
+    !(Number.isInteger(command.actionId) && command.actionId >= 0 && command.actionId < 256)
+  ) {
     throw invalid('an action id is a whole number from 0 to 255');
   }
   if (command.kind === 'data') {
-    if (command.dataId === '' || command.dataId.includes('\0')) throw invalid('a data id is a text without NUL');
-    if (command.dataId.startsWith(OWN_DATA)) throw invalid(`data ids that begin with "${OWN_DATA}" are the protocol's own`);
+    if (command.dataId === '' || command.dataId.includes('\0'))
+      throw invalid('a data id is a text without NUL');
+    if (command.dataId.startsWith(OWN_DATA))
+      throw invalid(`data ids that begin with "${OWN_DATA}" are the protocol's own`);
     if (command.data.length > MAX_MESSAGE_BYTES) throw invalid(`data has at most ${MAX_MESSAGE_BYTES} bytes`);
   }
 }
@@ -107,11 +113,13 @@ export function createWord(core: Core, save: Save) {
     core.lanes.run(device, async () => {
       const record = await core.records.find(device);
       const exchange = record && (await findExchange(core, device, token));
-      if (exchange === undefined) throw new FleetError('not-found', `device ${device} has no exchange ${token}`);
+      if (exchange === undefined)
+        throw new FleetError('not-found', `device ${device} has no exchange ${token}`);
       checkInput(exchange, input);
       const moment = momentOf(core);
       const step = stepServer(exchange, input, moment, factsOf(core, record as DeviceRecord));
-      if (step.refused !== undefined) throw new FleetError('conflict', explainRefusal(step.refused, exchange));
+      if (step.refused !== undefined)
+        throw new FleetError('conflict', explainRefusal(step.refused, exchange));
       const change = beginChange(record as DeviceRecord, moment.now);
       await addOutcome(core, change, step, moment, { known: exchange, by });
       await save(change);

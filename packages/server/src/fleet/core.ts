@@ -1,6 +1,7 @@
 import type { Moment, ServerExchange, ServerFacts, TokenKey } from '@srup/protocol';
 import type { JoinPolicies } from '../joindesk/policies.ts';
 import type { Commit } from '../store/commit.ts';
+import { IS_OPEN } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { trimDevice } from '../store/trim.ts';
 import type { Change } from './change.ts';
@@ -50,6 +51,17 @@ export async function findExchange(
   return row && (JSON.parse(row.state) as ServerExchange);
 }
 
+/** What is still awaited of a device, or about it. */
+export async function openExchanges({ store }: Core, device: string): Promise<readonly ServerExchange[]> {
+  const rows = await store
+    .selectFrom('exchanges')
+    .select('state')
+    .where('device', '=', device)
+    .where(IS_OPEN)
+    .execute();
+  return rows.map(({ state }) => JSON.parse(state) as ServerExchange);
+}
+
 /** Commits a change; only then is it remembered, told and acted upon. Rejects with StoreFault: nothing changed. */
 export type Save = (change: Change) => Promise<void>;
 
@@ -71,7 +83,8 @@ export function createSave(core: Core): Save {
     }
     core.records.keep(change.record);
     if (lastEvent !== undefined) core.events.tell(lastEvent);
-    if (change.exhausted) core.log.error({ device }, 'the sequence numbers of this pair are used up: register it anew');
+    if (change.exhausted)
+      core.log.error({ device }, 'the sequence numbers of this pair are used up: register it anew');
     core.committed(change);
   };
 }

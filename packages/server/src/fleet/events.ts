@@ -80,7 +80,7 @@ export async function openEvents(store: Kysely<FleetTables>, log: Log): Promise<
     for (const { seq, at, event } of rows) {
       if (!watchers.has(watcher)) return;
       watcher.seen = seq;
-      tellOne(watcher, { seq, at, ...(JSON.parse(event) as News) } as FleetEvent);
+      tellOne(watcher, { seq, at, ...(JSON.parse(event) as News) });
     }
   }
 
@@ -113,6 +113,11 @@ export async function openEvents(store: Kysely<FleetTables>, log: Log): Promise<
 }
 
 async function lastEvent(store: Kysely<FleetTables>): Promise<number> {
-  const row = await store.selectFrom('events').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  const row = await store
+    .selectFrom('events')
+    .select('seq')
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   return row?.seq ?? 0;
 }

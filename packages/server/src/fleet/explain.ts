@@ -17,7 +17,10 @@ interface PhaseMeaning {
 /** Every phase in words, and whether something is still awaited. Promises nothing that no receipt has proven. */
 const PHASES: { readonly [K in Kind]: Readonly<Record<PhaseOf<K>, PhaseMeaning>> } = {
   update: {
-    initiated: { words: 'Asked to fetch the software; waiting for the device to prove that it has it.', isOpen: true },
+    initiated: {
+      words: 'Asked to fetch the software; waiting for the device to prove that it has it.',
+      isOpen: true,
+    },
     staged: { words: 'The device proved that it has the software; not activated yet.', isOpen: true },
     activating: { words: 'Asked to activate; waiting for the device to prove what runs.', isOpen: true },
     active: { words: 'The device proved that it runs the new software.' },
@@ -50,7 +53,9 @@ const PHASES: { readonly [K in Kind]: Readonly<Record<PhaseOf<K>, PhaseMeaning>>
     accepted: { words: 'The device was let in.' },
     refused: { words: 'The device was refused; it may try another kind of join.' },
     failed: { words: 'The join failed; the device was not let in.' },
-    expired: { words: 'Not decided in time, or the device asked anew since; it was not let in by this request.' },
+    expired: {
+      words: 'Not decided in time, or the device asked anew since; it was not let in by this request.',
+    },
   },
   leave: {
     sent: { words: 'Told to leave; waiting for the device to confirm.', isOpen: true },

@@ -1,7 +1,7 @@
 import { identityText, type Identity } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
 import type { Kysely } from 'kysely';
-import { FleetError, type Fleet } from '../contract.ts';
+import { FleetError, type DeviceView, type Fleet } from '../contract.ts';
 import { openJoinPolicies } from '../joindesk/policies.ts';
 import { createCommit } from '../store/commit.ts';
 import type { FleetTables } from '../store/tables.ts';
@@ -9,6 +9,7 @@ import { KEPT_PER_DEVICE } from '../store/trim.ts';
 import { createIntake } from './arrive.ts';
 import { beginChange, type Change } from './change.ts';
 import { createCommand, createWord } from './command.ts';
+import { followConnection, holdLink, type Connection } from './connection.ts';
 import { createSave, type Core, type Save } from './core.ts';
 import { realDelay, type FleetDeps } from './deps.ts';
 import { exchangeAgenda, revocationAgenda } from './due.ts';
@@ -23,8 +24,6 @@ import { viewDevice } from './views.ts';
 
 /** Characters of a name that an operator gives. */
 const LONGEST_NAME = 100;
-/** Before subscriptions that the broker refused are tried again, in milliseconds. */
-const SUBSCRIBE_RETRY_MS = 5_000;
 
 /** The C2 core as the composition root holds it. */
 export interface RunningFleet extends Fleet {
@@ -37,106 +36,49 @@ export interface RunningFleet extends Fleet {
 }
 
 /**
- * Takes the handlers of the link at once, so that a kept session loses nothing; what arrives waits for `start`.
- * Throws when the store belongs to another server.
+ * Takes the handlers of the link before it returns: call it in the same turn as `connectMqtt`. What arrives waits for
+ * `start`. Rejects when the store belongs to another server.
  */
 export function createFleet(deps: FleetDeps): Promise<RunningFleet> {
-  let begin: (fleet: RunningFleet) => void = () => undefined;
-  const started = new Promise<RunningFleet>((resolve) => (begin = resolve));
-  const connection = { isUp: false, changed: (): void => undefined };
-  deps.link.onMessage = async (arrival) => (await started).arrive(arrival);
-  deps.link.onConnect = () => {
-    connection.isUp = true;
-    connection.changed();
-  };
-  deps.link.onDisconnect = (reason, retryMs) => {
-    deps.log.warn({ reason, retryMs: Math.round(retryMs) }, 'the broker is away; what is owed waits');
-    connection.isUp = false;
-    connection.changed();
-  };
-  return openFleet(deps, connection, begin);
+  return openFleet(deps, holdLink(deps));
 }
 
-interface Connection {
-  isUp: boolean;
-  changed: () => void;
-}
-
-async function openFleet(
-  deps: FleetDeps,
-  connection: Connection,
-  begin: (fleet: RunningFleet) => void,
-): Promise<RunningFleet> {
-  const { store, link, serverId, log, clock } = deps;
-  const delay = deps.delay ?? realDelay;
-  await claimStore(store, serverId);
-  const commit = createCommit(store);
-  const core: Core = {
-    ...deps,
-    delay,
-    keep: deps.keep ?? KEPT_PER_DEVICE,
-    commit,
-    lanes: createLanes(),
-    records: createRecords(store),
-    policies: await openJoinPolicies(store, commit),
-    events: await openEvents(store, log),
-    committed,
-  };
-  const save: Save = createSave(core);
-  const subscriptions = createSubscriptions(store, link, serverId);
-  const timeouts = createTimer(exchangeAgenda(core, save), clock, delay, log);
-  const revocations = createTimer(revocationAgenda(core, save, subscriptions), clock, delay, log);
-  const sender = createSender(core, subscriptions, () => {
-    timeouts.nudge(clock.now());
+async function openFleet(deps: FleetDeps, connection: Connection): Promise<RunningFleet> {
+  await claimStore(deps.store, deps.serverId);
+  let committed: (change: Change) => void = () => undefined;
+  const core = await openCore(deps, (change) => {
+    committed(change);
   });
-  const take = createIntake(core, save);
-  const say = createWord(core, save);
-  let isStopped = false;
-  let turn = 0;
-
+  const save = createSave(core);
+  const subscriptions = createSubscriptions(core.store, core.link, core.serverId);
+  const timeouts = createTimer(exchangeAgenda(core, save), core);
+  const revocations = createTimer(revocationAgenda(core, save, subscriptions), core);
+  const sender = createSender(core, subscriptions, () => {
+    timeouts.nudge(core.clock.now());
+  });
   /** What a commit leaves to be done; all of it is found again in the store after a restart. */
-  function committed({ record, outgoing, exchanges }: Change): void {
+  committed = ({ record, outgoing, exchanges }) => {
     if (outgoing.length > 0) sender.wake(record.row.id);
     for (const { wakeAt } of exchanges.values()) if (wakeAt !== undefined) timeouts.nudge(wakeAt);
     if (record.row.revoke_at !== null) revocations.nudge(record.row.revoke_at);
-  }
+  };
+  const take = createIntake(core, save);
+  const follow = followConnection(connection, subscriptions, sender, core);
+  let isStopped = false;
+  const arrive: RunningFleet['arrive'] = (arrival) =>
+    isStopped ? Promise.reject(new Error('the server is stopping')) : take(arrival);
 
-  /** Sends only when the answers can be heard. */
-  async function followLink(): Promise<void> {
-    const mine = ++turn;
-    const isOver = () => mine !== turn || !connection.isUp || isStopped;
-    sender.shut();
-    subscriptions.forget();
-    if (isOver()) return;
-    try {
-      await subscriptions.refresh();
-      if (!isOver()) sender.open();
-    } catch (fault) {
-      if (isOver()) return; // it comes back by itself, and so do we
-      log.error({ err: fault }, 'the broker did not take the subscriptions; they are tried again');
-      delay(SUBSCRIBE_RETRY_MS, () => void followLink());
-    }
-  }
-
-  const fleet: RunningFleet = {
-    serverId,
-    ...createQueries(store),
-    command: createCommand(core, save),
-    activate: (device, token) => say(device, token, { on: 'activate' }, 'operator'),
-    cancel: (device, token) => say(device, token, { on: 'cancel' }, 'operator'),
-    decideJoin: (device, token, verdict, by = 'operator') => say(device, token, { on: 'decide', verdict }, by),
-    joinPolicy: async () => core.policies.all(),
-    setJoinPolicy: (type, verdict) => core.policies.set(type, verdict),
-    rename: (device, name) => core.lanes.run(device, () => rename(core, save, device, name)),
-    watch: (listener, since) => core.events.watch(listener, since),
-    arrive: (arrival) => (isStopped ? Promise.reject(new Error('the server is stopping')) : take(arrival)),
+  return {
+    ...fleetOf(core, save),
+    arrive,
     start: async () => {
       await sender.wakeOwed();
       timeouts.start();
       revocations.start();
-      connection.changed = () => void followLink();
-      begin(fleet);
-      await followLink();
+      connection.begin(arrive, () => {
+        if (!isStopped) void follow();
+      });
+      await follow();
     },
     stop: async () => {
       isStopped = true;
@@ -147,7 +89,39 @@ async function openFleet(
       core.events.stop();
     },
   };
-  return fleet;
+}
+
+async function openCore(deps: FleetDeps, committed: Core['committed']): Promise<Core> {
+  const { store, log } = deps;
+  const commit = createCommit(store);
+  return {
+    ...deps,
+    delay: deps.delay ?? realDelay,
+    keep: deps.keep ?? KEPT_PER_DEVICE,
+    commit,
+    committed,
+    lanes: createLanes(),
+    records: createRecords(store),
+    policies: await openJoinPolicies(store, commit),
+    events: await openEvents(store, log),
+  };
+}
+
+function fleetOf(core: Core, save: Save): Fleet {
+  const say = createWord(core, save);
+  return {
+    serverId: core.serverId,
+    ...createQueries(core.store),
+    command: createCommand(core, save),
+    activate: (device, token) => say(device, token, { on: 'activate' }, 'operator'),
+    cancel: (device, token) => say(device, token, { on: 'cancel' }, 'operator'),
+    decideJoin: (device, token, verdict, by = 'operator') =>
+      say(device, token, { on: 'decide', verdict }, by),
+    joinPolicy: async () => core.policies.all(),
+    setJoinPolicy: (type, verdict) => core.policies.set(type, verdict),
+    rename: (device, name) => core.lanes.run(device, () => rename(core, save, device, name)),
+    watch: (listener, since) => core.events.watch(listener, since),
+  };
 }
 
 /** Numbers and tokens belong to one server: with another's store it would say things twice, or not at all. */
@@ -157,11 +131,13 @@ async function claimStore(store: Kysely<FleetTables>, serverId: Identity): Promi
   const row = await store.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst();
   if (row === undefined) await store.insertInto('settings').values({ name, value }).execute();
   else if (row.value !== value) {
-    throw new Error(`The database belongs to the server ${row.value}, not to ${value}. Use the folder of that server.`);
+    throw new Error(
+      `The database belongs to the server ${row.value}, not to ${value}. Use the folder of that server.`,
+    );
   }
 }
 
-async function rename(core: Core, save: Save, device: string, name: string) {
+async function rename(core: Core, save: Save, device: string, name: string): Promise<DeviceView> {
   const wanted = name.trim();
   if (wanted.length === 0 || wanted.length > LONGEST_NAME || /\p{Cc}/u.test(wanted)) {
     throw new FleetError('invalid', `a name has 1 to ${LONGEST_NAME} printable characters`);

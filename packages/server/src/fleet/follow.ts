@@ -1,9 +1,15 @@
 import { newToken } from '@srup/node';
-import { openExchange, STATUS, stepServer, type Moment, type ServerExchange, type ServerStep } from '@srup/protocol';
+import {
+  openExchange,
+  STATUS,
+  stepServer,
+  type Moment,
+  type ServerExchange,
+  type ServerStep,
+} from '@srup/protocol';
 import type { Standing } from '../contract.ts';
-import { IS_OPEN } from '../store/migrations.ts';
 import { addStep, type Change } from './change.ts';
-import { factsOf, type Core } from './core.ts';
+import { factsOf, openExchanges, type Core } from './core.ts';
 
 const GONE: ReadonlySet<Standing> = new Set<Standing>(['resigned', 'terminated', 'deregistered']);
 const VERDICTS: Partial<Record<ServerExchange['phase'], Change['decisions'][number]['verdict']>> = {
@@ -49,7 +55,11 @@ function welcome(core: Core, change: Change, { state }: ServerStep, moment: Mome
   change.decisions.push({ token: state.token, verdict, by });
   if (verdict !== 'accept') return;
   const token = newToken(core.clock, core.random);
-  addStep(change, openExchange({ kind: 'identify' }, token, moment, factsOf(core, change.record)), core.serverId);
+  addStep(
+    change,
+    openExchange({ kind: 'identify' }, token, moment, factsOf(core, change.record)),
+    core.serverId,
+  );
 }
 
 /** pySRUP names itself under a token of its own: whoever else asked has the answer too. */
@@ -78,7 +88,8 @@ async function giveUpOthers(
   isMeant: (exchange: ServerExchange) => boolean,
 ): Promise<void> {
   for (const exchange of await openExchanges(core, change.record.row.id)) {
-    if (isMeant(exchange) && exchange.token !== state.token) change.exchanges.set(exchange.token, giveUp(exchange));
+    if (isMeant(exchange) && exchange.token !== state.token)
+      change.exchanges.set(exchange.token, giveUp(exchange));
   }
 }
 
@@ -87,14 +98,4 @@ function giveUp(exchange: ServerExchange): ServerExchange {
   const { wakeAt: _wakeAt, ...rest } = exchange;
   const status = exchange.kind === 'join' ? { status: STATUS.JOIN_FAIL } : {};
   return { ...rest, ...status, phase: 'expired' } as ServerExchange;
-}
-
-async function openExchanges({ store }: Core, device: string): Promise<readonly ServerExchange[]> {
-  const rows = await store
-    .selectFrom('exchanges')
-    .select('state')
-    .where('device', '=', device)
-    .where(IS_OPEN)
-    .execute();
-  return rows.map(({ state }) => JSON.parse(state) as ServerExchange);
 }

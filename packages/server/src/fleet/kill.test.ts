@@ -6,7 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '@srup/node';
 import { decode, fromHex, identityText, STATUS, toHex } from '@srup/protocol';
-import { directoryOf, makeDevice, makeServer, until, type TestDevice, type TestServer } from '../../test/fleet/device.ts';
+import {
+  directoryOf,
+  makeDevice,
+  makeServer,
+  until,
+  type TestDevice,
+  type TestServer,
+} from '../../test/fleet/device.ts';
 import { createTestLink, type TestLink } from '../../test/fleet/link.ts';
 import type { Instant, VictimOrders } from '../../test/fleet/victim.ts';
 import { fleetMigrations } from '../store/migrations.ts';
@@ -28,7 +35,8 @@ beforeEach(async () => {
   broker = joinPath(folder, 'broker.log');
   await writeFile(broker, '');
   server = await makeServer();
-  device = await makeDevice(server);
+  // Its signatures differ each time: bytes that are the same were kept, not made again.
+  device = await makeDevice(server, 'ml-dsa-65');
 });
 
 afterEach(async () => {
@@ -51,7 +59,11 @@ async function runVictim(orders: Pick<VictimOrders, 'die' | 'deliver' | 'command
   const child = spawn(process.execPath, [VICTIM, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const signal = await new Promise((resolve) => child.on('close', (_, by) => resolve(by)));
+  const signal = await new Promise((resolve) =>
+    child.on('close', (_, by) => {
+      resolve(by);
+    }),
+  );
   expect(signal).toBe('SIGKILL');
   return output.split('\n').filter((line) => line !== '');
 }
@@ -62,7 +74,9 @@ async function sentBefore(): Promise<Uint8Array[]> {
 }
 
 /** The next start, in this process; what it publishes is in `link.published`. */
-async function surviving<Value>(work: (fleet: RunningFleet, link: TestLink) => Promise<Value>): Promise<Value> {
+async function surviving<Value>(
+  work: (fleet: RunningFleet, link: TestLink) => Promise<Value>,
+): Promise<Value> {
   const store = await openStore<FleetTables>(file, fleetMigrations);
   const link = createTestLink();
   const silent = () => undefined;

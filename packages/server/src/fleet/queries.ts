@@ -1,5 +1,12 @@
 import { sql, type Kysely, type SelectQueryBuilder } from 'kysely';
-import { FleetError, type DeviceView, type ExchangeView, type Fleet, type Page, type PageQuery } from '../contract.ts';
+import {
+  FleetError,
+  type DeviceView,
+  type ExchangeView,
+  type Fleet,
+  type Page,
+  type PageQuery,
+} from '../contract.ts';
 import { IS_NO_DATA } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from './views.ts';
@@ -15,12 +22,18 @@ type Queries = Pick<
 /** What can be read. Devices come in the order of their ids, everything else with the newest first. */
 export function createQueries(store: Kysely<FleetTables>): Queries {
   const devices = () =>
-    store.selectFrom('devices').innerJoin('peers', 'peers.device', 'devices.id').selectAll('devices').select('proven_at');
+    store
+      .selectFrom('devices')
+      .innerJoin('peers', 'peers.device', 'devices.id')
+      .selectAll('devices')
+      .select('proven_at');
 
   return {
     devices: async (query) => {
       const limit = limitOf(query);
-      let select = devices().orderBy('devices.id').limit(limit + 1);
+      let select = devices()
+        .orderBy('devices.id')
+        .limit(limit + 1);
       if (query.cursor !== undefined) select = select.where('devices.id', '>', query.cursor);
       if (query.type !== undefined) select = select.where('type', '=', query.type);
       if (query.standing !== undefined) select = select.where('standing', '=', query.standing);
@@ -83,7 +96,11 @@ export function createQueries(store: Kysely<FleetTables>): Queries {
   };
 }
 
-async function newestFirst<Table extends 'exchanges' | 'messages' | 'data' | 'refusals', Row extends { id: number }, View>(
+async function newestFirst<
+  Table extends 'exchanges' | 'messages' | 'data' | 'refusals',
+  Row extends { id: number },
+  View,
+>(
   select: SelectQueryBuilder<FleetTables, Table, Row>,
   query: PageQuery,
   view: (row: Row) => View,

@@ -20,7 +20,11 @@ export interface Subscriptions {
   forget(): void;
 }
 
-export function createSubscriptions(store: Kysely<FleetTables>, link: MqttLink, self: Identity): Subscriptions {
+export function createSubscriptions(
+  store: Kysely<FleetTables>,
+  link: MqttLink,
+  self: Identity,
+): Subscriptions {
   const held = new Set<string>();
 
   async function subscribe(devices: readonly string[]): Promise<void> {

@@ -15,6 +15,12 @@ export interface Agenda {
   ring(now: number): Promise<void>;
 }
 
+interface Surroundings {
+  readonly clock: Clock;
+  readonly delay: Delay;
+  readonly log: Log;
+}
+
 export interface Timer {
   start(): void;
   /** Something is due at this time, ms since 1970. */
@@ -23,7 +29,7 @@ export interface Timer {
 }
 
 /** Rings when the store says that something is due: what is owed survives a restart, because nothing else holds it. */
-export function createTimer(agenda: Agenda, clock: Clock, delay: Delay, log: Log): Timer {
+export function createTimer(agenda: Agenda, { clock, delay, log }: Surroundings): Timer {
   let isRunning = false;
   let isRinging = false;
   let armed: { readonly at: number; readonly callOff: () => void } | undefined;

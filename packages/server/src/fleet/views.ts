@@ -1,5 +1,11 @@
 import { toHex, type ServerExchange, type TokenKey } from '@srup/protocol';
-import type { DataView as DataValue, DeviceView, ExchangeView, MessageView, RefusalView } from '../contract.ts';
+import type {
+  DataView as DataValue,
+  DeviceView,
+  ExchangeView,
+  MessageView,
+  RefusalView,
+} from '../contract.ts';
 import type { DataRow, DeviceRow, ExchangeRow, MessageRow, NewRefusal } from '../store/tables.ts';
 import { explain, isFinal } from './explain.ts';
 import { readValue } from './values.ts';
@@ -24,7 +30,11 @@ export function viewDevice(row: DeviceRow & { readonly proven_at: number | null 
   };
 }
 
-function viewProof(digest: string | null, provenAt: number | null, token: TokenKey | null): DeviceView['running'] {
+function viewProof(
+  digest: string | null,
+  provenAt: number | null,
+  token: TokenKey | null,
+): DeviceView['running'] {
   return digest === null || provenAt === null || token === null ? undefined : { digest, provenAt, token };
 }
 
@@ -36,7 +46,16 @@ export function viewExchangeRow(row: Pick<ExchangeRow, 'device' | 'state' | 'upd
   return viewExchange(row.device, JSON.parse(row.state) as ServerExchange, row.updated_at);
 }
 
-export function viewMessage({ id, at, device, direction, type, sequence, token, bytes }: MessageRow): MessageView {
+export function viewMessage({
+  id,
+  at,
+  device,
+  direction,
+  type,
+  sequence,
+  token,
+  bytes,
+}: MessageRow): MessageView {
   return { id, at, device, direction, type, sequence, token, hex: toHex(bytes) };
 }
 

@@ -41,7 +41,11 @@ async function writePeer(transaction: Write, { before, record }: Change): Promis
     proven_at: record.provenAt,
   };
   const device = record.row.id;
-  if (before === undefined) await transaction.insertInto('peers').values({ device, ...peer }).execute();
+  if (before === undefined)
+    await transaction
+      .insertInto('peers')
+      .values({ device, ...peer })
+      .execute();
   else if (isOtherPeer(before, record)) {
     await transaction.updateTable('peers').set(peer).where('device', '=', device).execute();
   }
@@ -51,7 +55,11 @@ function isOtherPeer(before: DeviceRecord, after: DeviceRecord): boolean {
   return before.sent !== after.sent || before.window !== after.window || before.provenAt !== after.provenAt;
 }
 
-async function writeExchange(transaction: Write, { at, record }: Change, exchange: ServerExchange): Promise<void> {
+async function writeExchange(
+  transaction: Write,
+  { at, record }: Change,
+  exchange: ServerExchange,
+): Promise<void> {
   const changing = {
     phase: exchange.phase,
     is_open: isFinal(exchange) ? 0 : 1,
@@ -87,12 +95,18 @@ async function writeData(transaction: Write, { at, record, data }: Change): Prom
 
 async function writeDecisions(transaction: Write, { at, record, decisions }: Change): Promise<void> {
   if (decisions.length === 0) return;
-  const rows = decisions.map(({ token, verdict, by }) => ({ at, device: record.row.id, token, verdict, decided_by: by }));
+  const rows = decisions.map(({ token, verdict, by }) => ({
+    at,
+    device: record.row.id,
+    token,
+    verdict,
+    decided_by: by,
+  }));
   await transaction.insertInto('join_decisions').values(rows).execute();
 }
 
 /** What those who watch are told. Data is news by itself, not as the exchange that brought it. */
-function newsOf({ at, before, record, exchanges, data, refusal }: Change): News[] {
+function newsOf({ at, before, record, exchanges, data, refusal, isRefusalNews }: Change): News[] {
   const news: News[] = [];
   if (before?.row !== record.row) news.push({ kind: 'device', device: viewDevice(withProof(record)) });
   for (const exchange of exchanges.values()) {
@@ -102,7 +116,7 @@ function newsOf({ at, before, record, exchanges, data, refusal }: Change): News[
   for (const { dataId, bytes } of data) {
     news.push({ kind: 'data', data: viewData({ at, device: record.row.id, data_id: dataId, bytes }) });
   }
-  if (refusal !== undefined) news.push({ kind: 'refusal', refusal: viewRefusal(refusal) });
+  if (refusal !== undefined && isRefusalNews) news.push({ kind: 'refusal', refusal: viewRefusal(refusal) });
   return news;
 }
 

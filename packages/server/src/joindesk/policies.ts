@@ -32,7 +32,8 @@ export async function openJoinPolicies(
       checkRule(type, verdict, rules);
       await commit(async (transaction) => {
         await transaction.deleteFrom('join_policies').where('type', '=', type).execute();
-        if (verdict !== undefined) await transaction.insertInto('join_policies').values({ type, verdict }).execute();
+        if (verdict !== undefined)
+          await transaction.insertInto('join_policies').values({ type, verdict }).execute();
       });
       if (verdict === undefined) rules.delete(type);
       else rules.set(type, verdict);
@@ -40,7 +41,11 @@ export async function openJoinPolicies(
   };
 }
 
-function checkRule(type: string, verdict: JoinVerdict | undefined, rules: ReadonlyMap<string, JoinVerdict>): void {
+function checkRule(
+  type: string,
+  verdict: JoinVerdict | undefined,
+  rules: ReadonlyMap<string, JoinVerdict>,
+): void {
   if (type.length === 0 || type.length > LONGEST_TYPE) {
     throw new FleetError('invalid', `a device type has 1 to ${LONGEST_TYPE} characters`);
   }

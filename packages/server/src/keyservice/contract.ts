@@ -1,7 +1,9 @@
+import type { Kysely } from 'kysely';
 import type { KeySet, PublicPems, Secret } from '@srup/node';
 import type { Clock, Identity, Random, SuiteName } from '@srup/protocol';
 import type { Authority } from '../authority/authority.ts';
 import type { IdentityDirectory } from '../contract.ts';
+import type { Certificates } from './certificates.ts';
 import type { EnrolmentCodes } from './codes.ts';
 import type { Answer } from './faults.ts';
 import type {
@@ -14,6 +16,7 @@ import type {
   ValidateAnswer,
   ValidateRequest,
 } from './requests.ts';
+import type { KeyServiceTables } from './tables.ts';
 
 export interface KeyServiceOptions {
   /** For its database and CRL, made private before. */
@@ -55,4 +58,13 @@ export interface KeyService extends IdentityDirectory {
   /** The revocation list in PEM; also in the folder, as `crl.pem`. */
   crl(): string;
   close(): Promise<void>;
+}
+
+/** What the parts of the service share. */
+export interface Inside {
+  readonly options: KeyServiceOptions;
+  readonly store: Kysely<KeyServiceTables>;
+  readonly certificates: Certificates;
+  /** Identity of the C2 server, as text. */
+  readonly server: string;
 }

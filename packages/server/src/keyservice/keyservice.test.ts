@@ -13,7 +13,6 @@ import {
   systemClock,
   systemRandom,
   type KeySet,
-  type PublicPems,
 } from '@srup/node';
 import { identityText, parseIdentity, type Clock, type Identity, type SuiteName } from '@srup/protocol';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -91,16 +90,10 @@ async function start(
   changes: Partial<KeyServiceOptions> = {},
   limits: KeyServiceLimits = { registrationsPerMinute: 1000 },
 ) {
-  const serverKeys = Object.fromEntries(
-    SUITES.map((suite): [SuiteName, PublicPems] => {
-      const { signing, sealing } = vault.server.keys[suite];
-      return [suite, { signing: signing.publicPem, ...(sealing && { sealing: sealing.publicPem }) }];
-    }),
-  ) as Record<SuiteName, PublicPems>;
   service = await openKeyService({
     folder,
     serverId: vault.server.id,
-    serverKeys,
+    serverKeys: vault.server.publicKeys,
     keys: vault.keyService.keys,
     authority: vault.keyService.authority,
     brokerUrl: () => 'mqtts://broker.example:8883',

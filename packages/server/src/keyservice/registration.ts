@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { bodyToPem, importSealKey, importVerifyKey, KeyError } from '@srup/node';
-import { parseIdentity, SUITES, type Identity, type SuiteName } from '@srup/protocol';
+import { identityText, parseIdentity, SUITES, type Identity, type SuiteName } from '@srup/protocol';
 import { takeUse } from './codes.ts';
 import { answer, refuse, type Answer, type Refusal } from './faults.ts';
 import type { IdentityRow, KeyServiceTables } from './tables.ts';
@@ -52,7 +52,7 @@ export function takeIdentity(
 ): Promise<Refusal | undefined> {
   return store.transaction().execute(async (trx) => {
     await emptyExpired(trx, now);
-    const id = wanted.id.toString(16);
+    const id = identityText(wanted.id);
     const taken = await trx.selectFrom('identities').select('id').where('id', '=', id).executeTakeFirst();
     if (taken !== undefined) {
       return refuse(

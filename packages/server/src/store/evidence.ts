@@ -17,7 +17,10 @@ export async function appendMessages(
 }
 
 /** Nothing of a refused message is kept but what it claimed to be. */
-export async function appendRefusal(transaction: Transaction<FleetTables>, refusal: NewRefusal): Promise<void> {
+export async function appendRefusal(
+  transaction: Transaction<FleetTables>,
+  refusal: NewRefusal,
+): Promise<void> {
   const topic = refusal.topic.slice(0, TOPIC_KEPT);
   const { insertId } = await transaction
     .insertInto('refusals')

@@ -23,7 +23,8 @@ const counted: Column = (column) => column.primaryKey().autoIncrement();
 const needed: Column = (column) => column.notNull();
 const ofDevice: Column = (column) => column.notNull().references('devices.id');
 
-async function createDevices({ schema }: Kysely<unknown>): Promise<void> {
+async function createDevices(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db;
   await schema
     .createTable('devices')
     .addColumn('id', 'text', key)
@@ -45,6 +46,9 @@ async function createDevices({ schema }: Kysely<unknown>): Promise<void> {
     .addColumn('revoke_at', 'integer')
     .execute();
   await schema.createIndex('devices_by_standing').on('devices').columns(['standing', 'id']).execute();
+  await sql`create index devices_by_revocation on devices (revoke_at) where revoke_at is not null`.execute(
+    db,
+  );
   await schema
     .createTable('peers')
     .addColumn('device', 'text', (column) => column.primaryKey().references('devices.id'))

@@ -18,6 +18,7 @@ import {
   Secret,
   writeFileAtomic,
   type KeySet,
+  type PublicPems,
 } from '@srup/node';
 import {
   identityText,
@@ -67,6 +68,8 @@ export interface Vault {
     readonly id: Identity;
     /** The server holds one key a suite (P 4.1). */
     readonly keys: SuiteKeys;
+    /** What the key service tells of them. */
+    readonly publicKeys: Readonly<Record<SuiteName, PublicPems>>;
     readonly setupToken: SetupToken;
   };
   readonly keyService: {
@@ -136,7 +139,7 @@ async function openLocked(
     );
   }
   return {
-    server: { id, keys: serverKeys, setupToken },
+    server: { id, keys: serverKeys, publicKeys: publicPartsOf(serverKeys), setupToken },
     keyService: { folder: join(folder, 'key-service'), keys: serviceKeys, authority },
     credentials,
     keepFresh: (onRenewed) => keepFresh(credentials, onRenewed, warn),
@@ -178,6 +181,17 @@ async function readKeys(folder: string, { mayMake }: Making): Promise<SuiteKeys>
     }),
   );
   return Object.fromEntries(sets) as Record<SuiteName, KeySet>;
+}
+
+function publicPartsOf(keys: SuiteKeys): Record<SuiteName, PublicPems> {
+  const parts = Object.values(keys).map(({ suite, signing, sealing }) => {
+    const pems: PublicPems = {
+      signing: signing.publicPem,
+      ...(sealing && { sealing: sealing.publicPem }),
+    };
+    return [suite, pems] as const;
+  });
+  return Object.fromEntries(parts) as Record<SuiteName, PublicPems>;
 }
 
 async function readAuthority(

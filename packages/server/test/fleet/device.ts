@@ -1,4 +1,12 @@
-import { generateKeys, importSignKey, importVerifyKey, newIdentity, newToken, systemClock, systemRandom } from '@srup/node';
+import {
+  generateKeys,
+  importSignKey,
+  importVerifyKey,
+  newIdentity,
+  newToken,
+  systemClock,
+  systemRandom,
+} from '@srup/node';
 import {
   compose,
   deviceTopic,
@@ -31,7 +39,12 @@ export interface TestDevice {
   readonly signKey: SignKey;
   enrolment: Enrolment;
   /** A signed message with the next number, and the topic that it belongs on. */
-  write<T extends MessageType>(type: T, body: BodyOf<T>, token?: TokenKey, sequence?: bigint): Promise<Written>;
+  write<T extends MessageType>(
+    type: T,
+    body: BodyOf<T>,
+    token?: TokenKey,
+    sequence?: bigint,
+  ): Promise<Written>;
   /** Writes it and brings it to the server; resolves on the PUBACK. */
   say<T extends MessageType>(link: TestLink, type: T, body: BodyOf<T>, token?: TokenKey): Promise<Written>;
   /** Judges bytes as a device does; what is refused is a code. */
@@ -70,7 +83,11 @@ export async function makeServer(): Promise<TestServer> {
   };
 }
 
-export async function makeDevice(server: TestServer, suite: SuiteName = 'ed25519', type = 'demo'): Promise<TestDevice> {
+export async function makeDevice(
+  server: TestServer,
+  suite: SuiteName = 'ed25519',
+  type = 'demo',
+): Promise<TestDevice> {
   const keys = await generateKeys(suite);
   const signKey = importSignKey(keys.signing.privatePem);
   const id = newIdentity(systemRandom);
@@ -128,7 +145,9 @@ export async function makeDevice(server: TestServer, suite: SuiteName = 'ed25519
     },
     next: async (link, messageType) => {
       const found = await until(
-        () => device.heard(link).findIndex((message, index) => index >= taken && message.type === messageType) + 1,
+        () =>
+          device.heard(link).findIndex((message, index) => index >= taken && message.type === messageType) +
+          1,
         `${messageType} to ${device.text}; it heard ${accepted.map((message) => message.type).join(' ')}`,
       );
       taken = found;
@@ -143,7 +162,9 @@ export function tokenOf(message: Message): TokenKey {
 }
 
 /** A key service that vouches for these devices. */
-export function directoryOf(...devices: readonly TestDevice[]): IdentityDirectory & { readonly revoked: string[] } {
+export function directoryOf(
+  ...devices: readonly TestDevice[]
+): IdentityDirectory & { readonly revoked: string[] } {
   const revoked: string[] = [];
   return {
     revoked,
@@ -160,11 +181,14 @@ export function directoryOf(...devices: readonly TestDevice[]): IdentityDirector
 const DEADLINE_MS = 10_000;
 
 /** The first truthy value of a condition that others bring about. */
-export async function until<Value>(condition: () => Value | Promise<Value>, what = 'the condition'): Promise<NonNullable<Value>> {
+export async function until<Value>(
+  condition: () => Value | Promise<Value>,
+  what = 'the condition',
+): Promise<NonNullable<Value>> {
   const end = performance.now() + DEADLINE_MS;
   for (;;) {
     const value = await condition();
-    if (value) return value as NonNullable<Value>;
+    if (value) return value;
     if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -75,7 +75,14 @@ const fleet = await createFleet({
   link,
   clock: systemClock,
   random: systemRandom,
-  log: { debug: silent, info: silent, warn: silent, error: (_, text) => { tell(`error ${text}`); } },
+  log: {
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error: (_, text) => {
+      tell(`error ${text}`);
+    },
+  },
 });
 await fleet.start();
 link.connect();

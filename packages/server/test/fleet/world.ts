@@ -59,7 +59,14 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
     const store = await openStore<FleetTables>(file, fleetMigrations);
     const link = createTestLink();
-    const { clock = systemClock, random = systemRandom, directory, delay, keep, keys = server.keys } = options;
+    const {
+      clock = systemClock,
+      random = systemRandom,
+      directory,
+      delay,
+      keep,
+      keys = server.keys,
+    } = options;
     const optional = { ...(delay && { delay }), ...(keep && { keep }) };
     const deps = { store, serverId: server.id, keys, directory, link, clock, random, log, ...optional };
     const fleet = await createFleet(deps);
@@ -75,21 +82,32 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-function collectLog(): World['log'] {
+export function collectLog(): World['log'] {
   const lines: string[] = [];
   const keep = (level: string) => (fields: object, text: string) => {
-    lines.push(`${level} ${text} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? value.stack : value))}`);
+    lines.push(
+      `${level} ${text} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? value.stack : value))}`,
+    );
   };
   return { lines, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
 }
 
 /** Lets the device in by policy and answers the question what it is. */
-export async function join(world: World, device: TestDevice, identification = 'srup-agent/0.1.0 test'): Promise<void> {
+export async function join(
+  world: World,
+  device: TestDevice,
+  identification = 'srup-agent/0.1.0 test',
+): Promise<void> {
   await device.say(world.link, 'JOIN_REQ', {});
   await device.next(world.link, 'RESPONSE');
   const question = await device.next(world.link, 'ID_REQUEST');
   const data = new TextEncoder().encode(identification);
-  await device.say(world.link, 'DATA', { dataId: 'IDENTIFICATION_RESPONSE', data }, new TextDecoder().decode(question.token));
+  await device.say(
+    world.link,
+    'DATA',
+    { dataId: 'IDENTIFICATION_RESPONSE', data },
+    new TextDecoder().decode(question.token),
+  );
 }
 
 /** A clock that stands still until it is turned, and the waiting that follows it. */

@@ -2,19 +2,18 @@ import type { Command } from 'commander';
 import type { ExchangeView } from '@srup/server';
 import { UserError } from '../../user-error.ts';
 import {
-  outcomeOf,
   select,
   send,
-  sendAndWait,
+  sentOutcome,
   splitWords,
   type DataValue,
-  type Goal,
   type OrderedCommand,
   type Selection,
 } from '../order.ts';
 import { confirmTyped } from '../prompts.ts';
 import { reportOutcomes } from '../report.ts';
 import { defineCommand, takeDevicesAnd, withSession, type CommonOptions, type Session } from '../session.ts';
+import { sendAndWait, type Goal } from '../wait.ts';
 import { parseDuration } from '../words.ts';
 
 /** Proposed standard (P 10.5); every device has its own table, and may know more. */
@@ -136,7 +135,7 @@ export async function order(
 ): Promise<number> {
   const outcomes = isWaitedFor
     ? await sendAndWait(api, output, to, command, goal)
-    : (await send(api, to, command)).map((receipt) => outcomeOf(receipt, undefined, goal));
+    : (await send(api, to, command)).map(sentOutcome);
   return reportOutcomes(api, output, outcomes);
 }
 

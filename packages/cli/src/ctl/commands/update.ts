@@ -3,20 +3,12 @@ import type { ArtifactView, ExchangeView } from '@srup/server';
 import { UserError } from '../../user-error.ts';
 import { segment, type Api } from '../api.ts';
 import { findArtifact, findDevice } from '../find.ts';
-import {
-  outcomeOf,
-  select,
-  send,
-  sendAndWait,
-  splitWords,
-  watchPhases,
-  whileFollowing,
-  type Goal,
-} from '../order.ts';
+import { select, send, sentOutcome, splitWords } from '../order.ts';
 import type { Output } from '../output.ts';
 import { reportOutcomes } from '../report.ts';
 import { defineCommand, takeDevicesAnd, withSession, type CommonOptions, type Session } from '../session.ts';
 import { digestOf, localFile, upload, type Naming } from '../upload.ts';
+import { sendAndWait, waitFor, whileFollowing, type Goal } from '../wait.ts';
 import { byteCount, parseDuration, shortDigest } from '../words.ts';
 
 interface UpdateOptions extends CommonOptions, Naming {
@@ -95,7 +87,7 @@ async function update(
   const goal = goalOf(wanted, limitMs);
   const outcomes = options.wait
     ? await sendAndWait(api, output, to, command, goal)
-    : (await send(api, to, command)).map((receipt) => outcomeOf(receipt, undefined, goal));
+    : (await send(api, to, command)).map(sentOutcome);
   const code = await reportOutcomes(api, output, outcomes);
   if (!output.json && options.stageOnly === true && code === 0)
     output.note('Next, for each device: srup ctl activate DEVICE');
@@ -116,13 +108,13 @@ async function activate(
   const receipt = { ...target, ok: true } as const;
   if (!options.wait) {
     await api.send('POST', path);
-    return reportOutcomes(api, output, [outcomeOf(receipt, undefined, goal)]);
+    return reportOutcomes(api, output, [sentOutcome(receipt)]);
   }
-  return whileFollowing(api, output, goal, async (follower) => {
+  const outcomes = await whileFollowing(api, output, async (follower) => {
     await api.send('POST', path);
-    const [view] = await watchPhases(follower, [target], goal);
-    return reportOutcomes(api, output, [outcomeOf(receipt, view, goal)]);
+    return waitFor(follower, output, [receipt], goal);
   });
+  return reportOutcomes(api, output, outcomes);
 }
 
 function goalOf(wanted: 'staged' | 'active', limitMs: number | undefined): Goal {

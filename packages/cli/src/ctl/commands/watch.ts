@@ -24,12 +24,14 @@ export function addWatch(ctl: Command): void {
         const tell = createTeller(output.json ? [] : await collect(api.rows<DeviceView>('/devices')));
         const events = liveEvents(api, {
           signal: interrupted.signal,
-          onConnect: (connections) => {
-            if (!output.json)
-              output.note(connections === 1 ? `Watching ${api.url}; Ctrl-C ends it.` : 'Connected again.');
+          onStart: () => {
+            if (!output.json) output.note(`Watching ${api.url}; Ctrl-C ends it.`);
           },
-          onBreak: (reason, waitMs) => {
-            output.note(`The connection broke (${reason}); trying again in ${Math.ceil(waitMs / 1000)} s.`);
+          onBreak: (reason) => {
+            output.note(`Cut off (${reason}); trying again.`);
+          },
+          onReturn: () => {
+            output.note('Connected again.');
           },
         });
         for await (const event of events) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { converse, PEACEFUL, playSeeds, requireHostile, type Conversation } from '../../testing/index.ts';
 import { encodeText } from '../../wire/text.ts';
+import { tokenOfKey } from '../../token.ts';
 import type { ServerData } from '../contract.ts';
 
 const SEEDS = Number(process.env['SRUP_SEEDS'] ?? 200);
@@ -20,12 +21,20 @@ function talkOf(seed: number, hostility?: typeof PEACEFUL): Conversation {
 
 /** DATA both ways; gives the tokens of each. */
 function exchangeData(talk: Conversation): { down: string[]; up: { token: string; dataId: string }[] } {
-  const down = Array.from({ length: 4 }, () =>
-    talk.command({ kind: 'data', dataId: talk.random.pick(IDS), data: talk.random.bytes(talk.random.below(40)) }),
-  );
+  const down = Array.from({ length: 4 }, () => {
+    const body = { dataId: talk.random.pick(IDS), data: talk.random.bytes(talk.random.below(40)) };
+    const token = talk.command({ kind: 'data', ...body });
+    // Ours does not, but another server may send its DATA again (P 5.4).
+    const effects = [{ do: 'send', draft: { type: 'DATA', token: tokenOfKey(token), body } } as const];
+    talk.timeline.after(70_000, () => talk.server.end.input((state) => ({ state, effects })));
+    return token;
+  });
   const up = Array.from({ length: 4 }, (_, n) => {
     const report = { token: talk.newToken(), dataId: talk.random.pick(IDS), data: encodeText(String(n)) };
-    talk.timeline.after(n * 5_000, () => talk.device.input({ on: 'report', ...report }));
+    // A program may say a thing again when it does not know whether it was heard.
+    for (const ms of [n * 5_000, n * 9_000, 60_000]) {
+      talk.timeline.after(ms, () => talk.device.input({ on: 'report', ...report }));
+    }
     return report;
   });
   return { down, up };

@@ -3,7 +3,7 @@ import type { Identity } from '../../identity.ts';
 import { STATUS } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import type { DeviceJoin, DeviceState, DeviceStep, Finished, Moment } from '../contract.ts';
-import { finish, recall } from '../memory.ts';
+import { finish, isLeaving, recall } from '../memory.ts';
 import { isDue, JOIN_RETRY, nextTry } from '../retry.ts';
 import { refuse, say, unchanged } from '../say.ts';
 
@@ -13,15 +13,25 @@ const PHASE_OF: ReadonlyMap<number, DeviceJoin['phase']> = new Map([
   [STATUS.JOIN_FAIL, 'failed'],
 ]);
 
-/** Asks to join under a new token. Nothing happens while joined or asking, or when the identity was given up. */
+/**
+ * Asks to join under a new token. Nothing happens while joined, asking or leaving (questions on the standing are
+ * asked one after another, or they could overtake each other), or when the identity was given up.
+ */
 export function join(state: DeviceState, token: TokenKey, moment: Moment): DeviceStep {
   const { phase, identity } = state.join;
-  if (phase === 'joined' || phase === 'asking' || identity === 'drop') return unchanged(state);
+  if (phase === 'joined' || phase === 'asking' || identity === 'drop' || isLeaving(state)) return unchanged(state);
   return ask(state, token, 1, moment);
 }
 
 function ask(state: DeviceState, token: TokenKey, attempts: number, moment: Moment): DeviceStep {
-  const asking: DeviceJoin = { phase: 'asking', token, attempts, wakeAt: nextTry(JOIN_RETRY, attempts, moment) };
+  const { dismissedAt } = state.join;
+  const asking: DeviceJoin = {
+    phase: 'asking',
+    token,
+    attempts,
+    wakeAt: nextTry(JOIN_RETRY, attempts, moment),
+    ...(dismissedAt !== undefined && { dismissedAt }),
+  };
   return { state: { ...state, join: asking }, effects: [say('JOIN_REQ', token, {})] };
 }
 
@@ -42,12 +52,22 @@ export function joinCommanded(
   const known = recall(state, token, 'join');
   if (known.seen === 'otherwise') return refuse(state, 'FLOW_CONFLICT');
   if (known.seen === 'over' || phase === 'asking') return unchanged(state);
-  return identity === 'drop' ? refuse(state, 'FLOW_STATE') : ask(state, token, 1, moment);
+  if (identity === 'drop' || isLeaving(state)) return refuse(state, 'FLOW_STATE');
+  return ask(state, token, 1, moment);
 }
 
-export function joinAnswered(state: DeviceState, token: TokenKey, status: number, moment: Moment): DeviceStep {
+export function joinAnswered(
+  state: DeviceState,
+  token: TokenKey,
+  status: number,
+  sequence: bigint,
+  moment: Moment,
+): DeviceStep {
   const phase = PHASE_OF.get(status);
   if (phase === undefined) return refuse(state, 'FLOW_STATUS');
+  const { dismissedAt } = state.join;
+  // Let in, and dismissed after that; but the second word came first.
+  if (dismissedAt !== undefined && sequence < BigInt(dismissedAt)) return refuse(state, 'FLOW_STATE');
   const over: DeviceState = { ...state, join: { phase, attempts: 0 } };
   return unchanged(finish(over, token, { kind: 'join', result: phase, content: '' }, moment));
 }

@@ -2,7 +2,7 @@
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import type { DeviceEffect, DeviceJoin, DeviceLeave, DeviceState, DeviceStep, Finished, Moment } from '../contract.ts';
-import { finish, open, recall } from '../memory.ts';
+import { finish, isLeaving, open, recall } from '../memory.ts';
 import { judge, LEAVE_RETRY, nextTry } from '../retry.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';
 
@@ -17,17 +17,27 @@ const SUCCESS: Readonly<Record<What, StatusCode>> = {
 const FAIL: Readonly<Record<What, StatusCode>> = { resign: STATUS.RESIGN_FAIL, deregister: STATUS.DEREGISTER_FAIL };
 const IDENTITY_AFTER: Readonly<Record<What, Identity>> = { resign: 'keep', deregister: 'drop' };
 
-/** The device asks to leave; nothing happens while it asks already. */
+/** The device asks to leave, after the answer to a join that it waits for. Nothing happens while it asks already. */
 export function leave(state: DeviceState, token: TokenKey, what: What, moment: Moment): DeviceStep {
-  const asking = Object.values(state.open).some((exchange) => exchange.kind === 'leave' && exchange.what === what);
-  if (asking || state.join.identity === 'drop') return unchanged(state);
+  if (isLeaving(state) || state.join.identity === 'drop') return unchanged(state);
   return ask(state, token, { kind: 'leave', phase: 'asked', what, openedAt: moment.now, attempts: 0, wakeAt: 0 }, moment);
 }
 
 function ask(state: DeviceState, token: TokenKey, leaving: DeviceLeave, moment: Moment): DeviceStep {
   const attempts = leaving.attempts + 1;
   const next = { ...leaving, attempts, wakeAt: nextTry(LEAVE_RETRY, attempts, moment) };
-  return { state: open(state, token, next), effects: [say(REQUEST[leaving.what], token, {})] };
+  // JOIN_REQ and this request could overtake each other on their topics.
+  const effects = state.join.phase === 'asking' ? [] : [say(REQUEST[leaving.what], token, {})];
+  return { state: open(state, token, next), effects };
+}
+
+/** The join that it waited for is answered: now the device asks to leave. */
+export function leaveAfterJoin(state: DeviceState, moment: Moment): DeviceStep {
+  const [waiting] = Object.entries(state.open).flatMap(([token, exchange]) =>
+    exchange.kind === 'leave' ? [{ token, exchange }] : [],
+  );
+  if (waiting === undefined || state.join.phase === 'asking') return unchanged(state);
+  return ask(state, waiting.token, { ...waiting.exchange, attempts: 0 }, moment);
 }
 
 export function leaveAnswered(
@@ -70,11 +80,15 @@ function end(state: DeviceState, token: TokenKey, what: What, result: string, mo
   return finish(state, token, { kind: 'leave', result, content: what }, moment);
 }
 
-/** TERMINATE_CMD and DEREGISTER_CMD: obeyed and answered, in this order of effects: the answer leaves first. */
+/**
+ * TERMINATE_CMD and DEREGISTER_CMD: obeyed and answered, and the answer leaves first. A device that asks to join is
+ * not joined: TERMINATE_CMD takes nothing from it, and the server will answer the join as it sees fit.
+ */
 export function dismissed(
   state: DeviceState,
   token: TokenKey,
   command: 'TERMINATE_CMD' | 'DEREGISTER_CMD',
+  sequence: bigint,
   moment: Moment,
 ): DeviceStep {
   const identity = command === 'DEREGISTER_CMD' ? 'drop' : 'keep';
@@ -83,6 +97,10 @@ export function dismissed(
   if (known.seen === 'over') return { state, effects: [respond(token, answer)] };
   if (known.seen !== 'never') return refuse(state, 'FLOW_CONFLICT');
   const remembered = finish(state, token, { kind: 'leave', result: 'left', answer, content: command }, moment);
+  if (state.join.phase === 'asking' && identity === 'keep') {
+    const join: DeviceJoin = { ...state.join, dismissedAt: String(sequence) };
+    return { state: { ...remembered, join }, effects: [respond(token, answer)] };
+  }
   const gone = go(remembered, identity, moment);
   return { ...gone, effects: [respond(token, answer), ...gone.effects] };
 }

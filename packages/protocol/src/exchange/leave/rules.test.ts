@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inShort, soloDevice, soloServer, type SoloDevice } from '../../testing/index.ts';
+import { inShort, soloDevice, soloServer, SOLO_DEVICE, type SoloDevice } from '../../testing/index.ts';
 import { nextWake, resumeDevice } from '../device.ts';
 
 const SECOND = 1000;
@@ -58,6 +58,44 @@ describe('a device that leaves (P 10.8)', () => {
     expect(device.state.finished['l-1']).toMatchObject({ result: 'unconfirmed' });
   });
 
+  it.each([
+    [0x50, 'joined'],
+    [0x5e, 'refused'],
+  ])('before its join is answered asks after the answer %i', async (status, phase) => {
+    const device = soloDevice();
+    device.state = { ...device.state, join: { phase: 'idle', attempts: 0 } };
+    device.tell({ on: 'join', token: 'j-1' });
+    expect(inShort(device.tell({ on: 'leave', token: 'l-1', what: 'resign' }))).toEqual([]);
+    expect(inShort(await answer(device, 'j-1', 0x99))).toEqual(['refused FLOW_STATUS']);
+    expect(inShort(await answer(device, 'j-1', status))).toEqual(['send RESIGN_REQUEST']);
+    expect(device.state.join.phase).toBe(phase);
+    expect(inShort(await answer(device, 'l-1', 0x70))).toEqual(['leave']);
+    expect(device.state.join.phase).toBe('left');
+  });
+
+  it('goes at last when neither its join nor its leave is answered', () => {
+    const device = soloDevice();
+    device.state = { ...device.state, join: { phase: 'idle', attempts: 0 } };
+    device.tell({ on: 'join', token: 'j-1' });
+    device.tell({ on: 'leave', token: 'l-1', what: 'resign' });
+    for (let second = 0; second < 700; second++) {
+      device.pass(SECOND);
+      device.tell({ on: 'time' });
+    }
+    expect(device.state.join).toEqual({ phase: 'left', attempts: 0, identity: 'keep' });
+    expect(device.state.finished['j-1']).toMatchObject({ result: 'left' });
+  });
+
+  it('does not ask to join meanwhile', async () => {
+    const device = soloDevice();
+    device.tell({ on: 'leave', token: 'l-1', what: 'resign' });
+    expect(inShort(await device.hear('JOIN_CMD', 'j-1', { deviceId: SOLO_DEVICE }))).toEqual(['refused FLOW_STATE']);
+    await device.hear('TERMINATE_CMD', 'c-1', {});
+    expect(inShort(device.tell({ on: 'join', token: 'j-2' }))).toEqual([]);
+    await answer(device, 'l-1', 0x70);
+    expect(inShort(device.tell({ on: 'join', token: 'j-2' }))).toEqual(['send JOIN_REQ']);
+  });
+
   it('that gave up its identity asks for nothing any more', async () => {
     const device = soloDevice();
     await device.hear('DEREGISTER_CMD', 'c-1', {});
@@ -87,11 +125,24 @@ describe('a device that is dismissed (P 10.8)', () => {
     expect(device.state.join).toMatchObject({ identity: 'drop' });
   });
 
-  it('is not let in by an answer that comes after', async () => {
+  it('while it asks to join goes on asking, but is not let in by an earlier answer', async () => {
     const device = soloDevice();
     device.state = { ...device.state, join: { phase: 'idle', attempts: 0 } };
     device.tell({ on: 'join', token: 'j-1' });
-    await device.hear('TERMINATE_CMD', 'c-1', {});
+    expect(inShort(await device.hear('TERMINATE_CMD', 'c-1', {}, 7n))).toEqual(['send RESPONSE 70']);
+    expect(inShort(await device.hear('RESPONSE', 'j-1', { status: 0x50 }, 6n))).toEqual(['refused FLOW_STATE']);
+    device.pass(15 * SECOND);
+    expect(inShort(device.tell({ on: 'time' }))).toEqual(['send JOIN_REQ']);
+    expect(inShort(await device.hear('RESPONSE', 'j-1', { status: 0x50 }, 6n))).toEqual(['refused FLOW_STATE']);
+    expect(inShort(await device.hear('RESPONSE', 'j-1', { status: 0x50 }, 8n))).toEqual([]);
+    expect(device.state.join).toEqual({ phase: 'joined', attempts: 0 });
+  });
+
+  it('for good while it asks to join is not let in by an answer that comes after', async () => {
+    const device = soloDevice();
+    device.state = { ...device.state, join: { phase: 'idle', attempts: 0 } };
+    device.tell({ on: 'join', token: 'j-1' });
+    await device.hear('DEREGISTER_CMD', 'c-1', {});
     expect(inShort(await answer(device, 'j-1', 0x50))).toEqual(['refused FLOW_FINISHED']);
     expect(device.state.join.phase).toBe('left');
   });
@@ -180,6 +231,12 @@ describe('leaving at the server (P 10.8)', () => {
     expect(server.exchange(token)).toMatchObject({ phase: 'unconfirmed', attempts: 1 });
     expect(inShort(await server.hear('RESPONSE', token, { status: 0x80 }))).toEqual(['stand']);
     expect(server.exchange(token)).toMatchObject({ phase: 'left' });
+  });
+
+  it('is over before the device is let in again', async () => {
+    const server = soloServer({ joined: false, dismissing: true });
+    expect(inShort(await server.hear('JOIN_REQ', 'j-1', {}))).toEqual(['refused FLOW_STATE']);
+    expect(server.exchange('j-1')).toBeUndefined();
   });
 
   it('has a token of its own', async () => {

@@ -1,0 +1,168 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '@srup/node';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { until } from '../../../node/test/wait.ts';
+import { alive, configOf, goodProgram, stage } from '../../test/programs.ts';
+import { newFolder, removeFolders, surroundingsAt } from '../../test/surroundings.ts';
+import type { AgentConfigInput } from '../config.ts';
+import type { Acted, Performers } from '../contract.ts';
+import { createPerformers, type PerformerExtras } from '../run/performers.ts';
+import { type ActionTable, createActionTable } from './actions.ts';
+import { testSelf } from './self-test.ts';
+
+const never = new AbortController().signal;
+let folder: string;
+let performers: Performers;
+let actions: ActionTable;
+let erased: number;
+
+beforeEach(async () => {
+  folder = await newFolder();
+  actions = createActionTable();
+  erased = 0;
+});
+afterEach(async () => {
+  await performers.stop();
+  await removeFolders();
+});
+
+async function start(config: AgentConfigInput['actions'] = {}, extras: PerformerExtras = {}): Promise<void> {
+  const eraseIdentity = () => {
+    erased += 1;
+    return Promise.resolve();
+  };
+  performers = createPerformers(
+    surroundingsAt(folder, { ...configOf(folder), actions: config }, { eraseIdentity }),
+    { actions, ...extras },
+  );
+  await performers.start();
+}
+
+const act = (actionId: number, signal = never): Promise<Acted> =>
+  performers.act({ do: 'act', token: 'token', actionId }, signal);
+const shell = (script: string): string[] => ['/bin/sh', '-c', script];
+const work = (name: string) => join(folder, 'software', 'work', name);
+
+describe('the table', () => {
+  test('an id that nobody handles is unknown (P 10.5)', async () => {
+    await start();
+    for (const id of [0x00, 0x01, 0x04, 0x06, 0x3f, 0x40, 0xff])
+      expect(await act(id)).toEqual({ outcome: 'unknown' });
+  });
+
+  test('a command does it, or fails', async () => {
+    await start({ commands: { '01': shell('touch low'), '07': shell('exit 1'), ff: ['/no/such/program'] } });
+    expect(await act(0x01)).toEqual({ outcome: 'done' });
+    expect(await readdir(work('.'))).toEqual(['low']);
+    expect(await act(0x07)).toEqual({ outcome: 'failed' });
+    expect(await act(0xff)).toEqual({ outcome: 'failed' });
+  });
+
+  test('a command that takes too long fails', async () => {
+    await start({ commands: { '01': ['/bin/sleep', '100'] }, timeoutSeconds: 0.2 });
+    expect(await act(0x01)).toEqual({ outcome: 'failed' });
+  });
+
+  test('a handler of the program around the agent comes first', async () => {
+    await start({ commands: { '40': shell('touch command') } });
+    let calls = 0;
+    actions.on(0x40, () => void (calls += 1));
+    expect(await act(0x40)).toEqual({ outcome: 'done' });
+    actions.on(0x41, () => Promise.reject(new Error('no')));
+    expect(await act(0x41)).toEqual({ outcome: 'failed' });
+    actions.on(0x42, () => {
+      throw new Error('no');
+    });
+    expect(await act(0x42)).toEqual({ outcome: 'failed' });
+    expect(calls).toBe(1);
+    expect(await readdir(work('.'))).toEqual([]);
+    expect(() => {
+      actions.on(256, () => undefined);
+    }).toThrow(RangeError);
+  });
+
+  test('a handler that never ends is given up, and one is told when the agent stops', async () => {
+    await start({ timeoutSeconds: 0.1 });
+    actions.on(0x40, () => new Promise(() => undefined));
+    expect(await act(0x40)).toEqual({ outcome: 'failed' });
+    const controller = new AbortController();
+    const acting = act(0x40, controller.signal);
+    controller.abort(new Error('stopping'));
+    await expect(acting).rejects.toThrow('stopping');
+  });
+});
+
+describe('dangerous and last actions (P 10.5)', () => {
+  test('are refused unless this device allows them, whoever handles them', async () => {
+    await start({ commands: { '03': shell('touch off'), '09': shell('touch gone') } });
+    actions.on(0x03, () => undefined);
+    expect(await act(0x03)).toEqual({ outcome: 'failed' });
+    expect(await act(0x09)).toEqual({ outcome: 'failed' });
+    expect(await readdir(work('.'))).toEqual([]);
+    expect(erased).toBe(0);
+  });
+
+  test('power off and reboot wait until the answer has left', async () => {
+    await start({ commands: { '03': shell('touch off'), '04': shell('touch again') }, allow: ['03'] });
+    for (const [id, name] of [
+      [0x03, 'off'],
+      [0x04, 'again'],
+    ] as const) {
+      const { outcome, afterwards } = await act(id);
+      expect(outcome).toBe('done');
+      expect(await readdir(work('.'))).not.toContain(name);
+      await afterwards!();
+      expect(await readdir(work('.'))).toContain(name);
+    }
+  });
+
+  test('allowed, but nobody knows how', async () => {
+    await start({ allow: ['03'] });
+    expect(await act(0x03)).toEqual({ outcome: 'unknown' });
+  });
+
+  test('self-destruction erases the software and the identity, after the answer', async () => {
+    await start({ allow: ['09'], commands: { '09': shell('exit 1') } });
+    const digest = await stage(folder, goodProgram('doomed'));
+    await performers.install({ do: 'install', digest, token: 'x' }, never);
+    const { outcome, afterwards } = await act(0x09);
+    expect(outcome).toBe('done');
+    expect(performers.running().program).toBe('running');
+    await afterwards!();
+    expect(await alive(folder)).toEqual([]);
+    expect(await readdir(folder)).toEqual(['trace']);
+    expect(erased).toBe(1);
+  });
+});
+
+describe('self-test', () => {
+  const clock = systemClock;
+  const running = () => ({ program: 'running', restarts: 0 }) as const;
+
+  test('is well on a well device', async () => {
+    await start();
+    expect(await act(0x05)).toEqual({ outcome: 'done' });
+  });
+
+  test('sees a folder that can not be written, a program that dies and a clock that is not set', async () => {
+    await start();
+    expect(await testSelf({ folder, running, clock })).toBeUndefined();
+    expect(await testSelf({ folder: join(folder, 'none'), running, clock })).toContain("can't be written");
+    const dying = () => ({ program: 'restarting', restarts: 3 }) as const;
+    expect(await testSelf({ folder, running: dying, clock })).toBe('the program does not stay alive');
+    const old = { ...clock, now: () => 0 };
+    expect(await testSelf({ folder, running, clock: old })).toBe('the clock is not set');
+  });
+
+  test('fails on a device whose program dies again and again', async () => {
+    const factory = join(folder, 'factory');
+    await writeFile(factory, '#!/bin/sh\nexit 1\n');
+    performers = createPerformers(
+      surroundingsAt(folder, configOf(folder, { factory, restart: { leastSeconds: 60 } })),
+    );
+    await performers.start();
+    await until('the program died', () => performers.running().program === 'restarting');
+    expect(await act(0x05)).toEqual({ outcome: 'failed' });
+  });
+});

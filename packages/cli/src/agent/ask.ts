@@ -1,0 +1,114 @@
+import { resolve } from 'node:path';
+import type { AgentStatus, Ask, StoredStatus } from '@srup/agent';
+import { confirmTyped } from '../ctl/prompts.ts';
+import { createOutput, type Cell, type Output } from '../ctl/output.ts';
+import { relativeTime } from '../ctl/words.ts';
+import { UserError } from '../user-error.ts';
+import { toUserError } from './run.ts';
+
+export interface AskOptions {
+  readonly home: string;
+  readonly json?: true;
+}
+
+/** `srup agent status`: of a running agent, or what the files of one that does not run say. */
+export async function showStatus(options: AskOptions): Promise<void> {
+  const output = createOutput(options.json === true);
+  const folder = resolve(options.home);
+  const status = await ask(folder, 'status');
+  if (status !== undefined) {
+    output.result({ running: true, ...status }, () => {
+      showRunning(output, status);
+    });
+    return;
+  }
+  const { readStoredStatus } = await import('@srup/agent');
+  const stored = await readStoredStatus(folder).catch((error: unknown) => {
+    throw toUserError(error);
+  });
+  output.result({ running: false, ...stored }, () => {
+    showStored(output, stored, folder);
+  });
+}
+
+const DONE: Readonly<Record<Exclude<Ask, 'status'>, string>> = {
+  join: 'The device asks to join.',
+  resign: 'The device tells its server that it leaves; it keeps its identity.',
+  deregister: 'The device tells its server that it leaves for good; then it forgets its identity.',
+};
+
+/** Deregisters, after the id was typed or `yes`. */
+export async function sayGoodbye(options: AskOptions, yes: boolean): Promise<void> {
+  const folder = resolve(options.home);
+  const id = (await ask(folder, 'status'))?.id;
+  if (id !== undefined) {
+    await confirmTyped('The identity of this device will be gone for good and never be given again', id, yes);
+  }
+  await command('deregister', options);
+}
+
+/** Tells a running agent what to do. */
+export async function command(what: Exclude<Ask, 'status'>, options: AskOptions): Promise<void> {
+  const folder = resolve(options.home);
+  const status = await ask(folder, what);
+  if (status === undefined) {
+    throw new UserError(`no agent runs in ${folder}`, `Start it first: srup agent --home ${folder}`);
+  }
+  const output = createOutput(options.json === true);
+  output.result({ running: true, ...status }, () => {
+    output.line(DONE[what]);
+  });
+}
+
+async function ask(folder: string, what: Ask): Promise<AgentStatus | undefined> {
+  const { askAgent, homeAt } = await import('@srup/agent');
+  try {
+    return (await askAgent(homeAt(folder).socket, what))?.value as AgentStatus | undefined;
+  } catch (error) {
+    throw toUserError(error);
+  }
+}
+
+const PHASES: Readonly<Record<AgentStatus['phase'], Cell>> = {
+  enrolling: { text: 'registering with the key service', style: 'yellow' },
+  unregistered: { text: 'not registered; "srup agent join" registers it again', style: 'yellow' },
+  idle: 'not joined',
+  asking: { text: 'asks to join', style: 'yellow' },
+  joined: { text: 'joined', style: 'green' },
+  refused: { text: 'join refused: the server wants another kind of join', style: 'red' },
+  failed: { text: 'join refused', style: 'red' },
+  left: 'left; "srup agent join" asks to join again',
+};
+
+function showRunning(output: Output, status: AgentStatus): void {
+  const { software, connected, broker } = status;
+  const refused = Object.entries(status.refusals).map(([code, count]) => `${code} ${count}`);
+  output.facts([
+    [
+      'agent',
+      `runs, process ${status.pid}, version ${status.version}, since ${relativeTime(status.startedAt)}`,
+    ],
+    ['identity', status.id],
+    ['type', `${status.type} (${status.suite})`],
+    ['server', status.server],
+    ['standing', PHASES[status.phase]],
+    ['broker', broker && `${broker} ${connected ? '(connected)' : '(not connected)'}`],
+    ['last word from server', status.heardAt === undefined ? undefined : relativeTime(status.heardAt)],
+    ['program', software.program + (software.restarts > 0 ? `, restarted ${software.restarts} times` : '')],
+    ['software', software.digest],
+    ...status.open.map(({ kind, phase, detail }) => [kind, `${phase} ${detail}`] as const),
+    ['messages to send', status.waiting === 0 ? undefined : String(status.waiting)],
+    ['messages refused', refused.length === 0 ? undefined : refused.join(', ')],
+  ]);
+}
+
+function showStored(output: Output, { identity, phase }: StoredStatus, folder: string): void {
+  output.facts([
+    ['agent', { text: `does not run in ${folder}`, style: 'yellow' }],
+    ['identity', identity?.id],
+    ['type', identity && `${identity.type} (${identity.suite})`],
+    ['server', identity?.server],
+    ['standing', identity === undefined && phase === 'enrolling' ? 'not registered yet' : PHASES[phase]],
+    ['broker', identity?.broker],
+  ]);
+}

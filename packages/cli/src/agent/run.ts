@@ -1,0 +1,43 @@
+import { resolve } from 'node:path';
+import type { AgentError, AgentEvent } from '@srup/agent';
+import { createLog } from '../up/log.ts';
+import { untilAskedToStop } from '../up/stop.ts';
+import { UserError } from '../user-error.ts';
+import { forgetCode, settle, type SettingOptions } from './settings.ts';
+
+export interface RunOptions extends SettingOptions {
+  readonly home: string;
+  readonly logLevel?: string;
+  readonly jsonLogs?: true;
+}
+
+/** Runs the agent until it is asked to stop. */
+export async function runAgent(options: RunOptions): Promise<void> {
+  const folder = resolve(options.home);
+  const config = await settle(folder, options);
+  const { createPerformers, startAgent } = await import('@srup/agent');
+  const log = await createLog(options.logLevel ?? config.logLevel, options.jsonLogs === true);
+  const onEvent = (event: AgentEvent) => {
+    if (event.what !== 'enrolled') return;
+    forgetCode(folder).catch((error: unknown) => {
+      log.warn({ reason: String(error) }, 'the enrolment code is still in agent.json');
+    });
+  };
+  const asked = untilAskedToStop();
+  try {
+    const agent = await startAgent({ config, home: folder, log, openPerformers: createPerformers, onEvent });
+    log.info({ home: folder, pid: process.pid }, 'the agent runs');
+    await Promise.race([agent.ended, asked]);
+    log.info({}, 'stopping');
+    await agent.stop();
+  } catch (error) {
+    throw toUserError(error);
+  }
+}
+
+/** The agent's own words for what a person has to put right. */
+export function toUserError(error: unknown): unknown {
+  if (!(error instanceof Error) || !['AgentError', 'PassingTrouble'].includes(error.name)) return error;
+  const { hint } = error as Error & Pick<AgentError, 'hint'>;
+  return new UserError(error.message, hint ?? 'See the log above.');
+}

@@ -1,0 +1,160 @@
+import { access, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { AgentConfig, AgentConfigInput } from '@srup/agent';
+import { UserError } from '../user-error.ts';
+
+/** What `srup agent` can be told; a device remembers it. */
+export interface SettingOptions {
+  readonly url?: string;
+  readonly caFingerprint?: string;
+  readonly caFile?: string;
+  readonly type?: string;
+  readonly suite?: string;
+  readonly enrolmentCode?: string;
+  readonly rejoin?: true;
+  readonly insecurePlainMqtt?: true;
+  readonly program?: string;
+  readonly run?: string;
+  readonly installer?: string;
+  readonly target?: string;
+  readonly healthAlive?: string;
+  readonly healthCommand?: string;
+  readonly healthUrl?: string;
+  readonly allowAction?: readonly string[];
+  readonly host?: readonly string[];
+  readonly allowHttp?: true;
+}
+
+/** For a code that others must not see in the list of processes. */
+const CODE_VARIABLE = 'SRUP_ENROLMENT_CODE';
+
+type Json = Record<string, unknown>;
+
+/**
+ * The configuration of the agent in this folder: what its file says, with what the command line adds. It is written
+ * back when something was added. `UserError` for mistakes in either.
+ */
+export async function settle(folder: string, options: SettingOptions): Promise<AgentConfig> {
+  const { homeAt, parseConfig } = await import('@srup/agent');
+  const { config: file } = homeAt(folder);
+  const stored = await readStored(file);
+  const added = fromOptions(options);
+  if (stored === undefined && (options.url === undefined || options.type === undefined)) {
+    throw new UserError(
+      `there is no agent in ${folder} yet`,
+      'Tell it where to register: srup agent --url https://SERVER:8443 --ca-fingerprint FINGERPRINT --type TYPE',
+    );
+  }
+  const wanted = merge(stored ?? {}, added) as unknown as AgentConfigInput;
+  const config = checked(() => parseConfig(wanted, stored === undefined ? 'what you gave' : file));
+  for (const [option, path] of [
+    ['--program', config.software.factory],
+    ['--ca-file', config.caFile],
+  ] as const) {
+    if (path !== undefined) await mustExist(option, path);
+  }
+  if (stored === undefined || Object.keys(added).length > 0) await write(folder, file, wanted);
+  return config;
+}
+
+/** A code is used once: it is of no more use, and need not lie about. */
+export async function forgetCode(folder: string): Promise<void> {
+  const { homeAt } = await import('@srup/agent');
+  const { config: file } = homeAt(folder);
+  const { enrolmentCode, ...rest } = (await readStored(file)) ?? {};
+  if (enrolmentCode !== undefined) await write(folder, file, rest);
+}
+
+async function write(folder: string, file: string, config: object): Promise<void> {
+  const { makePrivateFolder, writeFileAtomic } = await import('@srup/node');
+  try {
+    await makePrivateFolder(folder);
+    await writeFileAtomic(file, `${JSON.stringify(config, undefined, 2)}\n`);
+  } catch (error) {
+    throw new UserError(`${file} can't be written: ${(error as Error).message}`, 'Choose another --home.');
+  }
+}
+
+async function readStored(file: string): Promise<Json | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Json;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new UserError(
+      `${file} is no JSON: ${(error as Error).message}`,
+      'Put it right, or remove it and give all options again.',
+    );
+  }
+}
+
+async function mustExist(option: string, path: string): Promise<void> {
+  await access(path).catch(() => {
+    throw new UserError(`${path} (${option}) is not there`, 'Give the path of a file that exists.');
+  });
+}
+
+function checked(parse: () => AgentConfig): AgentConfig {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'ConfigError') throw error;
+    throw new UserError(error.message, 'See "srup agent --help" for what can be given.');
+  }
+}
+
+function fromOptions(options: SettingOptions): Json {
+  const code = options.enrolmentCode ?? process.env[CODE_VARIABLE];
+  return compact({
+    url: options.url,
+    // One of them at a time: the new one takes the place of the other.
+    ...(options.caFingerprint !== undefined && { caFingerprint: options.caFingerprint, caFile: null }),
+    ...(options.caFile !== undefined && { caFile: resolve(options.caFile), caFingerprint: null }),
+    type: options.type,
+    suite: options.suite,
+    enrolmentCode: code === '' ? undefined : code,
+    rejoin: options.rejoin && 'yes',
+    insecurePlainMqtt: options.insecurePlainMqtt,
+    software: compact({
+      installer: options.installer,
+      factory: options.program && resolve(options.program),
+      command: options.run && words(options.run),
+      target: options.target && resolve(options.target),
+    }),
+    health: compact({
+      aliveSeconds: options.healthAlive && Number(options.healthAlive),
+      command: options.healthCommand && words(options.healthCommand),
+      url: options.healthUrl,
+    }),
+    fetch: compact({ hosts: options.host, allowHttp: options.allowHttp }),
+    actions: compact({ allow: options.allowAction }),
+  });
+}
+
+/** A command without a shell: what has blanks in its words is written in agent.json. */
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
+}
+
+function compact(fields: Json): Json {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => {
+      if (value === undefined) return false;
+      return !isPlain(value) || Object.keys(value).length > 0;
+    }),
+  );
+}
+
+/** `added` wins; null removes. */
+function merge(stored: Json, added: Json): Json {
+  const merged: Json = { ...stored };
+  for (const [name, value] of Object.entries(added)) {
+    const before = merged[name];
+    if (value === null) Reflect.deleteProperty(merged, name);
+    else merged[name] = isPlain(value) && isPlain(before) ? merge(before, value) : value;
+  }
+  return merged;
+}
+
+function isPlain(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,121 @@
+/** Waiting until devices have proven how a command ended. */
+import type { CommandReceipt, ExchangeView } from '@srup/server';
+import type { Api } from './api.ts';
+import { CTL_EXIT, Failure } from './failure.ts';
+import { followExchanges, type Follower, type Target } from './follow.ts';
+import { send, sentOutcome, type OrderedCommand, type Outcome, type Selection } from './order.ts';
+import type { Output } from './output.ts';
+import { showProgress } from './progress.ts';
+
+export interface Goal {
+  /** Nothing more is waited for. */
+  isSettled(view: ExchangeView): boolean;
+  /** The device proved what was wanted. */
+  isGood(view: ExchangeView): boolean;
+  /** Milliseconds; without limit unless told. */
+  readonly limitMs?: number | undefined;
+}
+
+/** Sends, and waits for what every device proves. Ctrl-C and the limit end the waiting, not the command. */
+export function sendAndWait(
+  api: Api,
+  output: Output,
+  to: Selection,
+  command: OrderedCommand,
+  goal: Goal,
+): Promise<readonly Outcome[]> {
+  return whileFollowing(api, output, async (follower) =>
+    waitFor(follower, output, await send(api, to, command), goal),
+  );
+}
+
+/** Opens the stream of events around `act`, and ends it with Ctrl-C. */
+export async function whileFollowing<Result>(
+  api: Api,
+  output: Output,
+  act: (follower: Follower) => Promise<Result>,
+): Promise<Result> {
+  const interrupted = new AbortController();
+  const onInterrupt = () => {
+    interrupted.abort(stoppedWaiting());
+  };
+  process.once('SIGINT', onInterrupt);
+  try {
+    const follower = await followExchanges(api, {
+      signal: interrupted.signal,
+      onBreak: (reason) => {
+        output.note(`Cut off (${reason}); trying again. What was sent stays sent.`);
+      },
+      onReturn: () => {
+        output.note('Connected again.');
+      },
+    });
+    try {
+      return await act(follower);
+    } finally {
+      follower.stop();
+    }
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
+}
+
+/** Shows one live line of how many are in which phase. */
+export async function waitFor(
+  follower: Follower,
+  output: Output,
+  receipts: readonly CommandReceipt[],
+  goal: Goal,
+): Promise<readonly Outcome[]> {
+  const targets: readonly Target[] = receipts.filter((receipt) => receipt.ok);
+  const phases = new Map(targets.map(({ device }) => [device, 'sent']));
+  const settled = new Set<string>();
+  const progress = showProgress('{bar} {value}/{total}  {phases}', targets.length, {
+    phases: countsOf(phases.values()),
+  });
+  const waited = follower.until(targets, {
+    isSettled: (view) => goal.isSettled(view),
+    onChange: (view) => {
+      phases.set(view.device, view.exchange.phase);
+      if (goal.isSettled(view)) settled.add(view.device);
+      progress.set(settled.size, { phases: countsOf(phases.values()) });
+    },
+    limitMs: goal.limitMs,
+  });
+  const views = await waited.finally(() => {
+    progress.stop();
+  });
+  const missing = targets.length - settled.size;
+  if (missing > 0)
+    output.note(`${missing} of ${targets.length} have not answered yet; to see how it ends: srup ctl watch`);
+  const byDevice = new Map(targets.map(({ device }, index) => [device, views[index]]));
+  return receipts.map((receipt) => outcomeOf(receipt, byDevice.get(receipt.device), goal));
+}
+
+/** "3 active, 1 staged". */
+export function countsOf(phases: Iterable<string>): string {
+  const counts = new Map<string, number>();
+  for (const phase of phases) counts.set(phase, (counts.get(phase) ?? 0) + 1);
+  return [...counts].map(([phase, count]) => `${count} ${phase}`).join(', ');
+}
+
+function outcomeOf(receipt: CommandReceipt, view: ExchangeView | undefined, goal: Goal): Outcome {
+  const sent = sentOutcome(receipt);
+  if (!receipt.ok) return sent;
+  if (view === undefined) return { ...sent, isGood: false };
+  return {
+    ...sent,
+    phase: view.exchange.phase,
+    isGood: goal.isGood(view),
+    explanation: view.explanation,
+    view,
+  };
+}
+
+function stoppedWaiting(): Failure {
+  return new Failure(
+    CTL_EXIT.interrupted,
+    'stopped waiting; what was sent stays sent, and the server goes on with it',
+    'See how it ends: srup ctl watch, or srup ctl exchanges --open',
+  );
+}

@@ -1,0 +1,111 @@
+import {
+  compose,
+  decode,
+  parseIdentity,
+  tokenKey,
+  type Addressee,
+  type Draft,
+  type Identity,
+  type Signed,
+  type SuiteName,
+} from '@srup/protocol';
+import { appendMessages } from '../store/evidence.ts';
+import type { NewMessage, OutboxRow } from '../store/tables.ts';
+import type { Core } from './core.ts';
+import { within } from './deadline.ts';
+
+/** Messages to one device that are taken from the outbox at once. */
+const MESSAGES_AT_ONCE = 16;
+/** For a signature, in milliseconds. */
+const SIGN_TIMEOUT_MS = 30_000;
+/** What pySRUP says of itself begins so (P 2.5). */
+const REFERENCE = 'pySRUP';
+
+/** A message that may leave: its number and its bytes are committed. */
+export interface Ready {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+}
+
+type Owed = Pick<OutboxRow, 'id' | 'device' | 'message' | 'is_signed'> & {
+  readonly suite: SuiteName;
+  readonly identification: string | null;
+};
+
+/** The oldest messages that are owed to a device, in their order; signed and committed first, if they are not (P 5.1). */
+export async function takeReady(core: Core, device: string): Promise<readonly Ready[]> {
+  const owed = await core.store
+    .selectFrom('outbox')
+    .innerJoin('devices', 'devices.id', 'outbox.device')
+    .select(['outbox.id', 'device', 'message', 'is_signed', 'suite', 'identification'])
+    .where('device', '=', device)
+    .orderBy('outbox.id')
+    .limit(MESSAGES_AT_ONCE)
+    .execute();
+  const signed = await signAll(core, owed);
+  return owed.map(({ id, message }) => ({ id, bytes: signed.get(id) ?? message }));
+}
+
+/** The broker has them. */
+export async function dropSent(core: Core, device: string, lastId: number): Promise<void> {
+  await core.commit((transaction) =>
+    transaction.deleteFrom('outbox').where('device', '=', device).where('id', '<=', lastId).execute(),
+  );
+}
+
+/** Devices that something is owed to; who waits longest comes first. */
+export async function devicesOwed({ store }: Core): Promise<readonly string[]> {
+  const rows = await store
+    .selectFrom('outbox')
+    .select(['device', (select) => select.fn.min('id').as('first')])
+    .groupBy('device')
+    .orderBy('first')
+    .execute();
+  return rows.map(({ device }) => device);
+}
+
+async function signAll(core: Core, owed: readonly Owed[]): Promise<ReadonlyMap<number, Uint8Array>> {
+  const unsigned = owed.filter((row) => row.is_signed === 0);
+  if (unsigned.length === 0) return new Map();
+  const signed = await Promise.all(
+    unsigned.map(async (row) => ({ id: row.id, device: row.device, ...(await sign(core, row)) })),
+  );
+  const at = core.clock.now();
+  await core.commit(async (transaction) => {
+    for (const { id, bytes } of signed) {
+      await transaction
+        .updateTable('outbox')
+        .set({ message: bytes, is_signed: 1 })
+        .where('id', '=', id)
+        .execute();
+    }
+    await appendMessages(
+      transaction,
+      signed.map((one) => evidenceOf(one.device, one, at)),
+    );
+  });
+  return new Map(signed.map(({ id, bytes }) => [id, bytes]));
+}
+
+function sign(core: Core, { device, message: unsigned, suite, identification }: Owed): Promise<Signed> {
+  const decoded = decode(unsigned);
+  if (!decoded.ok) throw new Error(`the outbox holds no message for ${device}: ${decoded.code}`);
+  const { type, token, body, sequence } = decoded.value.message;
+  const addressee: Addressee = {
+    id: parseIdentity(device) as Identity,
+    terminatedText: identification?.startsWith(REFERENCE) === true,
+  };
+  const signing = compose(
+    { type, token, body } as Draft,
+    sequence,
+    core.serverId,
+    addressee,
+    core.keys[suite],
+  );
+  return within(core.delay, SIGN_TIMEOUT_MS, signing, 'the signature did not come');
+}
+
+function evidenceOf(device: string, { message, bytes }: Signed, at: number): NewMessage {
+  const { type, sequence, token } = message;
+  return { at, device, direction: 'out', type, sequence: sequence.toString(), token: tokenKey(token), bytes };
+}

@@ -1,0 +1,61 @@
+/** Threat 5: numbers at their maximum. What holds: bounded jumps (P 5.2), and a counter that never wraps (P 5.1). */
+import { beforeAll, expect, test } from 'vitest';
+import { MAX_SEQUENCE_JUMP, MAX_U64, nextSequence, type Draft } from '@srup/protocol';
+import {
+  action,
+  createParty,
+  deviceTopic,
+  joinTopic,
+  newToken,
+  Receiver,
+  send,
+  type Party,
+} from './scene.ts';
+
+const DEVICE = 0x27ab54d670b64be2n;
+const SERVER = 0xb9d077e223834cf6n;
+
+let server: Party;
+let device: Party;
+
+beforeAll(async () => {
+  server = await createParty(SERVER, 'ed25519');
+  device = await createParty(DEVICE, 'ed25519');
+});
+
+async function verdicts(...sequences: readonly bigint[]): Promise<string[]> {
+  const receiver = new Receiver('device', DEVICE, [server]);
+  const found: string[] = [];
+  for (const sequence of sequences) {
+    found.push(receiver.verdict(await send(server, DEVICE, sequence, action()), deviceTopic(DEVICE)));
+  }
+  return found;
+}
+
+test('who has stolen a key cannot exhaust the counter in one message; genuine ones go on', async () => {
+  expect(await verdicts(10n, MAX_U64, MAX_U64 - 1n, 11n)).toEqual([
+    'accepted',
+    'REPLAY_JUMP',
+    'REPLAY_JUMP',
+    'accepted',
+  ]);
+});
+
+test('the largest jump is 2^32', async () => {
+  expect(await verdicts(10n, 10n + MAX_SEQUENCE_JUMP + 1n)).toEqual(['accepted', 'REPLAY_JUMP']);
+  expect(await verdicts(10n, 10n + MAX_SEQUENCE_JUMP)).toEqual(['accepted', 'accepted']);
+});
+
+test('numbers at the very end are told apart as any others are', async () => {
+  const receiver = new Receiver('server', SERVER, [device]);
+  const ask: Draft = { type: 'JOIN_REQ', token: newToken(), body: {} };
+  const top = await send(device, SERVER, MAX_U64, ask);
+  const below = await send(device, SERVER, MAX_U64 - 3n, { ...ask, token: newToken() });
+  const codes = [top, top, below, below].map((bytes) => receiver.verdict(bytes, joinTopic(SERVER, DEVICE)));
+  expect(codes).toEqual(['accepted', 'REPLAY_SEEN', 'accepted', 'REPLAY_SEEN']);
+});
+
+test('at the end the sender stops rather than wrap to numbers that were used', () => {
+  expect(nextSequence({ sent: MAX_U64 - 1n, highest: 0n })).toBe(MAX_U64);
+  expect(() => nextSequence({ sent: MAX_U64, highest: 0n })).toThrow(/register the device anew/);
+});

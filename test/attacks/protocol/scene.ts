@@ -1,0 +1,127 @@
+/** Parties with real keys, and receivers that remember what they accepted, for attacks on messages. */
+import {
+  compose,
+  decode,
+  EMPTY_WINDOW,
+  encodeText,
+  receive,
+  SUITES,
+  type AuthCode,
+  type Decoded,
+  type Draft,
+  type Fresh,
+  type Identity,
+  type ReplayWindow,
+  type Result,
+  type Role,
+  type SuiteName,
+  type Topic,
+} from '@srup/protocol';
+import { generateKeys, importSignKey, importVerifyKey, type KeySet } from '@srup/node';
+
+export const ALL_SUITES = Object.keys(SUITES) as SuiteName[];
+
+export interface Party {
+  readonly id: Identity;
+  readonly keys: KeySet;
+}
+
+export async function createParty(id: Identity, suite: SuiteName): Promise<Party> {
+  return { id, keys: await generateKeys(suite) };
+}
+
+let serial = 0;
+
+/** A token that no other message has. */
+export function newToken(): Uint8Array {
+  serial++;
+  return encodeText(`token-${serial}`);
+}
+
+export function action(actionId = 1): Draft {
+  return { type: 'ACTION', token: newToken(), body: { actionId } };
+}
+
+export function report(dataId = 'temperature'): Draft {
+  return { type: 'DATA', token: newToken(), body: { dataId, data: encodeText('21.5') } };
+}
+
+/** The bytes of a message as its sender makes them. */
+export async function send(from: Party, to: Identity, sequence: bigint, draft: Draft): Promise<Uint8Array> {
+  const { bytes } = await compose(
+    draft,
+    sequence,
+    from.id,
+    { id: to },
+    importSignKey(from.keys.signing.privatePem),
+  );
+  return bytes;
+}
+
+export function decoded(bytes: Uint8Array): Decoded {
+  const result = decode(bytes);
+  if (!result.ok) throw new Error(`the message is refused: ${result.code}`);
+  return result.value;
+}
+
+export const deviceTopic = (device: Identity): Topic => ({ kind: 'device', device });
+export const joinTopic = (server: Identity, device: Identity): Topic => ({ kind: 'join', server, device });
+
+/** An end that stores a window with each message that it accepts (P 5.3). */
+export class Receiver {
+  private readonly role: Role;
+  private readonly self: Identity;
+  private readonly peers: readonly Party[];
+  private readonly windows = new Map<Identity, ReplayWindow>();
+  forbidden: AuthCode | undefined;
+
+  constructor(role: Role, self: Identity, peers: readonly Party[]) {
+    this.role = role;
+    this.self = self;
+    this.peers = peers;
+  }
+
+  take(bytes: Uint8Array, topic: Topic): Result<Fresh> {
+    const result = receive(
+      { bytes, topic, retained: false },
+      {
+        role: this.role,
+        self: this.self,
+        peer: (sender) => {
+          const party = this.peers.find(({ id }) => id === sender);
+          if (party === undefined) return undefined;
+          const key = importVerifyKey(party.keys.signing.publicPem);
+          return { key, window: this.window(sender), joining: false, forbids: () => this.forbidden };
+        },
+      },
+    );
+    if (result.ok) this.windows.set(result.value.message.sender, result.value.window);
+    return result;
+  }
+
+  /** `accepted` or the code of the refusal. */
+  verdict(bytes: Uint8Array, topic: Topic): string {
+    const result = this.take(bytes, topic);
+    return result.ok ? 'accepted' : result.code;
+  }
+
+  window(sender: Identity): ReplayWindow {
+    return this.windows.get(sender) ?? EMPTY_WINDOW;
+  }
+
+  /** What is on the disk when the power goes. */
+  save(): string {
+    const rows = [...this.windows].map(([id, { highest, seen }]) => [id, highest, seen].map(String));
+    return JSON.stringify(rows);
+  }
+
+  /** The same end after a reboot. */
+  static restart(before: Receiver, saved: string): Receiver {
+    const after = new Receiver(before.role, before.self, before.peers);
+    for (const row of JSON.parse(saved) as string[][]) {
+      const [id, highest, seen] = row.map(BigInt) as [bigint, bigint, bigint];
+      after.windows.set(id, { highest, seen });
+    }
+    return after;
+  }
+}

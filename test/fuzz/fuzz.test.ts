@@ -1,0 +1,18 @@
+/** Threat 30, the part of every test run: the same inputs each time. `npm run fuzz` does ten million. */
+import { expect, test } from 'vitest';
+import { WIRE_CODES } from '@srup/protocol';
+import { fuzz } from './fuzz.ts';
+
+const INPUTS = 20_000;
+
+test('every input is refused by a code or comes back exactly', async () => {
+  const { failures, verdicts, inputs } = await fuzz({ seed: 5, inputs: INPUTS });
+  expect(failures).toEqual([]);
+  expect(inputs).toBe(INPUTS);
+  const all = new Set([...verdicts.values()].flatMap((counts) => [...counts.keys()]));
+  // Control: the inputs reach both sides, every refusal of the decoder and every target.
+  for (const code of WIRE_CODES) expect(all).toContain(code);
+  expect(all).toContain('exact round trip');
+  expect(all).toContain('opened');
+  for (const [target, counts] of verdicts) expect([target, counts.size > 1]).toEqual([target, true]);
+});

@@ -1,0 +1,88 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AgentConfigInput } from '@srup/agent';
+import { startSrup, type Srup } from './processes.ts';
+import type { Ground, Site } from './server.ts';
+import { until } from './wait.ts';
+
+/** A real `srup agent` process with a folder of its own. */
+export interface Device {
+  readonly home: string;
+  /** What it is called on the server, once it has registered. */
+  id(): Promise<string>;
+  process: Srup;
+  /** Starts it again, after `process.stop()`. */
+  restart(): void;
+}
+
+const TYPE = 'test';
+
+/** How quickly new software is taken as healthy, so that tests need not wait long. */
+const QUICK_HEALTH = { aliveSeconds: 0.5, deadlineSeconds: 10 };
+
+/** Lets devices of the test's type in by an enrolment code, and starts one. */
+export async function startDevice(
+  ground: Ground,
+  site: Site,
+  name: string,
+  config: Partial<AgentConfigInput> = {},
+): Promise<Device> {
+  const home = join(ground.folder, name);
+  await mkdir(home, { mode: 0o700 });
+  await site.ctl('policy', 'set', TYPE, 'accept');
+  const { secret } = await site.ask<{ secret: string }>('codes', 'create', '--type', TYPE);
+  const whole: AgentConfigInput = {
+    url: site.url,
+    caFingerprint: site.caFingerprint,
+    type: TYPE,
+    enrolmentCode: secret,
+    health: QUICK_HEALTH,
+    ...config,
+  };
+  await writeFile(join(home, 'agent.json'), JSON.stringify(whole), { mode: 0o600 });
+  const start = (): Srup => startSrup(['agent', '--home', home]);
+  const device: Device = {
+    home,
+    process: start(),
+    restart: () => {
+      device.process = start();
+    },
+    id: () =>
+      until(`${name} has registered`, async () => {
+        if (device.process.child.exitCode !== null) throw new Error(`srup agent ended:\n${device.process.stderr()}`);
+        const text = await readFile(join(home, 'identity.json'), 'utf8').catch(() => undefined);
+        return text === undefined ? undefined : (JSON.parse(text) as { id: string }).id;
+      }),
+  };
+  ground.later(() => device.process.stop());
+  return device;
+}
+
+export interface DeviceState {
+  readonly id: string;
+  readonly standing: string;
+  readonly identification?: string;
+  readonly running?: { readonly digest: string };
+}
+
+/** Waits for what the server says of the device. */
+export async function untilDevice(
+  site: Site,
+  device: Device,
+  what: string,
+  holds: (state: DeviceState) => boolean,
+): Promise<DeviceState> {
+  const id = await device.id();
+  return until(`the device ${id} is ${what}`, async () => {
+    const { code, stdout } = await site.ctl('device', id, '--json');
+    if (code !== 0) return undefined;
+    const state = JSON.parse(stdout) as DeviceState;
+    return holds(state) ? state : undefined;
+  });
+}
+
+export async function untilJoined(site: Site, device: Device): Promise<DeviceState> {
+  return untilDevice(site, device, 'joined', ({ standing, identification }) => {
+    return standing === 'joined' && identification !== undefined;
+  });
+}

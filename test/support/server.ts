@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runSrup, startSrup, type Outcome, type Srup } from './processes.ts';
+import { until } from './wait.ts';
+
+/** A folder of its own, and what to do at the end of the test, last things first. */
+export interface Ground {
+  readonly folder: string;
+  later(step: () => unknown): void;
+  clear(): Promise<void>;
+}
+
+export async function newGround(): Promise<Ground> {
+  const folder = await mkdtemp(join(tmpdir(), 'srup-test-'));
+  const steps: (() => unknown)[] = [];
+  return {
+    folder,
+    later: (step) => steps.push(step),
+    clear: async () => {
+      for (let step = steps.pop(); step !== undefined; step = steps.pop()) await step();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A real `srup up` process with an operator who is logged in. */
+export interface Site {
+  readonly url: string;
+  readonly brokerUrl: string;
+  readonly caFingerprint: string;
+  readonly process: Srup;
+  /** `srup ctl ...` as that operator. */
+  ctl(...args: string[]): Promise<Outcome>;
+  /** The same with --json, parsed; throws when it does not end with 0. */
+  ask<Answer>(...args: string[]): Promise<Answer>;
+}
+
+/** Starts a server in `ground.folder/server`; logs in when it shows a set-up token. */
+export async function startSite(ground: Ground, args: readonly string[] = []): Promise<Site> {
+  const process = startSrup([
+    'up',
+    '--folder',
+    join(ground.folder, 'server'),
+    '--json-logs',
+    ...(args.includes('--https-port') ? [] : ['--https-port', '0']),
+    ...(args.includes('--mqtts-port') ? [] : ['--mqtts-port', '0']),
+    ...args,
+  ]);
+  ground.later(() => process.stop());
+  await until('the server runs', async () => {
+    if (process.child.exitCode !== null) throw new Error(`srup up ended:\n${process.stderr()}`);
+    return process.stdout().includes('Ctrl-C stops it');
+  });
+  const fact = (name: string): string => new RegExp(`^  ${name} +(\\S+)$`, 'm').exec(process.stdout())?.[1] ?? '';
+  const url = fact('URL');
+  const caFingerprint = fact('CA fingerprint');
+  const env = { SRUP_CONFIG: join(ground.folder, 'ctl.json') };
+  const token = /--token (\S+)/.exec(process.stdout())?.[1];
+  const ctl = (...rest: string[]): Promise<Outcome> => runSrup(['ctl', ...rest], env);
+  if (token !== undefined) {
+    const login = await ctl('login', '--url', url, '--ca-fingerprint', caFingerprint, '--token', token);
+    if (login.code !== 0) throw new Error(`login failed: ${login.stderr}`);
+  }
+  return {
+    url,
+    brokerUrl: fact('MQTT'),
+    caFingerprint,
+    process,
+    ctl,
+    ask: async (...rest) => {
+      const { code, stdout, stderr } = await ctl('--json', ...rest);
+      if (code !== 0) throw new Error(`srup ctl ${rest.join(' ')} ended with ${code}: ${stderr}`);
+      return JSON.parse(stdout);
+    },
+  };
+}
