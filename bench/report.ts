@@ -3,9 +3,17 @@ import type { Rate } from './measure.ts';
 /** What a benchmark file gives: `export async function benchmark(): Promise<Section[]>`. */
 export interface Section {
   readonly title: string;
-  readonly rates: readonly Rate[];
+  readonly rates?: readonly Rate[];
+  /** Milliseconds, where each is waited for and not counted a second. */
+  readonly delays?: readonly Delay[];
   /** What was aimed at, and whether this run reached it. */
   readonly targets?: readonly Target[];
+}
+
+export interface Delay {
+  readonly name: string;
+  readonly median: number;
+  readonly p95: number;
 }
 
 export interface Target {
@@ -16,22 +24,41 @@ export interface Target {
 
 const MICROS = 1e6;
 
-export function formatSection({ title, rates, targets = [] }: Section): string {
+export function formatSection({ title, rates, delays, targets = [] }: Section): string {
+  const aims = targets.map(
+    ({ what, measured, met }) => `  ${met ? 'met' : 'NOT MET'}: ${what} (${measured})`,
+  );
+  return [
+    title,
+    ...(rates ? formatRates(rates) : []),
+    ...(delays ? formatDelays(delays) : []),
+    ...aims,
+    '',
+  ].join('\n');
+}
+
+function formatRates(rates: readonly Rate[]): string[] {
   const rows = rates.map(({ name, perSecond, ratio }) => [
     name,
     Math.round(perSecond).toLocaleString('en'),
     (MICROS / perSecond).toFixed(2),
     ratio.toFixed(2),
   ]);
-  const table = [['', 'a second', 'us each', 'x first'], ...rows];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  const lines = table.map((row) =>
-    row
-      .map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
-      .join('  '),
+  return formatTable([['', 'a second', 'us each', 'x first'], ...rows]);
+}
+
+function formatDelays(delays: readonly Delay[]): string[] {
+  const rows = delays.map(({ name, median, p95 }) => [name, median.toFixed(2), p95.toFixed(2)]);
+  return formatTable([['', 'median ms', 'p95 ms'], ...rows]);
+}
+
+function formatTable(table: readonly (readonly string[])[]): string[] {
+  const columns = table[0]?.map((_, column) => column) ?? [];
+  const widths = columns.map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  return table.map(
+    (row) =>
+      `  ${row
+        .map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
+        .join('  ')}`,
   );
-  const aims = targets.map(
-    ({ what, measured, met }) => `  ${met ? 'met' : 'NOT MET'}: ${what} (${measured})`,
-  );
-  return [title, ...lines.map((line) => `  ${line}`), ...aims, ''].join('\n');
 }

@@ -11,21 +11,23 @@ export interface CuttingProxy {
   close(): Promise<void>;
 }
 
-export async function startCuttingProxy(target: () => number): Promise<CuttingProxy> {
+export async function startCuttingProxy(target: number): Promise<CuttingProxy> {
   const open = new Set<Socket>();
   let limit = Number.POSITIVE_INFINITY;
   let left = 0;
   let cuts = 0;
   const server = createServer((near) => {
-    const far = connect(target(), '127.0.0.1');
+    const far = connect(target, '127.0.0.1');
     let back = 0;
     for (const socket of [near, far]) {
       open.add(socket);
-      socket.on('error', () => undefined).on('close', () => {
-        open.delete(socket);
-        near.destroy();
-        far.destroy();
-      });
+      socket
+        .on('error', () => undefined)
+        .on('close', () => {
+          open.delete(socket);
+          near.destroy();
+          far.destroy();
+        });
     }
     near.pipe(far);
     far.on('data', (chunk: Buffer) => {

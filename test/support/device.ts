@@ -10,6 +10,8 @@ export interface Device {
   readonly home: string;
   /** What it is called on the server, once it has registered. */
   id(): Promise<string>;
+  /** Its SRUP key, as its folder has it. */
+  publicPem(): Promise<string>;
   process: Srup;
   /** Starts it again, after `process.stop()`. */
   restart(): void;
@@ -47,9 +49,11 @@ export async function startDevice(
     restart: () => {
       device.process = start();
     },
+    publicPem: () => readFile(join(home, 'keys', 'signing.pub.pem'), 'utf8'),
     id: () =>
       until(`${name} has registered`, async () => {
-        if (device.process.child.exitCode !== null) throw new Error(`srup agent ended:\n${device.process.stderr()}`);
+        if (device.process.child.exitCode !== null)
+          throw new Error(`srup agent ended:\n${device.process.stderr()}`);
         const text = await readFile(join(home, 'identity.json'), 'utf8').catch(() => undefined);
         return text === undefined ? undefined : (JSON.parse(text) as { id: string }).id;
       }),
@@ -62,7 +66,7 @@ export interface DeviceState {
   readonly id: string;
   readonly standing: string;
   readonly identification?: string;
-  readonly running?: { readonly digest: string };
+  readonly running?: { readonly digest: string; readonly token: string };
 }
 
 /** Waits for what the server says of the device. */
@@ -73,11 +77,16 @@ export async function untilDevice(
   holds: (state: DeviceState) => boolean,
 ): Promise<DeviceState> {
   const id = await device.id();
+  let last = '';
   return until(`the device ${id} is ${what}`, async () => {
-    const { code, stdout } = await site.ctl('device', id, '--json');
+    const { code, stdout, stderr } = await site.ctl('device', id, '--json');
+    last = stdout + stderr;
     if (code !== 0) return undefined;
     const state = JSON.parse(stdout) as DeviceState;
     return holds(state) ? state : undefined;
+  }).catch((error: unknown) => {
+    const said = [last, 'device:', device.process.stderr(), 'server:', site.process.stderr()].join('\n');
+    throw new Error(`${(error as Error).message}\n${said}`);
   });
 }
 

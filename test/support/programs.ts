@@ -18,5 +18,9 @@ export async function writeProgram(ground: Ground, name: string, body = ''): Pro
 
 /** How a device runs such programs. */
 export function runsPrograms(factory: Program) {
-  return { factory: factory.path, command: [process.execPath, '{path}'] as [string, ...string[]], stopSeconds: 2 };
+  return {
+    factory: factory.path,
+    command: [process.execPath, '{path}'] as [string, ...string[]],
+    stopSeconds: 2,
+  };
 }

@@ -29,6 +29,8 @@ export interface Site {
   readonly url: string;
   readonly brokerUrl: string;
   readonly caFingerprint: string;
+  /** Arguments that start it again as it was, after `process.stop()`. */
+  readonly sameAgain: readonly string[];
   readonly process: Srup;
   /** `srup ctl ...` as that operator. */
   ctl(...args: string[]): Promise<Outcome>;
@@ -52,7 +54,8 @@ export async function startSite(ground: Ground, args: readonly string[] = []): P
     if (process.child.exitCode !== null) throw new Error(`srup up ended:\n${process.stderr()}`);
     return process.stdout().includes('Ctrl-C stops it');
   });
-  const fact = (name: string): string => new RegExp(`^  ${name} +(\\S+)$`, 'm').exec(process.stdout())?.[1] ?? '';
+  const fact = (name: string): string =>
+    new RegExp(`^  ${name} +(\\S+)$`, 'm').exec(process.stdout())?.[1] ?? '';
   const url = fact('URL');
   const caFingerprint = fact('CA fingerprint');
   const env = { SRUP_CONFIG: join(ground.folder, 'ctl.json') };
@@ -62,14 +65,16 @@ export async function startSite(ground: Ground, args: readonly string[] = []): P
     const login = await ctl('login', '--url', url, '--ca-fingerprint', caFingerprint, '--token', token);
     if (login.code !== 0) throw new Error(`login failed: ${login.stderr}`);
   }
+  const brokerUrl = fact('MQTT');
   return {
     url,
-    brokerUrl: fact('MQTT'),
+    brokerUrl,
+    sameAgain: [...args, '--https-port', new URL(url).port, '--mqtts-port', new URL(brokerUrl).port],
     caFingerprint,
     process,
     ctl,
     ask: async (...rest) => {
-      const { code, stdout, stderr } = await ctl('--json', ...rest);
+      const { code, stdout, stderr } = await ctl(...rest, '--json');
       if (code !== 0) throw new Error(`srup ctl ${rest.join(' ')} ended with ${code}: ${stderr}`);
       return JSON.parse(stdout);
     },

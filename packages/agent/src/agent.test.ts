@@ -9,6 +9,7 @@ import { startAgent } from './agent.ts';
 import { askAgent } from './control.ts';
 import { homeAt } from './home.ts';
 import { realDisk, type Disk } from './vault/disk.ts';
+import { keyPath } from './vault/identity.ts';
 
 const DIGEST = 'ab'.repeat(32);
 const URL = 'https://files.example/fw.bin';
@@ -348,6 +349,22 @@ test('a clock that went back below the last commit is not believed', async () =>
   await until('joined', () => again.status().phase === 'joined');
   const ancient = tokenKey(createToken(Date.now() - 30 * 86_400_000, new Uint8Array(10)));
   expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: ancient }))).toBe(0x20);
+});
+
+test('a certificate that grows old is renewed, and the connection goes on with the new one (P 8.3)', async () => {
+  const { agent } = await world.join();
+  const before = await readFile(keyPath(homeAt(world.home), 'tlsCertificate'), 'utf8');
+  await agent.stop();
+  // Certificates of the tests live for two hours, of which one is over.
+  const later: Clock = { ...systemClock, now: () => Date.now() + 1_800_000 };
+  const { agent: again } = await world.start({ clock: later });
+  await expect
+    .poll(() => readFile(keyPath(homeAt(world.home), 'tlsCertificate'), 'utf8'), { timeout: 10_000 })
+    .not.toBe(before);
+  expect(world.service.calls.filter((call) => call === 'POST access')).toHaveLength(2);
+  await until('renewed', () => world.log.lines.some(({ text }) => text.includes('is renewed')));
+  await until('connected', () => again.status().connected);
+  await roundTrip();
 });
 
 test('a second agent in the same folder is refused and told which process has it', async () => {

@@ -2,11 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { toHex, type TokenKey } from '@srup/protocol';
 import { makeWorld, type World } from '../test/world.ts';
 
-const CHILD = join(import.meta.dirname, '../test/child.ts');
+const CHILD = fileURLToPath(new URL('../test/child.ts', import.meta.url));
 const SECOND = 1000;
 
 let world: World;

@@ -94,8 +94,8 @@ export async function openSession(credentials: Credentials, tools: SessionTools)
       random,
     });
     next.onMessage = engine.receive;
-    next.onConnect = () => {
-      greet(next).catch((error: unknown) => {
+    next.onConnect = (sessionKept) => {
+      greet(next, sessionKept).catch((error: unknown) => {
         next.drop(reasonOf(error));
       });
     };
@@ -112,12 +112,13 @@ export async function openSession(credentials: Credentials, tools: SessionTools)
     return next;
   }
 
-  async function greet(over: MqttLink): Promise<void> {
+  async function greet(over: MqttLink, sessionKept: boolean): Promise<void> {
     await over.subscribe([deviceTopic(self)]); // P 7.2
     connected = true;
     log.info({ broker: identity.broker }, 'connected to the broker');
     onEvent({ what: 'connected' });
     engine.outbox.connect((topic, bytes) => over.publish(topic, bytes));
+    if (!sessionKept) await engine.greet();
   }
 
   function start(): void {

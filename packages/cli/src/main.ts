@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAgentCommand } from './agent/command.ts';
 import { addCtlCommand } from './ctl/command.ts';
+import { addCompletionCommand } from './ctl/completion.ts';
 import { addMessageCommand } from './message/command.ts';
 import { addStartCommand } from './start/command.ts';
 import { addUpCommand } from './up/command.ts';
@@ -34,6 +35,7 @@ export function createProgram(): Command {
   addAgentCommand(program);
   addCtlCommand(program);
   addMessageCommand(program);
+  addCompletionCommand(program);
   return program;
 }
 

@@ -79,6 +79,8 @@ export interface Engine {
   readonly receive: (arrival: MqttArrival) => Promise<void>;
   readonly report: ProgramReport;
   join(): Promise<void>;
+  /** The broker lost our session: let the server know that we listen again. */
+  greet(): Promise<void>;
   leave(what: 'resign' | 'deregister'): Promise<void>;
   readonly outbox: Pick<Outbox, 'connect'>;
   view(): EngineView;
@@ -295,6 +297,7 @@ export function makeEngine(options: EngineOptions): Engine {
       }),
     report,
     join,
+    greet: () => inTurn(() => take({ on: 'greet', token: newToken(clock, random) })),
     leave: (what) => inTurn(() => take({ on: 'leave', token: newToken(clock, random), what })),
     outbox,
     view: () => ({

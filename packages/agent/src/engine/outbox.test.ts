@@ -20,7 +20,7 @@ function open(initial: OutboxEntry[] = []) {
         left.push(n);
         return Promise.resolve();
       }
-      queueMicrotask(connect); // the broker dropped the connection, and it comes back
+      setImmediate(connect); // the broker dropped the connection, and it comes back
       return Promise.reject(new Error('refused'));
     });
   };

@@ -14,8 +14,10 @@ export interface Api {
   /** Undefined instead of a refusal when there is no such thing. */
   find<Answer>(path: string): Promise<Answer | undefined>;
   send<Answer>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Answer>;
-  /** All rows, page by page. */
+  /** All rows, page by page as they are taken. */
   rows<Row>(path: string, query?: Query): AsyncGenerator<Row, void>;
+  /** All rows, or the first ones. */
+  list<Row>(path: string, query?: Query, limit?: number): Promise<Row[]>;
   put<Answer>(path: string, query: Query, content: Readable, bytes: number): Promise<Answer>;
   /** A stream that stays open (server-sent events); resolves when it began. */
   stream(path: string, query: Query, signal: AbortSignal): Promise<IncomingMessage>;
@@ -91,6 +93,14 @@ export function openApi(login: Partial<Login> & Pick<Login, 'url'>): Api {
         cursor = page.next;
       } while (cursor !== undefined);
     },
+    list: async <Row>(path: string, query: Query = {}, limit = Infinity) => {
+      const list: Row[] = [];
+      for await (const row of api.rows<Row>(path, { ...query, limit: Math.min(limit, PAGE_ROWS) })) {
+        list.push(row);
+        if (list.length >= limit) break;
+      }
+      return list;
+    },
     put: (path, query, content, bytes) =>
       read({
         method: 'PUT',
@@ -105,16 +115,6 @@ export function openApi(login: Partial<Login> & Pick<Login, 'url'>): Api {
     },
   };
   return api;
-}
-
-/** The first rows, up to `limit`. */
-export async function collect<Row>(rows: AsyncIterable<Row>, limit = Infinity): Promise<Row[]> {
-  const collected: Row[] = [];
-  for await (const row of rows) {
-    collected.push(row);
-    if (collected.length >= limit) break;
-  }
-  return collected;
 }
 
 /** One segment of a path. */

@@ -1,7 +1,7 @@
 /** From what a person types to what the server knows. */
 import type { ArtifactView, DeviceView } from '@srup/server';
 import { UserError } from '../user-error.ts';
-import { collect, segment, type Api } from './api.ts';
+import { segment, type Api } from './api.ts';
 import { deviceTitle, shortDigest } from './words.ts';
 
 const IDENTITY = /^[1-9a-f][0-9a-f]{0,15}$/;
@@ -17,8 +17,9 @@ export async function findDevice(api: Api, text: string): Promise<DeviceView> {
   const id = text.toLowerCase();
   const exact = IDENTITY.test(id) ? await api.find<DeviceView>(`/devices/${id}`) : undefined;
   if (exact !== undefined) return exact;
-  const similar = await collect(api.rows<DeviceView>('/devices', { search: text.slice(0, 100) }));
-  const named = similar.filter(({ name }) => name === text);
+  const similar = await api.list<DeviceView>('/devices', { search: text.slice(0, 100) });
+  // Who was deregistered is history: its successor may have its name.
+  const named = similar.filter(({ name, standing }) => name === text && standing !== 'deregistered');
   const found =
     named.length > 0
       ? named

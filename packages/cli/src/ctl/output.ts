@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import type { styleText } from 'node:util';
 import { terminalOf } from '../terminal.ts';
 import { printable, printableJson } from './printable.ts';
+import { asTyped } from './program-name.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -71,7 +72,7 @@ export function createOutput(json: boolean): Output {
       }
     },
     note: (text) => {
-      process.stderr.write(`${printable(text)}\n`);
+      process.stderr.write(`${printable(asTyped(text))}\n`);
     },
   };
   return output;

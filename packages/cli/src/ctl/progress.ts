@@ -21,7 +21,6 @@ export function showProgress(
     barsize: 30,
     barCompleteChar: '=',
     barIncompleteChar: ' ',
-    barGlue: '>',
     fps: REDRAWS_A_SECOND,
     clearOnComplete: true,
     gracefulExit: false, // it would swallow Ctrl-C

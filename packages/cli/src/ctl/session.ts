@@ -4,6 +4,7 @@ import { openApi, type Api } from './api.ts';
 import { CTL_EXIT, Failure } from './failure.ts';
 import { createOutput, type Output } from './output.ts';
 import { printable } from './printable.ts';
+import { asTyped } from './program-name.ts';
 import { DEFAULT_PROFILE, loadLogin } from './profile.ts';
 
 /** What a command works with. */
@@ -71,7 +72,7 @@ export async function reportFailures(run: () => Promise<number | undefined>): Pr
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     // Words of the server can hold words of devices.
-    console.error(`srup: ${printable(error.message)}\n${printable(error.hint)}`);
+    console.error(`srup: ${printable(error.message)}\n${printable(asTyped(error.hint))}`);
     process.exitCode = error instanceof Failure ? error.exitCode : CTL_EXIT.usage;
   }
 }

@@ -1,17 +1,14 @@
 /** Live events as lines for people. */
 import type { DeviceView, FleetEvent } from '@srup/server';
 import type { Cell } from './output.ts';
-import { clockTime, deviceTitle, phaseCell, shortDigest, standingCell } from './words.ts';
+import { clockTime, phaseCell, shortDigest, standingCell } from './words.ts';
 
 export type Tell = (event: FleetEvent) => readonly Cell[] | undefined;
 
 /** Tells what is new. A device is in the news when what is proven of it changed, not at each of its messages. */
 export function createTeller(known: readonly DeviceView[] = []): Tell {
   const devices = new Map(known.map((device) => [device.id, device]));
-  const titleOf = (id: string) => {
-    const device = devices.get(id);
-    return device === undefined ? id : deviceTitle(device);
-  };
+  const nameOf = (id: string) => devices.get(id)?.name ?? id;
   return (event) => {
     const time: Cell = { text: `${clockTime(event.at)}  `, style: 'dim' };
     switch (event.kind) {
@@ -20,17 +17,17 @@ export function createTeller(known: readonly DeviceView[] = []): Tell {
         const before = devices.get(device.id);
         devices.set(device.id, device);
         const news = newsOf(before, device);
-        return news.length === 0 ? undefined : [time, deviceTitle(device), '  ', ...news];
+        return news.length === 0 ? undefined : [time, nameOf(device.id), '  ', ...news];
       }
       case 'exchange': {
         const { change } = event;
         const { kind } = change.exchange;
         // The data itself is told.
         if (kind === 'data' && change.exchange.phase === 'received') return undefined;
-        return [time, titleOf(change.device), `  ${kind} `, phaseCell(change), `  ${change.explanation}`];
+        return [time, nameOf(change.device), `  ${kind} `, phaseCell(change), `  ${change.explanation}`];
       }
       case 'data':
-        return [time, titleOf(event.data.device), `  ${event.data.dataId} = ${event.data.value}`];
+        return [time, nameOf(event.data.device), `  ${event.data.dataId} = ${event.data.value}`];
       case 'refusal': {
         const { code, claimedSender, topic } = event.refusal;
         return [

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentConfigInput } from '@srup/agent';
@@ -51,8 +51,11 @@ export async function startDemo(
   program: string,
 ): Promise<DemoDevice> {
   const known = await readIdentity(folder);
-  if (known !== undefined) checkBelonging(known, server, folder);
-  if (known === undefined) await server.fleet.setJoinPolicy(TYPE, 'accept');
+  if (known === undefined) {
+    await server.fleet.setJoinPolicy(TYPE, 'accept');
+    // A device that was deregistered waits to be told before it registers anew: this start tells it.
+    await rm(join(folder, 'left.json'), { force: true });
+  } else checkBelonging(known, server, folder);
   await writeConfig(server, folder, program, known === undefined ? await makeCode(server) : undefined);
   const log = await open(logFile, 'a', 0o600);
   const child = fork(PROGRAM, ['agent', '--home', folder], {

@@ -1,12 +1,7 @@
 import { join } from 'node:path';
 import type { RunningServer } from '@srup/server';
+import { programName } from '../ctl/program-name.ts';
 import { terminalOf } from '../terminal.ts';
-
-/** How this program was called: commands that are printed can be pasted. */
-export function programName(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  // npm and npx name the script that they run.
-  return env['npm_lifecycle_event'] === undefined ? 'srup' : 'npx srup';
-}
 
 /** What a person needs to log in; printed to stdout, never logged. */
 export function writeFacts(server: RunningServer, folder: string): void {

@@ -37,11 +37,11 @@ async function explain(error: SystemError, options: ServerOptions): Promise<User
       `Use that one, stop it${error.pid === undefined ? '' : ` (kill ${error.pid})`}, or start this one with --folder OTHER and other ports.`,
     );
   }
-  if (error.name === 'VaultError') {
-    const [what = '', ...todo] = error.message.split(/(?<=\.) /);
-    return new UserError(what, todo.join(' '));
-  }
   if (error.syscall === 'listen') return explainListen(error, options);
+  // These say themselves what to do, after the first sentence.
+  const [what = '', ...todo] = error.message.split(/(?<=\.) /);
+  if (error.name === 'VaultError') return new UserError(what, todo.join(' '));
+  if (error.name === 'BrokerError') return new UserError(what, `${todo.join(' ')} (--mqtts-port, --listen)`);
   return explainFolder(error, options.folder);
 }
 

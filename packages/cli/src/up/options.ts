@@ -10,6 +10,8 @@ export interface ServeOptions {
   readonly listen?: string;
   readonly httpsPort: string;
   readonly mqttsPort: string;
+  readonly publicUrl?: string;
+  readonly publicMqttsUrl?: string;
   readonly broker?: string;
   readonly brokerCa?: string;
   readonly openRegistration?: true;
@@ -36,6 +38,11 @@ export function addServeOptions(command: Command): Command {
     )
     .option('--https-port <port>', 'port of the API, of the key service and of the files', HTTPS_PORT)
     .option('--mqtts-port <port>', 'port of the embedded MQTT broker', MQTTS_PORT)
+    .option(
+      '--public-url <url>',
+      'how others reach the HTTPS port when something forwards it: https://HOST:PORT',
+    )
+    .option('--public-mqtts-url <url>', 'the same for the embedded broker: mqtts://HOST:PORT')
     .option('--broker <url>', 'use this MQTT broker instead: mqtts://HOST:PORT')
     .option(
       '--broker-ca <file>',
@@ -54,7 +61,7 @@ export function addServeOptions(command: Command): Command {
       ).conflicts('broker'),
     )
     .addOption(
-      new Option('--log-level <level>', 'debug, info, warn or error').choices(LOG_LEVELS).default('info'),
+      new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'),
     )
     .option('--json-logs', 'write the log as JSON lines');
 }
@@ -75,9 +82,28 @@ export async function serverOptions(
     requireEnrolmentCode: options.openRegistration !== true,
     ...(hosts === undefined ? {} : { hosts }),
     ...(listen === undefined ? {} : { listen }),
+    ...publicUrls(options),
     ...(broker === undefined ? {} : { broker }),
     ...(options.insecurePlainMqtt === true ? { insecurePlainMqtt: true } : {}),
   };
+}
+
+function publicUrls({ publicUrl, publicMqttsUrl }: ServeOptions) {
+  return {
+    ...(publicUrl === undefined ? {} : { publicUrl: originOf(publicUrl, 'https:', '--public-url') }),
+    ...(publicMqttsUrl === undefined
+      ? {}
+      : { publicBrokerUrl: originOf(publicMqttsUrl, 'mqtts:', '--public-mqtts-url') }),
+  };
+}
+
+/** Without a slash at its end. */
+function originOf(text: string, protocol: string, flag: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === protocol && url.hostname !== '' && url.search === '' && /^\/?$/.test(url.pathname)) {
+    return `${protocol}//${url.host}`;
+  }
+  throw new UserError(`${flag} ${text} is no address that can be used`, `Write it as ${protocol}//HOST:PORT`);
 }
 
 async function brokerOptions({ broker, brokerCa }: ServeOptions): Promise<ServerOptions['broker']> {

@@ -122,6 +122,8 @@ export type DeviceInput =
   | { readonly on: 'time' }
   /** Ask to join; does nothing while joined, asking or leaving. `token` is a new one, used if it is needed. */
   | { readonly on: 'join'; readonly token: TokenKey }
+  /** The broker lost our session: let the server know that we listen again. Does nothing unless joined. */
+  | { readonly on: 'greet'; readonly token: TokenKey }
   | { readonly on: 'leave'; readonly token: TokenKey; readonly what: 'resign' | 'deregister' }
   | { readonly on: 'fetched'; readonly token: TokenKey; readonly outcome: FetchOutcome }
   /** `reason` and `until` (ms since 1970) of a deferral are told to the server. */
@@ -230,7 +232,8 @@ export interface ServerLeave extends ServerExchangeBase {
   readonly confirms: boolean;
 }
 
-export type ServerExchange = ServerUpdate | ServerAction | ServerData | ServerIdentify | ServerJoin | ServerLeave;
+export type ServerExchange =
+  ServerUpdate | ServerAction | ServerData | ServerIdentify | ServerJoin | ServerLeave;
 
 /** The policy's word on a join (P 9.1). */
 export type JoinVerdict = 'accept' | 'refuse' | 'fail' | 'ask';
@@ -249,7 +252,12 @@ export type ServerInput =
 
 /** What an operator's command begins. */
 export type ServerCommand =
-  | { readonly kind: 'update'; readonly url: string; readonly digest: string; readonly activateAtOnce: boolean }
+  | {
+      readonly kind: 'update';
+      readonly url: string;
+      readonly digest: string;
+      readonly activateAtOnce: boolean;
+    }
   | { readonly kind: 'action'; readonly actionId: number }
   | { readonly kind: 'data'; readonly dataId: string; readonly data: Uint8Array }
   | { readonly kind: 'identify' }
@@ -285,13 +293,6 @@ export type ServerEffect =
 
 /** P 9. */
 export type Standing =
-  | 'unknown'
-  | 'pending'
-  | 'refused'
-  | 'failed'
-  | 'joined'
-  | 'resigned'
-  | 'terminated'
-  | 'deregistered';
+  'unknown' | 'pending' | 'refused' | 'failed' | 'joined' | 'resigned' | 'terminated' | 'deregistered';
 
 export type ServerStep = Step<ServerExchange, ServerEffect>;

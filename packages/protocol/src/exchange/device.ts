@@ -27,7 +27,12 @@ export function initialDevice(): DeviceState {
 }
 
 /** RangeError for a `report` whose data id is the protocol's own (`srup.`...). */
-export function stepDevice(state: DeviceState, input: DeviceInput, moment: Moment, facts: DeviceFacts): DeviceStep {
+export function stepDevice(
+  state: DeviceState,
+  input: DeviceInput,
+  moment: Moment,
+  facts: DeviceFacts,
+): DeviceStep {
   switch (input.on) {
     case 'message':
       return stepMessage(state, input.message, moment, facts);
@@ -35,6 +40,8 @@ export function stepDevice(state: DeviceState, input: DeviceInput, moment: Momen
       return wake(state, moment);
     case 'join':
       return join.join(state, input.token, moment);
+    case 'greet':
+      return join.greet(state, input.token, moment);
     case 'leave':
       return leave.leave(state, input.token, input.what, moment);
     case 'fetched':
@@ -52,7 +59,12 @@ export function stepDevice(state: DeviceState, input: DeviceInput, moment: Momen
 
 type FreshMessage = Extract<DeviceInput, { on: 'message' }>['message'];
 
-function stepMessage(state: DeviceState, fresh: FreshMessage, moment: Moment, facts: DeviceFacts): DeviceStep {
+function stepMessage(
+  state: DeviceState,
+  fresh: FreshMessage,
+  moment: Moment,
+  facts: DeviceFacts,
+): DeviceStep {
   const { message } = fresh;
   const token = tokenKey(message.token);
   switch (message.type) {
@@ -113,7 +125,12 @@ function wake(state: DeviceState, moment: Moment): DeviceStep {
   );
 }
 
-function wakeExchange(state: DeviceState, token: TokenKey, exchange: DeviceExchange, moment: Moment): DeviceStep {
+function wakeExchange(
+  state: DeviceState,
+  token: TokenKey,
+  exchange: DeviceExchange,
+  moment: Moment,
+): DeviceStep {
   switch (exchange.kind) {
     case 'update':
       return update.wakeUpdate(state, token, exchange, moment);

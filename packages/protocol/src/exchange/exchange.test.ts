@@ -68,7 +68,12 @@ describe('everything at once over a hostile network', () => {
       return report;
     });
     requireHostile(totals);
-    for (const outcome of ['terminate: terminated', 'deregister: deregistered', 'resign: resigned', 'nothing: joined']) {
+    for (const outcome of [
+      'terminate: terminated',
+      'deregister: deregistered',
+      'resign: resigned',
+      'nothing: joined',
+    ]) {
       expect(outcomes.get(outcome), outcome).toBeGreaterThan(SEEDS / 10);
     }
   });

@@ -9,7 +9,10 @@ const MOMENT = { now: NOW, trusted: true, random: 0.5 };
 const DONE = { kind: 'action', result: 'done', answer: 0x20, content: '1' } as const;
 
 function remembering(count: number, at: (n: number) => number): DeviceState {
-  const entries = Array.from({ length: count }, (_, n): [string, Finished] => [`t-${n}`, { ...DONE, at: at(n) }]);
+  const entries = Array.from({ length: count }, (_, n): [string, Finished] => [
+    `t-${n}`,
+    { ...DONE, at: at(n) },
+  ]);
   return { join: { phase: 'joined', attempts: 0 }, open: {}, finished: Object.fromEntries(entries) };
 }
 
@@ -38,7 +41,12 @@ describe('finished tokens (P 6.4)', () => {
   });
 
   it('have no age for a clock that is not set', () => {
-    expect(tokensAfter(remembering(2000, () => 0), { ...MOMENT, trusted: false })).toHaveLength(2001);
+    expect(
+      tokensAfter(
+        remembering(2000, () => 0),
+        { ...MOMENT, trusted: false },
+      ),
+    ).toHaveLength(2001);
   });
 
   it('stay finished: no step forgets a recent one', async () => {
@@ -54,20 +62,23 @@ describe('finished tokens (P 6.4)', () => {
 });
 
 describe('tokens with the names of properties', () => {
-  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '42'])('%s is a token like any other', async (token) => {
-    const device = soloDevice();
-    expect(openOf(device.state, token)).toBeUndefined();
-    expect(finishedOf(device.state, token)).toBeUndefined();
-    expect(inShort(await device.hear('RESPONSE', token, { status: 0x50 }))).toEqual(['refused FLOW_TOKEN']);
-    expect(inShort(await device.hear('ACTION', token, { actionId: 1 }))).toEqual(['act']);
-    device.state = JSON.parse(JSON.stringify(device.state)) as DeviceState;
-    expect(openOf(device.state, token)).toMatchObject({ kind: 'action' });
-    expect(inShort(device.tell({ on: 'acted', token, outcome: 'done' }))).toEqual(['send RESPONSE 20']);
-    device.state = JSON.parse(JSON.stringify(device.state)) as DeviceState;
-    expect(openOf(device.state, token)).toBeUndefined();
-    expect(inShort(await device.hear('ACTION', token, { actionId: 1 }))).toEqual(['send RESPONSE 20']);
-    expect(Object.keys(device.state.finished)).toEqual([token]);
-  });
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '42'])(
+    '%s is a token like any other',
+    async (token) => {
+      const device = soloDevice();
+      expect(openOf(device.state, token)).toBeUndefined();
+      expect(finishedOf(device.state, token)).toBeUndefined();
+      expect(inShort(await device.hear('RESPONSE', token, { status: 0x50 }))).toEqual(['refused FLOW_TOKEN']);
+      expect(inShort(await device.hear('ACTION', token, { actionId: 1 }))).toEqual(['act']);
+      device.state = JSON.parse(JSON.stringify(device.state)) as DeviceState;
+      expect(openOf(device.state, token)).toMatchObject({ kind: 'action' });
+      expect(inShort(device.tell({ on: 'acted', token, outcome: 'done' }))).toEqual(['send RESPONSE 20']);
+      device.state = JSON.parse(JSON.stringify(device.state)) as DeviceState;
+      expect(openOf(device.state, token)).toBeUndefined();
+      expect(inShort(await device.hear('ACTION', token, { actionId: 1 }))).toEqual(['send RESPONSE 20']);
+      expect(Object.keys(device.state.finished)).toEqual([token]);
+    },
+  );
 });
 
 describe('a fingerprint', () => {

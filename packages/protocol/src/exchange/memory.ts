@@ -80,17 +80,26 @@ export function open(state: DeviceState, token: TokenKey, exchange: DeviceExchan
 }
 
 /** Ends the exchange of a token, if one is open, and remembers the token. */
-export function finish(state: DeviceState, token: TokenKey, finished: Omit<Finished, 'at'>, moment: Moment): DeviceState {
+export function finish(
+  state: DeviceState,
+  token: TokenKey,
+  finished: Omit<Finished, 'at'>,
+  moment: Moment,
+): DeviceState {
   const entries = { ...state.finished, [token]: { ...finished, at: moment.now } };
   return { ...state, open: without(state.open, token), finished: forget(entries, moment) };
 }
 
 /** Drops what is older than 30 days beyond the newest 256, and the oldest beyond 10,000 (P 6.4). */
-function forget(finished: Readonly<Record<TokenKey, Finished>>, { now, trusted }: Moment): Record<TokenKey, Finished> {
+function forget(
+  finished: Readonly<Record<TokenKey, Finished>>,
+  { now, trusted }: Moment,
+): Record<TokenKey, Finished> {
   const entries = Object.entries(finished);
   // An unset clock knows no age: a device that wakes up in 2099 must not forget all.
   const isOld = ({ at }: Finished) => trusted && now - at > FINISHED_MS;
-  const mayDrop = entries.length > MAX_FINISHED || (entries.length > MIN_FINISHED && entries.some(([, it]) => isOld(it)));
+  const mayDrop =
+    entries.length > MAX_FINISHED || (entries.length > MIN_FINISHED && entries.some(([, it]) => isOld(it)));
   if (!mayDrop) return finished;
   const newestFirst = entries.sort(([, a], [, b]) => b.at - a.at);
   return Object.fromEntries(
@@ -110,5 +119,10 @@ export function makeRoom(state: DeviceState, moment: Moment): DeviceState | unde
   if (oldest === undefined) return undefined;
   const [token, exchange] = oldest;
   const content = contentOf(exchange);
-  return finish(state, token, { kind: 'update', result: 'superseded', answer: STATUS.ACTIVATE_FAIL, content }, moment);
+  return finish(
+    state,
+    token,
+    { kind: 'update', result: 'superseded', answer: STATUS.ACTIVATE_FAIL, content },
+    moment,
+  );
 }

@@ -21,9 +21,17 @@ export const INITIATE_RETRY: RetryPolicy = { firstMs: 60 * SECOND, mostMs: HOUR,
 /** ACTIVATE until "active" or "reverted". */
 export const ACTIVATE_RETRY: RetryPolicy = { firstMs: 60 * SECOND, mostMs: HOUR, expireMs: 7 * DAY };
 /** ACTION until its answer. A device refuses the token after the same time (P 6.2). */
-export const ACTION_RETRY: RetryPolicy = { firstMs: 20 * SECOND, mostMs: 160 * SECOND, expireMs: 10 * MINUTE };
+export const ACTION_RETRY: RetryPolicy = {
+  firstMs: 20 * SECOND,
+  mostMs: 160 * SECOND,
+  expireMs: 10 * MINUTE,
+};
 /** ID_REQUEST until its answer. */
-export const IDENTIFY_RETRY: RetryPolicy = { firstMs: 20 * SECOND, mostMs: 160 * SECOND, expireMs: 10 * MINUTE };
+export const IDENTIFY_RETRY: RetryPolicy = {
+  firstMs: 20 * SECOND,
+  mostMs: 160 * SECOND,
+  expireMs: 10 * MINUTE,
+};
 /** JOIN_REQ without end: a device must get in some day. */
 export const JOIN_RETRY: RetryPolicy = { firstMs: 15 * SECOND, mostMs: 15 * MINUTE };
 /** Leaving, asked for by either side: the last try is some 10 minutes after the first. */

@@ -29,8 +29,12 @@ describe('exchanges that have no machines yet', () => {
     server.open({ kind: 'action', actionId: 1 }, known);
     for (const token of [known, 'new']) {
       expect(inShort(await server.hear('HM_JOIN_REQ', token, {}))).toEqual(['refused FLOW_UNSUPPORTED']);
-      expect(inShort(await server.hear('OBS_JOIN_REQ', token, { observerId: 1n }))).toEqual(['refused FLOW_UNSUPPORTED']);
-      expect(inShort(await server.hear('SYNDICATED_DEV_COUNT', token, { count: 1 }))).toEqual(['refused FLOW_UNSUPPORTED']);
+      expect(inShort(await server.hear('OBS_JOIN_REQ', token, { observerId: 1n }))).toEqual([
+        'refused FLOW_UNSUPPORTED',
+      ]);
+      expect(inShort(await server.hear('SYNDICATED_DEV_COUNT', token, { count: 1 }))).toEqual([
+        'refused FLOW_UNSUPPORTED',
+      ]);
     }
     expect(server.exchange('new')).toBeUndefined();
     expect(server.exchange(known)).toMatchObject({ kind: 'action', phase: 'sent' });
@@ -77,7 +81,9 @@ describe('the server', () => {
     server.tell('a-1', { on: 'message', message });
     expect(server.exchange('a-1')).toMatchObject({ phase: 'done' });
     server.open({ kind: 'action', actionId: 1 }, 'a-2');
-    expect(() => answerMessage(message, server.exchange('a-2'), server.moment, server.facts)).toThrow(TypeError);
+    expect(() => answerMessage(message, server.exchange('a-2'), server.moment, server.facts)).toThrow(
+      TypeError,
+    );
   });
 });
 

@@ -71,7 +71,8 @@ export function answerMessage(
 ): ServerStep | Rejected {
   const { message } = fresh;
   const token = tokenKey(message.token);
-  if (known !== undefined && known.token !== token) throw new TypeError('the exchange is that of another token');
+  if (known !== undefined && known.token !== token)
+    throw new TypeError('the exchange is that of another token');
   switch (message.type) {
     case 'RESPONSE':
       return known === undefined

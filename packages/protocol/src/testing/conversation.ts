@@ -1,5 +1,11 @@
 /** A device and its server, a hostile network between them, and an attacker beside it: all from one seed. */
-import type { DeviceJoin, ServerCommand, ServerExchange, ServerInput, Standing } from '../exchange/contract.ts';
+import type {
+  DeviceJoin,
+  ServerCommand,
+  ServerExchange,
+  ServerInput,
+  Standing,
+} from '../exchange/contract.ts';
 import type { FaultCode } from '../faults.ts';
 import type { Identity } from '../identity.ts';
 import type { Signed } from '../outbound.ts';
@@ -51,7 +57,11 @@ export interface Conversation {
   run(untilMs: number): Promise<Report>;
 }
 
-const IDS: Ids = { device: 0x27ab_54d6_70b6_4be2n, server: 0xb9d0_77e2_2383_4cf6n, sibling: 0x2cb8_0b26_3ad4_a0fdn };
+const IDS: Ids = {
+  device: 0x27ab_54d6_70b6_4be2n,
+  server: 0xb9d0_77e2_2383_4cf6n,
+  sibling: 0x2cb8_0b26_3ad4_a0fdn,
+};
 const DEVICE_SECRET = 1;
 const SERVER_SECRET = 2;
 const START = Date.UTC(2026, 0, 1);
@@ -91,7 +101,9 @@ export function converse(setting: Setting): Conversation {
       keys: new Map([[IDS.server, keys.server.verify]]),
       clockOffset: unset ? -START : random.below(4_000) - 2_000,
       clockTrusted: !unset,
-      post: (signed, topic) => post('server', IDS.device, signed, topic),
+      post(signed, topic) {
+        post('server', IDS.device, signed, topic);
+      },
     },
     { ...SUCCESS, ...setting.fate },
     {
@@ -114,7 +126,9 @@ export function converse(setting: Setting): Conversation {
       ]),
       clockOffset: 0,
       clockTrusted: true,
-      post: (signed, topic) => post('device', IDS.server, signed, topic),
+      post(signed, topic) {
+        post('device', IDS.server, signed, topic);
+      },
     } satisfies Circumstances,
     { confirms: true, joinVerdict: 'accept', takesData: () => true, ...setting.policy },
     standing,
@@ -130,7 +144,8 @@ export function converse(setting: Setting): Conversation {
     captured.push({ arrival, to });
     link.carry(arrival, (it) => ends[to].arrive(it));
     // Both ends are subscribed to the device's topic (P 5.5).
-    if (topic.kind === 'device') link.carry(arrival, (it) => ends[to === 'device' ? 'server' : 'device'].arrive(it));
+    if (topic.kind === 'device')
+      link.carry(arrival, (it) => ends[to === 'device' ? 'server' : 'device'].arrive(it));
   }
 
   function attackSoon(): void {
@@ -148,7 +163,9 @@ export function converse(setting: Setting): Conversation {
     timeline.after(0, async () => {
       if (isDone() || timeline.elapsed() > hostility.quietAt + PATIENCE_MS) return;
       await attempt();
-      timeline.after(INSIST_MS, () => insist(isDone, attempt));
+      timeline.after(INSIST_MS, () => {
+        insist(isDone, attempt);
+      });
     });
   }
 
@@ -207,12 +224,13 @@ function checkUntouched(broken: string[], { end, world }: DeviceEnd, server: Ser
   const everything = JSON.stringify([end.state, server.end.state, tokens]);
   if (everything.includes(EVIL)) broken.push('a token of the attacker got in');
   const records = server.end.state.records.filter(({ effect }) => effect === 'record');
-  if (new Set(records.map(({ token }) => token)).size < records.length) broken.push('DATA was recorded twice');
+  if (new Set(records.map(({ token }) => token)).size < records.length)
+    broken.push('DATA was recorded twice');
 }
 
 function sum(...all: readonly ReadonlyMap<FaultCode, number>[]): ReadonlyMap<FaultCode, number> {
   const total = new Map<FaultCode, number>();
-  for (const counts of all) for (const [code, count] of counts) total.set(code, (total.get(code) ?? 0) + count);
+  for (const counts of all)
+    for (const [code, count] of counts) total.set(code, (total.get(code) ?? 0) + count);
   return total;
 }
-

@@ -113,7 +113,8 @@ export class End<State, Effect extends { readonly do: string }> {
         const key = keys.get(sender);
         if (key === undefined) return undefined;
         const joining = this.#mind.isJoining(state);
-        const forbids = (type: MessageType) => (sender === peer ? this.#mind.forbids(state, type) : 'AUTH_STATE');
+        const forbids = (type: MessageType) =>
+          sender === peer ? this.#mind.forbids(state, type) : 'AUTH_STATE';
         return { key, window, joining, forbids };
       },
     });
@@ -140,7 +141,10 @@ export class End<State, Effect extends { readonly do: string }> {
   }
 
   /** Window, numbers, state: one commit; then the effects, in their order. False: crashed before the commit. */
-  async #commit({ state, effects }: Step<State, Effect | SendEffect>, window: ReplayWindow): Promise<boolean> {
+  async #commit(
+    { state, effects }: Step<State, Effect | SendEffect>,
+    window: ReplayWindow,
+  ): Promise<boolean> {
     const { self, peer, key } = this.#around;
     const signed = new Map<Effect | SendEffect, Signed>();
     let sent = this.#memory.sent;
@@ -171,7 +175,12 @@ export class End<State, Effect extends { readonly do: string }> {
     const wakeAt = this.#mind.wakeAt(this.#memory.state);
     if (wakeAt === undefined) return;
     this.later(wakeAt - this.now(), async () => {
-      if (alarm === this.#alarm) await this.input((state, moment) => this.#mind.wake(state, moment));
+      if (alarm !== this.#alarm) return;
+      const before = this.#disk;
+      await this.input((state, moment) => this.#mind.wake(state, moment));
+      // It would be woken again at once, for ever.
+      if (!this.#isDown && this.#disk === before)
+        throw new Error(`the ${this.#mind.role} was woken for nothing`);
     });
   }
 

@@ -19,7 +19,9 @@ export async function freshFrom(sender: 'device' | 'server', draft: Draft, seque
   const received = receive(
     {
       bytes,
-      topic: join ? { kind: 'join', server: SERVER, device: SOLO_DEVICE } : { kind: 'device', device: SOLO_DEVICE },
+      topic: join
+        ? { kind: 'join', server: SERVER, device: SOLO_DEVICE }
+        : { kind: 'device', device: SOLO_DEVICE },
       retained: false,
     },
     {

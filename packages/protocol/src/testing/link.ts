@@ -49,7 +49,8 @@ export function lossyLink(timeline: Timeline, random: SeededRandom, hostility: H
   function deliver(arrival: Arrival, to: Receive, delayMs: number): void {
     timeline.after(delayMs, async () => {
       if (await to(arrival)) return;
-      if (!isHostile() || random.chance(REDELIVERED)) deliver(arrival, to, REDELIVERY_MS * (0.5 + random.unit()));
+      if (!isHostile() || random.chance(REDELIVERED))
+        deliver(arrival, to, REDELIVERY_MS * (0.5 + random.unit()));
       else counts.dropped++;
     });
   }

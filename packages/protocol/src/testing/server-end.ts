@@ -40,7 +40,9 @@ export function serverEnd(around: Circumstances, policy: Policy, standing: Stand
   const factsOf = (memory: ServerMemory): ServerFacts => ({
     ...policy,
     joined: memory.standing === 'joined',
-    dismissing: Object.values(memory.exchanges).some(({ kind, phase }) => kind === 'leave' && phase === 'sent'),
+    dismissing: Object.values(memory.exchanges).some(
+      ({ kind, phase }) => kind === 'leave' && phase === 'sent',
+    ),
   });
 
   const mind: Mind<ServerMemory, never> = {

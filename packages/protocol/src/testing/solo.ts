@@ -45,7 +45,12 @@ function solo(): Solo {
 
 export interface SoloDevice extends Solo {
   state: DeviceState;
-  hear<T extends MessageType>(type: T, token: TokenKey, body: BodyOf<T>, sequence?: bigint): Promise<DeviceStep>;
+  hear<T extends MessageType>(
+    type: T,
+    token: TokenKey,
+    body: BodyOf<T>,
+    sequence?: bigint,
+  ): Promise<DeviceStep>;
   tell(input: DeviceInput): DeviceStep;
 }
 
@@ -59,8 +64,9 @@ export function soloDevice(facts: Partial<DeviceFacts> = {}): SoloDevice {
     ...facts,
   };
   const base = solo();
+  const joined: DeviceState = { ...initialDevice(), join: { phase: 'joined', attempts: 0 } };
   return Object.assign(base, {
-    state: { ...initialDevice(), join: { phase: 'joined', attempts: 0 } } as DeviceState,
+    state: joined,
     async hear(type: MessageType, token: TokenKey, body: unknown, sequence?: bigint): Promise<DeviceStep> {
       const draft = { type, token: tokenOfKey(token), body } as Draft;
       return this.tell({ on: 'message', message: await freshFrom('server', draft, sequence) });
@@ -84,7 +90,13 @@ export interface SoloServer extends Solo {
 
 /** A server with one device, which is joined and confirms unless told. */
 export function soloServer(facts: Partial<ServerFacts> = {}): SoloServer {
-  const all: ServerFacts = { confirms: true, joined: true, joinVerdict: 'accept', takesData: () => true, ...facts };
+  const all: ServerFacts = {
+    confirms: true,
+    joined: true,
+    joinVerdict: 'accept',
+    takesData: () => true,
+    ...facts,
+  };
   const base = solo();
   const exchanges = new Map<TokenKey, ServerExchange>();
   function keep<S extends ServerStep | Rejected>(step: S): S {

@@ -85,7 +85,7 @@ test.each([
   ['a surrogate', [0xed, 0xa0, 0x80], 0],
   ['a point above U+10FFFF', [0xf4, 0x90, 0x80, 0x80], 0],
   ['a byte that nothing precedes', [0x61, 0x80], 1],
-  ['a character cut short', [0x61, 0xe2, 0x9c], 1],
+  ['a character cut short', [0x61, 0xe2, 0x9c], 3],
   ['a character interrupted', [0xe2, 0x61, 0x93], 1],
 ])('refuses %s', (_what, list, offset) => {
   const bytes = Uint8Array.from(list);

@@ -59,36 +59,53 @@ function isPlain(byte: number): boolean {
 const CHUNK = 1024;
 
 function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
+  const units = new Array<number>(Math.min(CHUNK, end - start));
+  let used = 0;
   let text = '';
-  let codes: number[] = [];
-  let at = start;
-  while (at < end) {
-    const first = bytes[at] as number;
-    const width =
-      first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-    if (width === 0 || at + width > end) throw new WireFault('WIRE_TEXT', at);
-    let point = width === 1 ? first : first & (0x7f >> width);
-    for (let i = 1; i < width; i++) {
-      const next = bytes[at + i] as number;
-      if ((next & 0xc0) !== 0x80) throw new WireFault('WIRE_TEXT', at + i);
-      point = (point << 6) | (next & 0x3f);
+  for (let at = start; at < end;) {
+    const point = readPoint(bytes, at, end);
+    if (point < 0x1_0000) {
+      units[used++] = point;
+    } else {
+      units[used++] = 0xd7c0 + (point >> 10);
+      units[used++] = 0xdc00 | (point & 0x3ff);
     }
-    if (isForbidden(point, width)) throw new WireFault('WIRE_TEXT', at);
-    if (point < 0x1_0000) codes.push(point);
-    else codes.push(0xd7c0 + (point >> 10), 0xdc00 | (point & 0x3ff));
-    at += width;
-    if (codes.length >= CHUNK) {
-      text += String.fromCharCode(...codes);
-      codes = [];
+    // Overlong forms are refused, so the point tells how many bytes it took.
+    at += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x1_0000 ? 3 : 4;
+    if (used > CHUNK - 2) {
+      text += fromUnits(units, used);
+      used = 0;
     }
   }
-  return text + String.fromCharCode(...codes);
+  return text + fromUnits(units, used);
+}
+
+function fromUnits(units: number[], used: number): string {
+  units.length = used;
+  return String.fromCharCode.apply(null, units);
 }
 
 /** Overlong forms and surrogates would give one text two encodings. */
-function isForbidden(point: number, width: number): boolean {
-  if (width === 3) return point < 0x800 || isSurrogate(point);
-  return width === 4 && (point < 0x1_0000 || point > 0x10_ffff);
+function readPoint(bytes: Uint8Array, at: number, end: number): number {
+  const first = bytes[at] as number;
+  if (first < 0x80) return first;
+  if (first < 0xc2 || first > 0xf4) throw new WireFault('WIRE_TEXT', at);
+  if (first < 0xe0) return ((first & 0x1f) << 6) | readRest(bytes, at + 1, end);
+  let point = ((first & 0x0f) << 12) | (readRest(bytes, at + 1, end) << 6) | readRest(bytes, at + 2, end);
+  if (first < 0xf0) {
+    if (point < 0x800 || isSurrogate(point)) throw new WireFault('WIRE_TEXT', at);
+    return point;
+  }
+  point = ((point & 0x7fff) << 6) | readRest(bytes, at + 3, end);
+  if (point < 0x1_0000 || point > 0x10_ffff) throw new WireFault('WIRE_TEXT', at);
+  return point;
+}
+
+/** Six bits of a byte that goes on with a character. */
+function readRest(bytes: Uint8Array, at: number, end: number): number {
+  const byte = at < end ? (bytes[at] as number) : 0;
+  if ((byte & 0xc0) !== 0x80) throw new WireFault('WIRE_TEXT', at);
+  return byte & 0x3f;
 }
 
 /** The bytes of a text. A lone surrogate has none: RangeError. */

@@ -11,6 +11,8 @@ export interface Connection {
   isUp(): boolean;
   /** What arrived since then is taken now. */
   begin(arrive: (arrival: MqttArrival) => Promise<void>, onChange: () => void): void;
+  /** Its end is ours: nobody needs to hear of it. */
+  end(): void;
 }
 
 /** With a kept session messages arrive at once; they wait for `begin`, and so do their PUBACKs (P 5.3). */
@@ -34,6 +36,9 @@ export function holdLink({ link, log }: FleetDeps): Connection {
     begin: (arrive, onChange) => {
       changed = onChange;
       release(arrive);
+    },
+    end: () => {
+      link.onDisconnect = () => undefined;
     },
   };
 }

@@ -12,7 +12,7 @@ import { createCommand, createWord } from './command.ts';
 import { followConnection, holdLink, type Connection } from './connection.ts';
 import { createSave, type Core, type Save } from './core.ts';
 import { realDelay, type FleetDeps } from './deps.ts';
-import { exchangeAgenda, revocationAgenda } from './due.ts';
+import { exchangeAgenda, hastenAnswers, revocationAgenda } from './due.ts';
 import { openEvents } from './events.ts';
 import { createLanes } from './lanes.ts';
 import { createQueries } from './queries.ts';
@@ -62,7 +62,10 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
     for (const { wakeAt } of exchanges.values()) if (wakeAt !== undefined) timeouts.nudge(wakeAt);
     if (record.row.revoke_at !== null) revocations.nudge(record.row.revoke_at);
   };
-  const take = createIntake(core, save);
+  const take = createIntake(core, save, async (device) => {
+    await hastenAnswers(core, device);
+    timeouts.nudge(core.clock.now());
+  });
   const follow = followConnection(connection, subscriptions, sender, core);
   let isStopped = false;
   const arrive: RunningFleet['arrive'] = (arrival) =>
@@ -82,6 +85,7 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
     },
     stop: async () => {
       isStopped = true;
+      connection.end();
       timeouts.stop();
       revocations.stop();
       await sender.stop();

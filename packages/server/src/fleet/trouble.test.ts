@@ -234,6 +234,26 @@ test('an exchange without an answer expires, and says that nothing is known', as
   );
 });
 
+test('a joined device that greets is asked again at once what it owes an answer to, and nobody else is', async () => {
+  await openJoined();
+  await act(device, other);
+  const first = await device.next(world.link, 'ACTION');
+  await other.next(world.link, 'ACTION');
+  // Both messages were lost with the broker; only one device comes back.
+  await device.say(world.link, 'JOIN_REQ', {});
+  const again = await device.next(world.link, 'ACTION');
+  expect(tokenKey(again.token)).toBe(tokenKey(first.token));
+  expect(again.sequence).toBeGreaterThan(first.sequence);
+  await device.say(world.link, 'RESPONSE', { status: STATUS.ACTION_SUCCESS }, tokenKey(again.token));
+  const { rows } = await world.fleet.exchanges({ kind: 'action' });
+  expect(rows.map(({ device: id, exchange }) => [id, exchange.phase, exchange.attempts]).sort()).toEqual(
+    [
+      [device.text, 'done', 2],
+      [other.text, 'sent', 1],
+    ].sort(),
+  );
+});
+
 test('a device that left for good loses its certificate, after it had its answer, though the key service fails first', async () => {
   const { clock, delay, turn } = turnedClock();
   await openJoined({ clock, delay });

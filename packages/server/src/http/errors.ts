@@ -3,6 +3,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { ArtifactError } from '../artifacts/artifacts.ts';
 import { FleetError } from '../contract.ts';
+import { isStoreFault } from '../store/commit.ts';
 
 /** Body of every answer that is not a success. */
 export const errorBody = z
@@ -51,7 +52,7 @@ export function installErrorForms(app: FastifyInstance): void {
 
 function send(request: FastifyRequest, reply: FastifyReply, error: FastifyError): void {
   const answer = answerTo(error);
-  if (answer.status >= 500 && answer.status !== 507) request.log.error({ err: error }, 'request failed');
+  if (answer.status === 500 || answer.status === 503) request.log.error({ err: error }, 'request failed');
   void reply.status(answer.status).send({ error: answer.error, message: answer.message });
 }
 
@@ -60,6 +61,10 @@ function answerTo(error: FastifyError): Answer {
     return { status: error.status, error: error.code, message: error.message };
   if (error instanceof FleetError)
     return { status: FLEET_STATUS[error.kind], error: error.kind, message: error.message };
+  if (isStoreFault(error)) {
+    const message = 'the server could not store this (is its disk full?); nothing was changed';
+    return { status: 503, error: 'store', message };
+  }
   if (error instanceof ArtifactError) {
     return { status: ARTIFACT_STATUS[error.code], error: error.code, message: error.message };
   }

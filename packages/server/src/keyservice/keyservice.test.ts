@@ -2,6 +2,7 @@ import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:cry
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import {
   checkProof,
   generateKeys,
@@ -16,6 +17,7 @@ import {
 } from '@srup/node';
 import { identityText, parseIdentity, type Clock, type Identity, type SuiteName } from '@srup/protocol';
 import Fastify, { type FastifyInstance } from 'fastify';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Pkcs10CertificateRequestGenerator } from '../authority/x509.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
@@ -43,7 +45,10 @@ let root: string;
 let vault: Vault;
 let device: Record<SuiteName, KeySet>;
 
+let umask: number;
+
 beforeAll(async () => {
+  umask = process.umask(0o022); // as most systems have it: what is private must be made so
   root = mkdtempSync(join(tmpdir(), 'srup-keyservice-'));
   vault = await openVault({
     folder: join(root, 'data'),
@@ -59,6 +64,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await vault.close();
   rmSync(root, { recursive: true });
+  process.umask(umask);
 });
 
 let now: number;
@@ -556,6 +562,11 @@ describe('a proof is refused', () => {
     expect(await service.find(validated.id)).toBeUndefined();
     expect(await service.isAllowed(validated.id)).toBe(false);
     expect((await certified.access()).status).toBe(200);
+    expect((await newDevice().register()).status).toBe(201);
+    const database = new DatabaseSync(join(folder, 'identities.sqlite'), { readOnly: true });
+    const left = database.prepare("select count(*) as kept from identities where public_pem <> ''").get();
+    database.close();
+    expect(left).toEqual({ kept: 2 }); // the certified one and the newest
   });
 
   test('400: a CSR for another identity, with the SRUP key, or of no use', async () => {
@@ -599,6 +610,44 @@ describe('a proof is refused', () => {
       refusalOf(await post('access', { identity: victim.identity, csr: inLines(csr), signature })),
     ).toEqual([401, 'bad-signature']);
   });
+});
+
+test('whatever is sent, the answer is a known refusal in JSON', async () => {
+  await start({ c2Token: new Secret('token') }, { registrationsPerMinute: 1e6, proofsPerMinute: 1e6 });
+  const one = newDevice();
+  await one.register();
+  await one.validate();
+  const field = fc.oneof(
+    fc.jsonValue(),
+    fc.base64String(),
+    fc.constant(one.identity),
+    fc.constant(one.registration.key),
+  );
+  const body = fc.oneof(
+    fc.jsonValue(),
+    fc.record(
+      { identity: field, key: field, type: field, sealKey: field, code: field, csr: field, signature: field },
+      { requiredKeys: [] },
+    ),
+    // right up to the last check
+    fc.base64String({ maxLength: 3_000 }).map((csr) => {
+      const signature = proveText(device.ed25519.signing.privatePem, Buffer.from(csr, 'base64').toString());
+      return { identity: one.identity, csr, signature };
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom('register', 'validate', 'access', 'c2/'),
+      body,
+      async (name, content) => {
+        const { status, json, text } = await post(name, content);
+        expect([400, 401, 403, 404, 409, 413], text).toContain(status);
+        expect(json['error']).toBeTypeOf('string');
+        expect(json['message']).toBeTypeOf('string');
+      },
+    ),
+    { numRuns: 300 },
+  );
 });
 
 describe('revocation', () => {
@@ -655,28 +704,48 @@ describe('revocation', () => {
   });
 
   test('during a request for a certificate wins', async () => {
-    await start();
-    const devices = Array.from({ length: 10 }, () => newDevice());
-    for (const one of devices) {
-      await one.register();
-      await one.validate();
-    }
-    const answers = await Promise.all(
-      devices.map(async (one) => {
-        const [answer] = await Promise.all([one.access(), service.revoke(one.id)]);
-        return answer;
-      }),
-    );
-    const list = hexOf(service.crl());
-    for (const { status, json } of answers) {
-      expect([200, 403]).toContain(status);
-      if (status !== 200) continue;
-      expect(list).toContain(new X509Certificate(unbase64(json['certificate'])).serialNumber);
-    }
-    for (const { id } of devices) {
-      expect(await service.isAllowed(id)).toBe(false);
-      expect((await service.find(id))?.state).toBe('revoked');
-    }
+    const { authority } = vault.keyService;
+    const one = newDevice();
+    await start({
+      authority: {
+        ...authority,
+        issueDevice: async (...request) => {
+          const issued = await authority.issueDevice(...request);
+          await service.revoke(one.id);
+          return issued;
+        },
+      },
+    });
+    await one.register();
+    await one.validate();
+    expect(refusalOf(await one.access())).toEqual([403, 'revoked']);
+    expect(await service.isAllowed(one.id)).toBe(false);
+    expect((await service.find(one.id))?.state).toBe('revoked');
+  });
+
+  test('while a list is being made: that one does not replace the later one', async () => {
+    const { authority } = vault.keyService;
+    const [one, other] = [newDevice(), newDevice()];
+    let lists = 0;
+    let second: Promise<void> | undefined;
+    await start({
+      authority: {
+        ...authority,
+        revocationList: async (entries) => {
+          lists += 1;
+          const pem = await authority.revocationList(entries);
+          if (lists !== 2) return pem; // the very first is made at the start
+          second = service.revoke(other.id);
+          for (let turn = 0; turn < 1000 && crls.length === 0; turn += 1) await new Promise(setImmediate);
+          return pem;
+        },
+      },
+    });
+    const serials = [(await one.enrol()).serialNumber, (await other.enrol()).serialNumber];
+    await service.revoke(one.id);
+    await second;
+    for (const serial of serials) expect(hexOf(service.crl())).toContain(serial);
+    expect(readFileSync(join(folder, 'crl.pem'), 'utf8')).toBe(service.crl());
   });
 
   test('of an unknown identity changes nothing', async () => {

@@ -1,7 +1,5 @@
 /** The key service (P 8): a device makes its identity and keys itself; the service vouches for the public part. */
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Kysely } from 'kysely';
 import { identityText } from '@srup/protocol';
 import { openStore } from '../store/store.ts';
 import { openCertificates } from './certificates.ts';
@@ -16,7 +14,7 @@ import { keyServiceMigrations, type KeyServiceTables } from './tables.ts';
 export async function openKeyService(options: KeyServiceOptions): Promise<KeyService> {
   const { folder, authority, clock, random, onCrl } = options;
   const server = identityText(options.serverId);
-  const store = await openPrivateStore(join(folder, 'identities.sqlite'));
+  const store = await openStore<KeyServiceTables>(join(folder, 'identities.sqlite'), keyServiceMigrations);
   const certificates = await openCertificates({ store, folder, authority, clock, onCrl });
   const inside: Inside = { options, store, certificates, server };
   return {
@@ -28,9 +26,4 @@ export async function openKeyService(options: KeyServiceOptions): Promise<KeySer
     crl: () => certificates.crl(),
     close: () => store.destroy(),
   };
-}
-
-async function openPrivateStore(file: string): Promise<Kysely<KeyServiceTables>> {
-  await (await open(file, 'a', 0o600)).close(); // SQLite gives its other files the same permissions
-  return openStore<KeyServiceTables>(file, keyServiceMigrations);
 }

@@ -85,6 +85,9 @@ export function createTestLink(): TestLink {
     unsubscribe: async (filters) => {
       for (const filter of filters) link.filters.delete(filter);
     },
+    drop: () => {
+      link.disconnect();
+    },
     close: async () => {
       isUp = false;
     },

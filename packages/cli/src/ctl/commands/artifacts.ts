@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ArtifactView } from '@srup/server';
 import { UserError } from '../../user-error.ts';
-import { collect, segment } from '../api.ts';
+import { segment } from '../api.ts';
 import { findArtifact } from '../find.ts';
 import { confirmTyped } from '../prompts.ts';
 import { defineCommand, withSession, type CommonOptions } from '../session.ts';
@@ -40,7 +40,7 @@ export function addArtifacts(ctl: Command): void {
     .option('--search <text>', 'part of name, version or digest')
     .action(({ search, ...options }: CommonOptions & { readonly search?: string }) =>
       withSession(options, async ({ api, output }) => {
-        const artifacts = await collect(api.rows<ArtifactView>('/artifacts', { search }));
+        const artifacts = await api.list<ArtifactView>('/artifacts', { search });
         output.result(artifacts, () => {
           if (artifacts.length === 0) {
             output.line(

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import type { ArtifactView, DeviceView, ExchangeView } from '@srup/server';
-import { collect, type Api } from '../api.ts';
+import type { ArtifactView, DeviceView } from '@srup/server';
+import type { Api } from '../api.ts';
+import { recentExchanges } from '../exchanges.ts';
 import { findDevice } from '../find.ts';
 import type { Output } from '../output.ts';
 import { defineCommand, withSession, type CommonOptions } from '../session.ts';
@@ -39,10 +40,14 @@ export function addDevices(ctl: Command): void {
     )
     .action(({ search, type, standing, ...options }: DevicesOptions) =>
       withSession(options, async ({ api, output }) => {
-        const devices = await collect(api.rows<DeviceView>('/devices', { search, type, standing }));
+        const devices = await api.list<DeviceView>('/devices', { search, type, standing });
         if (output.json || devices.length === 0) {
           output.result(devices, () => {
-            output.line((search ?? type ?? standing) ? 'No device is like that.' : NO_DEVICES);
+            if (search ?? type ?? standing) output.line('No device is like that.');
+            else {
+              output.line('No device is known yet.');
+              output.note(FIRST_DEVICE);
+            }
           });
         } else showDevices(output, devices, await namedArtifacts(api));
         return undefined;
@@ -75,8 +80,8 @@ export function addDevices(ctl: Command): void {
   );
 }
 
-const NO_DEVICES =
-  'No device is known yet. Make an enrolment code (srup ctl codes create), then start an agent with it (srup agent --help).';
+const FIRST_DEVICE =
+  'Make an enrolment code (srup ctl codes create), then start an agent with it (srup agent --help).';
 
 function showDevices(
   output: Output,
@@ -97,9 +102,9 @@ function showDevices(
 }
 
 async function showDevice(api: Api, output: Output, device: DeviceView): Promise<void> {
-  const [artifacts, { rows: recent }] = await Promise.all([
+  const [artifacts, recent] = await Promise.all([
     namedArtifacts(api),
-    api.get<{ rows: readonly ExchangeView[] }>('/exchanges', { device: device.id, limit: RECENT }),
+    recentExchanges(api, { device: device.id }, RECENT),
   ]);
   const software = (proven: DeviceView['running']) =>
     proven && `${softwareName(proven.digest, artifacts)}, proven ${exactTime(proven.provenAt)}`;

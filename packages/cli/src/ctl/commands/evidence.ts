@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { DataView, ExchangeView, MessageView, RefusalView } from '@srup/server';
 import { UserError } from '../../user-error.ts';
-import { collect } from '../api.ts';
+import { recentExchanges } from '../exchanges.ts';
 import { findDevice } from '../find.ts';
 import { defineCommand, withSession, type CommonOptions } from '../session.ts';
 import { exactTime, NOTHING, phaseCell, relativeTime } from '../words.ts';
@@ -28,16 +28,16 @@ export function addEvidence(ctl: Command): void {
     'exchanges --limit all --json',
   ])
     .option('--device <device>', 'with this device')
-    .option('--kind <kind>', 'update, action, data, identify, join or leave')
+    .option('--kind <kind>', 'update, action, data, identify, join or leave; all but data unless told')
     .option('--open', 'only those that are not over')
     .option(...LIMIT)
     .action(({ device, kind, open, limit, ...options }: ExchangesOptions) =>
       withSession(options, async ({ api, output }) => {
         const of = device === undefined ? undefined : (await findDevice(api, device)).id;
-        const rows = await collect(
-          api.rows<ExchangeView>('/exchanges', { device: of, kind, open }),
-          parseLimit(limit),
-        );
+        const rows =
+          kind === undefined
+            ? await recentExchanges(api, { device: of, open }, parseLimit(limit))
+            : await api.list<ExchangeView>('/exchanges', { device: of, kind, open }, parseLimit(limit));
         if (output.json || rows.length === 0) {
           output.result(rows, () => {
             output.line('There are none.');
@@ -78,8 +78,9 @@ export function addEvidence(ctl: Command): void {
       ) =>
         withSession(options, async ({ api, output }) => {
           const { id } = await findDevice(api, device);
-          const messages = await collect(
-            api.rows<MessageView>(`/devices/${id}/messages`, { token }),
+          const messages = await api.list<MessageView>(
+            `/devices/${id}/messages`,
+            { token },
             parseLimit(limit),
           );
           output.result(messages, () => {
@@ -108,7 +109,7 @@ export function addEvidence(ctl: Command): void {
     .action((device: string, { id: dataId, limit, ...options }: ListOptions & { readonly id?: string }) =>
       withSession(options, async ({ api, output }) => {
         const { id } = await findDevice(api, device);
-        const rows = await collect(api.rows<DataView>(`/devices/${id}/data`, { dataId }), parseLimit(limit));
+        const rows = await api.list<DataView>(`/devices/${id}/data`, { dataId }, parseLimit(limit));
         output.result(rows, () => {
           if (rows.length === 0) output.line('It has sent none.');
           else
@@ -141,7 +142,7 @@ export function addEvidence(ctl: Command): void {
           });
           return undefined;
         }
-        const rows = await collect(api.rows<RefusalView>('/refusals'), parseLimit(limit));
+        const rows = await api.list<RefusalView>('/refusals', {}, parseLimit(limit));
         output.result(rows, () => {
           if (rows.length === 0) output.line('No message was refused.');
           else {

@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander';
 import type { DeviceView, ExchangeView, JoinVerdict } from '@srup/server';
 import { UserError } from '../../user-error.ts';
-import { collect, segment } from '../api.ts';
+import { segment } from '../api.ts';
 import { findDevices } from '../find.ts';
 import { defineCommand, withSession, type CommonOptions } from '../session.ts';
 import { deviceTitle, NOTHING, relativeTime } from '../words.ts';
@@ -14,7 +14,7 @@ export function addJoins(ctl: Command): void {
   defineCommand(ctl, 'joins', 'list the devices that wait to be let in', ['joins', 'joins --json']).action(
     (options: CommonOptions) =>
       withSession(options, async ({ api, output }) => {
-        const joins = await collect(api.rows<ExchangeView>('/exchanges', { kind: 'join', open: true }));
+        const joins = await api.list<ExchangeView>('/exchanges', { kind: 'join', open: true });
         if (output.json || joins.length === 0) {
           output.result(joins, () => {
             output.line('No device waits to be let in.');
@@ -52,8 +52,9 @@ export function addJoins(ctl: Command): void {
       withSession(options, async ({ api, output }) => {
         const decided: ExchangeView[] = [];
         for (const device of await findDevices(api, names)) {
-          const [pending] = await collect(
-            api.rows<ExchangeView>('/exchanges', { device: device.id, kind: 'join', open: true }),
+          const [pending] = await api.list<ExchangeView>(
+            '/exchanges',
+            { device: device.id, kind: 'join', open: true },
             1,
           );
           if (pending === undefined) {

@@ -90,7 +90,7 @@ async function logIn(options: LoginOptions): Promise<undefined> {
       { text: `Logged in at ${url}`, style: 'green' },
       ` as "${me.name}" (${me.role}); kept in ${file}`,
     );
-    output.line('Next: srup ctl devices');
+    output.note('Next: srup ctl devices');
   });
   return undefined;
 }

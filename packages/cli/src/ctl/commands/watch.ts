@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { DeviceView, FleetEvent } from '@srup/server';
-import { collect } from '../api.ts';
 import { liveEvents } from '../events.ts';
 import { findDevice } from '../find.ts';
 import { printableJson } from '../printable.ts';
@@ -21,7 +20,7 @@ export function addWatch(ctl: Command): void {
         process.once('SIGINT', () => {
           interrupted.abort();
         });
-        const tell = createTeller(output.json ? [] : await collect(api.rows<DeviceView>('/devices')));
+        const tell = createTeller(output.json ? [] : await api.list<DeviceView>('/devices'));
         const events = liveEvents(api, {
           signal: interrupted.signal,
           onStart: () => {

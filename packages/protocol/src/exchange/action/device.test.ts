@@ -37,16 +37,21 @@ describe('ACTION at the device', () => {
     const old = device.newToken(10 * MINUTE + 1);
     const refused = ['send RESPONSE 2f', 'refused FLOW_TOKEN_AGE'];
     expect(inShort(await device.hear('ACTION', old, { actionId: 6 }))).toEqual(refused);
-    expect(inShort(await device.hear('ACTION', device.newToken(10 * MINUTE), { actionId: 6 }))).toEqual(['act']);
+    expect(inShort(await device.hear('ACTION', device.newToken(10 * MINUTE), { actionId: 6 }))).toEqual([
+      'act',
+    ]);
     device.moment = { ...device.moment, trusted: false };
     expect(inShort(await device.hear('ACTION', old, { actionId: 6 }))).toEqual(['send RESPONSE 2f']);
-    expect(inShort(await device.hear('ACTION', device.newToken(11 * MINUTE), { actionId: 6 }))).toEqual(['act']);
+    expect(inShort(await device.hear('ACTION', device.newToken(11 * MINUTE), { actionId: 6 }))).toEqual([
+      'act',
+    ]);
   });
 
   it('is answered 2F when too many exchanges are open, and never runs later', async () => {
     const device = soloDevice();
     const tokens = Array.from({ length: MAX_OPEN_EXCHANGES }, () => device.newToken());
-    for (const token of tokens) expect(inShort(await device.hear('ACTION', token, { actionId: 6 }))).toEqual(['act']);
+    for (const token of tokens)
+      expect(inShort(await device.hear('ACTION', token, { actionId: 6 }))).toEqual(['act']);
     const late = device.newToken();
     const refused = ['send RESPONSE 2f', 'refused FLOW_LIMIT'];
     expect(inShort(await device.hear('ACTION', late, { actionId: 6 }))).toEqual(refused);
@@ -61,15 +66,18 @@ describe('ACTION at the device', () => {
     [4, false, '2f', 'failed'],
     [3, true, '20', 'done'],
     [4, true, '20', 'done'],
-  ])('%i that ran at a restart (rebooted: %s) is answered %s and never run again', async (actionId, rebooted, status, result) => {
-    const device = soloDevice();
-    const token = device.newToken();
-    await device.hear('ACTION', token, { actionId });
-    const step = resumeDevice(device.state, device.moment, rebooted);
-    expect(inShort(step)).toEqual([`send RESPONSE ${status}`]);
-    expect(step.state.finished[token]).toMatchObject({ result });
-    device.state = step.state;
-    expect(inShort(await device.hear('ACTION', token, { actionId }))).toEqual([`send RESPONSE ${status}`]);
-    expect(inShort(resumeDevice(device.state, device.moment, rebooted))).toEqual([]);
-  });
+  ])(
+    '%i that ran at a restart (rebooted: %s) is answered %s and never run again',
+    async (actionId, rebooted, status, result) => {
+      const device = soloDevice();
+      const token = device.newToken();
+      await device.hear('ACTION', token, { actionId });
+      const step = resumeDevice(device.state, device.moment, rebooted);
+      expect(inShort(step)).toEqual([`send RESPONSE ${status}`]);
+      expect(step.state.finished[token]).toMatchObject({ result });
+      device.state = step.state;
+      expect(inShort(await device.hear('ACTION', token, { actionId }))).toEqual([`send RESPONSE ${status}`]);
+      expect(inShort(resumeDevice(device.state, device.moment, rebooted))).toEqual([]);
+    },
+  );
 });

@@ -8,7 +8,8 @@ function begin(server: SoloServer): TokenKey {
   return token;
 }
 
-const answer = (server: SoloServer, token: TokenKey, status: number) => server.hear('RESPONSE', token, { status });
+const answer = (server: SoloServer, token: TokenKey, status: number) =>
+  server.hear('RESPONSE', token, { status });
 
 describe('an action at the server', () => {
   it.each([
@@ -22,7 +23,9 @@ describe('an action at the server', () => {
     expect(server.exchange(token)).toMatchObject({ phase, status });
     expect(server.exchange(token)?.wakeAt).toBeUndefined();
     expect(inShort(await answer(server, token, status))).toEqual([]);
-    expect(inShort(await answer(server, token, status === 0x20 ? 0x2f : 0x20))).toEqual(['refused FLOW_FINISHED']);
+    expect(inShort(await answer(server, token, status === 0x20 ? 0x2f : 0x20))).toEqual([
+      'refused FLOW_FINISHED',
+    ]);
     expect(server.exchange(token)).toMatchObject({ phase, status });
   });
 

@@ -12,7 +12,12 @@ const PHASE_OF: ReadonlyMap<number, ServerAction['phase']> = new Map([
   [STATUS.ACTION_FAIL, 'failed'],
 ]);
 
-export function openAction(actionId: number, token: TokenKey, moment: Moment, facts: ServerFacts): ServerStep {
+export function openAction(
+  actionId: number,
+  token: TokenKey,
+  moment: Moment,
+  facts: ServerFacts,
+): ServerStep {
   const { confirms } = facts;
   const base = { token, openedAt: moment.now, attempts: 0 };
   return sendAction({ ...base, kind: 'action', phase: 'sent', actionId, confirms }, moment);

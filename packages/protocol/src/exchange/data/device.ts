@@ -25,7 +25,9 @@ export function takeData(
       return refuse(state, 'FLOW_CONFLICT');
     case 'over': {
       const { answer } = known.finished;
-      return answer === undefined ? unchanged(state) : { state, effects: [respond(token, answer as StatusCode)] };
+      return answer === undefined
+        ? unchanged(state)
+        : { state, effects: [respond(token, answer as StatusCode)] };
     }
     default:
       break;
@@ -39,7 +41,12 @@ export function takeData(
   };
 }
 
-export function delivered(state: DeviceState, token: TokenKey, outcome: DataOutcome, moment: Moment): DeviceStep {
+export function delivered(
+  state: DeviceState,
+  token: TokenKey,
+  outcome: DataOutcome,
+  moment: Moment,
+): DeviceStep {
   const finished = finishedOf(state, token);
   if (finished?.kind !== 'data' || finished.result !== 'handed') return unchanged(state);
   const { content } = finished;
@@ -61,7 +68,8 @@ function endUnknown(state: DeviceState, token: TokenKey, content: string, moment
  */
 export function report(state: DeviceState, input: Extract<DeviceInput, { on: 'report' }>): DeviceStep {
   const { token, dataId, data } = input;
-  if (isReservedDataId(dataId)) throw new RangeError(`data ids beginning "srup." belong to the protocol: "${dataId}"`);
+  if (isReservedDataId(dataId))
+    throw new RangeError(`data ids beginning "srup." belong to the protocol: "${dataId}"`);
   if (state.join.phase !== 'joined') return refuse(state, 'FLOW_STATE');
   return { state, effects: [say('DATA', token, { dataId, data })] };
 }

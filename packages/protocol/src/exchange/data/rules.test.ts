@@ -8,13 +8,17 @@ describe('DATA at the device', () => {
   it('is delivered once a token, and answered only when it is unknown', async () => {
     const device = soloDevice();
     const [taken, unknown] = [device.newToken(), device.newToken()];
-    expect((await device.hear('DATA', taken, BODY)).effects).toEqual([{ do: 'deliver', token: taken, ...BODY }]);
+    expect((await device.hear('DATA', taken, BODY)).effects).toEqual([
+      { do: 'deliver', token: taken, ...BODY },
+    ]);
     expect(inShort(await device.hear('DATA', taken, BODY))).toEqual([]);
     expect(device.state.finished[taken]).toMatchObject({ result: 'handed' });
     expect(inShort(device.tell({ on: 'delivered', token: taken, outcome: 'taken' }))).toEqual([]);
     expect(device.state.finished[taken]).toMatchObject({ result: 'taken' });
     await device.hear('DATA', unknown, BODY);
-    expect(inShort(device.tell({ on: 'delivered', token: unknown, outcome: 'unknown' }))).toEqual(['send RESPONSE 3f']);
+    expect(inShort(device.tell({ on: 'delivered', token: unknown, outcome: 'unknown' }))).toEqual([
+      'send RESPONSE 3f',
+    ]);
     expect(inShort(await device.hear('DATA', unknown, BODY))).toEqual(['send RESPONSE 3f']);
     expect(inShort(device.tell({ on: 'delivered', token: unknown, outcome: 'taken' }))).toEqual([]);
     expect(inShort(device.tell({ on: 'delivered', token: 'never seen', outcome: 'unknown' }))).toEqual([]);
@@ -25,7 +29,9 @@ describe('DATA at the device', () => {
     const [token, action] = [device.newToken(), device.newToken()];
     await device.hear('DATA', token, BODY);
     expect(inShort(await device.hear('DATA', token, OTHER))).toEqual(['refused FLOW_CONFLICT']);
-    expect(inShort(await device.hear('DATA', token, { ...BODY, dataId: 'mod' }))).toEqual(['refused FLOW_CONFLICT']);
+    expect(inShort(await device.hear('DATA', token, { ...BODY, dataId: 'mod' }))).toEqual([
+      'refused FLOW_CONFLICT',
+    ]);
     await device.hear('ACTION', action, { actionId: 1 });
     expect(inShort(await device.hear('DATA', action, BODY))).toEqual(['refused FLOW_CONFLICT']);
   });
@@ -61,7 +67,12 @@ describe('DATA at the server', () => {
     expect(inShort(await server.hear('DATA', token, BODY))).toEqual([]);
     expect(inShort(await server.hear('DATA', token, OTHER))).toEqual(['refused FLOW_CONFLICT']);
     expect(inShort(await server.hear('RESPONSE', token, { status: 0x3f }))).toEqual(['refused FLOW_STATUS']);
-    expect(server.exchange(token)).toMatchObject({ kind: 'data', phase: 'received', by: 'device', attempts: 0 });
+    expect(server.exchange(token)).toMatchObject({
+      kind: 'data',
+      phase: 'received',
+      by: 'device',
+      attempts: 0,
+    });
   });
 
   it('of an unknown id is answered 3F, again and again, and not recorded', async () => {

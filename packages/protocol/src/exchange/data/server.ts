@@ -11,7 +11,8 @@ import { isReservedDataId } from './ids.ts';
 /** Sent once: a device answers DATA only when it can't use it. RangeError for an id beginning `srup.`. */
 export function sendData(body: BodyOf<'DATA'>, token: TokenKey, moment: Moment): ServerStep {
   const { dataId, data } = body;
-  if (isReservedDataId(dataId)) throw new RangeError(`data ids beginning "srup." belong to the protocol: "${dataId}"`);
+  if (isReservedDataId(dataId))
+    throw new RangeError(`data ids beginning "srup." belong to the protocol: "${dataId}"`);
   const state: ServerData = { ...remember('server', body, token, moment), phase: 'sent', attempts: 1 };
   return { state, effects: [say('DATA', token, { dataId, data })] };
 }
@@ -26,7 +27,12 @@ function remember(
 }
 
 /** DATA of a device under a token that was never seen. */
-export function takeData(body: BodyOf<'DATA'>, token: TokenKey, moment: Moment, facts: ServerFacts): ServerStep {
+export function takeData(
+  body: BodyOf<'DATA'>,
+  token: TokenKey,
+  moment: Moment,
+  facts: ServerFacts,
+): ServerStep {
   const { dataId, data } = body;
   const taken = remember('device', body, token, moment);
   const reserved = isReservedDataId(dataId);

@@ -6,11 +6,19 @@ import { finish, recall } from '../memory.ts';
 import { refuse, say } from '../say.ts';
 import { IDENTIFICATION_DATA_ID } from './identification.ts';
 
-export function identify(state: DeviceState, token: TokenKey, moment: Moment, facts: DeviceFacts): DeviceStep {
+export function identify(
+  state: DeviceState,
+  token: TokenKey,
+  moment: Moment,
+  facts: DeviceFacts,
+): DeviceStep {
   const known = recall(state, token, 'identify');
   if (known.seen === 'otherwise') return refuse(state, 'FLOW_CONFLICT');
   const data = encodeText(facts.identification);
   const effects = [say('DATA', token, { dataId: IDENTIFICATION_DATA_ID, data })];
   if (known.seen === 'over') return { state, effects };
-  return { state: finish(state, token, { kind: 'identify', result: 'answered', content: '' }, moment), effects };
+  return {
+    state: finish(state, token, { kind: 'identify', result: 'answered', content: '' }, moment),
+    effects,
+  };
 }

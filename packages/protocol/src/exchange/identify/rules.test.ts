@@ -13,7 +13,10 @@ describe('identification at the device', () => {
     for (let n = 0; n < 2; n++) {
       const step = await device.hear('ID_REQUEST', token, {});
       expect(step.effects).toMatchObject([
-        { do: 'send', draft: { type: 'DATA', token: encodeText(token), body: naming('srup-agent/1.2.3 pump') } },
+        {
+          do: 'send',
+          draft: { type: 'DATA', token: encodeText(token), body: naming('srup-agent/1.2.3 pump') },
+        },
       ]);
     }
     expect(inShort(await device.hear('ACTION', token, { actionId: 1 }))).toEqual(['refused FLOW_CONFLICT']);
@@ -35,9 +38,13 @@ describe('identification at the server', () => {
     const step = await server.hear('DATA', token, naming('srup-agent/1'));
     expect(step).toMatchObject({ effects: [{ do: 'identify', identification: 'srup-agent/1' }] });
     expect(inShort(await server.hear('DATA', token, naming('srup-agent/1')))).toEqual([]);
-    expect(inShort(await server.hear('DATA', token, naming('srup-agent/2')))).toEqual(['refused FLOW_FINISHED']);
+    expect(inShort(await server.hear('DATA', token, naming('srup-agent/2')))).toEqual([
+      'refused FLOW_FINISHED',
+    ]);
     expect(inShort(await server.hear('RESPONSE', token, { status: 0x00 }))).toEqual(['refused FLOW_STATUS']);
-    expect(inShort(await server.hear('DATA', token, { ...naming('x'), dataId: 'other' }))).toEqual(['refused FLOW_CONFLICT']);
+    expect(inShort(await server.hear('DATA', token, { ...naming('x'), dataId: 'other' }))).toEqual([
+      'refused FLOW_CONFLICT',
+    ]);
     expect(server.exchange(token)).toMatchObject({ phase: 'answered', identification: 'srup-agent/1' });
   });
 
@@ -46,11 +53,17 @@ describe('identification at the server', () => {
     const [asked, theirs] = [server.newToken(), server.newToken()];
     server.open({ kind: 'identify' }, asked);
     expect(inShort(await server.hear('DATA', theirs, naming('pySRUP')))).toEqual(['identify']);
-    expect(server.exchange(theirs)).toMatchObject({ kind: 'identify', phase: 'answered', identification: 'pySRUP' });
+    expect(server.exchange(theirs)).toMatchObject({
+      kind: 'identify',
+      phase: 'answered',
+      identification: 'pySRUP',
+    });
     const settled = server.tell(asked, { on: 'identified', identification: 'pySRUP' });
     expect(settled.state).toMatchObject({ phase: 'answered', identification: 'pySRUP' });
     expect(settled.state.wakeAt).toBeUndefined();
-    expect(inShort(server.tell(asked, { on: 'identified', identification: 'pySRUP' }))).toEqual(['refused FLOW_STATE']);
+    expect(inShort(server.tell(asked, { on: 'identified', identification: 'pySRUP' }))).toEqual([
+      'refused FLOW_STATE',
+    ]);
   });
 
   it('is asked for again, expires, and is still heard when it comes late', async () => {
@@ -87,6 +100,7 @@ describe('identification at the server', () => {
 
   it('tells who confirms commands (P 10.7)', () => {
     expect(confirmsCommands('srup-agent/0.1.0 linux')).toBe(true);
-    for (const other of ['pySRUP', '', 'my srup-agent/0.1.0', 'SRUP-AGENT/1']) expect(confirmsCommands(other)).toBe(false);
+    for (const other of ['pySRUP', '', 'my srup-agent/0.1.0', 'SRUP-AGENT/1'])
+      expect(confirmsCommands(other)).toBe(false);
   });
 });

@@ -31,7 +31,14 @@ export function takeIdentification(
   if (identification === undefined) return undefined;
   const effects = [{ do: 'identify', identification }] as const;
   if (known === undefined) {
-    const state = { kind: 'identify', phase: 'answered', token, openedAt: now, attempts: 0, identification } as const;
+    const state = {
+      kind: 'identify',
+      phase: 'answered',
+      token,
+      openedAt: now,
+      attempts: 0,
+      identification,
+    } as const;
     return { state, effects };
   }
   if (known.identification === identification) return unchanged(known);
@@ -47,7 +54,9 @@ export function takeIdentification(
 
 /** The device has named itself under another token (P 10.7, interop). */
 export function identified(exchange: ServerIdentify, identification: string): ServerStep {
-  return exchange.phase === 'sent' ? unchanged(settleAs(exchange, identification)) : refuse(exchange, 'FLOW_STATE');
+  return exchange.phase === 'sent'
+    ? unchanged(settleAs(exchange, identification))
+    : refuse(exchange, 'FLOW_STATE');
 }
 
 function settleAs(exchange: ServerIdentify, identification: string): ServerIdentify {

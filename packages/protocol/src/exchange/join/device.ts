@@ -19,8 +19,19 @@ const PHASE_OF: ReadonlyMap<number, DeviceJoin['phase']> = new Map([
  */
 export function join(state: DeviceState, token: TokenKey, moment: Moment): DeviceStep {
   const { phase, identity } = state.join;
-  if (phase === 'joined' || phase === 'asking' || identity === 'drop' || isLeaving(state)) return unchanged(state);
+  if (phase === 'joined' || phase === 'asking' || identity === 'drop' || isLeaving(state))
+    return unchanged(state);
   return ask(state, token, 1, moment);
+}
+
+/**
+ * The broker has lost our session, and with it what waited there for us. A JOIN_REQ while joined changes nothing
+ * (P 9.5), but the server sees that we are here and asks again what is still open.
+ */
+export function greet(state: DeviceState, token: TokenKey, moment: Moment): DeviceStep {
+  if (state.join.phase !== 'joined' || isLeaving(state)) return unchanged(state);
+  const answered = finish(state, token, { kind: 'join', result: 'joined', content: '' }, moment);
+  return { state: answered, effects: [say('JOIN_REQ', token, {})] };
 }
 
 function ask(state: DeviceState, token: TokenKey, attempts: number, moment: Moment): DeviceStep {

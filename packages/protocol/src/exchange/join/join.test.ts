@@ -5,7 +5,13 @@ import type { JoinVerdict, ServerJoin } from '../contract.ts';
 const SEEDS = Number(process.env['SRUP_SEEDS'] ?? 200);
 const HOUR = 3_600_000;
 const VERDICTS: readonly JoinVerdict[] = ['accept', 'refuse', 'fail', 'ask'];
-const JOINED = { accepted: 'joined', refused: 'refused', failed: 'failed', expired: 'failed', pending: 'asking' } as const;
+const JOINED = {
+  accepted: 'joined',
+  refused: 'refused',
+  failed: 'failed',
+  expired: 'failed',
+  pending: 'asking',
+} as const;
 
 function askToJoin(talk: Conversation): string {
   const token = talk.newToken();
@@ -39,7 +45,8 @@ describe('a simple join over a hostile network', () => {
       return report;
     });
     requireHostile(totals);
-    for (const phase of ['accepted', 'refused', 'failed']) expect(results.get(phase), phase).toBeGreaterThan(0);
+    for (const phase of ['accepted', 'refused', 'failed'])
+      expect(results.get(phase), phase).toBeGreaterThan(0);
   });
 
   it('is asked for without end while the network is away, and ends when it is back', async () => {

@@ -12,7 +12,8 @@ function newDevice(): SoloDevice {
   return device;
 }
 
-const answer = (device: SoloDevice, token: string, status: number) => device.hear('RESPONSE', token, { status });
+const answer = (device: SoloDevice, token: string, status: number) =>
+  device.hear('RESPONSE', token, { status });
 
 describe('a join at the device', () => {
   it.each([
@@ -27,7 +28,9 @@ describe('a join at the device', () => {
     expect(device.state.join).toEqual({ phase, attempts: 0 });
     expect(nextWake(device.state)).toBeUndefined();
     expect(inShort(await answer(device, token, status))).toEqual([]);
-    expect(inShort(await answer(device, token, status === 0x50 ? 0x5f : 0x50))).toEqual(['refused FLOW_FINISHED']);
+    expect(inShort(await answer(device, token, status === 0x50 ? 0x5f : 0x50))).toEqual([
+      'refused FLOW_FINISHED',
+    ]);
     expect(device.state.join.phase).toBe(phase);
   });
 
@@ -105,7 +108,9 @@ describe('JOIN_CMD (P 9.7)', () => {
   it('with the id of another device is refused', async () => {
     const device = newDevice();
     for (const deviceId of [SOLO_DEVICE + 1n, SOLO_DEVICE & 0xffff_ffffn, 0n]) {
-      expect(inShort(await device.hear('JOIN_CMD', device.newToken(), { deviceId }))).toEqual(['refused FLOW_TARGET']);
+      expect(inShort(await device.hear('JOIN_CMD', device.newToken(), { deviceId }))).toEqual([
+        'refused FLOW_TARGET',
+      ]);
     }
     expect(device.state).toEqual(initialDevice());
   });
@@ -117,15 +122,21 @@ describe('JOIN_CMD (P 9.7)', () => {
     expect(device.state.join.token).toBe('j-1');
     const joined = soloDevice();
     await joined.hear('ACTION', 'a-1', { actionId: 1 });
-    expect(inShort(await joined.hear('JOIN_CMD', 'a-1', { deviceId: SOLO_DEVICE }))).toEqual(['refused FLOW_CONFLICT']);
+    expect(inShort(await joined.hear('JOIN_CMD', 'a-1', { deviceId: SOLO_DEVICE }))).toEqual([
+      'refused FLOW_CONFLICT',
+    ]);
   });
 
   it('brings a device back that was terminated, but not one that gave up its identity', async () => {
     const device = soloDevice();
     await device.hear('TERMINATE_CMD', 't-1', {});
-    expect(inShort(await device.hear('JOIN_CMD', 'j-1', { deviceId: SOLO_DEVICE }))).toEqual(['send JOIN_REQ']);
+    expect(inShort(await device.hear('JOIN_CMD', 'j-1', { deviceId: SOLO_DEVICE }))).toEqual([
+      'send JOIN_REQ',
+    ]);
     await device.hear('DEREGISTER_CMD', 't-2', {});
-    expect(inShort(await device.hear('JOIN_CMD', 'j-2', { deviceId: SOLO_DEVICE }))).toEqual(['refused FLOW_STATE']);
+    expect(inShort(await device.hear('JOIN_CMD', 'j-2', { deviceId: SOLO_DEVICE }))).toEqual([
+      'refused FLOW_STATE',
+    ]);
     expect(inShort(device.tell({ on: 'join', token: 'j-3' }))).toEqual([]);
   });
 });
@@ -171,7 +182,10 @@ describe('a join at the server', () => {
     expect(inShort(await server.hear('JOIN_REQ', token, {}))).toEqual([]);
     server.pass(DAY);
     expect(inShort(server.tell(token, { on: 'time' }))).toEqual([]);
-    expect(inShort(server.tell(token, { on: 'decide', verdict: 'refuse' }))).toEqual(['send RESPONSE 5e', 'stand']);
+    expect(inShort(server.tell(token, { on: 'decide', verdict: 'refuse' }))).toEqual([
+      'send RESPONSE 5e',
+      'stand',
+    ]);
     expect(inShort(server.tell(token, { on: 'decide', verdict: 'accept' }))).toEqual(['refused FLOW_STATE']);
     expect(server.exchange(token)?.wakeAt).toBeUndefined();
   });
@@ -205,6 +219,28 @@ describe('a join at the server', () => {
     expect(inShort(await server.hear('RESPONSE', join, { status: 0x50 }))).toEqual(['refused FLOW_STATUS']);
     server.open({ kind: 'action', actionId: 1 }, action);
     expect(inShort(await server.hear('JOIN_REQ', action, {}))).toEqual(['refused FLOW_CONFLICT']);
+  });
+});
+
+describe('greeting after the broker lost a session', () => {
+  it('is a JOIN_REQ that changes nothing at either end, and its answer is expected (P 9.5)', async () => {
+    const device = soloDevice();
+    const before = device.state.join;
+    const token = device.newToken();
+    expect(inShort(device.tell({ on: 'greet', token }))).toEqual(['send JOIN_REQ']);
+    expect(device.state.join).toEqual(before);
+    expect(inShort(await device.hear('RESPONSE', token, { status: 0x50 }))).toEqual([]);
+    expect(inShort(await device.hear('RESPONSE', token, { status: 0x5f }))).toEqual(['refused FLOW_FINISHED']);
+    const server = soloServer({ joined: true });
+    expect(inShort(await server.hear('JOIN_REQ', server.newToken(), {}))).toEqual(['send RESPONSE 50']);
+  });
+
+  it('is left out by a device that is not joined', () => {
+    const device = soloDevice();
+    for (const phase of ['idle', 'asking', 'refused', 'failed', 'left'] as const) {
+      device.state = { ...initialDevice(), join: { phase, attempts: 0 } };
+      expect(inShort(device.tell({ on: 'greet', token: device.newToken() }))).toEqual([]);
+    }
   });
 });
 

@@ -1,7 +1,15 @@
 /** The device's side of leaving, by its own will or the server's (P 10.8). */
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { DeviceEffect, DeviceJoin, DeviceLeave, DeviceState, DeviceStep, Finished, Moment } from '../contract.ts';
+import type {
+  DeviceEffect,
+  DeviceJoin,
+  DeviceLeave,
+  DeviceState,
+  DeviceStep,
+  Finished,
+  Moment,
+} from '../contract.ts';
 import { finish, isLeaving, open, recall } from '../memory.ts';
 import { judge, LEAVE_RETRY, nextTry } from '../retry.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';
@@ -14,13 +22,21 @@ const SUCCESS: Readonly<Record<What, StatusCode>> = {
   resign: STATUS.RESIGN_SUCCESS,
   deregister: STATUS.DEREGISTER_SUCCESS,
 };
-const FAIL: Readonly<Record<What, StatusCode>> = { resign: STATUS.RESIGN_FAIL, deregister: STATUS.DEREGISTER_FAIL };
+const FAIL: Readonly<Record<What, StatusCode>> = {
+  resign: STATUS.RESIGN_FAIL,
+  deregister: STATUS.DEREGISTER_FAIL,
+};
 const IDENTITY_AFTER: Readonly<Record<What, Identity>> = { resign: 'keep', deregister: 'drop' };
 
 /** The device asks to leave, after the answer to a join that it waits for. Nothing happens while it asks already. */
 export function leave(state: DeviceState, token: TokenKey, what: What, moment: Moment): DeviceStep {
   if (isLeaving(state) || state.join.identity === 'drop') return unchanged(state);
-  return ask(state, token, { kind: 'leave', phase: 'asked', what, openedAt: moment.now, attempts: 0, wakeAt: 0 }, moment);
+  return ask(
+    state,
+    token,
+    { kind: 'leave', phase: 'asked', what, openedAt: moment.now, attempts: 0, wakeAt: 0 },
+    moment,
+  );
 }
 
 function ask(state: DeviceState, token: TokenKey, leaving: DeviceLeave, moment: Moment): DeviceStep {
@@ -58,14 +74,23 @@ export function leaveAnswered(
 }
 
 /** The answer came again, as the request had been sent again. */
-export function leaveAnsweredAgain(state: DeviceState, { content, result }: Finished, status: number): DeviceStep {
+export function leaveAnsweredAgain(
+  state: DeviceState,
+  { content, result }: Finished,
+  status: number,
+): DeviceStep {
   const what = content as What;
   const same = status === (result === 'failed' ? FAIL[what] : SUCCESS[what]);
   return same ? unchanged(state) : refuse(state, 'FLOW_FINISHED');
 }
 
 /** Leaving needs nobody's leave: reference servers never answer, and a server may be gone. */
-export function wakeLeave(state: DeviceState, token: TokenKey, leaving: DeviceLeave, moment: Moment): DeviceStep {
+export function wakeLeave(
+  state: DeviceState,
+  token: TokenKey,
+  leaving: DeviceLeave,
+  moment: Moment,
+): DeviceStep {
   switch (judge(leaving, LEAVE_RETRY, leaving.openedAt, moment)) {
     case 'wait':
       return unchanged(state);
@@ -96,7 +121,12 @@ export function dismissed(
   const known = recall(state, token, 'leave', command);
   if (known.seen === 'over') return { state, effects: [respond(token, answer)] };
   if (known.seen !== 'never') return refuse(state, 'FLOW_CONFLICT');
-  const remembered = finish(state, token, { kind: 'leave', result: 'left', answer, content: command }, moment);
+  const remembered = finish(
+    state,
+    token,
+    { kind: 'leave', result: 'left', answer, content: command },
+    moment,
+  );
   if (state.join.phase === 'asking' && identity === 'keep') {
     const join: DeviceJoin = { ...state.join, dismissedAt: String(sequence) };
     return { state: { ...remembered, join }, effects: [respond(token, answer)] };

@@ -4,7 +4,8 @@ import { nextWake, resumeDevice } from '../device.ts';
 
 const SECOND = 1000;
 
-const answer = (device: SoloDevice, token: string, status: number) => device.hear('RESPONSE', token, { status });
+const answer = (device: SoloDevice, token: string, status: number) =>
+  device.hear('RESPONSE', token, { status });
 
 describe('a device that leaves (P 10.8)', () => {
   it.each([
@@ -89,7 +90,9 @@ describe('a device that leaves (P 10.8)', () => {
   it('does not ask to join meanwhile', async () => {
     const device = soloDevice();
     device.tell({ on: 'leave', token: 'l-1', what: 'resign' });
-    expect(inShort(await device.hear('JOIN_CMD', 'j-1', { deviceId: SOLO_DEVICE }))).toEqual(['refused FLOW_STATE']);
+    expect(inShort(await device.hear('JOIN_CMD', 'j-1', { deviceId: SOLO_DEVICE }))).toEqual([
+      'refused FLOW_STATE',
+    ]);
     await device.hear('TERMINATE_CMD', 'c-1', {});
     expect(inShort(device.tell({ on: 'join', token: 'j-2' }))).toEqual([]);
     await answer(device, 'l-1', 0x70);
@@ -130,10 +133,14 @@ describe('a device that is dismissed (P 10.8)', () => {
     device.state = { ...device.state, join: { phase: 'idle', attempts: 0 } };
     device.tell({ on: 'join', token: 'j-1' });
     expect(inShort(await device.hear('TERMINATE_CMD', 'c-1', {}, 7n))).toEqual(['send RESPONSE 70']);
-    expect(inShort(await device.hear('RESPONSE', 'j-1', { status: 0x50 }, 6n))).toEqual(['refused FLOW_STATE']);
+    expect(inShort(await device.hear('RESPONSE', 'j-1', { status: 0x50 }, 6n))).toEqual([
+      'refused FLOW_STATE',
+    ]);
     device.pass(15 * SECOND);
     expect(inShort(device.tell({ on: 'time' }))).toEqual(['send JOIN_REQ']);
-    expect(inShort(await device.hear('RESPONSE', 'j-1', { status: 0x50 }, 6n))).toEqual(['refused FLOW_STATE']);
+    expect(inShort(await device.hear('RESPONSE', 'j-1', { status: 0x50 }, 6n))).toEqual([
+      'refused FLOW_STATE',
+    ]);
     expect(inShort(await device.hear('RESPONSE', 'j-1', { status: 0x50 }, 8n))).toEqual([]);
     expect(device.state.join).toEqual({ phase: 'joined', attempts: 0 });
   });
@@ -194,7 +201,9 @@ describe('leaving at the server (P 10.8)', () => {
       const opened = server.open({ kind }, token);
       expect(inShort(opened)[0]).toBe(`send ${type}`);
       expect(standings(opened)).toEqual(atOnce);
-      expect(inShort(await server.hear('RESPONSE', token, { status: 0x20 }))).toEqual(['refused FLOW_STATUS']);
+      expect(inShort(await server.hear('RESPONSE', token, { status: 0x20 }))).toEqual([
+        'refused FLOW_STATUS',
+      ]);
       const answered = await server.hear('RESPONSE', token, { status });
       expect(standings('effects' in answered ? answered : {})).toEqual(atEnd);
       expect(server.exchange(token)).toMatchObject({ phase, status });

@@ -34,7 +34,10 @@ export function openDismissal(
 ): ServerStep {
   const { confirms } = facts;
   const base = { token, openedAt: moment.now, attempts: 0 };
-  const { state, effects } = sendDismissal({ ...base, kind: 'leave', phase: 'sent', what, by: 'server', confirms }, moment);
+  const { state, effects } = sendDismissal(
+    { ...base, kind: 'leave', phase: 'sent', what, by: 'server', confirms },
+    moment,
+  );
   return { state, effects: [...effects, stand('terminated')] };
 }
 
@@ -75,7 +78,12 @@ export function wakeLeave(leave: ServerLeave, moment: Moment): ServerStep {
 }
 
 /** RESIGN_REQUEST and DEREGISTER_REQ: a device may always leave. The answer leaves before its session ends. */
-export function letGo(what: 'resign' | 'deregister', token: TokenKey, moment: Moment, facts: ServerFacts): ServerStep {
+export function letGo(
+  what: 'resign' | 'deregister',
+  token: TokenKey,
+  moment: Moment,
+  facts: ServerFacts,
+): ServerStep {
   const status = SUCCESS[what];
   const state: ServerLeave = {
     kind: 'leave',

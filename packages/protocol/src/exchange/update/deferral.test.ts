@@ -4,7 +4,9 @@ import { decodeDeferral, encodeDeferral, MAX_REASON_LENGTH } from './deferral.ts
 
 describe('DATA srup.defer', () => {
   it('comes back as it was', () => {
-    expect(decodeDeferral('t', encodeDeferral('t', { reason: 'in use \u{1f6ab}' }))).toEqual({ reason: 'in use \u{1f6ab}' });
+    expect(decodeDeferral('t', encodeDeferral('t', { reason: 'in use \u{1f6ab}' }))).toEqual({
+      reason: 'in use \u{1f6ab}',
+    });
     const later = { reason: '', until: 1_767_225_600_000 };
     expect(decodeDeferral('t', encodeDeferral('t', later))).toEqual(later);
   });

@@ -25,7 +25,9 @@ export function decodeDeferral(token: TokenKey, data: Uint8Array): Deferral | un
   const { token: named, reason, until } = value as Record<string, unknown>;
   if (named !== token || typeof reason !== 'string') return undefined;
   if (until === undefined) return { reason: clip(reason, MAX_REASON_LENGTH) };
-  return Number.isSafeInteger(until) ? { reason: clip(reason, MAX_REASON_LENGTH), until: until as number } : undefined;
+  return Number.isSafeInteger(until)
+    ? { reason: clip(reason, MAX_REASON_LENGTH), until: until as number }
+    : undefined;
 }
 
 function parse(data: Uint8Array): unknown {

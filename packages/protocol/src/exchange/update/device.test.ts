@@ -165,7 +165,9 @@ describe('ACTIVATE at the device', () => {
     const device = soloDevice();
     const token = device.newToken();
     await startActivation(device, token);
-    expect(inShort(device.tell({ on: 'installed', token, outcome: 'reverted' }))).toEqual(['send RESPONSE 1f']);
+    expect(inShort(device.tell({ on: 'installed', token, outcome: 'reverted' }))).toEqual([
+      'send RESPONSE 1f',
+    ]);
     expect(inShort(await device.hear('ACTIVATE', token, {}))).toEqual(['send RESPONSE 1f']);
     expect(device.state.finished[token]).toMatchObject({ result: 'reverted' });
   });
@@ -213,7 +215,9 @@ describe('a deferred activation (P 10.11)', () => {
     const until = device.moment.now + 5000;
     const step = device.tell({ on: 'installed', token, outcome: 'deferred', reason: 'in use', until });
     expect(inShort(step)).toEqual(['send RESPONSE 1d', 'send DATA']);
-    const data = step.effects.flatMap((it) => (it.do === 'send' && it.draft.type === 'DATA' ? [it.draft.body] : []))[0]!;
+    const data = step.effects.flatMap((it) =>
+      it.do === 'send' && it.draft.type === 'DATA' ? [it.draft.body] : [],
+    )[0]!;
     expect(data.dataId).toBe('srup.defer');
     expect(decodeDeferral(token, data.data)).toEqual({ reason: 'in use', until });
     expect(device.state.open[token]).toMatchObject({ phase: 'staged' });

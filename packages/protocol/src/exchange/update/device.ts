@@ -47,7 +47,9 @@ export function initiate(
     case 'otherwise':
       return refuse(state, 'FLOW_CONFLICT');
     case 'open':
-      return known.exchange.phase === 'fetching' ? unchanged(state) : answer(state, token, STATUS.UPDATE_SUCCESS);
+      return known.exchange.phase === 'fetching'
+        ? unchanged(state)
+        : answer(state, token, STATUS.UPDATE_SUCCESS);
     case 'over':
       return answer(state, token, fetchAnswer(known.finished));
     case 'never':
@@ -142,7 +144,12 @@ function end(
   return finish(state, token, { kind: 'update', result, answer: status, content: digest }, moment);
 }
 
-export function fetched(state: DeviceState, token: TokenKey, outcome: FetchOutcome, moment: Moment): DeviceStep {
+export function fetched(
+  state: DeviceState,
+  token: TokenKey,
+  outcome: FetchOutcome,
+  moment: Moment,
+): DeviceStep {
   const update = openOf(state, token);
   if (update?.kind !== 'update' || update.phase !== 'fetching') return unchanged(state);
   const status = FETCH_STATUS[outcome];
@@ -181,7 +188,11 @@ export function installed(
 }
 
 /** P 10.11: the token stays staged, and the server asks again. */
-function tellDeferral(state: DeviceState, update: DeviceUpdate, { token, reason, until }: Installed): DeviceStep {
+function tellDeferral(
+  state: DeviceState,
+  update: DeviceUpdate,
+  { token, reason, until }: Installed,
+): DeviceStep {
   const { wakeAt: _wakeAt, ...rest } = update;
   const deferral = { reason: reason ?? DEFAULT_REASON, ...(until !== undefined && { until }) };
   return {
@@ -204,7 +215,12 @@ function waitDeferral(
   return unchanged(open(state, token, { ...update, wakeAt }));
 }
 
-export function wakeUpdate(state: DeviceState, token: TokenKey, update: DeviceUpdate, moment: Moment): DeviceStep {
+export function wakeUpdate(
+  state: DeviceState,
+  token: TokenKey,
+  update: DeviceUpdate,
+  moment: Moment,
+): DeviceStep {
   if (!isDue(update.wakeAt, moment)) return unchanged(state);
   const { wakeAt: _wakeAt, ...rest } = update;
   return { state: open(state, token, rest), effects: owed(token, rest) };

@@ -15,7 +15,8 @@ function begin(server: SoloServer, activateAtOnce = false): TokenKey {
   return token;
 }
 
-const answer = (server: SoloServer, token: TokenKey, status: number) => server.hear('RESPONSE', token, { status });
+const answer = (server: SoloServer, token: TokenKey, status: number) =>
+  server.hear('RESPONSE', token, { status });
 const update = (server: SoloServer, token: TokenKey) => server.exchange(token) as ServerUpdate;
 
 async function activated(server: SoloServer): Promise<TokenKey> {
@@ -43,7 +44,11 @@ describe('an update at the server', () => {
     const server = soloServer();
     const token = begin(server, true);
     expect(inShort(await answer(server, token, 0x00))).toEqual(['prove', 'send ACTIVATE']);
-    expect(update(server, token)).toMatchObject({ phase: 'activating', attempts: 1, activatedAt: server.moment.now });
+    expect(update(server, token)).toMatchObject({
+      phase: 'activating',
+      attempts: 1,
+      activatedAt: server.moment.now,
+    });
   });
 
   it.each([0xfc, 0xfd, 0xfe, 0xff])('fails on the answer %i to INITIATE', async (status) => {
@@ -95,14 +100,13 @@ describe('an update at the server', () => {
     const server = soloServer();
     const token = begin(server);
     const waits: number[] = [];
-    let step = server.tell(token, { on: 'time' });
-    expect(inShort(step)).toEqual([]);
+    expect(inShort(server.tell(token, { on: 'time' }))).toEqual([]);
     for (;;) {
       const wakeAt = update(server, token).wakeAt;
       if (wakeAt === undefined) break;
       waits.push((wakeAt - server.moment.now) / SECOND);
       server.pass(wakeAt - server.moment.now);
-      step = server.tell(token, { on: 'time' });
+      server.tell(token, { on: 'time' });
     }
     expect(waits.slice(0, 8)).toEqual([60, 120, 240, 480, 960, 1920, 3600, 3600]);
     expect(update(server, token).phase).toBe('expired');
@@ -239,7 +243,8 @@ describe('a deferral at the server (P 10.11)', () => {
   it('is refused in another form, in another phase, of another kind and for an unknown token', async () => {
     const server = soloServer();
     const token = await activated(server);
-    const refusal = async (of: TokenKey, data: Uint8Array) => inShort(await server.hear('DATA', of, { dataId, data }));
+    const refusal = async (of: TokenKey, data: Uint8Array) =>
+      inShort(await server.hear('DATA', of, { dataId, data }));
     expect(await refusal(token, encodeText('{}'))).toEqual(['refused FLOW_CONFLICT']);
     const staged = begin(server);
     expect(await refusal(staged, encodeDeferral(staged, { reason: '' }))).toEqual(['refused FLOW_STATE']);

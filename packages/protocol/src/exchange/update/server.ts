@@ -2,7 +2,14 @@
 import { STATUS } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import { isTooOld } from '../age.ts';
-import type { Moment, ServerCommand, ServerEffect, ServerFacts, ServerStep, ServerUpdate } from '../contract.ts';
+import type {
+  Moment,
+  ServerCommand,
+  ServerEffect,
+  ServerFacts,
+  ServerStep,
+  ServerUpdate,
+} from '../contract.ts';
 import {
   ACTIVATE_RETRY,
   DEFERRAL_LEAST_MS,
@@ -25,11 +32,19 @@ const ACTIVATE_STATUSES: readonly number[] = [STATUS.ACTIVATE_SUCCESS, STATUS.AC
 
 type UpdateCommand = Extract<ServerCommand, { kind: 'update' }>;
 
-export function openUpdate(command: UpdateCommand, token: TokenKey, moment: Moment, facts: ServerFacts): ServerStep {
+export function openUpdate(
+  command: UpdateCommand,
+  token: TokenKey,
+  moment: Moment,
+  facts: ServerFacts,
+): ServerStep {
   const { confirms } = facts;
   const { url, digest, activateAtOnce } = command;
   const base = { token, openedAt: moment.now, attempts: 0 };
-  return sendInitiate({ ...base, kind: 'update', phase: 'initiated', url, digest, activateAtOnce, confirms }, moment);
+  return sendInitiate(
+    { ...base, kind: 'update', phase: 'initiated', url, digest, activateAtOnce, confirms },
+    moment,
+  );
 }
 
 function sendInitiate(update: ServerUpdate, moment: Moment): ServerStep {
@@ -46,7 +61,10 @@ export function activateUpdate(update: ServerUpdate, moment: Moment, facts: Serv
   // The device would refuse it (P 6.2). A new INITIATE finds the file held already (P 10.12).
   if (isTooOld(update.token, UPDATE_AGE_MS, moment)) return refuse(update, 'FLOW_TOKEN_AGE');
   const { confirms } = facts;
-  return sendActivate({ ...update, phase: 'activating', confirms, attempts: 0, activatedAt: moment.now }, moment);
+  return sendActivate(
+    { ...update, phase: 'activating', confirms, attempts: 0, activatedAt: moment.now },
+    moment,
+  );
 }
 
 function sendActivate(update: ServerUpdate, moment: Moment): ServerStep {
@@ -60,7 +78,12 @@ export function cancelUpdate(update: ServerUpdate): ServerStep {
   return mayCancel ? unchanged(settle(update, 'cancelled')) : refuse(update, 'FLOW_STATE');
 }
 
-export function answerUpdate(update: ServerUpdate, status: number, moment: Moment, facts: ServerFacts): ServerStep {
+export function answerUpdate(
+  update: ServerUpdate,
+  status: number,
+  moment: Moment,
+  facts: ServerFacts,
+): ServerStep {
   switch (update.phase) {
     case 'initiated':
       return answerInitiate(update, status, moment, facts);
@@ -85,7 +108,12 @@ function isEarlier(status: number): boolean {
   return status === STATUS.UPDATE_SUCCESS || status === STATUS.ACTIVATE_DEFERRED;
 }
 
-function answerInitiate(update: ServerUpdate, status: number, moment: Moment, facts: ServerFacts): ServerStep {
+function answerInitiate(
+  update: ServerUpdate,
+  status: number,
+  moment: Moment,
+  facts: ServerFacts,
+): ServerStep {
   if (!INITIATE_STATUSES.includes(status)) return refuse(update, 'FLOW_STATUS');
   if (status !== STATUS.UPDATE_SUCCESS) return unchanged(settle(update, 'failed', status));
   return staged(settle(update, 'staged', status), moment, facts);
@@ -110,7 +138,13 @@ function answerActivate(update: ServerUpdate, status: number, moment: Moment): S
       return { state: settle(update, 'reverted', status), effects: [prove('reverted', update)] };
     case STATUS.ACTIVATE_DEFERRED:
       // It confirms after all.
-      return unchanged({ ...update, phase: 'activating', confirms: true, status, wakeAt: laterThan(update, moment) });
+      return unchanged({
+        ...update,
+        phase: 'activating',
+        confirms: true,
+        status,
+        wakeAt: laterThan(update, moment),
+      });
     case STATUS.UPDATE_SUCCESS:
       return unchanged(update); // INITIATE had been sent twice
     default:
@@ -146,18 +180,12 @@ export function deferUpdate(update: ServerUpdate, data: Uint8Array, moment: Mome
 }
 
 export function wakeUpdate(update: ServerUpdate, moment: Moment): ServerStep {
-  switch (update.phase) {
+  const { phase, openedAt, activatedAt = openedAt } = update;
+  switch (phase) {
     case 'initiated':
-      return keepAsking(update, INITIATE_RETRY, update.openedAt, moment, sendInitiate, expire);
+      return keepAsking(update, INITIATE_RETRY, openedAt, moment, sendInitiate, expire);
     case 'activating':
-      return keepAsking(
-        update,
-        ACTIVATE_RETRY,
-        update.activatedAt ?? update.openedAt,
-        moment,
-        sendActivate,
-        expire,
-      );
+      return keepAsking(update, ACTIVATE_RETRY, activatedAt, moment, sendActivate, expire);
     default:
       return unchanged(update);
   }

@@ -14,10 +14,14 @@ const DIGEST = 'a'.repeat(64);
 /** Server's phase and what the device remembers must tell one story. */
 const AGREED: Readonly<Record<string, string>> = { active: 'active', reverted: 'reverted', failed: 'failed' };
 
-function ends({ device, exchange }: Conversation, token: TokenKey) {
-  const state = device.end.state;
-  const theirs = exchange(token) as ServerUpdate;
-  return { ours: state.finished[token]?.result ?? state.open[token]?.phase, theirs: theirs.phase, theirsAll: theirs };
+function ends(talk: Conversation, token: TokenKey) {
+  const { state } = talk.device.end;
+  const theirs = talk.exchange(token) as ServerUpdate;
+  return {
+    ours: state.finished[token]?.result ?? state.open[token]?.phase,
+    theirs: theirs.phase,
+    theirsAll: theirs,
+  };
 }
 
 describe('an update over a hostile network', () => {
@@ -29,7 +33,8 @@ describe('an update over a hostile network', () => {
         seed,
         serverSpeaksProfile: seed % 4 !== 0,
         fate: {
-          fetch: () => talk.random.pick(['ok', 'ok', 'ok', 'ok', 'bad-digest', 'no-server', 'http-error', 'no-file']),
+          fetch: () =>
+            talk.random.pick(['ok', 'ok', 'ok', 'ok', 'bad-digest', 'no-server', 'http-error', 'no-file']),
           install: () => {
             const outcome = talk.random.pick(['active', 'active', 'reverted', 'deferred'] as const);
             return outcome === 'deferred' && deferrals++ > 2 ? 'active' : outcome;
@@ -37,7 +42,12 @@ describe('an update over a hostile network', () => {
         },
       });
       const updates = [seed % 2 === 0, seed % 3 === 0].map((activateAtOnce) => {
-        const token = talk.command({ kind: 'update', url: 'https://files.example/v2', digest: DIGEST, activateAtOnce });
+        const token = talk.command({
+          kind: 'update',
+          url: 'https://files.example/v2',
+          digest: DIGEST,
+          activateAtOnce,
+        });
         if (!activateAtOnce) talk.when(token, 'staged', { on: 'activate' });
         return token;
       });
@@ -48,7 +58,9 @@ describe('an update over a hostile network', () => {
         if (AGREED[theirs] === undefined || AGREED[theirs] !== ours) {
           throw new Error(`the server says ${theirs}, the device ${String(ours)}`);
         }
-        const proofs = talk.server.end.state.records.filter((it) => it.token === token && it.effect === 'prove');
+        const proofs = talk.server.end.state.records.filter(
+          (it) => it.token === token && it.effect === 'prove',
+        );
         const expected = theirs === 'failed' ? [] : ['staged', theirs];
         expect(proofs.map(({ detail }) => detail)).toEqual(expected);
         expect(talk.device.world.switches.has(token)).toBe(theirs !== 'failed');
@@ -56,7 +68,8 @@ describe('an update over a hostile network', () => {
       return report;
     });
     requireHostile(totals);
-    for (const phase of ['active', 'reverted', 'failed']) expect(results.get(phase), phase).toBeGreaterThan(0);
+    for (const phase of ['active', 'reverted', 'failed'])
+      expect(results.get(phase), phase).toBeGreaterThan(0);
   });
 
   it('expires at the server when the network never comes back, and says nothing that is not proven', async () => {
@@ -67,7 +80,12 @@ describe('an update over a hostile network', () => {
         seed,
         hostility: { ...HOSTILE, ...(seed % 2 === 0 ? DEAD : BAD), crash: 0.01, quietAt: 30 * DAY },
       });
-      const token = talk.command({ kind: 'update', url: 'https://files.example/v2', digest: DIGEST, activateAtOnce: true });
+      const token = talk.command({
+        kind: 'update',
+        url: 'https://files.example/v2',
+        digest: DIGEST,
+        activateAtOnce: true,
+      });
       const report = await talk.run(20 * DAY);
       const { ours, theirs, theirsAll } = ends(talk, token);
       results.set(theirs, (results.get(theirs) ?? 0) + 1);

@@ -11,7 +11,10 @@ const URL_FORM = /^(https?):\/\/([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(?:[/
 const FORBIDDEN = /["<>\\^`{|}]/;
 
 /** P 10.2: https, or http where the owner allows it by name; from a host of the list, if there is one. */
-export function isAllowedUrl(url: string, { allowHttp, hosts }: Pick<DeviceFacts, 'allowHttp' | 'hosts'>): boolean {
+export function isAllowedUrl(
+  url: string,
+  { allowHttp, hosts }: Pick<DeviceFacts, 'allowHttp' | 'hosts'>,
+): boolean {
   if (url.length > MAX_URL_LENGTH || FORBIDDEN.test(url)) return false;
   const [, scheme, host, port = ''] = URL_FORM.exec(url) ?? [];
   if (scheme === undefined || host === undefined) return false;

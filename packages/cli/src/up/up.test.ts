@@ -1,0 +1,170 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runSrup, startSrup, type Outcome } from '../../test/run-srup.ts';
+
+/** A server that runs: what it printed so far. */
+interface Up {
+  readonly child: ChildProcess;
+  readonly printed: string;
+  readonly url: string;
+  readonly setupToken: string | undefined;
+  readonly closed: Promise<number | null>;
+}
+
+let root: string;
+let folder: string;
+let running: ChildProcess[];
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'srup-up-'));
+  folder = join(root, 'server');
+  running = [];
+});
+
+afterEach(async () => {
+  for (const child of running) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  await rm(root, { recursive: true });
+});
+
+const ANY_PORTS = ['--https-port', '0', '--mqtts-port', '0'];
+
+async function up(args: readonly string[] = ANY_PORTS): Promise<Up> {
+  const child = startSrup(['up', '--folder', folder, ...args], {
+    // Not as if npx had started it.
+    env: { NODE_COMPILE_CACHE: join(root, 'cache'), npm_lifecycle_event: '' },
+  });
+  running.push(child);
+  const closed = once(child, 'close').then(([code]) => code as number | null);
+  let printed = '';
+  let complaints = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      printed += text;
+      if (printed.includes('Ctrl-C stops it.')) resolve();
+    });
+    child.once('exit', () => {
+      reject(new Error(`the server did not start: ${complaints}`));
+    });
+  });
+  const url = /URL +(\S+)/.exec(printed)?.[1] ?? '';
+  return { child, printed, url, closed, setupToken: /--token (\S+)/.exec(printed)?.[1] };
+}
+
+/** Runs a command that was printed, with logins kept in the test's own folder. */
+function paste(command: string): Promise<Outcome> {
+  const [program, ...args] = command.trim().split(' ');
+  expect(program).toBe('srup');
+  return runSrup(args, {
+    env: { SRUP_CONFIG: join(root, 'ctl.json'), NODE_COMPILE_CACHE: join(root, 'cache') },
+  });
+}
+
+function printedCommand({ printed }: Up, start: string): string {
+  return (
+    printed.split('\n').find((line) => line.trim().startsWith(start)) ?? `none that begins with ${start}`
+  );
+}
+
+async function occupied(): Promise<Server> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+describe('srup up', () => {
+  it('prints commands that work, a set-up token that works once, and stops at SIGTERM', async () => {
+    const first = await up();
+    const login = await paste(printedCommand(first, 'srup ctl login'));
+    expect(login.code).toBe(0);
+    expect((await paste('srup ctl devices')).stdout).toContain('No device is known yet');
+    expect((await paste(printedCommand(first, 'srup ctl codes create'))).stdout).toMatch(/^\S+\n$/);
+    const software = join(root, 'software');
+    await writeFile(software, 'new');
+    expect((await paste(`srup ctl upload ${software}`)).code).toBe(0);
+    expect((await paste('srup ctl artifacts')).stdout).toContain('software');
+
+    first.child.kill('SIGTERM');
+    expect(await first.closed).toBe(0);
+
+    const second = await up(['--https-port', new URL(first.url).port, '--mqtts-port', '0']);
+    expect(second.printed).toContain('The set-up token was used');
+    expect(second.printed).not.toContain(first.setupToken);
+    expect((await paste('srup ctl artifacts')).stdout).toContain('software');
+    second.child.kill('SIGINT');
+    expect(await second.closed).toBe(0);
+  });
+
+  it('keeps everything from others, and the set-up token from the disk', async () => {
+    const { setupToken, child, closed } = await up();
+    child.kill('SIGTERM');
+    await closed;
+    const files = await readdir(folder, { recursive: true });
+    for (const name of ['.', ...files]) {
+      const path = join(folder, name);
+      const found = await stat(path);
+      expect.soft(`${name} ${(found.mode & 0o077).toString(8)}`).toBe(`${name} 0`);
+      if (found.isFile()) expect.soft((await readFile(path, 'latin1')).includes(setupToken!)).toBe(false);
+    }
+  });
+
+  it('names the process that has the folder', async () => {
+    const { child } = await up();
+    const { code, stderr } = await runSrup(['up', '--folder', folder, ...ANY_PORTS]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`a server runs in ${folder} already: process ${child.pid}`);
+  });
+
+  it.each([
+    ['--https-port', '--mqtts-port'],
+    ['--mqtts-port', '--https-port'],
+  ])('says that the port of %s is in use, and which flag chooses another', async (flag, other) => {
+    const occupant = await occupied();
+    const { port } = occupant.address() as AddressInfo;
+    const { code, stderr } = await runSrup(['up', '--folder', folder, flag, String(port), other, '0']);
+    occupant.close();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(new RegExp(`^srup: .*${port}`, 'm'));
+    expect(stderr).toContain(flag);
+    expect(stderr).not.toContain('    at '); // no stack trace
+  });
+
+  it('says that a folder can not be used', async () => {
+    const file = join(root, 'file');
+    await writeFile(file, '');
+    const { code, stderr } = await runSrup(['up', '--folder', join(file, 'server'), ...ANY_PORTS]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      `the folder ${join(file, 'server')} can't be used: a part of the path is a file`,
+    );
+  });
+
+  it('warns loudly of MQTT without TLS', async () => {
+    const { child, printed } = await up([...ANY_PORTS, '--insecure-plain-mqtt']);
+    expect(printed).toContain('mqtt://');
+    child.kill('SIGTERM');
+  });
+
+  it.each([
+    [['--listen', '0.0.0.0'], "it isn't said under which names"],
+    [['--listen', 'fleet.example'], 'is no address'],
+    [['--https-port', '70000'], '--https-port 70000 is no port'],
+    [['--broker', 'mqtt://broker.example'], 'it must speak TLS'],
+    [['--broker-ca', 'ca.pem'], '--broker-ca is given without --broker'],
+    [['--open-registration', '--enrolment-required'], 'cannot be used with'],
+    [['--host', 'under_score'], 'neither a host name nor an IP address'],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await runSrup(['up', '--folder', folder, ...args]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+});

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { manualClock, playSeeds, requireHostile, seededRandom, type Report } from './index.ts';
+import { checkPlain } from './plain.ts';
+
+describe('the seeded random', () => {
+  it('gives the same for the same seed, another for another', () => {
+    const draw = (seed: number) => {
+      const random = seededRandom(seed);
+      return [random.unit(), ...random.bytes(8), random.below(1000), random.pick(['a', 'b', 'c'])];
+    };
+    expect(draw(1)).toEqual(draw(1));
+    expect(draw(1)).not.toEqual(draw(2));
+  });
+
+  it('spreads its numbers', () => {
+    const random = seededRandom(7);
+    const counts = new Array<number>(10).fill(0);
+    for (let n = 0; n < 10_000; n++) counts[random.below(10)]!++;
+    for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(150);
+    expect(() => random.pick([])).toThrow(RangeError);
+  });
+});
+
+describe('the manual clock', () => {
+  it('stands still until told, and steps without the monotonic one', () => {
+    const clock = manualClock(1000);
+    expect([clock.now(), clock.monotonic(), clock.isTrusted()]).toEqual([1000, 0, true]);
+    clock.advance(5);
+    clock.set(50);
+    clock.trust(false);
+    expect([clock.now(), clock.monotonic(), clock.isTrusted()]).toEqual([50, 5, false]);
+    expect(() => {
+      clock.advance(-1);
+    }).toThrow(RangeError);
+  });
+});
+
+describe('a state', () => {
+  it('is plain when JSON gives it back', () => {
+    const state = { a: [1, 'x', null, true], b: { c: 0 } };
+    expect(() => {
+      checkPlain(state);
+    }).not.toThrow();
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['a bigint', 1n],
+    ['bytes', new Uint8Array(1)],
+    ['a map', new Map()],
+    ['NaN', NaN],
+    ['infinity', Infinity],
+    ['a function', () => 1],
+  ])('is not plain with %s in it', (_what, member) => {
+    expect(() => {
+      checkPlain({ deep: [{ member }] });
+    }).toThrow(/^state\.deep\.0\.member is /);
+  });
+});
+
+describe('runs over seeds', () => {
+  const report = (broken: string[], dropped: number): Report => ({
+    link: { carried: 9, dropped, doubled: 9, delayed: 9 },
+    restarts: 9,
+    attacks: 9,
+    refusals: new Map([['REPLAY_SEEN', 1]]),
+    broken,
+  });
+
+  it('name the seed that broke a promise', async () => {
+    const play = (seed: number) => Promise.resolve(report(seed === 3 ? ['acted twice'] : [], 9));
+    await expect(playSeeds(5, play)).rejects.toThrow('seed 3: acted twice');
+  });
+
+  it('prove nothing when they were too kind', async () => {
+    const kind = await playSeeds(8, () => Promise.resolve(report([], 0)));
+    expect(() => {
+      requireHostile(kind);
+    }).toThrow('only 0 dropped over 8 seeds');
+    const unattacked = await playSeeds(8, () => Promise.resolve(report([], 9)));
+    expect(unattacked).toMatchObject({ dropped: 72, attacks: 72, refusals: { REPLAY_SEEN: 8 } });
+    expect(() => {
+      requireHostile(unattacked);
+    }).toThrow('nothing was refused as AUTH_SIGNATURE over 8 seeds');
+  });
+});
