@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import type * as Mqtt from 'mqtt';
 import type { Random } from '@srup/protocol';
 import type { Secret } from './secret.ts';
@@ -218,6 +219,8 @@ function openConnection(
     );
   };
   client.on('connect', ({ sessionPresent }) => {
+    // A PUBACK and then an answer: without this the second small packet waits 40 ms for the first one's ACK.
+    (client.stream as Socket).setNoDelay(true);
     link.onConnect(sessionPresent);
   });
   client.on('error', (error) => {

@@ -202,6 +202,12 @@ describe('naming a device', () => {
     }
   });
 
+  it('means the present device when one that was deregistered had the name', async () => {
+    server.devices.set(HOSTILE, playedDevice(HOSTILE, { name: 'pump-7', standing: 'deregistered' }));
+    expect(await ctlJson('device pump-7')).toMatchObject({ id: PUMP });
+    expect(await ctlJson(`device ${HOSTILE}`)).toMatchObject({ standing: 'deregistered' });
+  });
+
   it('lists the candidates of an ambiguous one', async () => {
     const { code, stderr } = await ctl('device b9d0');
     expect(code).toBe(2);

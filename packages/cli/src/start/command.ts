@@ -6,7 +6,7 @@ import { programName } from '../ctl/program-name.ts';
 import { createTeller } from '../ctl/tell.ts';
 import { terminalOf } from '../terminal.ts';
 import { UserError } from '../user-error.ts';
-import { loginCommand, writeAccess, writeFacts } from '../up/banner.ts';
+import { loginCommand, warnOfPlainMqtt, writeAccess, writeFacts } from '../up/banner.ts';
 import { launch, makeFolder } from '../up/launch.ts';
 import { createFileLog, createLog } from '../up/log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from '../up/options.ts';
@@ -64,6 +64,7 @@ async function start(options: StartOptions): Promise<void> {
   const log = await openLog(folder, options);
   say('Starting the SRUP server...');
   const server = await launch({ ...chosen, log });
+  warnOfPlainMqtt(server);
   let demo: DemoDevice | undefined;
   const asked = untilAskedToStop(() => demo?.hurry());
   try {
@@ -96,9 +97,12 @@ async function start(options: StartOptions): Promise<void> {
   }
 }
 
-async function openLog(folder: string, { logLevel, jsonLogs }: StartOptions): Promise<ServerOptions['log']> {
+/** With the demo the screen is for people: the log goes to a file. */
+async function openLog(folder: string, options: StartOptions): Promise<ServerOptions['log']> {
+  const { demo, logLevel, jsonLogs } = options;
   await makeFolder(folder);
-  return jsonLogs === true ? createLog(logLevel, true) : createFileLog(join(folder, 'server.log'), logLevel);
+  if (!demo || jsonLogs === true) return createLog(logLevel, jsonLogs === true);
+  return createFileLog(join(folder, 'server.log'), logLevel);
 }
 
 /** What a first look at the running system needs. `device`: undefined when it has not joined. */

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentConfigInput } from '@srup/agent';
 import type { DeviceView, FleetEvent, RunningServer } from '@srup/server';
@@ -18,7 +18,13 @@ const STOP_MS = 20_000;
 
 const PROGRAMS = new URL('../../../../examples/demo/', import.meta.url);
 const PROGRAM = fileURLToPath(new URL('../../bin/srup.js', import.meta.url));
-const TETHER = new URL(`./tether${extname(import.meta.url)}`, import.meta.url);
+/**
+ * Loaded into the demo device's process before anything else: the device stops when this process is gone, also when
+ * it was killed and could tell nobody. The channel must not keep a device alive that has stopped.
+ */
+const TETHER = `data:text/javascript,${encodeURIComponent(
+  "process.once('disconnect', () => process.kill(process.pid, 'SIGTERM')); process.channel.unref();",
+)}`;
 
 /** The demo's programs; undefined outside of a checkout. */
 export function demoPrograms(): { readonly first: string; readonly second: string } | undefined {
@@ -59,7 +65,7 @@ export async function startDemo(
   await writeConfig(server, folder, program, known === undefined ? await makeCode(server) : undefined);
   const log = await open(logFile, 'a', 0o600);
   const child = fork(PROGRAM, ['agent', '--home', folder], {
-    execArgv: ['--import', TETHER.href],
+    execArgv: ['--import', TETHER],
     // A group of its own: Ctrl-C reaches us alone, and we stop one after the other.
     detached: true,
     stdio: ['ignore', log.fd, log.fd, 'ipc'],

@@ -38,3 +38,14 @@ export function writeAccess(server: RunningServer, folder: string): void {
   write(`See the devices:\n  ${programName()} ctl devices`);
   write(`Let a device register:\n  ${programName()} ctl codes create`);
 }
+
+/** Loud, and whatever the level of the log (P 7.5). */
+export function warnOfPlainMqtt({ brokerUrl }: RunningServer): void {
+  if (!brokerUrl.startsWith('mqtt:')) return;
+  const { paint } = terminalOf(process.stderr);
+  process.stderr.write(
+    `\n${paint(['bold', 'red'], `WARNING: ${brokerUrl} is MQTT without TLS.`)}\n` +
+      'Whoever sees the network reads every message that goes through it, and can see and stop what devices do. The\n' +
+      'messages are still signed. Use it for tests only: start without --insecure-plain-mqtt.\n',
+  );
+}

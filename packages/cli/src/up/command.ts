@@ -1,8 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { RunningServer } from '@srup/server';
-import { terminalOf } from '../terminal.ts';
-import { writeAccess, writeFacts } from './banner.ts';
+import { warnOfPlainMqtt, writeAccess, writeFacts } from './banner.ts';
 import { launch } from './launch.ts';
 import { createLog } from './log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from './options.ts';
@@ -48,19 +46,9 @@ async function up(options: UpOptions): Promise<void> {
   process.stdout.write('The SRUP server runs.\n\n');
   writeFacts(server, folder);
   writeAccess(server, folder);
-  if (chosen.insecurePlainMqtt === true) warnOfPlainMqtt(server);
+  warnOfPlainMqtt(server);
   process.stdout.write('\nCtrl-C stops it.\n');
   await asked;
   process.stdout.write('Stopping...\n');
   await server.close();
-}
-
-/** P 7.5. */
-function warnOfPlainMqtt(server: RunningServer): void {
-  const { paint } = terminalOf(process.stderr);
-  process.stderr.write(
-    `\n${paint(['bold', 'red'], `WARNING: ${server.brokerUrl} is MQTT without TLS.`)}\n` +
-      'Whoever sees the network reads every message that goes through it, and can see and stop what devices do. The\n' +
-      'messages are still signed. Use it for tests only: start without --insecure-plain-mqtt.\n',
-  );
 }

@@ -32,10 +32,10 @@ export async function createLog(level: string, isJson: boolean): Promise<Logger>
   return pino({ level, base: null }, isJson ? process.stderr : linesTo(process.stderr));
 }
 
-/** A log in a file, begun anew; what needs attention is on stderr as well. */
+/** A log at the end of a file, for its owner alone; what needs attention is on stderr as well. */
 export async function createFileLog(file: string, level: string): Promise<Logger> {
   const { pino } = await import('pino');
-  const all = createWriteStream(file, { mode: 0o600 });
+  const all = createWriteStream(file, { flags: 'a', mode: 0o600 });
   const attention = linesTo(process.stderr, WARN);
   const both = new Writable({
     write(chunk: Buffer, encoding, done) {

@@ -60,9 +60,7 @@ export function addServeOptions(command: Command): Command {
         'the embedded broker speaks MQTT without TLS: others can read what goes through it',
       ).conflicts('broker'),
     )
-    .addOption(
-      new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'),
-    )
+    .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
     .option('--json-logs', 'write the log as JSON lines');
 }
 

@@ -11,6 +11,8 @@ import { runSrup, startSrup, type Outcome } from '../../test/run-srup.ts';
 interface Up {
   readonly child: ChildProcess;
   readonly printed: string;
+  /** What it wrote to stderr until now. */
+  complaints(): string;
   readonly url: string;
   readonly setupToken: string | undefined;
   readonly closed: Promise<number | null>;
@@ -57,7 +59,14 @@ async function up(args: readonly string[] = ANY_PORTS): Promise<Up> {
     });
   });
   const url = /URL +(\S+)/.exec(printed)?.[1] ?? '';
-  return { child, printed, url, closed, setupToken: /--token (\S+)/.exec(printed)?.[1] };
+  return {
+    child,
+    printed,
+    complaints: () => complaints,
+    url,
+    closed,
+    setupToken: /--token (\S+)/.exec(printed)?.[1],
+  };
 }
 
 /** Runs a command that was printed, with logins kept in the test's own folder. */
@@ -149,9 +158,11 @@ describe('srup up', () => {
   });
 
   it('warns loudly of MQTT without TLS', async () => {
-    const { child, printed } = await up([...ANY_PORTS, '--insecure-plain-mqtt']);
-    expect(printed).toContain('mqtt://');
-    child.kill('SIGTERM');
+    const server = await up([...ANY_PORTS, '--insecure-plain-mqtt', '--log-level', 'error']);
+    expect(server.printed).toContain('mqtt://');
+    server.child.kill('SIGTERM');
+    expect(await server.closed).toBe(0);
+    expect(server.complaints()).toMatch(/^WARNING: mqtt:\S+ is MQTT without TLS/m);
   });
 
   it.each([

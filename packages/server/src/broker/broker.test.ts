@@ -114,7 +114,17 @@ afterEach(async () => {
   await broker.close();
 });
 
-function start(): Promise<RunningBroker> {
+/** The server has been there: devices are let in. */
+async function start(): Promise<RunningBroker> {
+  broker = await startAlone();
+  const c2 = await connect(serverDevice());
+  await subscribe(c2, joinFilter(server));
+  await c2.client.endAsync();
+  await until('the server is away', () => broker.stats().connected === 0);
+  return broker;
+}
+
+function startAlone(): Promise<RunningBroker> {
   return startBroker({
     host: '127.0.0.1',
     port: 0,
@@ -624,6 +634,56 @@ describe('the server may do its part only', () => {
   });
 });
 
+describe('after a start', () => {
+  beforeEach(async () => {
+    await broker.close();
+    broker = await startAlone();
+  });
+
+  test('devices wait until the server listens, so that nothing they send is lost', async () => {
+    const one = await makeDevice();
+    const link = open(one, { clean: false });
+    link.client.publish(one.topic, 'owed', { qos: 1 }); // leaves with the connection
+    const c2 = await connect(serverDevice());
+    await subscribe(c2, one.topic);
+    expect(link.client.connected).toBe(false);
+    await subscribe(c2, joinFilter(server));
+    await until('message', () => c2.got.length === 1);
+    expect(link.ended).toBeUndefined();
+    expect(refusals).toEqual([]);
+  });
+
+  test('they are sent away when it does not come', async () => {
+    const one = await makeDevice();
+    expect(await fails(one)).toMatch(/Server unavailable/i);
+    await sawRefusal('BROKER_UNAVAILABLE', one.id);
+  });
+
+  test('what another than the server subscribes to does not let them in', async () => {
+    const c2 = await connect(serverDevice());
+    expect(await subscribe(c2, deviceTopic(1n))).toEqual([1]);
+    expect(await subscribe(c2, joinFilter(2n))).toEqual([128]);
+    expect(await fails(await makeDevice())).toMatch(/Server unavailable/i);
+  });
+
+  test('one that is not allowed is sent away at once, and one revoked while it waits as well', async () => {
+    const [stranger, revoked] = await Promise.all([makeDevice(), makeDevice()]);
+    const asked = new Set<Identity>();
+    allowed = (id) => {
+      asked.add(id);
+      return Promise.resolve(id !== stranger.id);
+    };
+    expect(await fails(stranger)).toMatch(/Not authorized/i);
+    const link = open(revoked);
+    await until('question', () => asked.has(revoked.id));
+    await broker.disconnect(revoked.id);
+    const c2 = await connect(serverDevice());
+    await subscribe(c2, joinFilter(server));
+    await until('end of the connection', () => link.ended !== undefined);
+    expect(broker.stats().connected).toBe(1);
+  });
+});
+
 describe('what a client that is away can cost', () => {
   async function leave(one: Device): Promise<void> {
     const link = await connect(one, { clean: false });
@@ -836,7 +896,7 @@ describe('without TLS (P 7.5)', () => {
     const one = await makeDevice();
     const plain = { protocol: 'mqtt', key: undefined, cert: undefined } as unknown as IClientOptions;
     const c2 = await connect(serverDevice(), plain);
-    expect(await subscribe(c2, one.topic)).toEqual([1]);
+    expect(await subscribe(c2, one.topic, joinFilter(server))).toEqual([1, 1]);
     const link = await connect(one, plain);
     await link.client.publishAsync(one.topic, 'up', { qos: 1 });
     await until('message', () => c2.got.length === 1);

@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { Aedes, type Client } from 'aedes';
-import { mqttClientId, parseIdentity, type Clock, type Identity } from '@srup/protocol';
+import { joinFilter, mqttClientId, parseIdentity, type Clock, type Identity } from '@srup/protocol';
 import { createGate, type Gate } from './gate.ts';
 import { listen, type BrokerTls } from './listener.ts';
 import { createPacketMeter, MAX_PACKET_BYTES } from './packets.ts';
@@ -60,7 +60,10 @@ export interface RunningBroker {
   close(): Promise<void>;
 }
 
-/** Starts the broker. Rejects with `BrokerError` when it can't listen. */
+/**
+ * Starts the broker. Devices are let in as soon as the server has subscribed to the joins that are for it, which it
+ * does last: until then it would miss what they send (P 7.2). Rejects with `BrokerError` when it can't listen.
+ */
 export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
   const { serverId, isAllowed, warn, insecurePlainMqtt } = options;
   const refusals = createRefusals(options.onRefusal);
@@ -177,6 +180,13 @@ function watchClients(
   aedes.on('clientDisconnect', (client) => {
     const id = gate.peerOf(client)?.id;
     if (id !== undefined && connected.get(id) === client) connected.delete(id);
+  });
+  aedes.on('subscribe', (subscriptions, client) => {
+    const peer = gate.peerOf(client);
+    const listens = subscriptions.some(
+      ({ topic }) => peer?.isServer === true && topic === joinFilter(peer.id),
+    );
+    if (listens) gate.openForDevices();
   });
   const onError = (client: Client, error: Error): void => {
     // Those with a code are the network's: a connection that broke is nobody's offence.

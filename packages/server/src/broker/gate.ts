@@ -2,22 +2,37 @@
 import type { Socket } from 'node:net';
 import type { AedesOptions, AuthenticateError, Client, Connection } from 'aedes';
 import type { Clock, Identity } from '@srup/protocol';
+import { createLatch } from './latch.ts';
 import { createPacer, DEVICE_PACE } from './pace.ts';
 import type { Refusals } from './refusals.ts';
 import { judgeConnect, judgePublish, judgeSubscribe, mayReceive, type Peer, type Verdict } from './rules.ts';
 
+/** Milliseconds that a device waits for its CONNACK until the server listens; then it is sent away, and tries again. */
+const HOLD_MS = 5_000;
 /** Bytes written to a connection that it has not taken yet: more, and it is dropped. Its session stays. */
 const UNSENT_BYTES = { device: 2 ** 20, server: 64 * 2 ** 20 };
 
 const NO_IDENTITY: Verdict = { code: 'BROKER_IDENTITY', detail: 'no identity' };
 
 const REVOKED: Verdict = { code: 'BROKER_REVOKED', detail: 'not certified, or revoked' };
+const NOT_LISTENING: Verdict = { code: 'BROKER_UNAVAILABLE', detail: 'the server does not listen yet' };
 const UNKNOWN: Verdict = { code: 'BROKER_UNAVAILABLE', detail: 'its standing could not be looked up' };
 
 /** MQTT 3.1.1, 3.2.2.3. */
 const IDENTIFIER_REJECTED = 2;
 const UNAVAILABLE = 3;
 const NOT_AUTHORISED = 5;
+
+function codeOf({ code }: Verdict): number {
+  switch (code) {
+    case 'BROKER_CLIENT_ID':
+      return IDENTIFIER_REJECTED;
+    case 'BROKER_UNAVAILABLE':
+      return UNAVAILABLE;
+    default:
+      return NOT_AUTHORISED;
+  }
+}
 
 export interface GateOptions {
   readonly isAllowed: (id: Identity) => Promise<boolean>;
@@ -40,6 +55,8 @@ export interface Gate {
   /** Says whose connection it is, before aedes gets it. */
   introduce(socket: Socket, peer: Peer): void;
   peerOf(client: Client): Peer | undefined;
+  /** The server has subscribed to all that it wants to hear: from now on devices are let in. */
+  openForDevices(): void;
   /** The identity's connections up to now are ended: also one that is just being let in. */
   end(id: Identity): void;
   /** Was it ended while it was let in? */
@@ -54,6 +71,7 @@ export function createGate({ isAllowed, refusals, clock, warn, claimedBy }: Gate
   const begun = new WeakMap<Client, number>();
   const pacers = new WeakMap<Client, (now: number) => number>();
   const floods = new WeakSet<Client>();
+  const server = createLatch();
 
   const peerOf = (client: Client): Peer | undefined => peers.get(client.conn);
   const endingsOf = (id: Identity): number => endings.get(id) ?? 0;
@@ -71,15 +89,15 @@ export function createGate({ isAllowed, refusals, clock, warn, claimedBy }: Gate
     const peer = peerOf(client);
     const verdict = verdicts.get(client);
     if (peer === undefined || verdict !== undefined) {
-      const code = verdict?.code === 'BROKER_CLIENT_ID' ? IDENTIFIER_REJECTED : NOT_AUTHORISED;
-      done(toConnack(refusals.refuse(verdict ?? NO_IDENTITY, peer), code), null);
+      const refused = verdict ?? NO_IDENTITY;
+      done(toConnack(refusals.refuse(refused, peer), codeOf(refused)), null);
       return;
     }
     begun.set(client, endingsOf(peer.id));
-    Promise.resolve(peer.isServer || isAllowed(peer.id)).then(
-      (may) => {
-        if (may) done(null, true);
-        else done(toConnack(refusals.refuse(REVOKED, peer), NOT_AUTHORISED), null);
+    admit(peer).then(
+      (refused) => {
+        if (refused === undefined) done(null, true);
+        else done(toConnack(refusals.refuse(refused, peer), codeOf(refused)), null);
       },
       (error: unknown) => {
         const why = error instanceof Error ? error.message : 'unknown reason';
@@ -88,6 +106,13 @@ export function createGate({ isAllowed, refusals, clock, warn, claimedBy }: Gate
       },
     );
   };
+
+  async function admit({ id, isServer }: Peer): Promise<Verdict | undefined> {
+    if (isServer) return undefined;
+    if (!(await isAllowed(id))) return REVOKED;
+    // What a device sends before the server listens would be acknowledged, and lost.
+    return (await server.opensWithin(HOLD_MS)) ? undefined : NOT_LISTENING;
+  }
 
   const authorizePublish: Doors['authorizePublish'] = (client, packet, done) => {
     const peer = client === null ? undefined : peerOf(client);
@@ -140,6 +165,7 @@ export function createGate({ isAllowed, refusals, clock, warn, claimedBy }: Gate
     doors: { preConnect, authenticate, authorizePublish, authorizeSubscribe, authorizeForward },
     introduce: (socket, peer) => peers.set(socket, peer),
     peerOf,
+    openForDevices: server.open,
     end: (id) => endings.set(id, endingsOf(id) + 1),
     wasEnded: (client) => {
       const peer = peerOf(client);

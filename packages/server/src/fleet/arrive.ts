@@ -92,7 +92,8 @@ export function createIntake(
     }
     if (change.refusal !== undefined) change.isRefusalNews = isNews(change.refusal);
     await save(change);
-    if (fresh.message.type === 'JOIN_REQ' && record.row.standing === 'joined') await onGreeting(record.row.id);
+    if (fresh.message.type === 'JOIN_REQ' && record.row.standing === 'joined')
+      await onGreeting(record.row.id);
   }
 
   async function factsFor({ message }: Fresh, record: DeviceRecord): Promise<ServerFacts> {

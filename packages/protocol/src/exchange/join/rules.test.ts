@@ -230,7 +230,9 @@ describe('greeting after the broker lost a session', () => {
     expect(inShort(device.tell({ on: 'greet', token }))).toEqual(['send JOIN_REQ']);
     expect(device.state.join).toEqual(before);
     expect(inShort(await device.hear('RESPONSE', token, { status: 0x50 }))).toEqual([]);
-    expect(inShort(await device.hear('RESPONSE', token, { status: 0x5f }))).toEqual(['refused FLOW_FINISHED']);
+    expect(inShort(await device.hear('RESPONSE', token, { status: 0x5f }))).toEqual([
+      'refused FLOW_FINISHED',
+    ]);
     const server = soloServer({ joined: true });
     expect(inShort(await server.hear('JOIN_REQ', server.newToken(), {}))).toEqual(['send RESPONSE 50']);
   });

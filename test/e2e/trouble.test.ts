@@ -1,0 +1,78 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { STATUS } from '@srup/protocol';
+import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
+import { runsPrograms, writeProgram } from '../support/programs.ts';
+import { newGround, startSite, type Ground } from '../support/server.ts';
+import { until } from '../support/wait.ts';
+
+interface Exchange {
+  readonly exchange: { readonly phase: string; readonly status?: number };
+}
+
+let ground: Ground;
+
+beforeEach(async () => {
+  ground = await newGround();
+});
+
+afterEach(async () => {
+  await ground.clear();
+});
+
+describe('trouble on the way to new software', () => {
+  it('is told by the right status, and changes nothing on the device', async () => {
+    const site = await startSite(ground);
+    const first = await writeProgram(ground, 'v1');
+    const device = await startDevice(ground, site, 'pump', {
+      software: runsPrograms(first),
+      fetch: { attempts: 1 },
+    });
+    const { id } = await untilJoined(site, device);
+    const fileOf = (digest: string): string => join(ground.folder, 'server', 'artifacts', digest);
+    const failure = async (
+      name: string,
+      spoil: (path: string) => Promise<void>,
+    ): Promise<number | undefined> => {
+      const program = await writeProgram(ground, name);
+      const { digest } = await site.ask<{ digest: string }>('upload', program.path);
+      await spoil(fileOf(digest));
+      const { code, stdout } = await site.ctl('update', id, digest);
+      expect(code, stdout).toBe(1);
+      const [last] = await site.ask<Exchange[]>('exchanges', '--device', id, '--kind', 'update');
+      expect(last?.exchange.phase).toBe('failed');
+      return last?.exchange.status;
+    };
+
+    expect(await failure('gone', (path) => rm(path))).toBe(STATUS.UPDATE_FAIL_FILE);
+    expect(await failure('other', (path) => writeFile(path, 'not what was uploaded'))).toBe(
+      STATUS.UPDATE_FAIL_DIGEST,
+    );
+    const state = await untilDevice(site, device, 'known', () => true);
+    expect(state.running).toBeUndefined();
+
+    // And the device is none the worse for it.
+    const good = await writeProgram(ground, 'v2');
+    expect((await site.ctl('update', id, good.path)).code).toBe(0);
+  });
+
+  it('a server that is away is waited for, by the device and by the operator', async () => {
+    const site = await startSite(ground);
+    const device = await startDevice(ground, site, 'pump');
+    const { id } = await untilJoined(site, device);
+    await site.process.stop('SIGKILL');
+    const away = await site.ctl('devices');
+    expect(away.code).toBe(3);
+    expect(away.stderr).toMatch(/can't be reached/);
+    expect(away.stderr).not.toMatch(/ at .*:\d+:\d+/);
+    await until('the device has seen it', () =>
+      device.process.stderr().includes('not connected to the broker'),
+    );
+
+    const again = await startSite(ground, site.sameAgain);
+    const done = await again.ctl('action', id, 'self-test', '--wait');
+    expect(done, done.stderr).toMatchObject({ code: 0 });
+    expect(done.stdout).toContain('done');
+  });
+});
