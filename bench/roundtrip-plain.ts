@@ -24,8 +24,14 @@ const link = connectMqtt({
   clean: false,
 });
 let heard: () => void = () => undefined;
-link.onMessage = async () => heard();
-await new Promise<void>((resolve) => (link.onConnect = () => resolve()));
+link.onMessage = async () => {
+  heard();
+};
+await new Promise<void>((resolve) => {
+  link.onConnect = () => {
+    resolve();
+  };
+});
 await link.subscribe([deviceTopic(id)]);
 
 async function oneWay(): Promise<void> {

@@ -76,7 +76,7 @@ export async function startSite(ground: Ground, args: readonly string[] = []): P
     ask: async (...rest) => {
       const { code, stdout, stderr } = await ctl(...rest, '--json');
       if (code !== 0) throw new Error(`srup ctl ${rest.join(' ')} ended with ${code}: ${stderr}`);
-      return JSON.parse(stdout);
+      return JSON.parse(stdout) as never;
     },
   };
 }

@@ -2,14 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { join } from 'node:path';
-import {
-  connectMqtt,
-  importSignKey,
-  systemClock,
-  systemRandom,
-  type MqttLink,
-  type PublicPems,
-} from '@srup/node';
+import { connectMqtt, importSignKey, systemClock, systemRandom, type MqttLink } from '@srup/node';
 import { identityText, mqttClientId, type SignKey, type SuiteName } from '@srup/protocol';
 import { openArtifacts } from './artifacts/artifacts.ts';
 import { artifactMigrations, type ArtifactTables } from './artifacts/tables.ts';
@@ -123,6 +116,7 @@ async function start(
   place.url = options.publicUrl ?? `https://${bracketed(host)}:${portOf(app.addresses())}`;
   closing.push(
     vault.keepFresh((renewed) => {
+      if (renewed.mqtt) link.drop('the certificate was renewed');
       if (!renewed.tls) return;
       const { key, chain } = vault.credentials.tls();
       (app.server as unknown as TlsServer).setSecureContext({
@@ -158,10 +152,7 @@ function openKeys(
   return openKeyService({
     folder: vault.keyService.folder,
     serverId: vault.server.id,
-    serverKeys: mapKeys(vault.server.keys, ({ signing, sealing }): PublicPems => ({
-      signing: signing.publicPem,
-      ...(sealing === undefined ? {} : { sealing: sealing.publicPem }),
-    })),
+    serverKeys: vault.server.publicKeys,
     keys: vault.keyService.keys,
     authority: vault.keyService.authority,
     brokerUrl,
@@ -195,7 +186,6 @@ function startEmbedded(options: ServerOptions, vault: Vault, keys: KeyService): 
 
 /** The server is a client of its broker like any other, so that the broker can be anywhere. */
 function connectToBroker(options: ServerOptions, vault: Vault, broker: RunningBroker | undefined): MqttLink {
-  const { chain, key } = vault.credentials.mqtt();
   const scheme = options.insecurePlainMqtt === true ? 'mqtt' : 'mqtts';
   return connectMqtt({
     url:
@@ -204,21 +194,23 @@ function connectToBroker(options: ServerOptions, vault: Vault, broker: RunningBr
         : `${scheme}://${loopback(options.listen)}:${broker.port}`,
     clientId: mqttClientId(vault.server.id),
     ca: options.broker?.ca ?? vault.keyService.authority.caPem,
-    cert: chain,
-    key,
+    // Read at each connection: a renewed certificate is used from the next one on.
+    get cert() {
+      return vault.credentials.mqtt().chain;
+    },
+    get key() {
+      return vault.credentials.mqtt().key;
+    },
     clean: false,
   });
 }
 
 function signKeys(keys: SuiteKeys): Readonly<Record<SuiteName, SignKey>> {
-  return mapKeys(keys, ({ signing }) => importSignKey(signing.privatePem));
-}
-
-function mapKeys<To>(keys: SuiteKeys, change: (set: SuiteKeys[SuiteName]) => To): Record<SuiteName, To> {
-  return Object.fromEntries(Object.entries(keys).map(([suite, set]) => [suite, change(set)])) as Record<
-    SuiteName,
-    To
-  >;
+  const entries = Object.entries(keys).map(([suite, { signing }]) => [
+    suite,
+    importSignKey(signing.privatePem),
+  ]);
+  return Object.fromEntries(entries) as Record<SuiteName, SignKey>;
 }
 
 /** Where this machine reaches what listens on an address. */

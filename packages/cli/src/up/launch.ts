@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import type { RunningServer, ServerOptions } from '@srup/server';
 import { UserError } from '../user-error.ts';
 
@@ -85,24 +85,31 @@ const REASONS: Readonly<Record<string, string>> = {
   EEXIST: 'there is a file of this name',
 };
 
-async function explainFolder(
-  { code = '', message }: SystemError,
-  folder: string,
-): Promise<UserError | undefined> {
-  const reason = REASONS[code] ?? (/readonly|read-only/i.test(message) ? 'it is read-only' : undefined);
+async function explainFolder(error: SystemError, folder: string): Promise<UserError | undefined> {
+  const { path, uid, refusal } = await nearestOf(folder);
+  // Making a folder on a read-only disk fails with ENOENT in Node.js: what is there says why.
+  const code = error.code === 'ENOENT' ? refusal : error.code;
+  const reason =
+    REASONS[code ?? ''] ?? (/readonly|read-only/i.test(error.message) ? 'it is read-only' : undefined);
   if (reason === undefined) return undefined;
-  const whose = code === 'EACCES' || code === 'EPERM' ? await ownerOf(folder) : '';
+  const whose = code === 'EACCES' || code === 'EPERM' ? ` (${path} belongs to the user ${uid})` : '';
   return new UserError(
     `the folder ${folder} can't be used: ${reason}${whose}`,
     'Put that right, or name another folder with --folder.',
   );
 }
 
-/** Whom to ask, or to be. */
-async function ownerOf(folder: string): Promise<string> {
+/** The folder, or the nearest one above that is there: whose it is, and why one can't write in it. */
+async function nearestOf(
+  folder: string,
+): Promise<{ path: string; uid: number; refusal: string | undefined }> {
   for (let path = resolve(folder); ; path = dirname(path)) {
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined) return ` (${path} belongs to the user ${found.uid})`;
-    if (path === dirname(path)) return '';
+    if (found === undefined && path !== dirname(path)) continue;
+    const refusal = await access(path, constants.W_OK).then(
+      () => undefined,
+      (error: unknown) => (error as NodeJS.ErrnoException).code,
+    );
+    return { path, uid: found?.uid ?? 0, refusal };
   }
 }

@@ -36,11 +36,14 @@ export async function createLog(level: string, isJson: boolean): Promise<Logger>
 export async function createFileLog(file: string, level: string): Promise<Logger> {
   const { pino } = await import('pino');
   const all = createWriteStream(file, { flags: 'a', mode: 0o600 });
+  all.on('error', () => undefined); // a full disk must not end the server
   const attention = linesTo(process.stderr, WARN);
   const both = new Writable({
     write(chunk: Buffer, encoding, done) {
       attention.write(chunk, encoding);
-      all.write(chunk, encoding, done);
+      all.write(chunk, encoding, () => {
+        done();
+      });
     },
   });
   return pino({ level, base: null }, both);

@@ -25,6 +25,8 @@ interface Layout {
 const HOME_TO_AWAY = ['H>B', 'B>A'] as const;
 const AWAY_TO_HOME = ['A>B', 'B>H'] as const;
 
+// One row a type.
+// prettier-ignore
 export const MESSAGES = {
   GENERIC: { code: 0x00, route: [], body: {}, clause: 'P 3' },
   INITIATE: { code: 0x01, route: ['S>D'], body: { url: 'cstring', digest: 'cstring' }, clause: 'P 10.1' },
@@ -73,9 +75,9 @@ interface FieldValues {
 
 /** The body of a type, as its row says; reserved bytes have no value. */
 export type BodyOf<T extends MessageType> = {
-  readonly [F in keyof (typeof MESSAGES)[T]['body'] as (typeof MESSAGES)[T]['body'][F] extends 'zeros'
-    ? never
-    : F]: (typeof MESSAGES)[T]['body'][F] extends keyof FieldValues
+  readonly [
+    F in keyof (typeof MESSAGES)[T]['body'] as (typeof MESSAGES)[T]['body'][F] extends 'zeros' ? never : F
+  ]: (typeof MESSAGES)[T]['body'][F] extends keyof FieldValues
     ? FieldValues[(typeof MESSAGES)[T]['body'][F]]
     : never;
 };

@@ -33,24 +33,29 @@ export function createSubscriptions(
     for (const device of devices) held.add(device);
   }
 
+  async function subscribeKnown(): Promise<void> {
+    let after = '';
+    for (;;) {
+      const rows = await store
+        .selectFrom('devices')
+        .select('id')
+        .where('id', '>', after)
+        .where((where) => where.or([where('standing', 'in', HEARD), where('revoke_at', 'is not', null)]))
+        .orderBy('id')
+        .limit(DEVICES_AT_ONCE)
+        .execute();
+      await subscribe(rows.map(({ id }) => id));
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < DEVICES_AT_ONCE) return;
+      after = last.id;
+    }
+  }
+
   return {
     refresh: async () => {
+      await subscribeKnown();
+      // Last: the embedded broker lets devices in from here on, and each of them is heard.
       await link.subscribe([joinFilter(self)]);
-      let after = '';
-      for (;;) {
-        const rows = await store
-          .selectFrom('devices')
-          .select('id')
-          .where('id', '>', after)
-          .where((where) => where.or([where('standing', 'in', HEARD), where('revoke_at', 'is not', null)]))
-          .orderBy('id')
-          .limit(DEVICES_AT_ONCE)
-          .execute();
-        await subscribe(rows.map(({ id }) => id));
-        const last = rows.at(-1);
-        if (last === undefined || rows.length < DEVICES_AT_ONCE) return;
-        after = last.id;
-      }
     },
     ensure: async (device) => {
       if (!held.has(device)) await subscribe([device]);

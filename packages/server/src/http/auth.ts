@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import { RequestError } from './errors.ts';
 import { allows, type ApiRole, type ApiTokens, type TokenView } from './tokens.ts';
 
@@ -29,7 +29,7 @@ export function guard(app: FastifyInstance, tokens: ApiTokens): void {
   app.addHook('onRequest', requireRole(tokens));
 }
 
-function requireRole(tokens: ApiTokens): onRequestHookHandler {
+function requireRole(tokens: ApiTokens): onRequestAsyncHookHandler {
   return async (request) => {
     const { role, open } = request.routeOptions.config;
     if (open === true || role === undefined) return;

@@ -42,7 +42,9 @@ interface Answer {
 
 /** Every error of the API has one form; an unexpected one says nothing of the inside. */
 export function installErrorForms(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => send(request, reply, error));
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    send(request, reply, error);
+  });
   app.setNotFoundHandler((request, reply) => {
     void reply
       .status(404)
@@ -75,7 +77,7 @@ function answerTo(error: FastifyError): Answer {
     return { status: 400, error: 'invalid', message: where.join('; ') };
   }
   const status = error.statusCode ?? 500;
-  if (status < 500) return { status, error: error.code ?? 'invalid', message: error.message };
+  if (status < 500) return { status, error: error.code || 'invalid', message: error.message };
   return { status: 500, error: 'internal', message: 'the server failed to do this; its log says more' };
 }
 

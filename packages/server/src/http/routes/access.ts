@@ -11,7 +11,7 @@ const tags = ['access'];
 export interface AccessDeps {
   readonly tokens: ApiTokens;
   /** Uses up the one-time set-up token; false when it is wrong or used. */
-  consumeSetupToken(text: string): Promise<boolean>;
+  readonly consumeSetupToken: (text: string) => Promise<boolean>;
 }
 
 export function accessRoutes({ tokens, consumeSetupToken }: AccessDeps): FastifyPluginAsyncZod {
