@@ -1,0 +1,208 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { Agent, request } from 'undici';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunningServer } from '../options.ts';
+import { startServer } from '../server.ts';
+import { ROLES, type ApiRole } from './tokens.ts';
+
+interface Operation {
+  readonly 'x-role'?: ApiRole;
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+}
+
+interface OpenApi {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: Record<string, unknown>;
+}
+
+/** Open to who has no token yet, by intention. */
+const OPEN = ['GET /openapi.json', 'POST /setup'];
+
+let folder: string;
+let server: RunningServer;
+let client: Agent;
+let secrets: Record<ApiRole, string>;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'srup-api-'));
+  const log = pino({ level: 'silent' });
+  server = await startServer({ folder: join(folder, 'server'), httpsPort: 0, mqttsPort: 0, log });
+  client = new Agent({ connect: { ca: server.caPem } });
+  const created = await Promise.all(
+    ROLES.map(async (role) => [role, (await server.tokens.create(role, role)).secret]),
+  );
+  secrets = Object.fromEntries(created) as Record<ApiRole, string>;
+});
+
+afterAll(async () => {
+  await client.close();
+  await server.close();
+  await rm(folder, { recursive: true });
+});
+
+async function call(method: string, path: string, secret?: string, body?: unknown): Promise<Answer> {
+  const {
+    statusCode,
+    headers,
+    body: answer,
+  } = await request(`${server.url}/api/v1${path}`, {
+    method: method as 'GET',
+    dispatcher: client,
+    headers: {
+      ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (headers['content-type'] === 'text/event-stream') {
+    answer.on('error', () => undefined).destroy();
+    return { status: statusCode, headers, body: {} };
+  }
+  const text = await answer.text();
+  return {
+    status: statusCode,
+    headers,
+    body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+  };
+}
+
+async function operations(): Promise<{ method: string; path: string; role: ApiRole | undefined }[]> {
+  const { paths } = (await call('GET', '/openapi.json')).body as unknown as OpenApi;
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      method: method.toUpperCase(),
+      path,
+      role: operation['x-role'],
+    })),
+  );
+}
+
+/** Parameters that fit the form, of things that do not exist. */
+function concrete(path: string): string {
+  return path
+    .replace('/devices/{id}', '/devices/1a2b3c')
+    .replace('{digest}', '0'.repeat(64))
+    .replace(/\{\w+\}/g, 'nothing');
+}
+
+describe('the HTTP API', () => {
+  it('describes itself, made from the code', async () => {
+    const { body } = await call('GET', '/openapi.json');
+    expect(body).toMatchObject({ openapi: '3.1.0', info: { title: expect.any(String) as string } });
+    const names = (await operations()).map(({ method, path }) => `${method} ${path}`);
+    expect(names).toEqual(
+      expect.arrayContaining(['GET /devices', 'POST /commands', 'PUT /artifacts', 'GET /events']),
+    );
+    expect(names.length).toBeGreaterThan(25);
+  });
+
+  it('asks for a token on every route but two', async () => {
+    for (const { method, path, role } of await operations()) {
+      if (OPEN.includes(`${method} ${path}`)) {
+        expect(role, path).toBeUndefined();
+        continue;
+      }
+      expect(role, `${method} ${path}`).toBeDefined();
+      for (const secret of [undefined, 'srup_wrong-wrong-wrong-wrong', `${secrets.admin}x`]) {
+        const answer = await call(method, concrete(path), secret);
+        expect(answer.status, `${method} ${path}`).toBe(401);
+        expect(answer.body).toMatchObject({ error: 'unauthenticated' });
+      }
+    }
+  });
+
+  it('lets each role do what its routes say, and no more', async () => {
+    for (const { method, path, role } of await operations()) {
+      if (role === undefined) continue;
+      for (const tried of ROLES) {
+        const { status, body } = await call(method, concrete(path), secrets[tried]);
+        const name = `${tried}: ${method} ${path} ${JSON.stringify(body)}`;
+        if (ROLES.indexOf(tried) < ROLES.indexOf(role)) expect(status, name).toBe(403);
+        else expect([401, 403, 500], name).not.toContain(status);
+      }
+    }
+  });
+
+  it.each([
+    ['GET', '/devices/ABC', undefined],
+    ['GET', '/devices/%2B', undefined],
+    ['GET', '/devices?limit=0', undefined],
+    ['GET', '/devices?limit=many', undefined],
+    ['POST', '/commands', {}],
+    ['POST', '/commands', { all: true, command: { kind: 'action', actionId: 256 } }],
+    ['POST', '/commands', { all: true, type: 'x', command: { kind: 'identify' } }],
+    ['POST', '/commands', { devices: ['../1'], command: { kind: 'identify' } }],
+    ['POST', '/commands', { all: true, command: { kind: 'update', digest: 'F'.repeat(64) } }],
+    ['PUT', '/join-policy/pump', { verdict: 'maybe' }],
+    ['POST', '/tokens', { name: 'x', role: 'root' }],
+    ['POST', '/enrolment-codes', { uses: 0 }],
+  ])('says what is wrong with %s %s', async (method, path, body) => {
+    const answer = await call(method, path, secrets.admin, body);
+    expect(answer.status).toBe(400);
+    expect(answer.body['message']).toEqual(expect.stringMatching(/\w+/));
+  });
+
+  it('says what is not there', async () => {
+    const digest = '0'.repeat(64);
+    for (const [method, path, body] of [
+      ['GET', '/devices/1a2b3c'],
+      ['PATCH', '/devices/1a2b3c', { name: 'x' }],
+      ['GET', '/devices/1a2b3c/exchanges/nothing'],
+      ['POST', '/devices/1a2b3c/exchanges/nothing/activate'],
+      ['POST', '/commands', { all: true, command: { kind: 'identify' } }],
+      ['POST', '/commands', { devices: ['1a'], command: { kind: 'update', digest } }],
+      ['DELETE', `/artifacts/${digest}`],
+      ['DELETE', '/tokens/nothing'],
+      ['GET', '/nothing'],
+    ] as const) {
+      expect((await call(method, path, secrets.admin, body)).status, path).toBe(404);
+    }
+    const unknown = await call('POST', '/commands', secrets.admin, {
+      devices: ['1a'],
+      command: { kind: 'identify' },
+    });
+    expect(unknown).toMatchObject({ status: 202, body: [{ device: '1a', ok: false }] });
+  });
+
+  it('takes the set-up token once', async () => {
+    expect((await call('POST', '/setup', undefined, { token: 'guess' })).status).toBe(401);
+    const first = await call('POST', '/setup', undefined, { token: server.setupToken, name: 'me' });
+    expect(first).toMatchObject({ status: 201, body: { token: { name: 'me', role: 'admin' } } });
+    expect((await call('POST', '/setup', undefined, { token: server.setupToken })).status).toBe(401);
+    expect((await call('GET', '/me', first.body['secret'] as string)).status).toBe(200);
+  });
+
+  it('stops guessing of set-up tokens', async () => {
+    const statuses: number[] = [];
+    for (let tries = 0; tries < 12; tries++) {
+      statuses.push((await call('POST', '/setup', undefined, { token: `guess ${tries}` })).status);
+    }
+    expect(statuses).toContain(429);
+  });
+
+  it('keeps policies, and falls back to * when one is removed', async () => {
+    expect((await call('GET', '/join-policy', secrets.viewer)).body).toEqual({ '*': 'ask' });
+    await call('PUT', '/join-policy/pump', secrets.admin, { verdict: 'accept' });
+    expect((await call('GET', '/join-policy', secrets.viewer)).body).toEqual({ '*': 'ask', pump: 'accept' });
+    await call('DELETE', '/join-policy/pump', secrets.admin);
+    expect((await call('GET', '/join-policy', secrets.viewer)).body).toEqual({ '*': 'ask' });
+  });
+
+  it('sends headers that keep browsers from doing harm', async () => {
+    const { headers } = await call('GET', '/me', secrets.viewer);
+    expect(headers).toMatchObject({
+      'content-security-policy': expect.stringContaining("default-src 'none'") as string,
+      'x-content-type-options': 'nosniff',
+      'strict-transport-security': expect.any(String) as string,
+    });
+  });
+});
