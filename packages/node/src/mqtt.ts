@@ -189,10 +189,13 @@ function openConnection(
     protocolVersion: 4,
     clientId: options.clientId,
     clean: options.clean,
-    ca: options.ca,
-    cert: options.cert,
-    key: options.key.reveal(),
-    minVersion: 'TLSv1.2',
+    // With keys given, the library would speak TLS to an mqtt: URL too.
+    ...(protocol === 'mqtts:' && {
+      ca: options.ca,
+      cert: options.cert,
+      key: options.key.reveal(),
+      minVersion: 'TLSv1.2',
+    }),
     keepalive: options.keepalive ?? KEEPALIVE_SECONDS,
     connectTimeout: timeoutMs,
     reconnectPeriod: 0, // ours is jittered and grows

@@ -192,6 +192,7 @@ function connectToBroker(options: ServerOptions, vault: Vault, broker: RunningBr
       broker === undefined
         ? (options.broker?.url ?? '')
         : `${scheme}://${loopback(options.listen)}:${broker.port}`,
+    insecurePlain: options.insecurePlainMqtt === true,
     clientId: mqttClientId(vault.server.id),
     ca: options.broker?.ca ?? vault.keyService.authority.caPem,
     // Read at each connection: a renewed certificate is used from the next one on.
