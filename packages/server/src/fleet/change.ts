@@ -23,6 +23,14 @@ export const REVOKE_DELAY_MS = 30_000;
 
 const UNSIGNED = new Uint8Array(0);
 
+/** A message that takes its number with the change. Unsigned, it is signed and stored again before it leaves. */
+export interface Outgoing {
+  readonly sequence: bigint;
+  readonly message: Uint8Array;
+  /** What is kept as evidence of a message that is signed already. */
+  readonly sent?: NewMessage;
+}
+
 /** Everything that one input changes, to be committed at once (P 5.3). Filled by one lane, then written. */
 export interface Change {
   readonly at: number;
@@ -30,7 +38,7 @@ export interface Change {
   readonly before: DeviceRecord | undefined;
   record: DeviceRecord;
   readonly exchanges: Map<TokenKey, ServerExchange>;
-  readonly outgoing: { readonly sequence: bigint; readonly message: Uint8Array }[];
+  outgoing: readonly Outgoing[];
   readonly accepted: NewMessage[];
   readonly data: { readonly dataId: string; readonly bytes: Uint8Array }[];
   readonly decisions: {
@@ -140,7 +148,7 @@ function addDraft(change: Change, draft: Draft, serverId: Identity): void {
     return;
   }
   const message = encode({ ...draft, sequence, sender: serverId }).assemble(UNSIGNED);
-  change.outgoing.push({ sequence, message });
+  change.outgoing = [...change.outgoing, { sequence, message }];
   change.record = { ...change.record, sent: sequence };
 }
 

@@ -15,6 +15,7 @@ import { beginChange, type Change } from './change.ts';
 import { factsOf, findExchange, momentOf, type Core, type Save } from './core.ts';
 import { explainRefusal } from './explain.ts';
 import { addOutcome } from './follow.ts';
+import { signEarly } from './outbox.ts';
 import type { DeviceRecord } from './records.ts';
 import { viewExchange } from './views.ts';
 
@@ -53,6 +54,7 @@ export function createCommand(core: Core, save: Save) {
       await addOutcome(core, change, step, moment, { known: undefined, by: 'operator' });
       const unsendable = whyUnsendable(change);
       if (unsendable !== undefined) return refused(device, unsendable);
+      await signEarly(core, change);
       await save(change);
       return { device, ok: true, token };
     } catch (fault) {

@@ -77,14 +77,18 @@ async function writeExchange(
 
 async function writeOutgoing(transaction: Write, { at, record, outgoing }: Change): Promise<void> {
   if (outgoing.length === 0) return;
-  const rows = outgoing.map(({ sequence, message }) => ({
+  const rows = outgoing.map(({ sequence, message, sent }) => ({
     device: record.row.id,
     sequence: sequence.toString(),
     message,
-    is_signed: 0,
+    is_signed: sent === undefined ? 0 : 1,
     created_at: at,
   }));
   await transaction.insertInto('outbox').values(rows).execute();
+  await appendMessages(
+    transaction,
+    outgoing.flatMap(({ sent }) => sent ?? []),
+  );
 }
 
 async function writeData(transaction: Write, { at, record, data }: Change): Promise<void> {
