@@ -123,10 +123,10 @@ test('every number that was genuinely sent is accepted once, in order (P 5.2)', 
   for (const event of sent) {
     const authentic = authenticOf(event);
     const pair = `${event.senderId} to ${receiverOf(event)}`;
-    const fresh = freshen(authentic, windows.get(pair) ?? EMPTY_WINDOW, false);
+    const fresh = freshen(authentic, { window: windows.get(pair) ?? EMPTY_WINDOW, sent: 0n, joining: false });
     if (!fresh.ok) throw new Error(`${event.type} ${event.sequenceId} of ${pair}: ${fresh.code}`);
     windows.set(pair, fresh.value.window);
-    expect(freshen(authentic, fresh.value.window, false)).toMatchObject({ ok: false, code: 'REPLAY_SEEN' });
+    expect(freshen(authentic, { window: fresh.value.window, sent: 0n, joining: false })).toMatchObject({ ok: false, code: 'REPLAY_SEEN' });
   }
   expect(windows.size).toBeGreaterThan(8);
 });

@@ -32,6 +32,7 @@ interface Scene {
   isKnown: boolean;
   forbidden: AuthCode | undefined;
   joining: boolean;
+  sent: bigint;
   window: ReplayWindow;
 }
 
@@ -50,6 +51,7 @@ function goodScene(): Scene {
     isKnown: true,
     forbidden: undefined,
     joining: false,
+    sent: 0n,
     window: EMPTY_WINDOW,
   };
 }
@@ -60,8 +62,8 @@ function arrivalOf({ type, body, sender, sequence, keys, damage, retained, topic
   return { bytes: damage(assemble(keys.sign.sign(signedBytes))), topic, retained };
 }
 
-function receiverOf({ role, self, isKnown, forbidden, joining, window }: Scene): Receiver {
-  const peer = { key: SERVER_KEYS.verify, window, joining, forbids: () => forbidden };
+function receiverOf({ role, self, isKnown, forbidden, joining, window, sent }: Scene): Receiver {
+  const peer = { key: SERVER_KEYS.verify, window, sent, joining, forbids: () => forbidden };
   return { role, self, peer: () => (isKnown ? peer : undefined) };
 }
 
@@ -190,7 +192,11 @@ describe('the jump of numbers (P 5.2)', () => {
 
   test('needs a join: an open one, or a message that asks for one', () => {
     expect(outcome({ ...goodScene(), sequence: far })).toBe('REPLAY_JUMP');
-    expect(outcome({ ...goodScene(), sequence: far, joining: true })).toBe('accepted');
+    const answer = { type: 'RESPONSE', body: { status: 0x50 } } as const;
+    expect(outcome({ ...goodScene(), ...answer, sequence: far, joining: true })).toBe('accepted');
+    expect(outcome({ ...goodScene(), ...answer, sequence: far })).toBe('REPLAY_JUMP');
+    // A command that was captured on its way to a sibling is no answer to our join.
+    expect(outcome({ ...goodScene(), sequence: far, joining: true })).toBe('REPLAY_JUMP');
     const asking: Partial<Scene> = {
       role: 'server',
       self: SERVER,

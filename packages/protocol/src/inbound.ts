@@ -8,7 +8,7 @@ import type { Identity } from './identity.ts';
 import { decode, type Decoded } from './message/envelope.ts';
 import { isDormant, isJoinRequest, isReceivedBy, type MessageType, type Role } from './message/layouts.ts';
 import { authenticate } from './security/authentic.ts';
-import { freshen, type Fresh, type ReplayWindow } from './security/replay.ts';
+import { freshen, type Fresh, type Numbers } from './security/replay.ts';
 import type { VerifyKey } from './security/suite.ts';
 import type { Topic } from './topics.ts';
 
@@ -21,11 +21,8 @@ export interface Arrival {
 }
 
 /** What the receiver knows of a sender. */
-export interface Peer {
+export interface Peer extends Numbers {
   readonly key: VerifyKey;
-  readonly window: ReplayWindow;
-  /** A join with this peer is open: its numbers may jump (P 5.2). */
-  readonly joining: boolean;
   /** Why a genuine message of this type is still not obeyed (P 4.6 "authorised"); undefined when it is. */
   forbids(type: MessageType): AuthCode | undefined;
 }
@@ -54,7 +51,7 @@ export function receiveDecoded(decoded: Decoded, topic: Topic, receiver: Receive
   if (!authentic.ok) return authentic;
   const forbidden = peer.forbids(decoded.message.type);
   if (forbidden !== undefined) return reject(forbidden);
-  return freshen(authentic.value, peer.window, peer.joining);
+  return freshen(authentic.value, peer);
 }
 
 /** Checks that cost nothing come before the cryptography: type and direction, known sender, right topic. */

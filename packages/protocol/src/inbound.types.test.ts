@@ -55,7 +55,7 @@ export function leavingOutAStep(
   // Control: the whole way compiles.
   act(fresh);
   const proven = authenticate(decoded, key);
-  if (proven.ok) freshen(proven.value, window, false);
+  if (proven.ok) freshen(proven.value, { window, sent: 0n, joining: false });
 }
 
 test('the steps make types that nothing else makes', () => {

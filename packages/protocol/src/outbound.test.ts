@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MAX_U64 } from './limits.ts';
 import { decode, encodeHeader } from './message/envelope.ts';
-import { compose, nextSequence, type Draft } from './outbound.ts';
+import { compose, counterStart, nextSequence, type Draft } from './outbound.ts';
 import { authenticate } from './security/authentic.ts';
 import type { SealContext, SealKey } from './security/suite.ts';
 import { fakeKeys } from './testing/keys.ts';
@@ -79,4 +79,11 @@ describe('a sealed field', () => {
   test('the draft keeps its plaintext: it can be composed again', () => {
     expect(HM_JOIN_RESP.body).toEqual({ sealedNonce: encodeText('the nonce') });
   });
+});
+
+test('a counter starts anywhere below 2^62, so that it can grow for ever', () => {
+  expect(counterStart(new Uint8Array(8))).toBe(0n);
+  expect(counterStart(new Uint8Array(8).fill(0xff))).toBe((1n << 62n) - 1n);
+  expect(counterStart(Uint8Array.of(0xc1, 0, 0, 0, 0, 0, 0, 2))).toBe((1n << 56n) + 2n);
+  expect(() => counterStart(new Uint8Array(7))).toThrow(RangeError);
 });

@@ -40,6 +40,19 @@ export interface Signed {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * Where a server begins to count with a new device: a random number of 62 bits. No message of edition 5 says whom it
+ * is for, so with counters that all begin at 1 a broker could give one device's command to its sibling; with counters
+ * far apart it is REPLAY_OLD or REPLAY_JUMP there. The device follows by the rule of P 5.1.
+ * @param random 8 random bytes
+ */
+export function counterStart(random: Uint8Array): bigint {
+  if (random.length !== 8) throw new RangeError('the start of a counter takes 8 random bytes');
+  let start = BigInt((random[0] as number) & 0x3f);
+  for (const byte of random.subarray(1)) start = (start << 8n) | BigInt(byte);
+  return start;
+}
+
 /** The next number to this peer (P 5.1). RangeError when all 2^64 are used up: the pair must join anew. */
 export function nextSequence({ sent, highest }: Counters): bigint {
   const last = sent > highest ? sent : highest;

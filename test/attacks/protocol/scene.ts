@@ -74,6 +74,7 @@ export class Receiver {
   private readonly peers: readonly Party[];
   private readonly windows = new Map<Identity, ReplayWindow>();
   forbidden: AuthCode | undefined;
+  joining = false;
 
   constructor(role: Role, self: Identity, peers: readonly Party[]) {
     this.role = role;
@@ -91,7 +92,13 @@ export class Receiver {
           const party = this.peers.find(({ id }) => id === sender);
           if (party === undefined) return undefined;
           const key = importVerifyKey(party.keys.signing.publicPem);
-          return { key, window: this.window(sender), joining: false, forbids: () => this.forbidden };
+          return {
+            key,
+            window: this.window(sender),
+            sent: 0n,
+            joining: this.joining,
+            forbids: () => this.forbidden,
+          };
         },
       },
     );

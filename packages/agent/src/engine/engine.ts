@@ -146,6 +146,7 @@ export function makeEngine(options: EngineOptions): Engine {
         ? {
             key: serverKey,
             window: peer.window,
+            sent: peer.sent,
             joining: state.join.phase === 'asking',
             forbids: (type) => deviceForbids(state, type),
           }

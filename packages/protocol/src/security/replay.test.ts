@@ -146,3 +146,12 @@ test('delivery that reorders within the window and repeats everything loses noth
     }),
   );
 });
+
+test('a jump is measured from the higher of both directions (P 5.1)', () => {
+  const start = 1n << 61n;
+  const low = { highest: 3n, seen: 1n };
+  expect(advance(low, start + 5n, false, start)).toMatchObject({ ok: true, value: { highest: start + 5n } });
+  expect(advance(low, start + MAX_SEQUENCE_JUMP + 1n, false, start)).toMatchObject({ code: 'REPLAY_JUMP' });
+  expect(advance(low, 4n, false, start)).toMatchObject({ ok: true, value: { highest: 4n } });
+  expect(advance(low, start + 5n, false)).toMatchObject({ code: 'REPLAY_JUMP' });
+});

@@ -1,6 +1,6 @@
 import { accept, reject, type ReplayCode, type Result } from '../faults.ts';
 import { MAX_SEQUENCE_JUMP, REPLAY_WINDOW } from '../limits.ts';
-import { isJoinRequest, type MessageType } from '../message/layouts.ts';
+import { isJoinAnswer, isJoinStart, type MessageType } from '../message/layouts.ts';
 import type { Message, MessageOf } from '../message/message.ts';
 import type { Authentic } from './authentic.ts';
 
@@ -16,16 +16,21 @@ export const EMPTY_WINDOW: ReplayWindow = { highest: 0n, seen: 1n };
 
 const MASK = (1n << BigInt(REPLAY_WINDOW + 1)) - 1n;
 
-/** The window after this number, or why it is refused. */
+/**
+ * The window after this number, or why it is refused. `sent`: the last number sent to that peer; both directions
+ * share the counter (P 5.1), so a jump is one above both.
+ */
 export function advance(
   window: ReplayWindow,
   sequence: bigint,
   mayJump: boolean,
+  sent = 0n,
 ): Result<ReplayWindow, ReplayCode> {
   const ahead = sequence - window.highest;
   if (ahead > 0n) {
     // A stolen key could otherwise exhaust the counter in one message.
-    if (ahead > MAX_SEQUENCE_JUMP && !mayJump) return reject('REPLAY_JUMP');
+    const known = sent > window.highest ? sent : window.highest;
+    if (sequence - known > MAX_SEQUENCE_JUMP && !mayJump) return reject('REPLAY_JUMP');
     const kept = ahead > BigInt(REPLAY_WINDOW) ? 0n : (window.seen << ahead) & MASK;
     return accept({ highest: sequence, seen: kept | 1n });
   }
@@ -60,14 +65,20 @@ class FreshMessage<M extends Message = Message> {
 /** A message that has earned the right to act: proven sender, right direction, never seen before. */
 export type Fresh<T extends MessageType = MessageType> = FreshMessage<Extract<Message, MessageOf<T>>>;
 
-/** Third and last step of trust (P 4.6). `joining`: a join with this peer is open, so its numbers may jump (P 5.2). */
-export function freshen(
-  authentic: Authentic,
-  window: ReplayWindow,
-  joining: boolean,
-): Result<Fresh, ReplayCode> {
+/** What is known of a peer's numbers. */
+export interface Numbers {
+  readonly window: ReplayWindow;
+  /** Last number sent to this peer; 0 before the first. */
+  readonly sent: bigint;
+  /** A join with this peer is open, so the answers to it may jump (P 5.2). */
+  readonly joining: boolean;
+}
+
+/** Third and last step of trust (P 4.6). */
+export function freshen(authentic: Authentic, numbers: Numbers): Result<Fresh, ReplayCode> {
   const { message } = authentic;
-  const next = advance(window, message.sequence, joining || isJoinRequest(message.type));
+  const mayJump = isJoinStart(message.type) || (numbers.joining && isJoinAnswer(message.type));
+  const next = advance(numbers.window, message.sequence, mayJump, numbers.sent);
   if (!next.ok) return next;
   return accept(new FreshMessage(message, authentic.bytes, authentic.header, next.value) as Fresh);
 }

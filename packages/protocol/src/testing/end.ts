@@ -105,7 +105,7 @@ export class End<State, Effect extends { readonly do: string }> {
   async judge(arrival: Arrival): Promise<'accepted' | 'refused' | 'lost'> {
     if (this.#isDown) return 'lost';
     const { keys, self, peer } = this.#around;
-    const { state, window } = this.#memory;
+    const { state, window, sent } = this.#memory;
     const received = receive(arrival, {
       role: this.#mind.role,
       self,
@@ -115,7 +115,7 @@ export class End<State, Effect extends { readonly do: string }> {
         const joining = this.#mind.isJoining(state);
         const forbids = (type: MessageType) =>
           sender === peer ? this.#mind.forbids(state, type) : 'AUTH_STATE';
-        return { key, window, joining, forbids };
+        return { key, window, sent, joining, forbids };
       },
     });
     if (!received.ok) return this.#refuse(received.code);

@@ -27,7 +27,13 @@ export async function freshFrom(sender: 'device' | 'server', draft: Draft, seque
     {
       role: sender === 'device' ? 'server' : 'device',
       self,
-      peer: () => ({ key: KEYS.verify, window: EMPTY_WINDOW, joining: false, forbids: () => undefined }),
+      peer: () => ({
+        key: KEYS.verify,
+        window: EMPTY_WINDOW,
+        sent: 0n,
+        joining: false,
+        forbids: () => undefined,
+      }),
     },
   );
   if (!received.ok) throw new TypeError(`the message was refused: ${received.code}`);

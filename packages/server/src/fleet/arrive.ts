@@ -136,6 +136,7 @@ function peerOf({ record, isBarred }: Candidate): Peer {
   return {
     key: record.key,
     window: record.window,
+    sent: record.sent,
     joining: record.row.standing === 'pending',
     forbids: (type) => (isBarred ? 'AUTH_STATE' : serverForbids(record.row.standing, type)),
   };
@@ -156,7 +157,7 @@ async function findCandidate(core: Core, { message }: Decoded, topic: Topic): Pr
   if (record !== undefined) return { record, isStored: true, isBarred };
   // Only the certified get a key here, so that the unfinished and the unknown are one to us (P 8.5).
   if (enrolment === undefined || isBarred) return undefined;
-  return { record: newRecord(enrolment, core.clock.now()), isStored: false, isBarred };
+  return { record: newRecord(enrolment, core.clock.now(), core.random), isStored: false, isBarred };
 }
 
 /** A key service that does not answer is one that does not vouch; the device asks again. */

@@ -204,7 +204,7 @@ describe('what is refused', () => {
       'a jump that would use up the numbers',
       'REPLAY_JUMP',
       async () => {
-        const { topic, bytes } = await device.write('RESPONSE', status, undefined, 1n << 40n);
+        const { topic, bytes } = await device.write('RESPONSE', status, undefined, 1n << 63n);
         await world.link.deliver(topic, bytes);
       },
     ],
@@ -231,10 +231,10 @@ describe('what is refused', () => {
   });
 
   test('an unsigned message with a huge number poisons nothing', async () => {
-    const { topic, bytes } = await device.write('RESPONSE', status, undefined, (1n << 32n) - 1n);
+    const genuine = await device.write('DATA', { dataId: 't', data: encodeText('1') });
+    const { topic, bytes } = await device.write('RESPONSE', status, undefined, 1n << 63n);
     bytes[30]! ^= 1;
     await world.link.deliver(topic, bytes);
-    const genuine = await device.write('DATA', { dataId: 't', data: encodeText('1') }, undefined, 50n);
     await world.link.deliver(genuine.topic, genuine.bytes);
     expect((await world.fleet.data({ device: device.text })).rows).toHaveLength(1);
   });

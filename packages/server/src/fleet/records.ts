@@ -1,10 +1,12 @@
 import type { Kysely } from 'kysely';
 import { importVerifyKey } from '@srup/node';
 import {
+  counterStart,
   EMPTY_WINDOW,
   identityText,
   parseIdentity,
   type Identity,
+  type Random,
   type ReplayWindow,
   type VerifyKey,
 } from '@srup/protocol';
@@ -85,12 +87,12 @@ function readRecord(row: DeviceRow & PeerRow): DeviceRecord {
 }
 
 /** Of a device that never proved anything: kept only after its first message did (P 4.6). */
-export function newRecord(enrolment: Enrolment, now: number): DeviceRecord {
+export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random, 'bytes'>): DeviceRecord {
   const key = importVerifyKey(enrolment.publicPem);
   return {
     id: enrolment.id,
     key,
-    sent: 0n,
+    sent: counterStart(random.bytes(8)),
     window: EMPTY_WINDOW,
     provenAt: null,
     row: {

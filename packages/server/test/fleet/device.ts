@@ -124,7 +124,7 @@ export async function makeDevice(
           self: id,
           peer: (sender) =>
             sender === server.id
-              ? { key: server.verify[suite], window, joining: true, forbids: () => undefined }
+              ? { key: server.verify[suite], window, sent, joining: true, forbids: () => undefined }
               : undefined,
         },
       );
