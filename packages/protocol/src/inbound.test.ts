@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { AuthCode, FaultCode } from './faults.ts';
 import type { Identity } from './identity.ts';
-import { receive, type Arrival, type Receiver } from './inbound.ts';
+import { receive, type Arrival } from './inbound.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { encode } from './message/envelope.ts';
 import type { MessageType, Role } from './message/layouts.ts';
 import type { Message } from './message/message.ts';
+import type { Receiver } from './security/admit.ts';
 import { EMPTY_WINDOW, type ReplayWindow } from './security/replay.ts';
 import { fakeKeys } from './testing/keys.ts';
 import type { Topic } from './topics.ts';
@@ -31,7 +32,7 @@ interface Scene {
   topic: Topic;
   isKnown: boolean;
   forbidden: AuthCode | undefined;
-  joining: boolean;
+  joinToken: string | undefined;
   sent: bigint;
   window: ReplayWindow;
 }
@@ -50,7 +51,7 @@ function goodScene(): Scene {
     topic: { kind: 'device', device: DEVICE },
     isKnown: true,
     forbidden: undefined,
-    joining: false,
+    joinToken: undefined,
     sent: 0n,
     window: EMPTY_WINDOW,
   };
@@ -62,8 +63,8 @@ function arrivalOf({ type, body, sender, sequence, keys, damage, retained, topic
   return { bytes: damage(assemble(keys.sign.sign(signedBytes))), topic, retained };
 }
 
-function receiverOf({ role, self, isKnown, forbidden, joining, window, sent }: Scene): Receiver {
-  const peer = { key: SERVER_KEYS.verify, window, sent, joining, forbids: () => forbidden };
+function receiverOf({ role, self, isKnown, forbidden, joinToken, window, sent }: Scene): Receiver {
+  const peer = { key: SERVER_KEYS.verify, window, sent, joinToken, forbids: () => forbidden };
   return { role, self, peer: () => (isKnown ? peer : undefined) };
 }
 
@@ -193,10 +194,11 @@ describe('the jump of numbers (P 5.2)', () => {
   test('needs a join: an open one, or a message that asks for one', () => {
     expect(outcome({ ...goodScene(), sequence: far })).toBe('REPLAY_JUMP');
     const answer = { type: 'RESPONSE', body: { status: 0x50 } } as const;
-    expect(outcome({ ...goodScene(), ...answer, sequence: far, joining: true })).toBe('accepted');
+    expect(outcome({ ...goodScene(), ...answer, sequence: far, joinToken: 'T' })).toBe('accepted');
     expect(outcome({ ...goodScene(), ...answer, sequence: far })).toBe('REPLAY_JUMP');
+    expect(outcome({ ...goodScene(), ...answer, sequence: far, joinToken: 'another' })).toBe('REPLAY_JUMP');
     // A command that was captured on its way to a sibling is no answer to our join.
-    expect(outcome({ ...goodScene(), sequence: far, joining: true })).toBe('REPLAY_JUMP');
+    expect(outcome({ ...goodScene(), sequence: far, joinToken: 'T' })).toBe('REPLAY_JUMP');
     const asking: Partial<Scene> = {
       role: 'server',
       self: SERVER,

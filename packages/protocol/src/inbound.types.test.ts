@@ -7,12 +7,13 @@ import { expect, expectTypeOf, test } from 'vitest';
 import { stepDevice } from './exchange/device.ts';
 import type { DeviceFacts, DeviceState, Moment } from './exchange/contract.ts';
 import * as protocol from './index.ts';
-import type { Authentic } from './security/authentic.ts';
-import { authenticate } from './security/authentic.ts';
-import { freshen, type Fresh, type ReplayWindow } from './security/replay.ts';
+import { admit, type Admitted, type Receiver } from './security/admit.ts';
+import { authenticate, authorise, type Authentic, type Authorised } from './security/authentic.ts';
+import { freshen, type Fresh } from './security/replay.ts';
 import type { VerifyKey } from './security/suite.ts';
 import type { Decoded } from './message/envelope.ts';
 import type { Message } from './message/message.ts';
+import type { Topic } from './topics.ts';
 
 /** An object with all the public members, made by hand. */
 type Look<Type> = { [Name in keyof Type]: Type[Name] };
@@ -25,22 +26,33 @@ export function leavingOutAStep(
   authentic: Authentic,
   fresh: Fresh,
   key: VerifyKey,
-  window: ReplayWindow,
+  admitted: Admitted,
+  topic: Topic,
+  receiver: Receiver,
   state: DeviceState,
   moment: Moment,
   facts: DeviceFacts,
   looksDecoded: Look<Decoded>,
-  looksAuthentic: Look<Authentic>,
+  looksAdmitted: Look<Admitted>,
+  looksAuthorised: Look<Authorised>,
   looksFresh: Look<Fresh>,
 ): void {
   // @ts-expect-error bytes are not decoded
   authenticate(bytes, key);
   // @ts-expect-error made by hand, not decoded
   authenticate(looksDecoded, key);
-  // @ts-expect-error decoded is not authentic
-  freshen(decoded, window, false);
-  // @ts-expect-error made by hand, not authentic
-  freshen(looksAuthentic, window, false);
+  // @ts-expect-error decoded is not admitted: direction, sender and topic were not looked at
+  authorise(decoded);
+  // @ts-expect-error made by hand, not admitted
+  authorise(looksAdmitted);
+  // @ts-expect-error decoded is not authorised
+  freshen(decoded);
+  // @ts-expect-error a signature that holds does not make it authorised
+  freshen(authentic);
+  // @ts-expect-error admitted is not authorised: nothing was verified
+  freshen(admitted);
+  // @ts-expect-error made by hand, not authorised
+  freshen(looksAuthorised);
 
   const act = (message: Fresh): unknown => stepDevice(state, { on: 'message', message }, moment, facts);
   // @ts-expect-error a plain message has no proof at all
@@ -54,13 +66,18 @@ export function leavingOutAStep(
 
   // Control: the whole way compiles.
   act(fresh);
-  const proven = authenticate(decoded, key);
-  if (proven.ok) freshen(proven.value, { window, sent: 0n, joining: false });
+  authenticate(decoded, key);
+  const entered = admit(decoded, topic, receiver);
+  const proven = entered.ok && authorise(entered.value);
+  if (proven !== false && proven.ok) freshen(proven.value);
 }
 
 test('the steps make types that nothing else makes', () => {
   expectTypeOf<Decoded>().not.toExtend<Authentic>();
-  expectTypeOf<Authentic>().not.toExtend<Fresh>();
+  expectTypeOf<Decoded>().not.toExtend<Admitted>();
+  expectTypeOf<Admitted>().not.toExtend<Authorised>();
+  expectTypeOf<Authorised>().not.toExtend<Fresh>();
+  expectTypeOf<Authentic>().not.toExtend<Authorised>();
   expectTypeOf<Fresh>().not.toExtend<Authentic>();
   // None of their classes can be had, so none can be made outside its step.
   const classes = Object.entries(protocol).filter(

@@ -31,7 +31,7 @@ export interface ServerOptions {
     /** PEM of the CA of the broker's certificate; this server's own CA unless told. */
     readonly ca?: string;
   };
-  /** Only who has an enrolment code may register (P 8.4). Otherwise anybody may: joining is another matter. */
+  /** Only who has an enrolment code may register (P 8.4), unless false: then anybody may. Joining is another matter. */
   readonly requireEnrolmentCode?: boolean;
   /** The embedded broker speaks unencrypted MQTT (P 7.5): confidentiality is lost. */
   readonly insecurePlainMqtt?: boolean;

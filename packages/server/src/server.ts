@@ -156,7 +156,7 @@ function openKeys(
     keys: vault.keyService.keys,
     authority: vault.keyService.authority,
     brokerUrl,
-    requireCode: options.requireEnrolmentCode ?? false,
+    requireCode: options.requireEnrolmentCode ?? true,
     clock: systemClock,
     random: systemRandom,
     onCrl: (crl) => embedded.broker?.setTls({ crl }),

@@ -1,6 +1,6 @@
 /** Threat 3: every captured message again. What holds: P 5, and the topic's rule P 7.4. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { counterStart, nextSequence, type Draft } from '@srup/protocol';
+import { counterStart, nextSequence, tokenKey, type Draft } from '@srup/protocol';
 import {
   action,
   createParty,
@@ -133,15 +133,16 @@ describe('to a sibling', () => {
       [start(0x22), start(0x11)],
     ] as const) {
       const sibling = new Receiver('device', SIBLING, [server]);
-      sibling.joining = true;
-      const answer: Draft = { type: 'RESPONSE', token: newToken(), body: { status: 0x50 } };
+      const token = newToken();
+      sibling.joinToken = tokenKey(token);
+      const answer: Draft = { type: 'RESPONSE', token, body: { status: 0x50 } };
       expect(
         sibling.verdict(
           await send(server, SIBLING, nextSequence({ sent: mine, highest: 1n }), answer),
           deviceTopic(SIBLING),
         ),
       ).toBe('accepted');
-      sibling.joining = false;
+      sibling.joinToken = undefined;
       for (let ahead = 0n; ahead < 50n; ahead += 10n) {
         const captured = await send(server, DEVICE, theirs + ahead, action());
         const verdict = sibling.verdict(captured, deviceTopic(SIBLING));
@@ -156,15 +157,17 @@ describe('to a sibling', () => {
     expect(sibling.verdict(await send(server, DEVICE, 9n, action()), deviceTopic(SIBLING))).toBe('accepted');
   });
 
-  test('while the sibling is joining, a captured dismissal is still no first word', async () => {
-    for (const type of ['TERMINATE_CMD', 'DEREGISTER_CMD'] as const) {
+  test('while the sibling is joining, what was captured is still no first word: it would move its window', async () => {
+    const drafts: Draft[] = [
+      { type: 'TERMINATE_CMD', token: newToken(), body: {} },
+      { type: 'DEREGISTER_CMD', token: newToken(), body: {} },
+      { type: 'JOIN_CMD', token: newToken(), body: { deviceId: DEVICE } },
+      { type: 'RESPONSE', token: newToken(), body: { status: 0x50 } },
+    ];
+    for (const draft of drafts) {
       const sibling = new Receiver('device', SIBLING, [server]);
-      sibling.joining = true;
-      const captured = await send(server, DEVICE, counterStart(new Uint8Array(8).fill(9)), {
-        type,
-        token: newToken(),
-        body: {},
-      });
+      sibling.joinToken = tokenKey(newToken());
+      const captured = await send(server, DEVICE, counterStart(new Uint8Array(8).fill(9)), draft);
       expect(sibling.verdict(captured, deviceTopic(SIBLING))).toBe('REPLAY_JUMP');
     }
   });

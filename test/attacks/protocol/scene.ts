@@ -74,7 +74,7 @@ export class Receiver {
   private readonly peers: readonly Party[];
   private readonly windows = new Map<Identity, ReplayWindow>();
   forbidden: AuthCode | undefined;
-  joining = false;
+  joinToken: string | undefined;
 
   constructor(role: Role, self: Identity, peers: readonly Party[]) {
     this.role = role;
@@ -96,7 +96,7 @@ export class Receiver {
             key,
             window: this.window(sender),
             sent: 0n,
-            joining: this.joining,
+            joinToken: this.joinToken,
             forbids: () => this.forbidden,
           };
         },

@@ -8,7 +8,7 @@ import {
   compose,
   deviceForbids,
   initialDevice,
-  isReservedDataId,
+  isProgramDataId,
   MAX_MESSAGE_BYTES,
   nextSequence,
   nextWake,
@@ -147,7 +147,7 @@ export function makeEngine(options: EngineOptions): Engine {
             key: serverKey,
             window: peer.window,
             sent: peer.sent,
-            joining: state.join.phase === 'asking',
+            joinToken: state.join.phase === 'asking' ? state.join.token : undefined,
             forbids: (type) => deviceForbids(state, type),
           }
         : undefined,
@@ -265,7 +265,7 @@ export function makeEngine(options: EngineOptions): Engine {
   }
 
   async function report(dataId: string, data: Uint8Array): ReturnType<ProgramReport> {
-    if (isReservedDataId(dataId) || dataId.length * 3 + data.length > MAX_MESSAGE_BYTES - MESSAGE_OVERHEAD)
+    if (!isProgramDataId(dataId) || dataId.length * 3 + data.length > MAX_MESSAGE_BYTES - MESSAGE_OVERHEAD)
       return 'refused';
     try {
       return await inTurn(async () => {

@@ -133,15 +133,7 @@ export function isJoinRequest(type: MessageType): boolean {
   return type === 'JOIN_REQ' || type === 'HM_JOIN_REQ' || type === 'OBS_JOIN_REQ';
 }
 
-/** The types that begin a join, whose numbers may jump (P 5.2). */
-export function isJoinStart(type: MessageType): boolean {
-  return isJoinRequest(type) || type === 'JOIN_CMD';
-}
-
-/**
- * The types that answer a join, whose numbers may jump while one is open. No other may: a command that was captured on
- * its way to a sibling must not pass for the first word of a server.
- */
+/** The types that answer a request to join. */
 export function isJoinAnswer(type: MessageType): boolean {
   return type === 'RESPONSE' || type === 'HM_JOIN_RESP' || type === 'OBS_JOIN_RESP';
 }

@@ -2,6 +2,8 @@ import { accept, reject, type AuthCode, type Result } from '../faults.ts';
 import type { Decoded } from '../message/envelope.ts';
 import type { MessageType } from '../message/layouts.ts';
 import type { Message, MessageOf } from '../message/message.ts';
+import type { Admitted } from './admit.ts';
+import type { Numbers } from './replay.ts';
 import { SUITES, type VerifyKey } from './suite.ts';
 
 /** Not exported as a value: only `authenticate` makes one. */
@@ -32,7 +34,7 @@ class AuthenticMessage<M extends Message = Message> {
 /** A message whose signature holds under the key of the sender that it names. It may still be old. */
 export type Authentic<T extends MessageType = MessageType> = AuthenticMessage<Extract<Message, MessageOf<T>>>;
 
-/** Second step of trust (P 4.6): over the bytes that arrived, with the key of the named sender. */
+/** Does the signature hold, over the bytes that arrived, under this key? Evidence is checked by this alone. */
 export function authenticate(decoded: Decoded, key: VerifyKey): Result<Authentic, AuthCode> {
   const { least, most } = SUITES[key.suite].signatureBytes;
   const { length } = decoded.signature;
@@ -40,4 +42,32 @@ export function authenticate(decoded: Decoded, key: VerifyKey): Result<Authentic
   if (length < least || length > most) return reject('AUTH_SIGNATURE');
   if (!key.verify(decoded.signedBytes(), decoded.signature)) return reject('AUTH_SIGNATURE');
   return accept(new AuthenticMessage(decoded.message, decoded, key.suite) as Authentic);
+}
+
+/** Not exported as a value: only `authorise` makes one. */
+class AuthorisedMessage {
+  readonly authentic: Authentic;
+  /** What is known of the sender's numbers. */
+  readonly numbers: Numbers;
+  readonly #authorised = true as boolean;
+
+  constructor(authentic: Authentic, numbers: Numbers) {
+    this.authentic = authentic;
+    this.numbers = numbers;
+  }
+
+  static is(value: AuthorisedMessage): boolean {
+    return value.#authorised;
+  }
+}
+
+/** A message that its sender signed, and that this sender may say to us. It may still be old. */
+export type Authorised = AuthorisedMessage;
+
+/** The third step (P 4.6): signature, and only then whether a genuine message of this type is obeyed. */
+export function authorise({ decoded, peer }: Admitted): Result<Authorised, AuthCode> {
+  const authentic = authenticate(decoded, peer.key);
+  if (!authentic.ok) return authentic;
+  const forbidden = peer.forbids(decoded.message.type);
+  return forbidden === undefined ? accept(new AuthorisedMessage(authentic.value, peer)) : reject(forbidden);
 }

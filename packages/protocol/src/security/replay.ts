@@ -1,8 +1,9 @@
 import { accept, reject, type ReplayCode, type Result } from '../faults.ts';
 import { MAX_SEQUENCE_JUMP, REPLAY_WINDOW } from '../limits.ts';
-import { isJoinAnswer, isJoinStart, type MessageType } from '../message/layouts.ts';
+import { isJoinAnswer, isJoinRequest, type MessageType } from '../message/layouts.ts';
 import type { Message, MessageOf } from '../message/message.ts';
-import type { Authentic } from './authentic.ts';
+import { tokenKey, type TokenKey } from '../token.ts';
+import type { Authorised } from './authentic.ts';
 
 /** Which numbers of a peer were accepted (P 5.2). A value: store it with the state that the message led to (P 5.3). */
 export interface ReplayWindow {
@@ -24,7 +25,7 @@ export function advance(
   window: ReplayWindow,
   sequence: bigint,
   mayJump: boolean,
-  sent = 0n,
+  sent: bigint,
 ): Result<ReplayWindow, ReplayCode> {
   const ahead = sequence - window.highest;
   if (ahead > 0n) {
@@ -70,14 +71,16 @@ export interface Numbers {
   readonly window: ReplayWindow;
   /** Last number sent to this peer; 0 before the first. */
   readonly sent: bigint;
-  /** A join with this peer is open, so the answers to it may jump (P 5.2). */
-  readonly joining: boolean;
+  /** Token of our request to join that this peer has still to answer: that answer may jump (P 5.2), and no other. */
+  readonly joinToken?: TokenKey | undefined;
 }
 
-/** Third and last step of trust (P 4.6). */
-export function freshen(authentic: Authentic, numbers: Numbers): Result<Fresh, ReplayCode> {
+/** The last step (P 4.6): only now is the number looked at, so an unproven message can't use one up. */
+export function freshen({ authentic, numbers }: Authorised): Result<Fresh, ReplayCode> {
   const { message } = authentic;
-  const mayJump = isJoinStart(message.type) || (numbers.joining && isJoinAnswer(message.type));
+  // Without the token, the answer to a sibling's join would move our window next to the sibling's.
+  const isAwaited = isJoinAnswer(message.type) && tokenKey(message.token) === numbers.joinToken;
+  const mayJump = isJoinRequest(message.type) || isAwaited;
   const next = advance(numbers.window, message.sequence, mayJump, numbers.sent);
   if (!next.ok) return next;
   return accept(new FreshMessage(message, authentic.bytes, authentic.header, next.value) as Fresh);

@@ -102,7 +102,7 @@ export function deviceEnd(
     role: 'device',
     initial: { ...initialDevice(), join: { phase: join, attempts: 0 } },
     forbids: deviceForbids,
-    isJoining: (state) => state.join.phase === 'asking',
+    joinToken: ({ join }) => (join.phase === 'asking' ? join.token : undefined),
     hear: (state, message, moment) => stepDevice(state, { on: 'message', message }, moment, facts),
     wakeAt: nextWake,
     wake: (state, moment) => stepDevice(state, { on: 'time' }, moment, facts),

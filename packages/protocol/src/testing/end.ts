@@ -10,6 +10,7 @@ import { compose, nextSequence, type Signed } from '../outbound.ts';
 import type { Moment, SendEffect, Step } from '../exchange/contract.ts';
 import { EMPTY_WINDOW, type Fresh, type ReplayWindow } from '../security/replay.ts';
 import type { SignKey, VerifyKey } from '../security/suite.ts';
+import type { TokenKey } from '../token.ts';
 import type { Topic } from '../topics.ts';
 import { checkPlain } from './plain.ts';
 import type { SeededRandom } from './random.ts';
@@ -20,7 +21,8 @@ export interface Mind<State, Effect> {
   readonly role: Role;
   readonly initial: State;
   forbids(state: State, type: MessageType): AuthCode | undefined;
-  isJoining(state: State): boolean;
+  /** Token of the request to join that is still to be answered. */
+  joinToken(state: State): TokenKey | undefined;
   hear(state: State, message: Fresh, moment: Moment): Step<State, Effect | SendEffect> | Rejected;
   wakeAt(state: State): number | undefined;
   wake(state: State, moment: Moment): Step<State, Effect | SendEffect>;
@@ -112,10 +114,9 @@ export class End<State, Effect extends { readonly do: string }> {
       peer: (sender) => {
         const key = keys.get(sender);
         if (key === undefined) return undefined;
-        const joining = this.#mind.isJoining(state);
         const forbids = (type: MessageType) =>
           sender === peer ? this.#mind.forbids(state, type) : 'AUTH_STATE';
-        return { key, window, sent, joining, forbids };
+        return { key, window, sent, joinToken: this.#mind.joinToken(state), forbids };
       },
     });
     if (!received.ok) return this.#refuse(received.code);

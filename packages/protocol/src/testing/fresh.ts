@@ -31,7 +31,6 @@ export async function freshFrom(sender: 'device' | 'server', draft: Draft, seque
         key: KEYS.verify,
         window: EMPTY_WINDOW,
         sent: 0n,
-        joining: false,
         forbids: () => undefined,
       }),
     },

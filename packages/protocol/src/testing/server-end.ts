@@ -49,7 +49,7 @@ export function serverEnd(around: Circumstances, policy: Policy, standing: Stand
     role: 'server',
     initial: { standing, exchanges: {}, records: [] },
     forbids: (memory, type) => serverForbids(memory.standing, type),
-    isJoining: () => false,
+    joinToken: () => undefined,
     hear(memory, fresh, moment) {
       const known = memory.exchanges[tokenKey(fresh.message.token)];
       const step = answerMessage(fresh, known, moment, factsOf(memory));

@@ -3,7 +3,7 @@ import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql, type Kysely } from 'kysely';
 import { makePrivateFolder } from '@srup/node';
-import type { Clock } from '@srup/protocol';
+import { isDigest, type Clock } from '@srup/protocol';
 import type { ArtifactView, Page, PageQuery } from '../contract.ts';
 import type { ArtifactTables } from './tables.ts';
 
@@ -11,7 +11,6 @@ import type { ArtifactTables } from './tables.ts';
 export const DEFAULT_ARTIFACT_LIMIT = 4 * 2 ** 30;
 /** Rows of a page, unless asked for fewer. */
 const PAGE_ROWS = 100;
-const DIGEST = /^[0-9a-f]{64}$/;
 
 /** Why an upload was not taken; nothing of it is kept. */
 export class ArtifactError extends Error {
@@ -128,14 +127,14 @@ export async function openArtifacts(
 
   async function file(digest: string): Promise<StoredFile | undefined> {
     // The name becomes a path: nothing but a digest gets that far.
-    if (!DIGEST.test(digest)) return undefined;
+    if (!isDigest(digest)) return undefined;
     const path = join(folder, digest);
     const found = await stat(path).catch(() => undefined);
     return found?.isFile() === true ? { path, bytes: found.size } : undefined;
   }
 
   async function remove(digest: string): Promise<boolean> {
-    if (!DIGEST.test(digest)) return false;
+    if (!isDigest(digest)) return false;
     const { numDeletedRows } = await store
       .deleteFrom('artifacts')
       .where('digest', '=', digest)

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { generateKeys, systemClock, systemRandom, type KeySet } from '@srup/node';
 import { parseIdentity, type Clock } from '@srup/protocol';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { isMissing } from '../../../../scripts/system-programs.ts';
 import { openAuthority, type Authority } from './authority.ts';
 import { makeCaCertificate } from './ca.ts';
 import { makeTlsKey } from './keys.ts';
@@ -77,8 +78,6 @@ const codeOf = async (csr: string, id = ID) => {
   return result.ok ? 'issued' : result.code;
 };
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-
 /** What OpenSSL's own command line says: a reader that is not ours. */
 function openssl(args: string[], files: Record<string, string>): string {
   const folder = mkdtempSync(join(tmpdir(), 'srup-authority-'));
@@ -101,7 +100,7 @@ describe('a device certificate (P 8.3)', () => {
     expect(certificate.publicKey.asymmetricKeyType).toBe('rsa');
   });
 
-  test.skipIf(!hasOpenssl).each([
+  test.skipIf(isMissing('openssl')).each([
     ['EC P-256', () => requestOf(ec(), EC)],
     ['EC P-384', () => requestOf(ec('P-384'), { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' })],
     ['RSA 2048', () => requestOf(rsa(2048), RSA)],
@@ -217,7 +216,7 @@ describe('a request is refused', () => {
 });
 
 describe('the server’s own certificates', () => {
-  test.skipIf(!hasOpenssl)('HTTPS and MQTTS: names, addresses, and not a client’s', async () => {
+  test.skipIf(isMissing('openssl'))('HTTPS and MQTTS: names, addresses, and not a client’s', async () => {
     const { key, chain } = await authority.issueServer(['fleet.example', 'localhost', '127.0.0.1', '::1']);
     const certificate = new X509Certificate(chain);
     expect(certificate.checkHost('fleet.example')).toBe('fleet.example');
@@ -269,7 +268,7 @@ describe('the CA', () => {
   });
 });
 
-describe.skipIf(!hasOpenssl)('the revocation list', () => {
+describe.skipIf(isMissing('openssl'))('the revocation list', () => {
   test('is read by OpenSSL, with and without entries', async () => {
     const empty = openssl(['crl', '-text', '-noout', '-CAfile', 'ca.pem', '-in', 'crl.pem'], {
       'ca.pem': authority.caPem,

@@ -137,7 +137,6 @@ function peerOf({ record, isBarred }: Candidate): Peer {
     key: record.key,
     window: record.window,
     sent: record.sent,
-    joining: record.row.standing === 'pending',
     forbids: (type) => (isBarred ? 'AUTH_STATE' : serverForbids(record.row.standing, type)),
   };
 }

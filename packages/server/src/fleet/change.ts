@@ -1,4 +1,5 @@
 import {
+  confirmsCommands,
   encode,
   identityText,
   nextSequence,
@@ -14,10 +15,6 @@ import {
 import type { DeviceRow, NewMessage, NewRefusal } from '../store/tables.ts';
 import type { DeviceRecord } from './records.ts';
 
-/** Characters of a device's own description that are kept. */
-const IDENTIFICATION_KEPT = 500;
-/** What our own agents begin their identification with; such a peer confirms what it does (P 10.7). */
-const CONFIRMING = 'srup-agent/';
 /** After a device left for good, the time in which our last answer can reach it, in milliseconds. */
 export const REVOKE_DELAY_MS = 30_000;
 
@@ -110,8 +107,8 @@ function addEffect(change: Change, effect: ServerEffect, exchange: ServerExchang
       break;
     case 'identify':
       setRow(change, {
-        identification: effect.identification.slice(0, IDENTIFICATION_KEPT),
-        confirms: effect.identification.startsWith(CONFIRMING) ? 1 : 0,
+        identification: effect.identification,
+        confirms: confirmsCommands(effect.identification) ? 1 : 0,
       });
       break;
   }

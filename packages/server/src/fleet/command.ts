@@ -1,5 +1,7 @@
 import { newToken } from '@srup/node';
 import {
+  isDigest,
+  isReservedDataId,
   MAX_MESSAGE_BYTES,
   openExchange,
   stepServer,
@@ -21,9 +23,6 @@ import { viewExchange } from './views.ts';
 
 /** Devices that are commanded at once; their commits share transactions. */
 const DEVICES_AT_ONCE = 200;
-/** Data ids that begin so are the protocol's own (P 10.6). */
-const OWN_DATA = 'srup.';
-const DIGEST = /^[0-9a-f]{64}$/;
 
 /** One message a device, each with its own token (P 10.9). Receipts come in the order of the devices. */
 export function createCommand(core: Core, save: Save) {
@@ -86,7 +85,7 @@ function whyUnsendable({ exhausted, outgoing, record }: Change): string | undefi
 /** What is wrong with the command itself, whatever the device. */
 function checkCommand(command: ServerCommand): void {
   if (command.kind === 'update') {
-    if (!DIGEST.test(command.digest)) throw invalid('a digest is 64 lower-case hex digits (SHA-256)'); // P 2.6
+    if (!isDigest(command.digest)) throw invalid('a digest is 64 lower-case hex digits (SHA-256)'); // P 2.6
     if (!/^https?:/.test(command.url) || !URL.canParse(command.url))
       throw invalid(`"${command.url}" is no https URL`);
   }
@@ -99,8 +98,8 @@ function checkCommand(command: ServerCommand): void {
   if (command.kind === 'data') {
     if (command.dataId === '' || command.dataId.includes('\0'))
       throw invalid('a data id is a text without NUL');
-    if (command.dataId.startsWith(OWN_DATA))
-      throw invalid(`data ids that begin with "${OWN_DATA}" are the protocol's own`);
+    if (isReservedDataId(command.dataId))
+      throw invalid(`the data id "${command.dataId}" is the protocol's own`); // P 10.6
     if (command.data.length > MAX_MESSAGE_BYTES) throw invalid(`data has at most ${MAX_MESSAGE_BYTES} bytes`);
   }
 }

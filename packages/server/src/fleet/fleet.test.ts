@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { encodeText, STATUS, tokenKey } from '@srup/protocol';
+import { decode, encodeText, STATUS, tokenKey } from '@srup/protocol';
 import {
   directoryOf,
   makeDevice,
@@ -395,6 +395,32 @@ describe('the main job', () => {
     await expect(world.fleet.rename(device.text, '\n')).rejects.toMatchObject({ kind: 'invalid' });
     await expect(world.fleet.rename('abc', 'x')).rejects.toMatchObject({ kind: 'not-found' });
   });
+});
+
+test("numbers begin far apart, so that a command on a sibling's topic is refused there", async () => {
+  await world.fleet.setJoinPolicy('*', 'accept');
+  await join(world, device);
+  await join(world, other);
+  const firstTo = ({ topic }: TestDevice) => {
+    const { bytes } = world.link.published.find((one) => one.topic === topic)!;
+    const decoded = decode(bytes);
+    if (!decoded.ok) throw new Error(decoded.code);
+    return decoded.value.message.sequence;
+  };
+  const apart = firstTo(device) - firstTo(other);
+  // By chance nearer once in 2^29 runs.
+  expect(apart < 0n ? -apart : apart).toBeGreaterThan(1n << 32n);
+  await world.fleet.command([device.text], { kind: 'action', actionId: 4 });
+  const action = await until(() =>
+    world.link.published.find(({ topic, bytes }) => {
+      const decoded = decode(bytes);
+      return topic === device.topic && decoded.ok && decoded.value.message.type === 'ACTION';
+    }),
+  );
+  // The broker swaps the topics: the signature holds for every device of this server, the number does not.
+  expect(other.hear(action.bytes)).toBe(apart < 0n ? 'REPLAY_OLD' : 'REPLAY_JUMP');
+  // Control: its own device takes it.
+  expect(device.hear(action.bytes)).toMatchObject({ type: 'ACTION', body: { actionId: 4 } });
 });
 
 test('pySRUP: texts end with its NUL, and nothing is called confirmed', async () => {

@@ -1,4 +1,4 @@
-import type { ServerExchange } from '@srup/protocol';
+import { isDigest, type ServerExchange } from '@srup/protocol';
 import { z } from 'zod';
 import { FAULTS } from './vocabulary.ts';
 
@@ -11,7 +11,7 @@ export const deviceId = z
   .describe('identity as lower-case hex text (P 2.7)');
 export const digest = z
   .string()
-  .regex(/^[0-9a-f]{64}$/, 'a digest is 64 lower-case hex digits')
+  .refine(isDigest, 'a digest is 64 lower-case hex digits')
   .describe('SHA-256 as lower-case hex text (P 2.6)');
 export const tokenText = z.string().min(1).max(512).describe('token of the transaction (P 6)');
 

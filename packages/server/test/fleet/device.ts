@@ -12,6 +12,7 @@ import {
   deviceTopic,
   EMPTY_WINDOW,
   identityText,
+  isJoinRequest,
   nextSequence,
   receive,
   tokenKey,
@@ -93,6 +94,7 @@ export async function makeDevice(
   const id = newIdentity(systemRandom);
   const topic = deviceTopic(id);
   let sent = 0n;
+  let joinToken: TokenKey | undefined;
   let window: ReplayWindow = EMPTY_WINDOW;
   const read = new WeakMap<TestLink, number>();
   const accepted: Message[] = [];
@@ -107,6 +109,7 @@ export async function makeDevice(
     write: async (messageType, body, token = newToken(systemClock, systemRandom), sequence) => {
       const number = sequence ?? nextSequence({ sent, highest: window.highest });
       sent = number;
+      if (isJoinRequest(messageType)) joinToken = token;
       const draft = { type: messageType, token: tokenOfKey(token), body } as unknown as Draft;
       const { bytes } = await compose(draft, number, id, { id: server.id }, signKey);
       return { token, bytes, topic: topicFromDevice(messageType, server.id, id) };
@@ -124,7 +127,7 @@ export async function makeDevice(
           self: id,
           peer: (sender) =>
             sender === server.id
-              ? { key: server.verify[suite], window, sent, joining: true, forbids: () => undefined }
+              ? { key: server.verify[suite], window, sent, joinToken, forbids: () => undefined }
               : undefined,
         },
       );

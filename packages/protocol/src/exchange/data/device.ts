@@ -6,7 +6,7 @@ import type { DataOutcome, DeviceInput, DeviceState, DeviceStep, Moment } from '
 import { fingerprint } from '../fingerprint.ts';
 import { finish, finishedOf, recall } from '../memory.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';
-import { isReservedDataId } from './ids.ts';
+import { isProgramDataId, isReservedDataId } from './ids.ts';
 
 /**
  * Hands DATA over at most once: "handed" is remembered before it happens, so a power cut in between loses the
@@ -64,12 +64,11 @@ function endUnknown(state: DeviceState, token: TokenKey, content: string, moment
 
 /**
  * DATA from the device. Nothing is remembered: no answer is waited for, and telemetry must not push commands out of
- * the memory. Refused as FLOW_STATE while the device is not joined. RangeError for an id beginning `srup.`.
+ * the memory. Refused as FLOW_STATE while the device is not joined. RangeError for an id that no program may use.
  */
 export function report(state: DeviceState, input: Extract<DeviceInput, { on: 'report' }>): DeviceStep {
   const { token, dataId, data } = input;
-  if (isReservedDataId(dataId))
-    throw new RangeError(`data ids beginning "srup." belong to the protocol: "${dataId}"`);
+  if (!isProgramDataId(dataId)) throw new RangeError(`the data id "${dataId}" belongs to the protocol`);
   if (state.join.phase !== 'joined') return refuse(state, 'FLOW_STATE');
   return { state, effects: [say('DATA', token, { dataId, data })] };
 }
