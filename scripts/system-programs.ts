@@ -11,7 +11,10 @@ interface SystemProgram {
 }
 
 /** One entry for each program that a suite in this repository uses: everything listed here is installed by `npm test`. */
-const PROGRAMS = {} as const satisfies Record<string, SystemProgram>;
+const PROGRAMS = {
+  mosquitto: { executables: ['mosquitto'], debian: ['mosquitto'] },
+  openssl: { executables: ['openssl'], debian: ['openssl'] },
+} as const satisfies Record<string, SystemProgram>;
 
 export type ProgramName = keyof typeof PROGRAMS;
 

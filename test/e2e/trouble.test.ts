@@ -2,7 +2,10 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATUS } from '@srup/protocol';
+import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
+import { startFailingServer } from '../support/failing-server.ts';
+import { freePort } from '../support/ports.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
 import { newGround, startSite, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
@@ -55,6 +58,50 @@ describe('trouble on the way to new software', () => {
     // And the device is none the worse for it.
     const good = await writeProgram(ground, 'v2');
     expect((await site.ctl('update', id, good.path)).code).toBe(0);
+  });
+
+  it('an HTTP error, and a server that does not answer, have a status each', async () => {
+    const port = await freePort();
+    const proxy = await startCuttingProxy(port);
+    ground.later(() => proxy.close());
+    const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
+    const site = await startSite(ground, throughProxy);
+    // The operator needs no proxy: only the device's way is to be in trouble.
+    const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'direct', '--role', 'admin');
+    const { caFingerprint } = site;
+    const login = [
+      '--url',
+      `https://localhost:${port}`,
+      '--ca-fingerprint',
+      caFingerprint,
+      '--token',
+      secret,
+    ];
+    expect(await site.ctl('login', ...login)).toMatchObject({ code: 0 });
+    const device = await startDevice(ground, site, 'pump', { fetch: { attempts: 1 } });
+    const { id } = await untilJoined(site, device);
+    const failing = await startFailingServer(join(ground.folder, 'server', 'tls', 'server.pem'));
+    ground.later(() => failing.close());
+
+    const failure = async (name: string, target: number | undefined): Promise<number | undefined> => {
+      const program = await writeProgram(ground, name);
+      const { digest } = await site.ask<{ digest: string }>('upload', program.path);
+      proxy.leadTo(target);
+      const { code, stdout, stderr } = await site.ctl('update', id, digest);
+      proxy.leadTo(port);
+      expect(code, stdout + stderr).toBe(1);
+      const [last] = await site.ask<Exchange[]>('exchanges', '--device', id, '--kind', 'update');
+      expect(last?.exchange.phase).toBe('failed');
+      return last?.exchange.status;
+    };
+
+    expect(await failure('error', failing.port)).toBe(STATUS.UPDATE_FAIL_HTTP_ERROR);
+    expect(failing.asked).toEqual([expect.stringMatching(/^GET \/artifacts\/[0-9a-f]{64}$/)]);
+    expect(await failure('silence', undefined)).toBe(STATUS.UPDATE_FAIL_SERVER);
+
+    // Control: the way was all that was wrong.
+    const good = await writeProgram(ground, 'good');
+    expect((await site.ctl('update', id, good.path, '--stage-only')).code).toBe(0);
   });
 
   it('a server that is away is waited for, by the device and by the operator', async () => {

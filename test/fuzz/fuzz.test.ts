@@ -1,4 +1,4 @@
-/** Threat 30, the part of every test run: the same inputs each time. `npm run fuzz` does ten million. */
+/** Threat 30, the part of every test run: the same inputs each time. `npm run fuzz` does ten million, and judges time. */
 import { expect, test } from 'vitest';
 import { WIRE_CODES } from '@srup/protocol';
 import { fuzz } from './fuzz.ts';
@@ -6,7 +6,7 @@ import { fuzz } from './fuzz.ts';
 const INPUTS = 20_000;
 
 test('every input is refused by a code or comes back exactly', async () => {
-  const { failures, verdicts, inputs } = await fuzz({ seed: 5, inputs: INPUTS });
+  const { failures, verdicts, inputs } = await fuzz({ seed: 5, inputs: INPUTS, judgesTime: false });
   expect(failures).toEqual([]);
   expect(inputs).toBe(INPUTS);
   const all = new Set([...verdicts.values()].flatMap((counts) => [...counts.keys()]));

@@ -24,6 +24,7 @@ if (!Number.isSafeInteger(plan.seed) || !Number.isSafeInteger(plan.inputs) || pl
 
 const outcome = await fuzz({
   ...plan,
+  judgesTime: true,
   ...(values.short ? { time: SHORT_TIME } : {}),
   onProgress: showProgress,
 });

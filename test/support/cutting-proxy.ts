@@ -1,22 +1,32 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** Passes TCP on to a port, and cuts connections when told. */
+/** Passes TCP on to a port, cuts connections when told, and leads new ones elsewhere. */
 export interface CuttingProxy {
   readonly port: number;
   /** How many connections were cut. */
   readonly cuts: number;
+  /** Bytes that came back to all clients together. */
+  readonly bytesBack: number;
   /** Cuts every connection once so many bytes came back through it, this many times. */
   cutAfter(bytes: number, times: number): void;
+  /** Where connections lead that are opened from now on; undefined: nowhere, they are accepted and closed. */
+  leadTo(target: number | undefined): void;
   close(): Promise<void>;
 }
 
-export async function startCuttingProxy(target: number): Promise<CuttingProxy> {
+export async function startCuttingProxy(first: number): Promise<CuttingProxy> {
   const open = new Set<Socket>();
   let limit = Number.POSITIVE_INFINITY;
   let left = 0;
   let cuts = 0;
+  let bytesBack = 0;
+  let target: number | undefined = first;
   const server = createServer((near) => {
+    if (target === undefined) {
+      near.on('error', () => undefined).destroy();
+      return;
+    }
     const far = connect(target, '127.0.0.1');
     let back = 0;
     for (const socket of [near, far]) {
@@ -31,13 +41,22 @@ export async function startCuttingProxy(target: number): Promise<CuttingProxy> {
     }
     near.pipe(far);
     far.on('data', (chunk: Buffer) => {
-      back += chunk.length;
-      near.write(chunk);
-      if (back < limit || left === 0) return;
-      left -= 1;
-      cuts += 1;
-      near.destroy();
+      // One chunk after the other, so that a cut loses nothing that was counted before it.
+      far.pause();
+      near.write(chunk, (error) => {
+        if (error) return;
+        back += chunk.length;
+        bytesBack += chunk.length;
+        if (back < limit || left === 0) {
+          far.resume();
+          return;
+        }
+        left -= 1;
+        cuts += 1;
+        near.destroy();
+      });
     });
+    far.on('end', () => near.end());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -45,6 +64,12 @@ export async function startCuttingProxy(target: number): Promise<CuttingProxy> {
     port: (server.address() as AddressInfo).port,
     get cuts() {
       return cuts;
+    },
+    get bytesBack() {
+      return bytesBack;
+    },
+    leadTo: (next) => {
+      target = next;
     },
     cutAfter: (bytes, times) => {
       limit = bytes;

@@ -44,6 +44,18 @@ test('a device enrols, joins, does an action once, and says who it is', async ()
   expect(agent.status()).toMatchObject({ phase: 'joined', connected: true, refusals: {}, waiting: 0 });
 });
 
+test('safeties that are turned off are warned of, once each; what is safe is not', async () => {
+  const warnings = () => world.log.lines.filter(({ level }) => level === 'warn').map(({ text }) => text);
+  const safe = await world.start();
+  await safe.agent.stop();
+  expect(warnings()).toEqual([]);
+  await world.start({}, { fetch: { allowHttp: true }, actions: { allow: ['09'] } });
+  expect(warnings()).toEqual([
+    expect.stringContaining('fetch.allowHttp'),
+    expect.stringContaining('actions.allow'),
+  ]);
+});
+
 test('the same bytes again are refused; the same token in a new message gets the same answer and no second effect', async () => {
   const { agent, noted } = await world.join();
   const { bytes, token } = await world.c2.make('ACTION', { actionId: 6 });

@@ -78,6 +78,7 @@ async function startIn(
   release: () => Promise<void>,
 ): Promise<RunningAgent> {
   const { config, log, clock = systemClock, random = systemRandom, disk = realDisk } = options;
+  warnOfSafetiesOff(config, log);
   const startedAt = clock.now();
   const stopping = new AbortController();
   const joined = defer<undefined>();
@@ -147,6 +148,14 @@ async function startIn(
       await ended.catch(() => undefined);
     },
   };
+}
+
+/** Plain MQTT is told with each session: only then is it known whether the broker speaks it. */
+function warnOfSafetiesOff({ fetch, actions }: AgentConfig, log: Log): void {
+  if (fetch.allowHttp)
+    log.warn({}, 'SOFTWARE OVER PLAIN HTTP IS TAKEN (fetch.allowHttp): for tests only (P 10.2)');
+  if (actions.allow.length > 0)
+    log.warn({ allow: actions.allow }, 'dangerous actions are obeyed (actions.allow, P 10.5)');
 }
 
 function factsOf(self: Identity, config: AgentConfig, performers: Performers): DeviceFacts {

@@ -1,8 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parseConfig, readConfig } from './config.ts';
+import { parseConfig } from './config.ts';
 
 const LEAST = { url: 'https://fleet.example:8443', type: 'demo' };
 
@@ -49,15 +46,4 @@ test.each([
   [{ ...LEAST, type: 'a/b' }, 'a type is'],
 ])('%j is refused', (config, words) => {
   expect(() => parseConfig(config, 'x')).toThrow(words);
-});
-
-test('a file that is no JSON, or is not there, is named', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'srup-config-'));
-  const file = join(folder, 'agent.json');
-  await expect(readConfig(file)).rejects.toThrow(`${file} can't be read: ENOENT`);
-  await writeFile(file, '{');
-  await expect(readConfig(file)).rejects.toThrow(`${file} can't be read`);
-  await writeFile(file, JSON.stringify(LEAST));
-  expect((await readConfig(file)).type).toBe('demo');
-  await rm(folder, { recursive: true });
 });

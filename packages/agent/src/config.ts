@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import * as v from 'valibot';
 
@@ -184,14 +183,4 @@ export function parseConfig(value: unknown, origin: string): AgentConfig {
     throw new ConfigError(`${origin} has mistakes:\n  caFile: give this or caFingerprint, not both`);
   }
   return config;
-}
-
-export async function readConfig(file: string): Promise<AgentConfig> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw new ConfigError(`${file} can't be read: ${(error as Error).message}`);
-  }
-  return parseConfig(value, file);
 }

@@ -4,7 +4,6 @@ export {
   ConfigError,
   DATA_TYPES,
   parseConfig,
-  readConfig,
   type AgentConfig,
   type AgentConfigInput,
   type DataType,

@@ -1,8 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { isIP } from 'node:net';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
-import type * as Undici from 'undici';
 
 const CONNECT_MS = 15_000;
 const HTTPS_PORT = 443;
@@ -49,13 +47,6 @@ export async function fetchPinnedCa(url: string, fingerprint: string, signal?: A
 /** SHA-256 of the certificate, 64 lower-case hex digits. */
 export function fingerprintOf(certificate: X509Certificate): string {
   return certificate.fingerprint256.replaceAll(':', '').toLowerCase();
-}
-
-/** A dispatcher for undici that trusts this CA (PEM) only and verifies host names. Close it when done. */
-export function httpsClient(options: { readonly ca: string }): Undici.Dispatcher {
-  // Loaded when it is wanted: undici takes 29 MB.
-  const { Agent } = createRequire(import.meta.url)('undici') as typeof Undici;
-  return new Agent({ connect: { ca: options.ca, minVersion: 'TLSv1.2', timeout: CONNECT_MS } });
 }
 
 function fetchChain(url: URL, signal: AbortSignal | undefined): Promise<X509Certificate[]> {

@@ -3,5 +3,5 @@ export { Secret } from './secret.ts';
 export { newIdentity, newToken, systemClock, systemRandom } from './system.ts';
 export { makePrivateFolder, sha256File, syncFolder, writeFileAtomic } from './files.ts';
 export { FolderLockedError, lockFolder, type FolderLock } from './folder-lock.ts';
-export { fetchPinnedCa, fingerprintOf, httpsClient, PinError, type SeenCertificate } from './https.ts';
+export { fetchPinnedCa, fingerprintOf, PinError, type SeenCertificate } from './https.ts';
 export { connectMqtt, MqttError, type MqttArrival, type MqttLink, type MqttOptions } from './mqtt.ts';

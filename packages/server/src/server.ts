@@ -33,12 +33,19 @@ const migrations = { ...fleetMigrations, ...artifactMigrations, ...tokenMigratio
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const closing: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
-    for (let step = closing.pop(); step !== undefined; step = closing.pop()) await step();
+    const faults: unknown[] = [];
+    for (let step = closing.pop(); step !== undefined; step = closing.pop()) {
+      // One that fails must not keep the others open: the folder's lock is among them.
+      await Promise.resolve(step()).catch((fault: unknown) => faults.push(fault));
+    }
+    if (faults.length > 0) throw faults[0];
   };
   try {
     return { ...(await start(options, closing)), close };
   } catch (error) {
-    await close();
+    await close().catch((fault: unknown) => {
+      options.log.error({ err: fault }, 'what had been started could not all be closed');
+    });
     throw error;
   }
 }
@@ -53,7 +60,7 @@ async function start(
   const [host = 'localhost'] = options.hosts ?? [];
   const vault = await openVault({
     folder,
-    names: options.hosts ?? [],
+    names: [...(options.hosts ?? []), ...ownName(options.listen)],
     clock,
     random,
     warn: (message) => {
@@ -212,6 +219,11 @@ function signKeys(keys: SuiteKeys): Readonly<Record<SuiteName, SignKey>> {
     importSignKey(signing.privatePem),
   ]);
   return Object.fromEntries(entries) as Record<SuiteName, SignKey>;
+}
+
+/** The server reaches its own broker by the address that it listens on, if that is one. */
+function ownName(listen: string = DEFAULT_LISTEN): string[] {
+  return listen === '0.0.0.0' || listen === '::' ? [] : [listen];
 }
 
 /** Where this machine reaches what listens on an address. */

@@ -1,3 +1,4 @@
+import { isProgramDataId } from '@srup/protocol';
 import type { DataType } from '../config.ts';
 import { encodeValue, readNumber, type Value } from './values.ts';
 
@@ -9,8 +10,6 @@ export interface Reading {
 
 const PAIR = /^([A-Za-z_][\w.-]{0,63})=(.*)$/s;
 const ID = /^[A-Za-z_][\w.-]{0,63}$/;
-/** Ids with a meaning of their own: a program must not speak for the agent (P 10.6, 10.7, 9.6). */
-const RESERVED = /^(srup\..*|IDENTIFICATION_RESPONSE|OBSERVER_ID)$/;
 /** Readings in one line. */
 const MAX_READINGS = 64;
 
@@ -28,7 +27,7 @@ export function readLine(
   if (values === undefined) return undefined;
   return values.flatMap(([dataId, value]) => {
     const type = Object.hasOwn(types, dataId) ? types[dataId] : undefined;
-    const data = RESERVED.test(dataId) ? undefined : encodeValue(type, value);
+    const data = isProgramDataId(dataId) ? encodeValue(type, value) : undefined;
     if (data === undefined) onBad(dataId);
     return data === undefined ? [] : [{ dataId, data }];
   });

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '@srup/node';
+import { isDigest } from '@srup/protocol';
 import * as v from 'valibot';
 import type { Log } from '../log.ts';
 import { codeOf } from '../trouble.ts';
 
-const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const digest = v.pipe(v.string(), v.check(isDigest));
 
 const schema = v.strictObject({
   /** Proven by a health check (or shipped with the device): what runs while nothing is on trial. */

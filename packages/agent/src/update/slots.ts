@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateFolder, syncFolder } from '@srup/node';
+import { isDigest } from '@srup/protocol';
 import { codeOf } from '../trouble.ts';
 import { digestOf, openRegular } from './chunks.ts';
 
@@ -25,7 +26,6 @@ export interface Slots {
   collect(keep: ReadonlySet<string>, staged: number): Promise<void>;
 }
 
-const DIGEST = /^[0-9a-f]{64}$/;
 /** Slots that are being made or unmade. Never looked into: after a power cut they are only removed. */
 const UNFINISHED = '.';
 
@@ -38,7 +38,7 @@ export async function openSlots(folder: string): Promise<Slots> {
 
   function of(digest: string): Slot {
     // The digest becomes a path: anything else than P 2.6 says would be a way out of the folder.
-    if (!DIGEST.test(digest)) throw new RangeError('a slot is named by 64 lower-case hex digits');
+    if (!isDigest(digest)) throw new RangeError('a slot is named by 64 lower-case hex digits');
     const slot = join(folder, digest);
     return { digest, folder: slot, artifact: join(slot, 'artifact'), content: join(slot, 'content') };
   }
@@ -74,7 +74,7 @@ export async function openSlots(folder: string): Promise<Slots> {
       await syncFolder(folder);
     },
     async collect(keep, staged) {
-      const others = (await readdir(folder)).filter((name) => DIGEST.test(name) && !keep.has(name));
+      const others = (await readdir(folder)).filter((name) => isDigest(name) && !keep.has(name));
       const aged = await Promise.all(
         others.map(async (digest) => ({ digest, at: (await stat(of(digest).folder)).mtimeMs })),
       );

@@ -8,7 +8,7 @@ const SUITES = ['ed25519', 'rsa-sha256', 'ml-dsa-65'];
 
 const AFTER = `
 The first start writes what it is told to agent.json in its home folder, where the device's keys are made too; later
-starts need the folder only. Health checks, limits, action commands and the rest are described in the guide and written
+starts need the folder only. Health checks, limits, action commands and the rest are described in docs/operation.md and written
 in agent.json. The enrolment code may be given in SRUP_ENROLMENT_CODE instead.
 
 Examples:

@@ -1,11 +1,11 @@
 /** From what a person types to what the server knows. */
+import { isDigest } from '@srup/protocol';
 import type { ArtifactView, DeviceView } from '@srup/server';
 import { UserError } from '../user-error.ts';
 import { segment, type Api } from './api.ts';
 import { deviceTitle, shortDigest } from './words.ts';
 
 const IDENTITY = /^[1-9a-f][0-9a-f]{0,15}$/;
-const DIGEST = /^[0-9a-f]{64}$/;
 /** Shorter beginnings of an id are too easily mistyped into another device. */
 const LEAST_PREFIX = 4;
 const LEAST_DIGEST_PREFIX = 8;
@@ -47,7 +47,7 @@ export async function findDevices(api: Api, texts: readonly string[]): Promise<D
 export async function findArtifact(api: Api, text: string): Promise<ArtifactView> {
   const digest = text.toLowerCase();
   const found: ArtifactView[] = [];
-  if (DIGEST.test(digest)) {
+  if (isDigest(digest)) {
     const exact = await api.find<ArtifactView>(`/artifacts/${segment(digest)}`);
     if (exact !== undefined) found.push(exact);
   } else if (/^[0-9a-f]+$/.test(digest) && digest.length >= LEAST_DIGEST_PREFIX) {

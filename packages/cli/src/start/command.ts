@@ -6,7 +6,13 @@ import { programName } from '../ctl/program-name.ts';
 import { createTeller } from '../ctl/tell.ts';
 import { terminalOf } from '../terminal.ts';
 import { UserError } from '../user-error.ts';
-import { loginCommand, warnOfPlainMqtt, writeAccess, writeFacts } from '../up/banner.ts';
+import {
+  loginCommand,
+  warnOfOpenRegistration,
+  warnOfPlainMqtt,
+  writeAccess,
+  writeFacts,
+} from '../up/banner.ts';
 import { launch, makeFolder } from '../up/launch.ts';
 import { createFileLog, createLog } from '../up/log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from '../up/options.ts';
@@ -65,6 +71,7 @@ async function start(options: StartOptions): Promise<void> {
   say('Starting the SRUP server...');
   const server = await launch({ ...chosen, log });
   warnOfPlainMqtt(server);
+  warnOfOpenRegistration(options);
   let demo: DemoDevice | undefined;
   const asked = untilAskedToStop(() => demo?.hurry());
   try {

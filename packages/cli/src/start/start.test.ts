@@ -10,6 +10,8 @@ interface Start {
   readonly child: ChildProcess;
   /** Resolves when the text was printed. */
   readonly printed: (text: string) => Promise<string>;
+  /** What it wrote to stderr until now. */
+  readonly complaints: () => string;
   readonly closed: Promise<number | null>;
 }
 
@@ -60,7 +62,7 @@ function start(args: readonly string[]): Start {
         reject(new Error(`ended with ${code} before it printed "${text}": ${output}${complaints}`));
       });
     });
-  return { child, printed, closed };
+  return { child, printed, complaints: () => complaints, closed };
 }
 
 /** Runs a printed command as it stands there. */
@@ -129,12 +131,14 @@ describe('srup start', () => {
   );
 
   it(
-    'is a server alone with --no-demo',
+    'is a server alone with --no-demo, and warns of open registration',
     async () => {
-      const { printed, child, closed } = start(['--no-demo', '--https-port', '0', '--mqtts-port', '0']);
+      const ports = ['--https-port', '0', '--mqtts-port', '0'];
+      const { printed, complaints, child, closed } = start(['--no-demo', '--open-registration', ...ports]);
       expect(await printed('Ctrl-C stops it.')).toContain('Set-up token');
       child.kill('SIGINT');
       expect(await closed).toBe(0);
+      expect(complaints()).toMatch(/^WARNING: .*--open-registration/m);
     },
     MINUTE,
   );

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { RunningServer } from '@srup/server';
 import { programName } from '../ctl/program-name.ts';
 import { terminalOf } from '../terminal.ts';
+import type { ServeOptions } from './options.ts';
 
 /** What a person needs to log in; printed to stdout, never logged. */
 export function writeFacts(server: RunningServer, folder: string): void {
@@ -37,6 +38,15 @@ export function writeAccess(server: RunningServer, folder: string): void {
   write(`Log in:\n  ${loginCommand(server, server.setupToken)}`);
   write(`See the devices:\n  ${programName()} ctl devices`);
   write(`Let a device register:\n  ${programName()} ctl codes create`);
+}
+
+/** Loud, and whatever the level of the log (P 8.4). */
+export function warnOfOpenRegistration({ openRegistration }: Pick<ServeOptions, 'openRegistration'>): void {
+  if (openRegistration !== true) return;
+  const { paint } = terminalOf(process.stderr);
+  process.stderr.write(
+    `\n${paint(['bold', 'red'], 'WARNING: any device may register, without a code (--open-registration).')}\n`,
+  );
 }
 
 /** Loud, and whatever the level of the log (P 7.5). */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { warnOfPlainMqtt, writeAccess, writeFacts } from './banner.ts';
+import { warnOfOpenRegistration, warnOfPlainMqtt, writeAccess, writeFacts } from './banner.ts';
 import { launch } from './launch.ts';
 import { createLog } from './log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from './options.ts';
@@ -47,6 +47,7 @@ async function up(options: UpOptions): Promise<void> {
   writeFacts(server, folder);
   writeAccess(server, folder);
   warnOfPlainMqtt(server);
+  warnOfOpenRegistration(options);
   process.stdout.write('\nCtrl-C stops it.\n');
   await asked;
   process.stdout.write('Stopping...\n');

@@ -165,6 +165,18 @@ describe('srup up', () => {
     expect(server.complaints()).toMatch(/^WARNING: mqtt:\S+ is MQTT without TLS/m);
   });
 
+  it('warns of registration without a code, once, and not otherwise', async () => {
+    const warning = /^WARNING: .*--open-registration/gm;
+    const open = await up([...ANY_PORTS, '--open-registration', '--log-level', 'error']);
+    open.child.kill('SIGTERM');
+    expect(await open.closed).toBe(0);
+    expect(open.complaints().match(warning)).toHaveLength(1);
+    const safe = await up();
+    safe.child.kill('SIGTERM');
+    expect(await safe.closed).toBe(0);
+    expect(safe.complaints()).not.toMatch(warning);
+  });
+
   it.each([
     [['--listen', '0.0.0.0'], "it isn't said under which names"],
     [['--listen', 'fleet.example'], 'is no address'],

@@ -112,7 +112,8 @@ function stepAnswer(
   const finished = finishedOf(state, token);
   if (finished === undefined) return refuse(state, 'FLOW_TOKEN');
   const asked = finished.answer === undefined;
-  if (asked && finished.kind === 'join') return join.joinAnsweredAgain(state, finished, status);
+  if (asked && finished.kind === 'join')
+    return join.joinAnsweredAgain(state, token, finished, status, moment);
   if (asked && finished.kind === 'leave') return leave.leaveAnsweredAgain(state, finished, status);
   return refuse(state, 'FLOW_FINISHED');
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { sql, type Kysely } from 'kysely';
 import { makePrivateFolder } from '@srup/node';
 import { isDigest, type Clock } from '@srup/protocol';
-import type { ArtifactView, Page, PageQuery } from '../contract.ts';
+import { FleetError, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
 import type { ArtifactTables } from './tables.ts';
 
 /** Bytes of one artifact, unless configured. */
@@ -110,7 +110,7 @@ export async function openArtifacts(
         ),
       );
     }
-    const offset = Number(query.cursor ?? 0);
+    const offset = placeOf(query.cursor);
     const found = await rows.offset(offset).execute();
     const page = found.slice(0, limitRows).map(view);
     return found.length > limitRows ? { rows: page, next: String(offset + limitRows) } : { rows: page };
@@ -144,6 +144,11 @@ export async function openArtifacts(
   }
 
   return { add, list, find, file, remove };
+}
+
+function placeOf(cursor = '0'): number {
+  if (!/^\d{1,9}$/.test(cursor)) throw new FleetError('invalid', 'the cursor is not one that was given');
+  return Number(cursor);
 }
 
 /** Streams to a new file, hashing what is written; the file is on the disk when this resolves. */

@@ -120,10 +120,18 @@ async function online(device: TestDevice): Promise<Client> {
     const message = device.hear(bytes);
     if (typeof message !== 'string') heard.push(message);
   };
+  /** A broker without memory has to be told again, and so has the server: what was on its way is lost. */
+  const greet = async (isBack: boolean): Promise<void> => {
+    await link.subscribe([device.topic]);
+    if (!isBack) return;
+    const greeting = await device.write('JOIN_REQ', {});
+    await link.publish(greeting.topic, greeting.bytes);
+  };
+  let isBack = false;
   await new Promise<void>((resolve) => {
-    // A broker without memory has to be told again.
     link.onConnect = () => {
-      link.subscribe([device.topic]).then(resolve, () => undefined);
+      greet(isBack).then(resolve, () => undefined);
+      isBack = true;
     };
   });
   return {

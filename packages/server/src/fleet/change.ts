@@ -100,7 +100,7 @@ function addEffect(change: Change, effect: ServerEffect, exchange: ServerExchang
       });
       break;
     case 'prove':
-      setRow(change, proven(change, effect.what, effect.digest, exchange.token));
+      setRow(change, proven(change, effect.what, effect.digest, exchange));
       break;
     case 'record':
       change.data.push({ dataId: effect.dataId, bytes: effect.data });
@@ -118,19 +118,30 @@ function setRow(change: Change, columns: Partial<DeviceRow>): void {
   change.record = { ...change.record, row: { ...change.record.row, ...columns } };
 }
 
+const NOTHING_STAGED = { staged_digest: null, staged_at: null, staged_token: null };
+
 /** Only a RESPONSE of this very device leads here: the view is the device's truth, not our hope. */
 function proven(
   change: Change,
   what: 'staged' | 'active' | 'reverted',
   digest: string,
-  token: TokenKey,
+  exchange: ServerExchange,
 ): Partial<DeviceRow> {
+  const { token } = exchange;
   if (what === 'staged') return { staged_digest: digest, staged_at: change.at, staged_token: token };
-  const staged = { staged_digest: null, staged_at: null, staged_token: null };
-  const isOther = change.record.row.staged_digest !== digest;
-  if (what === 'reverted') return isOther ? {} : staged;
-  const running = { running_digest: digest, running_at: change.at, running_token: token };
-  return isOther ? running : { ...running, ...staged };
+  const { row } = change.record;
+  const unstaged = row.staged_digest === digest ? NOTHING_STAGED : {};
+  const orderedAt = (exchange.kind === 'update' ? exchange.activatedAt : undefined) ?? exchange.openedAt;
+  // Repeated from memory: the device has activated something else since.
+  const isOutdated = row.running_ordered_at !== null && orderedAt < row.running_ordered_at;
+  if (what === 'reverted' || isOutdated) return unstaged;
+  return {
+    running_digest: digest,
+    running_at: change.at,
+    running_token: token,
+    running_ordered_at: orderedAt,
+    ...unstaged,
+  };
 }
 
 /** The number is taken here and committed with the rest, before anything is signed or leaves (P 5.1). */

@@ -38,6 +38,8 @@ export function holdLink({ link, log }: FleetDeps): Connection {
       release(arrive);
     },
     end: () => {
+      isUp = false;
+      changed = () => undefined;
       link.onDisconnect = () => undefined;
     },
   };

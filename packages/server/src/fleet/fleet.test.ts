@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { decode, encodeText, STATUS, tokenKey } from '@srup/protocol';
+import { decode, encodeText, STATUS, tokenKey, tokenOfKey, tokenTime } from '@srup/protocol';
 import {
   directoryOf,
   makeDevice,
@@ -258,6 +258,24 @@ describe('what is refused', () => {
       exchange: { phase: 'activating' },
     });
     expect(await view(device)).not.toHaveProperty('running');
+  });
+
+  test('an answer repeated from memory does not undo what was proven since', async () => {
+    const activated = async (digest: string): Promise<string> => {
+      const [receipt] = await world.fleet.command([device.text], { ...UPDATE, digest });
+      const token = receipt!.ok ? receipt!.token : '';
+      await device.next(world.link, 'INITIATE');
+      await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
+      await device.next(world.link, 'ACTIVATE');
+      return token;
+    };
+    const first = await activated('1'.repeat(64));
+    await until(() => Date.now() > tokenTime(tokenOfKey(first))! + 5); // the orders differ in time
+    const second = await activated('2'.repeat(64));
+    await device.say(world.link, 'RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, second);
+    await device.say(world.link, 'RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, first);
+    expect(await world.fleet.exchange(device.text, first)).toMatchObject({ exchange: { phase: 'active' } });
+    expect(await view(device)).toMatchObject({ running: { digest: '2'.repeat(64), token: second } });
   });
 
   test('our own messages come back and are ignored', async () => {

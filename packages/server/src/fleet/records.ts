@@ -108,6 +108,7 @@ export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random
       running_digest: null,
       running_at: null,
       running_token: null,
+      running_ordered_at: null,
       staged_digest: null,
       staged_at: null,
       staged_token: null,

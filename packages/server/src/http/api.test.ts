@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generateKeys, pemToBody } from '@srup/node';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
 import { ROLES, type ApiRole } from './tokens.ts';
@@ -95,6 +97,16 @@ function concrete(path: string): string {
 }
 
 describe('the HTTP API', () => {
+  it('registers nobody without an enrolment code, by default (P 8.4)', async () => {
+    const { signing } = await generateKeys('rsa-sha256');
+    const { statusCode, body } = await request(`${server.url}/KeyEx/register/register`, {
+      method: 'POST',
+      dispatcher: client,
+      body: JSON.stringify({ identity: 'abc1', key: pemToBody(signing.publicPem), type: 'demo' }),
+    });
+    expect([statusCode, await body.json()]).toMatchObject([403, { error: 'wrong-code' }]);
+  });
+
   it('describes itself, made from the code', async () => {
     const { body } = await call('GET', '/openapi.json');
     expect(body).toMatchObject({ openapi: '3.1.0', info: { title: expect.any(String) as string } });
@@ -195,6 +207,28 @@ describe('the HTTP API', () => {
     expect((await call('GET', '/join-policy', secrets.viewer)).body).toEqual({ '*': 'ask', pump: 'accept' });
     await call('DELETE', '/join-policy/pump', secrets.admin);
     expect((await call('GET', '/join-policy', secrets.viewer)).body).toEqual({ '*': 'ask' });
+  });
+
+  it.each(['text/plain', 'application/json', 'application/octet-stream', 'multipart/form-data; boundary=x'])(
+    'takes an upload as the bytes that it is, whatever it is called: %s',
+    async (type) => {
+      const content = Buffer.from([0x7b, 0xff, 0xfe, 0x00, 0x80, ...Buffer.from(type)]);
+      const { statusCode, body } = await request(`${server.url}/api/v1/artifacts?name=x`, {
+        method: 'PUT',
+        dispatcher: client,
+        headers: { authorization: `Bearer ${secrets.operator}`, 'content-type': type },
+        body: content,
+      });
+      expect(statusCode).toBe(201);
+      expect(await body.json()).toMatchObject({
+        digest: createHash('sha256').update(content).digest('hex'),
+        bytes: content.length,
+      });
+    },
+  );
+
+  it('refuses a cursor that it did not give', async () => {
+    expect((await call('GET', '/artifacts?cursor=abc', secrets.viewer)).status).toBe(400);
   });
 
   it('sends headers that keep browsers from doing harm', async () => {

@@ -68,5 +68,5 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   await app.register(refusalRoutes(deps.fleet));
   await app.register(artifactRoutes(deps.artifacts));
   await app.register(enrolmentRoutes(deps.keys));
-  await app.register(eventRoutes(deps.fleet));
+  await app.register(eventRoutes(deps.fleet, deps.tokens));
 }

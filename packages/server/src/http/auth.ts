@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { FastifyInstance, onRequestAsyncHookHandler } from 'fastify';
 import { RequestError } from './errors.ts';
 import { allows, type ApiRole, type ApiTokens, type TokenView } from './tokens.ts';
 
@@ -33,7 +33,7 @@ function requireRole(tokens: ApiTokens): onRequestAsyncHookHandler {
   return async (request) => {
     const { role, open } = request.routeOptions.config;
     if (open === true || role === undefined) return;
-    const caller = await identify(request, tokens);
+    const caller = await identify(request.headers.authorization, tokens);
     if (caller === undefined) {
       throw new RequestError(
         401,
@@ -52,7 +52,11 @@ function requireRole(tokens: ApiTokens): onRequestAsyncHookHandler {
   };
 }
 
-async function identify(request: FastifyRequest, tokens: ApiTokens): Promise<TokenView | undefined> {
-  const secret = BEARER.exec(request.headers.authorization ?? '')?.[1];
+/** Whose token an Authorization header holds, if it is a good one now. */
+export async function identify(
+  authorization: string | undefined,
+  tokens: ApiTokens,
+): Promise<TokenView | undefined> {
+  const secret = BEARER.exec(authorization ?? '')?.[1];
   return secret === undefined ? undefined : tokens.check(secret);
 }

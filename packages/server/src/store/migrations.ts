@@ -39,6 +39,7 @@ async function createDevices(db: Kysely<unknown>): Promise<void> {
     .addColumn('running_digest', 'text')
     .addColumn('running_at', 'integer')
     .addColumn('running_token', 'text')
+    .addColumn('running_ordered_at', 'integer')
     .addColumn('staged_digest', 'text')
     .addColumn('staged_at', 'integer')
     .addColumn('staged_token', 'text')

@@ -34,6 +34,8 @@ interface DevicesTable {
   running_digest: string | null;
   running_at: number | null;
   running_token: string | null;
+  /** When the ACTIVATE that the proof answers was ordered: a later answer to an earlier order proves nothing new. */
+  running_ordered_at: number | null;
   staged_digest: string | null;
   staged_at: number | null;
   staged_token: string | null;

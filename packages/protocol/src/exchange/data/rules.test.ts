@@ -46,7 +46,8 @@ describe('DATA at the device', () => {
     const device = soloDevice();
     const step = device.tell({ on: 'report', token: 'r-1', ...BODY });
     expect(step.effects).toMatchObject([{ do: 'send', draft: { type: 'DATA', body: BODY } }]);
-    expect(() => device.tell({ on: 'report', token: 'r-2', ...BODY, dataId: 'srup.x' })).toThrow(RangeError);
+    for (const dataId of ['srup.x', 'IDENTIFICATION_RESPONSE', 'OBSERVER_ID'])
+      expect(() => device.tell({ on: 'report', token: 'r-2', ...BODY, dataId })).toThrow(RangeError);
     device.state = { ...device.state, join: { phase: 'asking', token: 'j', attempts: 1 } };
     expect(inShort(device.tell({ on: 'report', token: 'r-3', ...BODY }))).toEqual(['refused FLOW_STATE']);
   });

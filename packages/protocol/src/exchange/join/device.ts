@@ -24,13 +24,16 @@ export function join(state: DeviceState, token: TokenKey, moment: Moment): Devic
   return ask(state, token, 1, moment);
 }
 
+/** Marks a JOIN_REQ that was sent while joined. */
+const GREETING = 'greeting';
+
 /**
  * The broker has lost our session, and with it what waited there for us. A JOIN_REQ while joined changes nothing
  * (P 9.5), but the server sees that we are here and asks again what is still open.
  */
 export function greet(state: DeviceState, token: TokenKey, moment: Moment): DeviceStep {
   if (state.join.phase !== 'joined' || isLeaving(state)) return unchanged(state);
-  const answered = finish(state, token, { kind: 'join', result: 'joined', content: '' }, moment);
+  const answered = finish(state, token, { kind: 'join', result: 'joined', content: GREETING }, moment);
   return { state: answered, effects: [say('JOIN_REQ', token, {})] };
 }
 
@@ -83,9 +86,21 @@ export function joinAnswered(
   return unchanged(finish(over, token, { kind: 'join', result: phase, content: '' }, moment));
 }
 
-/** The answer came again, as JOIN_REQ had been sent again. */
-export function joinAnsweredAgain(state: DeviceState, { result }: Finished, status: number): DeviceStep {
-  return PHASE_OF.get(status) === result ? unchanged(state) : refuse(state, 'FLOW_FINISHED');
+/** The answer came again, as JOIN_REQ had been sent again; or it is the answer to a greeting, which may be a no. */
+export function joinAnsweredAgain(
+  state: DeviceState,
+  token: TokenKey,
+  { result, content }: Finished,
+  status: number,
+  moment: Moment,
+): DeviceStep {
+  const phase = PHASE_OF.get(status);
+  if (phase === result) return unchanged(state);
+  if (phase === undefined || content !== GREETING || state.join.phase !== 'joined') {
+    return refuse(state, 'FLOW_FINISHED');
+  }
+  const out: DeviceState = { ...state, join: { phase, attempts: 0 } };
+  return unchanged(finish(out, token, { kind: 'join', result: phase, content }, moment));
 }
 
 export function wakeJoin(state: DeviceState, moment: Moment): DeviceStep {

@@ -230,11 +230,24 @@ describe('greeting after the broker lost a session', () => {
     expect(inShort(device.tell({ on: 'greet', token }))).toEqual(['send JOIN_REQ']);
     expect(device.state.join).toEqual(before);
     expect(inShort(await device.hear('RESPONSE', token, { status: 0x50 }))).toEqual([]);
-    expect(inShort(await device.hear('RESPONSE', token, { status: 0x5f }))).toEqual([
-      'refused FLOW_FINISHED',
-    ]);
     const server = soloServer({ joined: true });
     expect(inShort(await server.hear('JOIN_REQ', server.newToken(), {}))).toEqual(['send RESPONSE 50']);
+  });
+
+  it('that is answered with a no ends the belief to be joined', async () => {
+    for (const [status, phase] of [
+      [0x5e, 'refused'],
+      [0x5f, 'failed'],
+    ] as const) {
+      const device = soloDevice();
+      const token = device.newToken();
+      device.tell({ on: 'greet', token });
+      expect(inShort(await device.hear('RESPONSE', token, { status }))).toEqual([]);
+      expect(device.state.join.phase).toBe(phase);
+      expect(inShort(await device.hear('RESPONSE', token, { status: 0x50 }))).toEqual([
+        'refused FLOW_FINISHED',
+      ]);
+    }
   });
 
   it('is left out by a device that is not joined', () => {

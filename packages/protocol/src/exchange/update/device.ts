@@ -93,7 +93,9 @@ function refuseUpdate(
 }
 
 /** What INITIATE was answered, when the exchange has gone on since. */
-function fetchAnswer({ answer }: Finished): StatusCode {
+function fetchAnswer({ answer, result }: Finished): StatusCode {
+  // It is no longer here: to say "staged" again would be a lie.
+  if (result === 'superseded' || result === 'expired') return STATUS.UPDATE_FAIL_FILE;
   const wasStaged = answer === STATUS.ACTIVATE_SUCCESS || answer === STATUS.ACTIVATE_FAIL;
   return wasStaged ? STATUS.UPDATE_SUCCESS : (answer as StatusCode);
 }

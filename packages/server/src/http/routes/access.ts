@@ -30,14 +30,17 @@ export function accessRoutes({ tokens, consumeSetupToken }: AccessDeps): Fastify
         },
       },
       async (request, reply) => {
+        // Made first: a fault in between must not use the set-up token up and leave nobody with access.
+        const first = await tokens.create(request.body.name, 'admin');
         if (!(await consumeSetupToken(request.body.token))) {
+          await tokens.remove(first.token.id);
           throw new RequestError(
             401,
             'setup-token',
             'this set-up token is wrong or was used: it works once. Log in with an API token, which an admin can create',
           );
         }
-        return reply.status(201).send(await tokens.create(request.body.name, 'admin'));
+        return reply.status(201).send(first);
       },
     );
 

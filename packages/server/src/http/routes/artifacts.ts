@@ -11,6 +11,8 @@ const tags = ['artifacts'];
 export function artifactRoutes(artifacts: Artifacts): FastifyPluginAsyncZod {
   return async (app) => {
     // The body is a stream of any size: no parser may collect it.
+    // Those for JSON and text would take their types before the one for all others.
+    app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, payload, done) => {
       done(null, payload);
     });

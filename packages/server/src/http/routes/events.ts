@@ -1,16 +1,24 @@
 import { PassThrough } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { FastifyRequest } from 'fastify';
 import type { Fleet, FleetEvent } from '../../contract.ts';
+import { identify } from '../auth.ts';
+import type { ApiTokens } from '../tokens.ts';
 
 /** A comment line this often keeps proxies from closing a quiet stream. */
 const HEARTBEAT_MS = 20_000;
 /** Bytes that wait for a reader before it is cut off: it comes back with Last-Event-ID and misses nothing. */
 const SLOW_READER_BYTES = 1 << 20;
 
-export function eventRoutes(fleet: Fleet): FastifyPluginAsyncZod {
+export function eventRoutes(fleet: Fleet, tokens: ApiTokens): FastifyPluginAsyncZod {
   return async (app) => {
     const streams = new Set<PassThrough>();
+    const isStillGood = ({ headers }: FastifyRequest): Promise<boolean> =>
+      identify(headers.authorization, tokens).then(
+        (caller) => caller !== undefined,
+        () => true, // the store is in trouble, not the token
+      );
     app.addHook('preClose', async () => {
       for (const stream of streams) stream.end();
     });
@@ -36,7 +44,11 @@ export function eventRoutes(fleet: Fleet): FastifyPluginAsyncZod {
           stream.write(format(event));
           if (stream.writableLength > SLOW_READER_BYTES) stream.destroy();
         }, since);
-        const heartbeat = setInterval(() => stream.write(':\n\n'), HEARTBEAT_MS);
+        const heartbeat = setInterval(() => {
+          stream.write(':\n\n');
+          // A token that was revoked or has expired sees no more.
+          void isStillGood(request).then((good) => good || stream.destroy());
+        }, HEARTBEAT_MS);
         stream.once('close', () => {
           stop();
           clearInterval(heartbeat);

@@ -1,0 +1,168 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connectMqtt, Secret, type MqttLink, type MqttOptions } from '@srup/node';
+import { STATUS } from '@srup/protocol';
+import { isMissing } from '../../scripts/system-programs.ts';
+import { startDevice, untilDevice, untilJoined, type Device } from '../support/device.ts';
+import { prepareMosquitto, type Mosquitto } from '../support/mosquitto.ts';
+import { runsPrograms, writeProgram } from '../support/programs.ts';
+import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { until } from '../support/wait.ts';
+
+interface Exchange {
+  readonly exchange: { readonly kind: string; readonly phase: string; readonly status?: number };
+}
+
+const AWAY = 'the broker is away';
+
+let ground: Ground;
+let mosquitto: Mosquitto;
+/** Starts the server again, with the external broker. */
+let startAgain: () => Promise<Site>;
+
+describe.skipIf(isMissing('mosquitto'))('with Mosquitto as the broker', () => {
+  beforeEach(async () => {
+    ground = await newGround();
+    const alone = await startSite(ground);
+    await alone.process.stop();
+    mosquitto = await prepareMosquitto(ground);
+    startAgain = () => startSite(ground, [...alone.sameAgain, '--broker', mosquitto.url]);
+  });
+
+  afterEach(async () => {
+    await ground.clear();
+  });
+
+  it('a device joins, updates and proves it, and acts', async () => {
+    await mosquitto.start();
+    const site = await startAgain();
+    expect(site.brokerUrl).toBe(mosquitto.url);
+    const first = await writeProgram(ground, 'v1');
+    const second = await writeProgram(ground, 'v2');
+    const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });
+    const { id } = await untilJoined(site, device);
+    // Both are known to Mosquitto by their certificates alone.
+    for (const user of [mosquitto.serverId, id]) expect(mosquitto.log()).toContain(`as ${user} (`);
+
+    const update = await site.ctl('update', id, second.path, '--version', '2');
+    expect(update, update.stderr).toMatchObject({ code: 0 });
+    const [last] = await site.ask<Exchange[]>('exchanges', '--device', id, '--kind', 'update');
+    expect(last?.exchange).toMatchObject({ phase: 'active', status: STATUS.ACTIVATE_SUCCESS });
+    const { running } = await untilDevice(site, device, 'known', () => true);
+    expect(running?.digest).toBe(second.digest);
+    await act(site, id);
+  });
+
+  it('Mosquitto is killed: what is ordered meanwhile is done once it is back', async () => {
+    await mosquitto.start();
+    const site = await startAgain();
+    const device = await startDevice(ground, site, 'pump');
+    const { id } = await untilJoined(site, device);
+
+    await mosquitto.kill();
+    await until('the server has seen it', () => site.process.stderr().includes(AWAY));
+    const ordered = await site.ctl('action', id, 'self-test');
+    expect(ordered, ordered.stderr).toMatchObject({ code: 0 });
+    expect(await phasesOfActions(site, id)).toEqual(['sent']);
+    await mosquitto.start();
+    await until('the action is done', async () => (await phasesOfActions(site, id)).includes('done'));
+    await act(site, id);
+    expect(await phasesOfActions(site, id)).toEqual(['done', 'done']);
+  });
+
+  it('a server whose broker is away starts, says so, and goes on when it appears', async () => {
+    const site = await startAgain();
+    await until('the server says so', () => site.process.stderr().includes(AWAY));
+    const device = await startDevice(ground, site, 'pump');
+    await device.id();
+    await mosquitto.start();
+    const { id } = await untilJoined(site, device);
+    await act(site, id);
+  });
+
+  it('a certificate speaks for its identity only, and for none once it is revoked', async () => {
+    await mosquitto.start();
+    const site = await startAgain();
+    const [victim, rogue] = [
+      await startDevice(ground, site, 'pump'),
+      await startDevice(ground, site, 'rogue'),
+    ];
+    const { id } = await untilJoined(site, victim);
+    const { id: rogueId } = await untilJoined(site, rogue);
+    await rogue.process.stop();
+
+    // Under the victim's client id: it is not thrown out, nobody speaks for it, and nothing of it is heard.
+    const stolen = await credentialOf(rogue);
+    const intruder = await connectWith(stolen, `SRUP Client: ${id}`);
+    await intruder.link.subscribe([`SRUP/${rogueId}`, `SRUP/${id}`, 'SRUP/#']);
+    await intruder.link.publish(`SRUP/${id}`, Uint8Array.of(1));
+    expect(mosquitto.log()).toMatch(new RegExp(`Denied PUBLISH from ${rogueId} .*'SRUP/${id}'`));
+    await act(site, id);
+    await intruder.link.publish(`SRUP/${rogueId}`, Uint8Array.of(2));
+    await until('its own message is heard', () => intruder.topics.length > 0);
+    expect(new Set(intruder.topics)).toEqual(new Set([`SRUP/${rogueId}`]));
+    expect(victim.process.stderr()).not.toContain('not connected to the broker');
+    await intruder.link.close();
+
+    const crl = join(ground.folder, 'server', 'key-service', 'crl.pem');
+    const before = await readFile(crl, 'utf8');
+    rogue.restart();
+    const deregistered = await site.ctl('deregister', rogueId, '--yes', '--wait');
+    expect(deregistered, deregistered.stderr).toMatchObject({ code: 0 });
+    await until('there is a new revocation list', async () => (await readFile(crl, 'utf8')) !== before);
+    await rogue.process.stop();
+    const late = await connectWith(stolen, `SRUP Client: ${rogueId}`);
+    expect(late.reasons, 'Mosquitto has not read the new list yet').toEqual([]);
+    await late.link.close();
+    await mosquitto.reload();
+    const revoked = await connectWith(stolen, `SRUP Client: ${rogueId}`);
+    expect(revoked.reasons, mosquitto.log()).toEqual([expect.stringMatching(/revoked/)]);
+  });
+});
+
+async function act(site: Site, id: string): Promise<void> {
+  const done = await site.ctl('action', id, 'self-test', '--wait');
+  expect(done, done.stderr).toMatchObject({ code: 0 });
+  expect(done.stdout).toContain('done');
+}
+
+async function phasesOfActions(site: Site, id: string): Promise<string[]> {
+  const all = await site.ask<Exchange[]>('exchanges', '--device', id, '--kind', 'action');
+  return all.map(({ exchange }) => exchange.phase);
+}
+
+interface Intruder {
+  readonly link: MqttLink;
+  /** Of what arrived. */
+  readonly topics: readonly string[];
+  /** Why connections ended. */
+  readonly reasons: readonly string[];
+}
+
+type Stolen = Pick<MqttOptions, 'cert' | 'key'>;
+
+/** A device forgets it when it is let go. */
+async function credentialOf({ home }: Device): Promise<Stolen> {
+  const file = (name: string) => readFile(join(home, 'keys', name), 'utf8');
+  return { cert: await file('tls.cert.pem'), key: new Secret(await file('tls.key.pem')) };
+}
+
+async function connectWith(stolen: Stolen, clientId: string): Promise<Intruder> {
+  const link = connectMqtt({
+    url: mosquitto.url,
+    clientId,
+    ca: await readFile(join(ground.folder, 'server', 'authority', 'ca.pem'), 'utf8'),
+    ...stolen,
+    clean: false,
+  });
+  const topics: string[] = [];
+  const reasons: string[] = [];
+  let isUp = false;
+  link.onMessage = async ({ topic }) => void topics.push(topic);
+  link.onConnect = () => (isUp = true);
+  link.onDisconnect = (reason) => reasons.push(reason);
+  ground.later(() => link.close());
+  await until('connected or turned away', () => isUp || reasons.length > 0);
+  return { link, topics, reasons };
+}
