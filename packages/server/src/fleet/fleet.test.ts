@@ -309,7 +309,9 @@ describe('the main job', () => {
       isFinal: true,
       exchange: { phase: 'active' },
     });
-    expect(await world.store.selectFrom('outbox').selectAll().execute()).toEqual([]);
+    // What it said of itself when it joined is no longer so: it is asked again.
+    await device.next(world.link, 'ID_REQUEST');
+    await until(async () => (await world.store.selectFrom('outbox').selectAll().execute()).length === 0);
   });
 
   test('a failure comes with its reason', async () => {

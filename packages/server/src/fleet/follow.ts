@@ -43,6 +43,9 @@ export async function addOutcome(
     if (known === undefined && before === 'pending') await giveUpOthers(core, change, step, isJoin);
     if (before !== 'joined' && known?.phase !== step.state.phase) welcome(core, change, step, moment, by);
   }
+  // It now runs something else than it said when it joined.
+  const isChanged = step.effects.some((effect) => effect.do === 'prove' && effect.what === 'active');
+  if (isChanged) askWhatItIs(core, change, moment);
   for (const effect of step.effects) {
     if (effect.do === 'identify') await tellIdentified(core, change, step, moment, effect.identification);
   }
@@ -53,7 +56,10 @@ function welcome(core: Core, change: Change, { state }: ServerStep, moment: Mome
   const verdict = VERDICTS[state.phase];
   if (verdict === undefined) return;
   change.decisions.push({ token: state.token, verdict, by });
-  if (verdict !== 'accept') return;
+  if (verdict === 'accept') askWhatItIs(core, change, moment);
+}
+
+function askWhatItIs(core: Core, change: Change, moment: Moment): void {
   const token = newToken(core.clock, core.random);
   addStep(
     change,
