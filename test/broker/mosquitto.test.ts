@@ -43,7 +43,9 @@ describe.skipIf(isMissing('mosquitto'))('with Mosquitto as the broker', () => {
     const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });
     const { id } = await untilJoined(site, device);
     // Both are known to Mosquitto by their certificates alone.
-    for (const user of [mosquitto.serverId, id]) expect(mosquitto.log()).toContain(`as ${user} (`);
+    for (const user of [mosquitto.serverId, id]) {
+      await until(`Mosquitto knows ${user} by its certificate`, () => mosquitto.log().includes(`as ${user} (`));
+    }
 
     const update = await site.ctl('update', id, second.path, '--version', '2');
     expect(update, update.stderr).toMatchObject({ code: 0 });
@@ -97,7 +99,8 @@ describe.skipIf(isMissing('mosquitto'))('with Mosquitto as the broker', () => {
     const intruder = await connectWith(stolen, `SRUP Client: ${id}`);
     await intruder.link.subscribe([`SRUP/${rogueId}`, `SRUP/${id}`, 'SRUP/#']);
     await intruder.link.publish(`SRUP/${id}`, Uint8Array.of(1));
-    expect(mosquitto.log()).toMatch(new RegExp(`Denied PUBLISH from ${rogueId} .*'SRUP/${id}'`));
+    const denied = new RegExp(`Denied PUBLISH from ${rogueId} .*'SRUP/${id}'`);
+    await until('Mosquitto says that it was denied', () => denied.test(mosquitto.log()));
     await act(site, id);
     await intruder.link.publish(`SRUP/${rogueId}`, Uint8Array.of(2));
     await until('its own message is heard', () => intruder.topics.length > 0);

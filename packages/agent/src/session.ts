@@ -113,12 +113,13 @@ export async function openSession(credentials: Credentials, tools: SessionTools)
   }
 
   async function greet(over: MqttLink, sessionKept: boolean): Promise<void> {
+    // Committed first: killed after the SUBSCRIBE, the next connection would find its session kept.
+    if (!sessionKept) await engine.greet();
     await over.subscribe([deviceTopic(self)]); // P 7.2
     connected = true;
     log.info({ broker: identity.broker }, 'connected to the broker');
     onEvent({ what: 'connected' });
     engine.outbox.connect((topic, bytes) => over.publish(topic, bytes));
-    if (!sessionKept) await engine.greet();
   }
 
   function start(): void {

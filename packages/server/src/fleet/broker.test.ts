@@ -154,7 +154,12 @@ async function update(device: TestDevice): Promise<Client> {
   const client = await online(device);
   const request = await device.write('JOIN_REQ', {});
   await client.publish(request.topic, request.bytes);
-  await find(client, 'ID_REQUEST');
+  // It confirms (P 10.7), so what gets lost with a broker is asked again.
+  const asked = tokenOf(await find(client, 'ID_REQUEST'));
+  const said = { dataId: 'IDENTIFICATION_RESPONSE', data: encodeText('srup-agent/0 of a test') };
+  const identification = await device.write('DATA', said, asked);
+  await client.publish(identification.topic, identification.bytes);
+  await until(async () => (await fleet.device(device.text))?.confirms === true);
   const url = 'https://files.test/a';
   const digest = 'c'.repeat(64);
   await fleet.command([device.text], { kind: 'update', url, digest, activateAtOnce: true });
