@@ -44,7 +44,9 @@ describe.skipIf(isMissing('mosquitto'))('with Mosquitto as the broker', () => {
     const { id } = await untilJoined(site, device);
     // Both are known to Mosquitto by their certificates alone.
     for (const user of [mosquitto.serverId, id]) {
-      await until(`Mosquitto knows ${user} by its certificate`, () => mosquitto.log().includes(`as ${user} (`));
+      await until(`Mosquitto knows ${user} by its certificate`, () =>
+        mosquitto.log().includes(`as ${user} (`),
+      );
     }
 
     const update = await site.ctl('update', id, second.path, '--version', '2');
