@@ -18,7 +18,11 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'srup-cli-'));
 });
 afterEach(async () => {
-  if (child?.exitCode === null) child.kill('SIGKILL');
+  // Not SIGKILL: the agent must have the chance to stop its program.
+  if (child?.exitCode === null && child.signalCode === null) {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
   await world?.close();
   world = undefined;
   await rm(home, { recursive: true, force: true });
