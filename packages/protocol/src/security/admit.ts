@@ -22,18 +22,17 @@ export interface Receiver {
 
 /** Not exported as a value: only `admit` makes one. */
 class AdmittedMessage {
-  readonly decoded: Decoded;
+  readonly #decoded: Decoded;
   /** Whom the message names as its sender; nothing proves it yet. */
   readonly peer: Peer;
-  readonly #admitted = true as boolean;
 
   constructor(decoded: Decoded, peer: Peer) {
-    this.decoded = decoded;
+    this.#decoded = decoded;
     this.peer = peer;
   }
 
-  static is(value: AdmittedMessage): boolean {
-    return value.#admitted;
+  get decoded(): Decoded {
+    return this.#decoded;
   }
 }
 

@@ -46,18 +46,17 @@ export function authenticate(decoded: Decoded, key: VerifyKey): Result<Authentic
 
 /** Not exported as a value: only `authorise` makes one. */
 class AuthorisedMessage {
-  readonly authentic: Authentic;
+  readonly #authentic: Authentic;
   /** What is known of the sender's numbers. */
   readonly numbers: Numbers;
-  readonly #authorised = true as boolean;
 
   constructor(authentic: Authentic, numbers: Numbers) {
-    this.authentic = authentic;
+    this.#authentic = authentic;
     this.numbers = numbers;
   }
 
-  static is(value: AuthorisedMessage): boolean {
-    return value.#authorised;
+  get authentic(): Authentic {
+    return this.#authentic;
   }
 }
 
