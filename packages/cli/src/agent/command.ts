@@ -38,7 +38,7 @@ export function addAgentCommand(program: Command): void {
       'how software is started; {path} stands for it. Absent: it is a program itself',
     )
     .addOption(new Option('--installer <kind>', 'what software is').choices(['process', 'file']))
-    .option('--target <path>', 'installer file: where a link to the current file is put')
+    .option('--target <path>', 'installer file: where a copy of the current file is put')
     .option('--health-alive <seconds>', 'new software must live this long (default: 5)')
     .option('--health-command <command>', 'and this must end with exit code 0')
     .option('--health-url <url>', 'and this must answer with 2xx')

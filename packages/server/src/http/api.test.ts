@@ -115,6 +115,7 @@ describe('the HTTP API', () => {
       expect.arrayContaining(['GET /devices', 'POST /commands', 'PUT /artifacts', 'GET /events']),
     );
     expect(names.length).toBeGreaterThan(25);
+    expect(JSON.stringify(body)).toContain('"pattern":"^[0-9a-f]{64}$"');
   });
 
   it('asks for a token on every route but two', async () => {
