@@ -118,6 +118,8 @@ async function startIn(
     ...(mqtt && { mqtt }),
     ...(enrolmentBackoff && { enrolmentBackoff }),
   }));
+  // It may be over while the next lines wait: `ended` tells it, and nobody else has to.
+  current.over.catch(() => undefined);
   alive.resolve(current);
   const status = () => describeStatus(current, performers, config, startedAt);
 
