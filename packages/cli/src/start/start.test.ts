@@ -16,6 +16,7 @@ interface Start {
 }
 
 const MINUTE = 60_000;
+const SOON = { timeout: 20_000 };
 
 let root: string;
 let folder: string;
@@ -75,8 +76,12 @@ function paste(output: string, part: string): Promise<Outcome> {
 
 const ready = 'What happens is shown here:';
 
+/** After a restart the server knows the device as joined before the device's own process has begun. */
 async function deviceProcess(): Promise<number> {
-  return Number(await readFile(join(folder, 'demo-device', '.lock.pid'), 'utf8'));
+  const file = join(folder, 'demo-device', '.lock.pid');
+  let pid = '';
+  await expect.poll(async () => (pid = await readFile(file, 'utf8').catch(() => '')), SOON).not.toBe('');
+  return Number(pid);
 }
 
 function isAlive(pid: number): boolean {
@@ -125,7 +130,7 @@ describe('srup start', () => {
       const orphan = await deviceProcess();
       second.child.kill('SIGKILL');
       await second.closed;
-      await expect.poll(() => isAlive(orphan), { timeout: 20_000 }).toBe(false);
+      await expect.poll(() => isAlive(orphan), SOON).toBe(false);
     },
     3 * MINUTE,
   );
