@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { importVerifyKey } from '@srup/node';
 import { authenticate, decode, fromHex, STATUS, type MessageOf } from '@srup/protocol';
+import { onEachBroker, startSiteOn } from '../support/brokers.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { freePort } from '../support/ports.ts';
 import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
@@ -48,9 +49,9 @@ async function provenStatuses(site: Site, id: string, publicPem: string, token: 
   });
 }
 
-describe('an update, from registration to the receipt', () => {
+onEachBroker('an update, from registration to the receipt', (broker) => {
   it('runs version 2 and proves it; a version that dies is reverted, and that is proven too', async () => {
-    const site = await startSite(ground);
+    const site = await startSiteOn(ground, broker);
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const broken = await writeProgram(ground, 'v3', 'process.exit(1);');
@@ -87,7 +88,7 @@ describe('an update, from registration to the receipt', () => {
     const proxy = await startCuttingProxy(port);
     ground.later(() => proxy.close());
     const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
-    const site = await startSite(ground, throughProxy);
+    const site = await startSiteOn(ground, broker, throughProxy);
     const first = await writeProgram(ground, 'v1');
     const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });
     const { id } = await untilJoined(site, device);
@@ -111,7 +112,7 @@ describe('an update, from registration to the receipt', () => {
   });
 
   it('goes on where it was when agent and server are killed in the middle of it', async () => {
-    const site = await startSite(ground);
+    const site = await startSiteOn(ground, broker);
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });

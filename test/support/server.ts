@@ -69,7 +69,12 @@ export async function startSite(ground: Ground, args: readonly string[] = []): P
   return {
     url,
     brokerUrl,
-    sameAgain: [...args, '--https-port', new URL(url).port, '--mqtts-port', new URL(brokerUrl).port],
+    // A port that was named is in the arguments already; the URL may be that of a forwarder.
+    sameAgain: [
+      ...args,
+      ...(args.includes('--https-port') ? [] : ['--https-port', new URL(url).port]),
+      ...(args.includes('--mqtts-port') ? [] : ['--mqtts-port', new URL(brokerUrl).port]),
+    ],
     caFingerprint,
     process,
     ctl,

@@ -1,0 +1,50 @@
+import { describe } from 'vitest';
+import { isMissing } from '../../scripts/system-programs.ts';
+import { prepareMosquitto, type Mosquitto } from './mosquitto.ts';
+import { startSite, type Ground, type Site } from './server.ts';
+
+/** Every broker that a whole system is tested with. */
+export const BROKERS = ['embedded', 'mosquitto'] as const;
+export type BrokerName = (typeof BROKERS)[number];
+
+/** False: a program is missing, and the suites of this broker are skipped and counted. */
+export function canRun(broker: BrokerName): boolean {
+  return broker === 'embedded' || !isMissing('mosquitto');
+}
+
+/** The same suite on every broker. */
+export function onEachBroker(name: string, suite: (broker: BrokerName) => void): void {
+  for (const broker of BROKERS) {
+    describe.skipIf(!canRun(broker))(`${name} [${broker}]`, () => {
+      suite(broker);
+    });
+  }
+}
+
+/** A site, and its broker where that is a process of its own: the embedded one lives and dies with the server. */
+export interface SiteOn extends Site {
+  readonly external?: Mosquitto;
+}
+
+/** Like `startSite`, with this broker; `args` as there. An external broker runs when this resolves. */
+export async function startSiteOn(
+  ground: Ground,
+  broker: BrokerName,
+  args: readonly string[] = [],
+): Promise<SiteOn> {
+  if (broker === 'embedded') return startSite(ground, args);
+  const { external, start } = await prepareSiteOn(ground, args);
+  await external.start();
+  return { ...(await start()), external };
+}
+
+/** A site whose Mosquitto does not run yet. `start`: starts the server, any number of times. */
+export async function prepareSiteOn(
+  ground: Ground,
+  args: readonly string[] = [],
+): Promise<{ external: Mosquitto; start: () => Promise<Site> }> {
+  const alone = await startSite(ground, args); // makes the server's folder
+  await alone.process.stop();
+  const external = await prepareMosquitto(ground);
+  return { external, start: () => startSite(ground, [...alone.sameAgain, '--broker', external.url]) };
+}
