@@ -46,11 +46,7 @@ interface Candidate {
  * Takes what the transport hands over (P 4.6, 5.3). Resolves when the message may be acknowledged: its outcome, a
  * refusal too, is on disk. Rejects when the store failed, so that the broker keeps the message and brings it again.
  */
-export function createIntake(
-  core: Core,
-  save: Save,
-  onGreeting: (device: string) => Promise<void>,
-): (arrival: MqttArrival) => Promise<void> {
+export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => Promise<void> {
   const mayTell = createThrottle(core.clock, REFUSALS_TOLD, 1000);
 
   async function arrive(arrival: MqttArrival): Promise<void> {
@@ -91,9 +87,8 @@ export function createIntake(
       await addOutcome(core, change, answer, moment, { known, by: `policy for ${record.row.type}` });
     }
     if (change.refusal !== undefined) change.isRefusalNews = isNews(change.refusal);
+    change.isGreeting = fresh.message.type === 'JOIN_REQ' && record.row.standing === 'joined';
     await save(change);
-    if (fresh.message.type === 'JOIN_REQ' && record.row.standing === 'joined')
-      await onGreeting(record.row.id);
   }
 
   async function factsFor({ message }: Fresh, record: DeviceRecord): Promise<ServerFacts> {

@@ -48,6 +48,8 @@ export interface Change {
   isRefusalNews: boolean;
   /** The numbers of this pair are used up: what should have been said stays unsaid (P 5.1). */
   exhausted: boolean;
+  /** The device lost what waited for it at the broker: what it owes an answer to is asked again now. */
+  isGreeting: boolean;
 }
 
 export function beginChange(record: DeviceRecord, at: number, isStored = true): Change {
@@ -62,6 +64,7 @@ export function beginChange(record: DeviceRecord, at: number, isStored = true): 
     decisions: [],
     isRefusalNews: false,
     exhausted: false,
+    isGreeting: false,
   };
 }
 

@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { stepServer, type Identity } from '@srup/protocol';
 import { beginChange } from './change.ts';
 import { factsOf, findExchange, momentOf, type Core, type Save } from './core.ts';
@@ -13,31 +12,12 @@ const WOKEN_AT_ONCE = 500;
 const LONGEST_WAIT_MS = 8 * 24 * 60 * 60 * 1000;
 /** After a time-out could not be handled, in milliseconds. */
 const RETRY_MS = 1_000;
-/** Phases in which a device owes an answer (P 10.10). */
-const ANSWER_OWED = ['initiated', 'activating', 'sent'];
 /** For the key service to end an identity, in milliseconds. */
 const REVOKE_TIMEOUT_MS = 10_000;
 /** After the key service could not end an identity, in milliseconds. */
 const REVOKE_AGAIN_MS = 60_000;
 /** Identities that are ended at once. */
 const REVOKED_AT_ONCE = 20;
-
-/**
- * A device that greets us though it is joined has lost its session at the broker, and with it what waited there:
- * PUBACK is no promise. What it owes an answer to is asked again now, not at the end of its time-out.
- */
-export async function hastenAnswers({ commit, clock }: Core, device: string): Promise<void> {
-  const now = clock.now();
-  await commit(async (transaction) => {
-    await transaction
-      .updateTable('exchanges')
-      .set({ wake_at: now, state: sql<string>`json_set(state, '$.wakeAt', ${now})` })
-      .where('device', '=', device)
-      .where('phase', 'in', ANSWER_OWED)
-      .where('wake_at', '>', now)
-      .execute();
-  });
-}
 
 /**
  * The time-outs of exchanges (P 10.10). An exchange whose message has not left yet is not timed out: nothing can

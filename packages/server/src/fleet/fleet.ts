@@ -12,7 +12,7 @@ import { createCommand, createWord } from './command.ts';
 import { followConnection, holdLink, type Connection } from './connection.ts';
 import { createSave, type Core, type Save } from './core.ts';
 import { realDelay, type FleetDeps } from './deps.ts';
-import { exchangeAgenda, hastenAnswers, revocationAgenda } from './due.ts';
+import { exchangeAgenda, revocationAgenda } from './due.ts';
 import { openEvents } from './events.ts';
 import { createLanes } from './lanes.ts';
 import { createQueries } from './queries.ts';
@@ -57,16 +57,16 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
     timeouts.nudge(core.clock.now());
   });
   /** What a commit leaves to be done; all of it is found again in the store after a restart. */
-  committed = ({ record, outgoing, exchanges }) => {
+  committed = ({ record, outgoing, exchanges, isGreeting }) => {
     if (outgoing.length > 0) sender.wake(record.row.id);
+    if (isGreeting) timeouts.nudge(core.clock.now());
     for (const { wakeAt } of exchanges.values()) if (wakeAt !== undefined) timeouts.nudge(wakeAt);
     if (record.row.revoke_at !== null) revocations.nudge(record.row.revoke_at);
   };
-  const take = createIntake(core, save, async (device) => {
-    await hastenAnswers(core, device);
+  const take = createIntake(core, save);
+  const follow = followConnection(connection, subscriptions, sender, core, () => {
     timeouts.nudge(core.clock.now());
   });
-  const follow = followConnection(connection, subscriptions, sender, core);
   let isStopped = false;
   const arrive: RunningFleet['arrive'] = (arrival) =>
     isStopped ? Promise.reject(new Error('the server is stopping')) : take(arrival);

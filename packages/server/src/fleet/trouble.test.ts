@@ -254,6 +254,43 @@ test('a joined device that greets is asked again at once what it owes an answer 
   );
 });
 
+test('a greeting whose consequences can not be stored is not taken: brought again, it has them', async () => {
+  await openJoined();
+  await act(device);
+  await device.next(world.link, 'ACTION');
+  await sql
+    .raw("create trigger jam before update of wake_at on exchanges begin select raise(abort, 'jam'); end")
+    .execute(world.store);
+  const greeted = device.say(world.link, 'JOIN_REQ', {});
+  await until(() => world.link.drops.length > 0);
+  await sql.raw('drop trigger jam').execute(world.store);
+  world.link.connect();
+  await greeted;
+  await device.next(world.link, 'ACTION');
+  expect((await world.fleet.refusals({})).rows).toEqual([]);
+});
+
+test('a broker that forgot the server: who owes an answer is asked again, though it does not greet', async () => {
+  await openJoined();
+  await act(device);
+  const first = await device.next(world.link, 'ACTION');
+  const times = async () => {
+    const { rows } = await world.fleet.exchanges({ kind: 'action' });
+    return rows.map(({ exchange }) => exchange.attempts);
+  };
+  world.link.disconnect();
+  world.link.connect(true);
+  await act(other); // the way to devices is open again, and nothing else went to the first one
+  await other.next(world.link, 'ACTION');
+  expect(await times()).toEqual([1, 1]);
+  world.link.disconnect();
+  world.link.connect(false);
+  const again = await device.next(world.link, 'ACTION');
+  expect(tokenKey(again.token)).toBe(tokenKey(first.token));
+  await other.next(world.link, 'ACTION');
+  expect(await times()).toEqual([2, 2]);
+});
+
 test('a device that left for good loses its certificate, after it had its answer, though the key service fails first', async () => {
   const { clock, delay, turn } = turnedClock();
   await openJoined({ clock, delay });

@@ -5,6 +5,7 @@ import type { DeviceRow, FleetTables } from '../store/tables.ts';
 import type { Change } from './change.ts';
 import { addEvents, type News } from './events.ts';
 import { isFinal } from './explain.ts';
+import { hastenAnswers } from './hasten.ts';
 import type { DeviceRecord } from './records.ts';
 import { viewData, viewDevice, viewExchange, viewRefusal } from './views.ts';
 
@@ -23,6 +24,7 @@ export async function writeChange(transaction: Write, change: Change): Promise<n
   if (change.refusal !== undefined) await appendRefusal(transaction, change.refusal);
   await writeData(transaction, change);
   await writeDecisions(transaction, change);
+  if (change.isGreeting) await hastenAnswers(transaction, change.at, { device: change.record.row.id });
   return addEvents(transaction, change.at, newsOf(change));
 }
 

@@ -7,7 +7,8 @@ import type { MqttArrival, MqttLink } from '@srup/node';
 export interface TestLink extends MqttLink {
   /** Resolves when the message was acknowledged, however many deliveries that took. */
   deliver(topic: string, bytes: Uint8Array, retained?: boolean): Promise<void>;
-  connect(): void;
+  /** `sessionKept`: it has been connected before, and the broker knows (the default then). */
+  connect(sessionKept?: boolean): void;
   disconnect(): void;
   /** What reached the broker, in order. */
   readonly published: { readonly topic: string; readonly bytes: Uint8Array }[];
@@ -26,6 +27,7 @@ interface Waiting extends MqttArrival {
 
 export function createTestLink(): TestLink {
   let isUp = false;
+  let wasUp = false;
   let isBusy = false;
   const waiting: Waiting[] = [];
 
@@ -59,9 +61,10 @@ export function createTestLink(): TestLink {
         waiting.push({ topic, bytes: Uint8Array.from(bytes), retained, acknowledge });
         void bring();
       }),
-    connect: () => {
+    connect: (sessionKept = wasUp) => {
       isUp = true;
-      link.onConnect(false);
+      wasUp = true;
+      link.onConnect(sessionKept);
       void bring();
     },
     disconnect: () => {
