@@ -365,6 +365,24 @@ test('a clock that went back below the last commit is not believed', async () =>
   expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: ancient }))).toBe(0x20);
 });
 
+test('numbers that are used up: what can not be said stays unsaid, and nothing jams', async () => {
+  const { agent, noted } = await world.start();
+  await world.meet();
+  const { token } = await world.c2.hear('JOIN_REQ');
+  await world.c2.say('RESPONSE', { status: 0x50 }, { token, sequence: 2n ** 64n - 2n });
+  await agent.joined;
+  // Its answer would be the number after the last one.
+  await world.c2.say('ACTION', { actionId: 6 }, { sequence: 2n ** 64n - 1n });
+  await until('the action is done', () => noted.asked.length === 1);
+  await until('it is told', () => world.log.lines.some(({ text }) => text.includes('used up')));
+  expect(await agent.report('temperature', Buffer.from('1'))).toBe('refused');
+  await agent.stop();
+  const again = await world.start();
+  await until('it is connected again', () => again.agent.status().connected);
+  expect(again.noted.asked).toEqual([]);
+  expect(again.agent.status()).toMatchObject({ phase: 'joined', waiting: 0 });
+});
+
 test('a certificate that grows old is renewed, and the connection goes on with the new one (P 8.3)', async () => {
   const { agent } = await world.join();
   const before = await readFile(keyPath(homeAt(world.home), 'tlsCertificate'), 'utf8');

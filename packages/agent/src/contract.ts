@@ -78,8 +78,8 @@ export const ANSWER_GRACE_MS = 10_000;
 
 /**
  * The program's word to the server (P 10.6). `kept`: committed, it will be sent. `full`: too much waits to be sent,
- * slow down. `unjoined`: there is nobody to tell, dropped. `refused`: an id beginning `srup.`, or more than one
- * message holds. Never rejects for a full disk: that is `full` as well.
+ * slow down. `unjoined`: there is nobody to tell, dropped. `refused`: an id beginning `srup.`, more than one message
+ * holds, or no number is left to send it with. Never rejects for a full disk: that is `full` as well.
  */
 export type ProgramReport = (
   dataId: string,

@@ -189,7 +189,8 @@ export function makeEngine(options: EngineOptions): Engine {
     const outgoing: records.OutboxEntry[] = [];
     for (const effect of step.effects) {
       if (effect.do !== 'send') continue;
-      const sequence = nextSequence(records.countersOf(nextPeer));
+      const sequence = numberAfter(nextPeer);
+      if (sequence === undefined) continue;
       const { bytes } = await compose(effect.draft, sequence, self, { id: server }, signKey);
       nextPeer = { ...nextPeer, sent: sequence };
       const { type, token } = effect.draft;
@@ -216,6 +217,20 @@ export function makeEngine(options: EngineOptions): Engine {
     for (const { type, token } of outgoing) log.debug({ type, token: tokenPrefix(token) }, 'to be sent');
     if (before.join.phase !== state.join.phase) onEvent({ what: 'join', phase: state.join.phase });
     for (const effect of step.effects) perform(effect);
+  }
+
+  /** Undefined when all are used up: what should be said stays unsaid, and nothing else stops (P 5.1). */
+  function numberAfter(record: records.PeerRecord): bigint | undefined {
+    try {
+      return nextSequence(records.countersOf(record));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      log.error(
+        {},
+        'the sequence numbers of this device and its server are used up: deregister it, and register anew',
+      );
+      return undefined;
+    }
   }
 
   function isSameLeave(next: DeviceState): boolean {
@@ -272,6 +287,7 @@ export function makeEngine(options: EngineOptions): Engine {
         if (state.join.phase !== 'joined') return 'unjoined';
         if (outbox.entries().length >= MAX_WAITING || outbox.bytes() + data.length > MAX_WAITING_BYTES)
           return 'full';
+        if (numberAfter(peer) === undefined) return 'refused';
         await take({ on: 'report', token: newToken(clock, random), dataId, data });
         return 'kept';
       });
