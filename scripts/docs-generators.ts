@@ -5,6 +5,7 @@ import {
   renderMessageTable2016,
   renderStatusTable,
 } from '@srup/protocol';
+import { renderThreatTable } from '../test/attacks/document.ts';
 
 /** Returns Markdown, the same text for the same sources. */
 type Generator = () => string | Promise<string>;
@@ -14,4 +15,5 @@ export const generators: Readonly<Record<string, Generator>> = {
   'message-table-2016': renderMessageTable2016,
   'status-table': renderStatusTable,
   'fault-table': renderFaultTable,
+  'threat-table': renderThreatTable,
 };

@@ -55,11 +55,19 @@ function run(command: string, args: readonly string[]): boolean {
 }
 
 /** Installs Debian packages without asking anything; false when this user or this system can't. */
-export function installPackages(packages: readonly string[]): boolean {
+function installPackages(packages: readonly string[]): boolean {
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   const apt = (...args: string[]): boolean => {
     const [command = 'apt-get', ...rest] = [...sudo, 'apt-get', '-qq', ...args];
     return run(command, rest);
   };
   return apt('update') && apt('install', '-y', '--no-install-recommends', ...packages);
+}
+
+/** What the suites of this repository need and this machine lacks, as far as it can be had. */
+export function installMissingPrograms(): void {
+  const packages = debianPackages(missingPrograms());
+  if (packages.length === 0) return;
+  console.log(`Installing for the system tests: ${packages.join(', ')}`);
+  installPackages(packages);
 }

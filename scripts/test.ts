@@ -1,6 +1,6 @@
 // `npm test`: gets the system programs that suites need, runs every test, and closes with one line of counts.
 import { parseCLI, startVitest, type TestModule } from 'vitest/node';
-import { debianPackages, installPackages, missingPrograms } from './system-programs.ts';
+import { debianPackages, installMissingPrograms, missingPrograms } from './system-programs.ts';
 
 interface Counts {
   passed: number;
@@ -9,13 +9,6 @@ interface Counts {
 }
 
 const inCi = process.env['CI'] === 'true';
-
-function prepareSystem(): void {
-  const packages = debianPackages(missingPrograms());
-  if (packages.length === 0) return;
-  console.log(`Installing for the system tests: ${packages.join(', ')}`);
-  installPackages(packages);
-}
 
 /** A module that broke before or outside its tests counts as one failure: its tests can't speak for themselves. */
 function countModule(module: TestModule, counts: Counts): void {
@@ -38,7 +31,7 @@ function explainSkips(skipped: number): void {
   if (inCi && skipped > 0) console.log('A skipped test is a failure when CI=true.');
 }
 
-prepareSystem();
+installMissingPrograms();
 const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)]);
 const vitest = await startVitest(filter, { ...options, watch: false });
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };

@@ -42,9 +42,11 @@ export async function startSiteOn(
 export async function prepareSiteOn(
   ground: Ground,
   args: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<{ external: Mosquitto; start: () => Promise<Site> }> {
   const alone = await startSite(ground, args); // makes the server's folder
   await alone.process.stop();
   const external = await prepareMosquitto(ground);
-  return { external, start: () => startSite(ground, [...alone.sameAgain, '--broker', external.url]) };
+  const again = [...alone.sameAgain, '--broker', external.url];
+  return { external, start: () => startSite(ground, again, environment) };
 }

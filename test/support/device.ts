@@ -17,7 +17,8 @@ export interface Device {
   restart(): void;
 }
 
-const TYPE = 'test';
+/** The type that devices of tests have unless told otherwise. */
+export const TYPE = 'test';
 
 /** How quickly new software is taken as healthy, so that tests need not wait long. */
 const QUICK_HEALTH = { aliveSeconds: 0.5, deadlineSeconds: 10 };
@@ -29,20 +30,30 @@ export async function startDevice(
   name: string,
   config: Partial<AgentConfigInput> = {},
 ): Promise<Device> {
-  const home = join(ground.folder, name);
-  await mkdir(home, { mode: 0o700 });
   await site.ctl('policy', 'set', TYPE, 'accept');
   const { secret } = await site.ask<{ secret: string }>('codes', 'create', '--type', TYPE);
+  return launchDevice(ground, site, name, { enrolmentCode: secret, ...config });
+}
+
+/** Starts a device that the site lets in already. */
+export async function launchDevice(
+  ground: Ground,
+  site: Pick<Site, 'url' | 'caFingerprint'>,
+  name: string,
+  config: Partial<AgentConfigInput> = {},
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Device> {
+  const home = join(ground.folder, name);
+  await mkdir(home, { mode: 0o700 });
   const whole: AgentConfigInput = {
     url: site.url,
     caFingerprint: site.caFingerprint,
     type: TYPE,
-    enrolmentCode: secret,
     health: QUICK_HEALTH,
     ...config,
   };
   await writeFile(join(home, 'agent.json'), JSON.stringify(whole), { mode: 0o600 });
-  const start = (): Srup => startSrup(['agent', '--home', home]);
+  const start = (): Srup => startSrup(['agent', '--home', home], environment);
   const device: Device = {
     home,
     process: start(),

@@ -39,8 +39,12 @@ export interface Site {
 }
 
 /** Starts a server in `ground.folder/server`; logs in when it shows a set-up token. */
-export async function startSite(ground: Ground, args: readonly string[] = []): Promise<Site> {
-  const process = startSrup([
+export async function startSite(
+  ground: Ground,
+  args: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Site> {
+  const whole = [
     'up',
     '--folder',
     join(ground.folder, 'server'),
@@ -48,7 +52,8 @@ export async function startSite(ground: Ground, args: readonly string[] = []): P
     ...(args.includes('--https-port') ? [] : ['--https-port', '0']),
     ...(args.includes('--mqtts-port') ? [] : ['--mqtts-port', '0']),
     ...args,
-  ]);
+  ];
+  const process = startSrup(whole, environment);
   ground.later(() => process.stop());
   await until('the server runs', async () => {
     if (process.child.exitCode !== null) throw new Error(`srup up ended:\n${process.stderr()}`);

@@ -10,6 +10,7 @@ import {
   Receiver,
   report,
   send,
+  verdictsWithout,
   type Party,
 } from './scene.ts';
 
@@ -51,6 +52,13 @@ describe('in the same session', () => {
     for (const bytes of captured) expect(receiver.verdict(bytes, deviceTopic(DEVICE))).toBe('accepted');
     const again = [...captured, ...captured.toReversed(), ...captured];
     for (const bytes of again) expect(receiver.verdict(bytes, deviceTopic(DEVICE))).toBe('REPLAY_SEEN');
+  });
+
+  test('without the window, all of it is accepted again', async () => {
+    const captured = await session();
+    const twice = [...captured, ...captured].map((bytes) => [bytes, deviceTopic(DEVICE)] as const);
+    const verdicts = await verdictsWithout(['replayWindow'], 'device', DEVICE, [server], twice);
+    expect(verdicts).toEqual(twice.map(() => 'accepted'));
   });
 
   test('what is older than the window is refused as well', async () => {
@@ -151,7 +159,7 @@ describe('to a sibling', () => {
     }
   });
 
-  test('the control: with counters that all begin alike, the same replay works', async () => {
+  test('without counters that begin at random, the same replay works', async () => {
     const sibling = new Receiver('device', SIBLING, [server]);
     sibling.take(await send(server, SIBLING, 8n, action()), deviceTopic(SIBLING));
     expect(sibling.verdict(await send(server, DEVICE, 9n, action()), deviceTopic(SIBLING))).toBe('accepted');

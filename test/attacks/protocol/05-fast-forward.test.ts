@@ -9,6 +9,7 @@ import {
   newToken,
   Receiver,
   send,
+  verdictsWithout,
   type Party,
 } from './scene.ts';
 
@@ -39,6 +40,15 @@ test('who has stolen a key cannot exhaust the counter in one message; genuine on
     'REPLAY_JUMP',
     'accepted',
   ]);
+});
+
+test('without the bound, one message shuts out every genuine one', async () => {
+  const sequences = [10n, MAX_U64, 11n, 12n];
+  const arrivals = sequences.map(async (sequence) => {
+    return [await send(server, DEVICE, sequence, action()), deviceTopic(DEVICE)] as const;
+  });
+  const verdicts = verdictsWithout(['boundedJump'], 'device', DEVICE, [server], await Promise.all(arrivals));
+  expect(await verdicts).toEqual(['accepted', 'accepted', 'REPLAY_OLD', 'REPLAY_OLD']);
 });
 
 test('the largest jump is 2^32', async () => {

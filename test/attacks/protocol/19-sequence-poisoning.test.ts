@@ -1,7 +1,16 @@
 /** Threat 19: a huge number in a message that nobody signed. What holds: P 4.6, the window moves only after the signature. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { MAX_U64 } from '@srup/protocol';
-import { action, ALL_SUITES, createParty, deviceTopic, Receiver, send, type Party } from './scene.ts';
+import {
+  action,
+  ALL_SUITES,
+  createParty,
+  deviceTopic,
+  Receiver,
+  send,
+  verdictsWithout,
+  type Party,
+} from './scene.ts';
 
 const DEVICE = 0x27ab54d670b64be2n;
 const SERVER = 0xb9d077e223834cf6n;
@@ -27,6 +36,15 @@ describe.each(ALL_SUITES)('%s', (suite) => {
       expect(receiver.window(SERVER)).toEqual(before);
     }
     expect(receiver.verdict(genuine, deviceTopic(DEVICE))).toBe('accepted');
+  });
+
+  test('without the signature before it, the window follows the forged number and the genuine message is lost', async () => {
+    const genuine = await send(server, DEVICE, 2n, action());
+    const forged = genuine.slice();
+    new DataView(forged.buffer).setBigUint64(SEQUENCE_OFFSET, 1n << 32n, true);
+    const arrivals = [forged, genuine].map((bytes) => [bytes, deviceTopic(DEVICE)] as const);
+    const verdicts = await verdictsWithout(['signature'], 'device', DEVICE, [server], arrivals);
+    expect(verdicts).toEqual(['accepted', 'REPLAY_OLD']);
   });
 
   test('a genuine message that is not obeyed moves nothing either', async () => {

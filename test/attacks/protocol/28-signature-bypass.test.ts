@@ -18,8 +18,10 @@ import {
   createParty,
   decoded,
   deviceTopic,
+  newToken,
   Receiver,
   send,
+  verdictsWithout,
   type Party,
 } from './scene.ts';
 
@@ -65,6 +67,21 @@ describe.each(ALL_SUITES)('%s', (suite) => {
     for (const filler of [0x00, 0x01, 0x5a, 0xff]) {
       expect(judge(new Uint8Array(length).fill(filler))).toBe('AUTH_SIGNATURE');
     }
+  });
+
+  test("without the check, no signature, a stranger's, and a genuine one of another type are all accepted", async () => {
+    const { message, signedBytes } = await subject(suite);
+    const stranger = importSignKey(others.get(suite)!.keys.signing.privatePem);
+    const { assemble } = encode(message);
+    const draft = { type: 'TERMINATE_CMD', token: newToken(), body: {} } as const;
+    const retyped = await send(servers.get(suite)!, DEVICE, 8n, draft);
+    retyped[TYPE_OFFSET] = 0x13; // DEREGISTER_CMD
+    const forged = [assemble(new Uint8Array(0)), assemble(stranger.sign(signedBytes)), retyped];
+    const arrivals = forged.map((bytes) => [bytes, deviceTopic(DEVICE)] as const);
+    const checks = ['signature', 'signatureLength', 'replayWindow'] as const;
+    const verdicts = await verdictsWithout(checks, 'device', DEVICE, [servers.get(suite)!], arrivals);
+    expect(verdicts).toEqual(['accepted', 'accepted', 'accepted']);
+    for (const bytes of forged) expect(judgeBytes(suite, bytes)).toBe('AUTH_SIGNATURE');
   });
 
   test('truncated, extended, shifted, repeated', async () => {

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import {
   compose,
   encodeText,
+  identityText,
   SUITES,
   toHex,
   type OpenKey,
@@ -14,6 +15,9 @@ import {
   type SealKey,
 } from '@srup/protocol';
 import { generateKeys, importOpenKey, importSealKey, importSignKey, type KeySet } from '@srup/node';
+import { runWithout } from '../support/mutant.ts';
+import type { MutationName } from '../support/mutations.ts';
+import type { Opening } from '../support/open.ts';
 import { decoded, deviceTopic, newToken, Receiver } from './scene.ts';
 
 const SERVER = 0xb9d077e223834cf6n;
@@ -23,6 +27,28 @@ const CONTEXT: SealContext = { recipient: DEVICE, header: encodeText('the header
 
 function sealKeyOf({ suite, signing, sealing }: KeySet): SealKey {
   return importSealKey(suite, { signing: signing.publicPem, ...(sealing && { sealing: sealing.publicPem }) });
+}
+
+/** How openings end where these checks are missing. */
+function openWithout(
+  checks: readonly MutationName[],
+  { suite, signing, sealing }: KeySet,
+  blobs: readonly Uint8Array[],
+  misled?: Opening['misled'],
+): Promise<string[]> {
+  const reveal = ({ publicPem, privatePem }: KeySet['signing']) => {
+    return { publicPem, privatePem: privatePem.reveal() };
+  };
+  const opening: Opening = {
+    suite,
+    signing: reveal(signing),
+    ...(sealing && { sealing: reveal(sealing) }),
+    recipient: identityText(DEVICE),
+    header: 'the header of the message',
+    blobs: blobs.map(toHex),
+    ...(misled && { misled }),
+  };
+  return runWithout(checks, './open.ts', opening);
 }
 
 describe('rsa-aes-cbc', () => {
@@ -93,6 +119,12 @@ describe('rsa-aes-cbc', () => {
       expect(await opened(withInt32(CIPHER_LENGTH_AT, value))).toBeUndefined();
       expect(await opened(withInt32(PLAIN_LENGTH_AT, value))).toBeUndefined();
     }
+  });
+
+  test('without the check of lengths, a blob makes its reader throw', async () => {
+    const hostile = [withInt32(PLAIN_LENGTH_AT, 1000), withInt32(PLAIN_LENGTH_AT, -100)];
+    const ends = await openWithout(['sealedLengths'], keys, hostile);
+    expect(ends).toEqual([expect.stringMatching(/^threw /), expect.stringMatching(/^threw /)]);
   });
 
   test('lengths that agree with each other but not with the buffer', async () => {
@@ -218,6 +250,14 @@ describe.each(HPKE_SUITES)('hpke-x25519 for $name', ({ name }) => {
     expect(await opened(blob, { ...CONTEXT, recipient: SERVER })).toBeUndefined();
     const other = importOpenKey(await generateKeys(name));
     expect(await other.open(blob, CONTEXT)).toBeUndefined();
+  });
+
+  test('without the recipient in it, what was sealed for one opens for another', async () => {
+    const misled = { recipient: identityText(SERVER), text: 'a nonce' };
+    expect(await openWithout([], keys, [], misled)).toEqual(['refused']);
+    expect(await openWithout(['sealedRecipient'], keys, [], misled)).toEqual([
+      `opened ${toHex(encodeText(misled.text))}`,
+    ]);
   });
 
   test('encapsulated points of low order, and random blobs', async () => {

@@ -4,8 +4,10 @@ import {
   decode,
   EMPTY_WINDOW,
   encodeText,
+  identityText,
   receive,
   SUITES,
+  toHex,
   type AuthCode,
   type Decoded,
   type Draft,
@@ -18,6 +20,9 @@ import {
   type Topic,
 } from '@srup/protocol';
 import { generateKeys, importSignKey, importVerifyKey, type KeySet } from '@srup/node';
+import type { Hearing } from '../support/judge.ts';
+import { runWithout } from '../support/mutant.ts';
+import type { MutationName } from '../support/mutations.ts';
 
 export const ALL_SUITES = Object.keys(SUITES) as SuiteName[];
 
@@ -62,6 +67,29 @@ export function decoded(bytes: Uint8Array): Decoded {
   const result = decode(bytes);
   if (!result.ok) throw new Error(`the message is refused: ${result.code}`);
   return result.value;
+}
+
+/** The same judgement by a receiver that lacks these checks, in a process of its own. */
+export async function verdictsWithout(
+  checks: readonly MutationName[],
+  role: Role,
+  self: Identity,
+  peers: readonly Party[],
+  arrivals: readonly (readonly [bytes: Uint8Array, topic: Topic])[],
+): Promise<string[]> {
+  const hearing: Hearing = {
+    role,
+    self: identityText(self),
+    peers: peers.map(({ id, keys }) => ({ id: identityText(id), publicPem: keys.signing.publicPem })),
+    arrivals: arrivals.map(([bytes, topic]) => ({ topic: nameOf(topic), hex: toHex(bytes) })),
+  };
+  return runWithout(checks, './judge.ts', hearing);
+}
+
+function nameOf(topic: Topic): string {
+  return topic.kind === 'device'
+    ? `SRUP/${identityText(topic.device)}`
+    : `SRUP/servers/${identityText(topic.server)}/${identityText(topic.device)}`;
 }
 
 export const deviceTopic = (device: Identity): Topic => ({ kind: 'device', device });

@@ -1,7 +1,8 @@
 /** Threat 30, the part of every test run: the same inputs each time. `npm run fuzz` does ten million, and judges time. */
 import { expect, test } from 'vitest';
 import { WIRE_CODES } from '@srup/protocol';
-import { fuzz } from './fuzz.ts';
+import { fuzz } from '../../fuzz/fuzz.ts';
+import { runWithout } from '../support/mutant.ts';
 
 const INPUTS = 20_000;
 
@@ -15,4 +16,9 @@ test('every input is refused by a code or comes back exactly', async () => {
   expect(all).toContain('exact round trip');
   expect(all).toContain('opened');
   for (const [target, counts] of verdicts) expect([target, counts.size > 1]).toEqual([target, true]);
+});
+
+test('without the check for leftovers, messages are read that come back as other bytes', async () => {
+  const failures = await runWithout<string[]>(['leftovers'], './fuzz.ts', { seed: 5, inputs: 2_000 });
+  expect(failures).toContainEqual(expect.stringMatching(/^damaged vectors, input \d+: FAILED/));
 });

@@ -1,0 +1,24 @@
+/** A process that judges messages as a receiver does: for receivers without a check (mutant.ts). */
+import { text } from 'node:stream/consumers';
+import { fromHex, parseIdentity, parseTopic, type Identity, type Role } from '@srup/protocol';
+import { Receiver, type Party } from '../protocol/scene.ts';
+
+export interface Hearing {
+  readonly role: Role;
+  readonly self: string;
+  readonly peers: readonly { readonly id: string; readonly publicPem: string }[];
+  readonly arrivals: readonly { readonly topic: string; readonly hex: string }[];
+}
+
+if (import.meta.main) {
+  const { role, self, peers, arrivals } = JSON.parse(await text(process.stdin)) as Hearing;
+  const identity = (id: string): Identity => parseIdentity(id) as Identity;
+  const parties = peers.map(({ id, publicPem }) => {
+    return { id: identity(id), keys: { signing: { publicPem } } } as Party;
+  });
+  const receiver = new Receiver(role, identity(self), parties);
+  const verdicts = arrivals.map(({ topic, hex }) => {
+    return receiver.verdict(fromHex(hex) as Uint8Array, parseTopic(topic)!);
+  });
+  console.log(JSON.stringify(verdicts));
+}
