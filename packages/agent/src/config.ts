@@ -19,6 +19,29 @@ const path = v.pipe(text, v.check(isAbsolute, 'must be an absolute path'));
 const DAY = 86_400;
 const MIB = 2 ** 20;
 
+/** What must hold before a switch (P 10.11): one of `command`, `batteryPercent`, `freeMiB`. */
+const precondition = v.pipe(
+  v.strictObject({
+    /** Exit code 0: go on. Another: not now; what it prints says why, see docs/installers.md. */
+    command: v.exactOptional(command),
+    timeoutSeconds: v.exactOptional(seconds(600), 30),
+    /** Mains power, or this much charge; a device without a battery has mains power. */
+    batteryPercent: v.exactOptional(count(1, 100)),
+    /** Free on the disk of `path`, which is that of the agent's software unless told. */
+    freeMiB: v.exactOptional(count(1, 2 ** 40)),
+    path: v.exactOptional(path),
+    /** Told instead of what was found. */
+    reason: v.exactOptional(text),
+    /** When the server may ask again. */
+    retrySeconds: v.exactOptional(count(60, DAY), 900),
+  }),
+  v.check(
+    ({ command, batteryPercent, freeMiB }) =>
+      [command, batteryPercent, freeMiB].filter((one) => one !== undefined).length === 1,
+    'needs exactly one of command, batteryPercent, freeMiB',
+  ),
+);
+
 /** `process`: the agent runs the program. `file`: the artifact is data, put at `target` for a program of others. */
 const software = v.strictObject({
   installer: v.exactOptional(v.picklist(['process', 'file']), 'process'),
@@ -49,6 +72,7 @@ const software = v.strictObject({
     }),
     {},
   ),
+  preconditions: v.exactOptional(v.array(precondition), []),
   /** Good versions that are kept beside the current one (P 10.4), and as many others, staged or old. */
   keep: v.exactOptional(count(1, 100), 2),
 });

@@ -17,6 +17,8 @@ export interface Home {
   readonly state: string;
   /** Slots, staged files, downloads: the performers' own. */
   readonly software: string;
+  /** The owner's "not now" (P 10.11). */
+  readonly putOff: string;
   /** Unix socket for `srup agent status` and its sisters. */
   readonly socket: string;
 }
@@ -31,6 +33,7 @@ export function homeAt(folder: string): Home {
     left: join(folder, 'left.json'),
     state: join(folder, 'state'),
     software: join(folder, 'software'),
+    putOff: join(folder, 'put-off.json'),
     socket: join(folder, 'agent.sock'),
   };
 }

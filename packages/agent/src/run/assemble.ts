@@ -6,7 +6,7 @@ import { collectPartials } from '../update/partial.ts';
 import { openRecord } from '../update/record.ts';
 import { openSlots, type Slots } from '../update/slots.ts';
 import { openTransport } from '../update/transport.ts';
-import { type CommandResult, runCommand } from './command.ts';
+import { askCommand, type CommandResult, runCommand } from './command.ts';
 import { makeEnvironment } from './environment.ts';
 import { adoptFactory } from './factory.ts';
 import { createFileInstaller } from './file-installer.ts';
@@ -14,10 +14,15 @@ import { type Folders, openFolders } from './folders.ts';
 import { judgeHealth } from './health.ts';
 import type { Installer } from './installer.ts';
 import { replaceMark } from './orphans.ts';
+import type { NotNow } from './not-now.ts';
+import { findObstacle } from './preconditions.ts';
 import { createProcessInstaller } from './process-installer.ts';
+import { readPutOff } from './put-off.ts';
 import { createSupervisor, type Supervisor } from './supervisor.ts';
 
-export interface Listeners {
+export interface Hooks {
+  /** Asked before a switch, after the owner's conditions: why not now (P 10.11); undefined: go on. */
+  readonly defer?: ((digest: string) => Promise<NotNow | undefined>) | undefined;
   readonly onProgress?: OnProgress | undefined;
   readonly onStep?: ((step: InstallStep, digest: string) => void | Promise<void>) | undefined;
 }
@@ -46,7 +51,7 @@ const FETCH_BACKOFF = { leastMs: 500, mostMs: 60_000 };
 const SPARE_PARTIALS = 2;
 
 /** The one place where the performers' parts meet. */
-export async function assemble(surroundings: Surroundings, listeners: Listeners): Promise<Parts> {
+export async function assemble(surroundings: Surroundings, hooks: Hooks): Promise<Parts> {
   const { config, home, log, clock, random } = surroundings;
   const { software, health } = config;
   const folders = await openFolders(home.software);
@@ -81,6 +86,12 @@ export async function assemble(surroundings: Surroundings, listeners: Listeners)
     timeoutMs: health.timeoutSeconds * MS,
     deadlineMs: health.deadlineSeconds * MS,
   };
+  const conditions = {
+    ask: (argv: readonly string[], timeoutMs: number, signal: AbortSignal) =>
+      askCommand(argv, { ...context, timeoutMs, signal }),
+    now: () => clock.now(),
+    folder: folders.root,
+  };
   const softwareSwitch = new SoftwareSwitch({
     slots,
     record,
@@ -91,13 +102,17 @@ export async function assemble(surroundings: Surroundings, listeners: Listeners)
       limits: { maxEntries: config.fetch.maxEntries, maxBytes: config.fetch.maxUnpackedBytes },
     },
     keep: software.keep,
+    findObstacle: async (digest, signal) =>
+      (await readPutOff(home, clock.now())) ??
+      (await findObstacle(software.preconditions, conditions, signal)) ??
+      (await hooks.defer?.(digest)),
     judge: (programEnd, signal) => judgeHealth(rules, { programEnd, command: context }, signal),
     onStep: (step, digest) => {
       log.debug({ step, digest }, 'switch');
-      return listeners.onStep?.(step, digest);
+      return hooks.onStep?.(step, digest);
     },
   });
-  const fetch = fetchPorts(surroundings, folders, slots, listeners);
+  const fetch = fetchPorts(surroundings, folders, slots, hooks);
   return { folders, slots, fetch, supervisor, output, installer, switch: softwareSwitch, run };
 }
 
@@ -123,7 +138,7 @@ function fetchPorts(
   surroundings: Surroundings,
   folders: Folders,
   slots: Slots,
-  { onProgress }: Listeners,
+  { onProgress }: Hooks,
 ): FetchPorts {
   const { config, clock, random, log } = surroundings;
   const { fetch } = config;

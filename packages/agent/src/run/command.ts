@@ -16,16 +16,33 @@ export interface CommandResult {
   readonly complaint: string;
 }
 
-const MAX_COMPLAINT_BYTES = 2048;
+/** What a command answered, for callers that read it. */
+export interface CommandAnswer extends CommandResult {
+  /** Absent: a signal or the time limit ended it, or it never began. */
+  readonly code?: number;
+  /** The beginning of what it wrote to stdout. */
+  readonly output: string;
+}
+
+const MAX_KEPT_BYTES = 2048;
+const EXIT_CODE = /^exit code (\d+)$/;
 
 /**
  * Runs a command to its end, without a shell. When time is up, or the signal aborts, it is killed; so is whatever it
  * leaves behind in its group. Rejects with the signal's reason only.
  */
 export async function runCommand(argv: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  const { failure, complaint } = await askCommand(argv, options);
+  return { complaint, ...(failure === undefined ? {} : { failure }) };
+}
+
+/** The same, with what it answered. */
+export async function askCommand(argv: readonly string[], options: CommandOptions): Promise<CommandAnswer> {
   options.signal.throwIfAborted();
-  const group = startGroup(argv, { cwd: options.cwd, env: options.env, stdio: ['pipe', 'ignore', 'pipe'] });
-  const complaint = collectComplaint(group);
+  const { cwd, env } = options;
+  const group = startGroup(argv, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const output = collect(group, 'stdout');
+  const complaint = collect(group, 'stderr');
   // It may end without reading its input: that is its right.
   group.child?.stdin?.on('error', () => undefined).end(options.input ?? '');
   const late = AbortSignal.timeout(options.timeoutMs);
@@ -38,14 +55,19 @@ export async function runCommand(argv: readonly string[], options: CommandOption
   await drainPipes(group);
   options.signal.throwIfAborted();
   const failure = late.aborted ? `no end after ${options.timeoutMs / 1000} s` : how;
-  return { complaint: complaint(), ...(failure === 'exit code 0' ? {} : { failure }) };
+  const code = EXIT_CODE.exec(failure)?.[1];
+  return {
+    output: output(),
+    complaint: complaint(),
+    ...(code === undefined ? {} : { code: Number(code) }),
+    ...(code === '0' ? {} : { failure }),
+  };
 }
 
-function collectComplaint({ child }: Group): () => string {
+function collect({ child }: Group, name: 'stdout' | 'stderr'): () => string {
   let bytes = Buffer.alloc(0);
-  child?.stderr?.on('data', (chunk: Buffer) => {
-    if (bytes.length < MAX_COMPLAINT_BYTES)
-      bytes = Buffer.concat([bytes, chunk]).subarray(0, MAX_COMPLAINT_BYTES);
+  child?.[name]?.on('data', (chunk: Buffer) => {
+    if (bytes.length < MAX_KEPT_BYTES) bytes = Buffer.concat([bytes, chunk]).subarray(0, MAX_KEPT_BYTES);
   });
   return () => bytes.toString('utf8').trim();
 }

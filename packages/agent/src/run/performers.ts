@@ -6,14 +6,12 @@ import type { Performers, RunningSoftware, Surroundings } from '../contract.ts';
 import { deliverData } from '../lines/deliver.ts';
 import { AgentError, reasonOf } from '../trouble.ts';
 import { fetchSoftware, type Wanted } from '../update/fetch.ts';
-import { assemble, type Listeners, type Parts } from './assemble.ts';
+import { assemble, type Hooks, type Parts } from './assemble.ts';
 import { isLoopback } from './health.ts';
 
 /** What a program that has the agent built in may add. */
-export interface PerformerExtras extends Listeners {
+export interface PerformerExtras extends Hooks {
   readonly actions?: ActionTable;
-  /** Asked before a switch: why not now, for people (P 10.11); undefined: go on. The server asks again later. */
-  readonly defer?: (digest: string) => Promise<string | undefined>;
 }
 
 /** Everything that a device does, behind the engine's contract. */
@@ -89,9 +87,7 @@ export function createPerformers(surroundings: Surroundings, extras: PerformerEx
       fetching = turn.catch(() => undefined);
       return turn;
     },
-    async install({ token, digest }, signal) {
-      const reason = await extras.defer?.(digest);
-      if (reason !== undefined) return { outcome: 'deferred', reason };
+    install({ token, digest }, signal) {
       return opened().switch.install({ token, digest }, untilStopped(signal));
     },
     act({ actionId }, signal) {

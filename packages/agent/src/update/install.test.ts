@@ -19,6 +19,8 @@ import { newFolder, removeFolders, surroundingsAt, type TestSurroundings } from 
 import type { AgentConfigInput } from '../config.ts';
 import type { Performers } from '../contract.ts';
 import { createPerformers, type PerformerExtras } from '../run/performers.ts';
+import type { NotNow } from '../run/not-now.ts';
+import { putOff } from '../run/put-off.ts';
 import type { InstallStep } from './install.ts';
 
 const never = new AbortController().signal;
@@ -175,13 +177,54 @@ describe('a switch', () => {
   });
 
   test('a deferral changes nothing, and the server may ask again (P 10.11)', async () => {
-    let reason: string | undefined = 'an operation is under way';
-    await start({}, { defer: () => Promise.resolve(reason) });
+    let obstacle: NotNow | undefined = { reason: 'an operation is under way', until: 17 };
+    await start({}, { defer: () => Promise.resolve(obstacle) });
     const one = await stage(folder, goodProgram('one'));
-    expect(await install(one, 'same')).toEqual({ outcome: 'deferred', reason });
+    expect(await install(one, 'same')).toEqual({ outcome: 'deferred', ...obstacle });
     expect(await started(folder)).toEqual([]);
-    reason = undefined;
+    obstacle = undefined;
     expect(await install(one, 'same')).toEqual({ outcome: 'active' });
+    // What is decided is not put off afterwards.
+    obstacle = { reason: 'too late' };
+    expect(await install(one, 'same')).toEqual({ outcome: 'active' });
+  });
+
+  test('conditions of the owner hold it back, and their command says why and until when', async () => {
+    const busy = join(folder, 'busy');
+    await writeFile(busy, '');
+    const script = `test ! -e ${busy} || { echo 'a patient is on it'; echo retry-after=600; exit 1; }`;
+    const config = configOf(folder, {
+      preconditions: [{ freeMiB: 1 }, { command: ['/bin/sh', '-c', script] }],
+    });
+    await start(config);
+    const one = await stage(folder, goodProgram('one'));
+    const before = Date.now();
+    const deferred = await install(one, 'same');
+    expect(deferred).toMatchObject({ outcome: 'deferred', reason: 'a patient is on it' });
+    expect(deferred.until).toBeGreaterThanOrEqual(before + 600_000);
+    expect(deferred.until).toBeLessThanOrEqual(Date.now() + 600_000);
+    await rm(busy);
+    expect(await install(one, 'same')).toEqual({ outcome: 'active' });
+    await expectAlive('one');
+  });
+
+  test('the owner puts it off at the device, and takes that back', async () => {
+    await start();
+    const one = await stage(folder, goodProgram('one'));
+    const word = { reason: 'trade fair', until: Date.now() + 60_000 };
+    await putOff(folder, word);
+    expect(await install(one, 'same')).toEqual({ outcome: 'deferred', ...word });
+    await putOff(folder, undefined);
+    expect(await install(one, 'same')).toEqual({ outcome: 'active' });
+  });
+
+  test('an interrupted switch is finished, whatever the conditions say meanwhile', async () => {
+    const one = await stage(folder, goodProgram('one'));
+    const token = 'cut';
+    const child = spawn(process.execPath, [CHILD, folder, one, token, 'switched'], { stdio: 'inherit' });
+    await once(child, 'exit');
+    await start(configOf(folder, { preconditions: [{ command: ['/bin/false'] }] }));
+    expect(await install(one, token)).toEqual({ outcome: 'active' });
   });
 
   test('beside what runs, as many ways back are kept as configured, and as many others (P 10.4)', async () => {

@@ -1,6 +1,7 @@
 import type { InstallOutcome } from '@srup/protocol';
 import type { Log } from '../log.ts';
 import type { Installer } from '../run/installer.ts';
+import type { NotNow } from '../run/not-now.ts';
 import { reasonOf } from '../trouble.ts';
 import { findPrepared, prepareSoftware, type PrepareRules, type Software, SoftwareFault } from './prepare.ts';
 import {
@@ -38,6 +39,8 @@ export interface SwitchPorts {
   readonly rules: Omit<PrepareRules, 'executable'>;
   /** Good versions kept beside the current one, and staged ones beside those. */
   readonly keep: number;
+  /** Asked before anything is touched: why not now (P 10.11). */
+  readonly findObstacle: (digest: string, signal: AbortSignal) => Promise<NotNow | undefined>;
   readonly judge: (
     programEnd: Promise<string> | undefined,
     signal: AbortSignal,
@@ -53,8 +56,10 @@ export interface SwitchOrder {
 }
 
 export interface Switched {
-  readonly outcome: Exclude<InstallOutcome, 'deferred'>;
+  readonly outcome: InstallOutcome;
   readonly reason?: string;
+  /** Of a deferral: when to ask again, ms since 1970. */
+  readonly until?: number;
 }
 
 /** Trials that may begin anew after the agent was ended in their middle: the software may be what ends it. */
@@ -133,11 +138,16 @@ export class SoftwareSwitch {
   }
 
   async #begin(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
-    const { slots, installer, onStep } = this.#ports;
+    const { slots, installer, onStep, findObstacle, log } = this.#ports;
     const { token, digest } = order;
     if (digest === this.#record.good && installer.state().program === 'running') {
       await this.#save({ ...this.#record, results: remember(this.#record, { token, outcome: 'active' }) });
       return { outcome: 'active' };
+    }
+    const obstacle = await findObstacle(digest, signal);
+    if (obstacle !== undefined) {
+      log.info({ digest, ...obstacle }, 'switch put off');
+      return { outcome: 'deferred', ...obstacle };
     }
     let software: Software;
     try {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { AgentStatus, Ask, StoredStatus } from '@srup/agent';
+import type { AgentStatus, Ask, PutOff, StoredStatus } from '@srup/agent';
 import { confirmTyped } from '../ctl/prompts.ts';
 import { createOutput, type Cell, type Output } from '../ctl/output.ts';
 import { relativeTime } from '../ctl/words.ts';
@@ -15,19 +15,23 @@ export interface AskOptions {
 export async function showStatus(options: AskOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const folder = resolve(options.home);
+  const { homeAt, readPutOff, readStoredStatus } = await import('@srup/agent');
+  const putOff = await readPutOff(homeAt(folder), Date.now());
+  const deferred = putOff && { deferred: putOff };
   const status = await ask(folder, 'status');
   if (status !== undefined) {
-    output.result({ running: true, ...status }, () => {
+    output.result({ running: true, ...status, ...deferred }, () => {
       showRunning(output, status);
+      showPutOff(output, putOff);
     });
     return;
   }
-  const { readStoredStatus } = await import('@srup/agent');
   const stored = await readStoredStatus(folder).catch((error: unknown) => {
     throw toUserError(error);
   });
-  output.result({ running: false, ...stored }, () => {
+  output.result({ running: false, ...stored, ...deferred }, () => {
     showStored(output, stored, folder);
+    showPutOff(output, putOff);
   });
 }
 
@@ -99,6 +103,13 @@ function showRunning(output: Output, status: AgentStatus): void {
     ...status.open.map(({ kind, phase, detail }) => [kind, `${phase} ${detail}`] as const),
     ['messages to send', status.waiting === 0 ? undefined : String(status.waiting)],
     ['messages refused', refused.length === 0 ? undefined : refused.join(', ')],
+  ]);
+}
+
+function showPutOff(output: Output, putOff: PutOff | undefined): void {
+  if (putOff === undefined) return;
+  output.facts([
+    ['updates', { text: `put off, ${relativeTime(putOff.until)}: ${putOff.reason}`, style: 'yellow' }],
   ]);
 }
 

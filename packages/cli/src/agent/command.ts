@@ -69,6 +69,16 @@ export function addAgentCommand(program: Command): void {
     const { showStatus } = await import('./ask.ts');
     await showStatus(asked(status));
   });
+  const defer = ask('defer <time>', 'activate no new software for a while: 30m, 12h, 7d; "off" ends that')
+    .option('--reason <text>', 'what the operator is told')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ srup agent defer 2h --reason "a customer is on it"\n  $ srup agent defer off',
+    )
+    .action(async (time: string) => {
+      const { deferUpdates } = await import('./defer.ts');
+      await deferUpdates(time, asked(defer));
+    });
   const join = ask('join', 'ask to join again, or register again').action(async () => {
     const { command } = await import('./ask.ts');
     await command('join', asked(join));

@@ -73,11 +73,20 @@ export async function waitFor(
   const progress = showProgress('{bar} {value}/{total}  {phases}', targets.length, {
     phases: countsOf(phases.values()),
   });
+  const told = new Map<string, string>();
+  /** "Not now" (P 10.11) may keep everybody waiting for hours: say so at once. */
+  function tellDeferral({ device, exchange, explanation }: ExchangeView): void {
+    if (exchange.kind !== 'update' || exchange.deferral === undefined) return;
+    if (told.get(device) === explanation) return;
+    told.set(device, explanation);
+    output.note(`${device}: ${explanation}`);
+  }
   const waited = follower.until(targets, {
     isSettled: (view) => goal.isSettled(view),
     onChange: (view) => {
       phases.set(view.device, view.exchange.phase);
       if (goal.isSettled(view)) settled.add(view.device);
+      else tellDeferral(view);
       progress.set(settled.size, { phases: countsOf(phases.values()) });
     },
     limitMs: goal.limitMs,

@@ -79,10 +79,15 @@ export function isFinal(exchange: ServerExchange): boolean {
 export function explain(exchange: ServerExchange): string {
   const { words } = meaningOf(exchange);
   if (exchange.kind === 'update' && exchange.deferral !== undefined && !isFinal(exchange)) {
-    return `${words} The device put it off: ${exchange.deferral.reason}`;
+    return `The device put the activation off: ${exchange.deferral.reason}${askedAgain(exchange.wakeAt)}`;
   }
   if (exchange.phase === 'expired' && exchange.kind !== 'join') return words + lateAnswer(exchange.status);
   return isFailure(exchange) ? words + reasonOf(exchange.status) : words;
+}
+
+function askedAgain(wakeAt: number | undefined): string {
+  if (wakeAt === undefined) return '';
+  return ` (asked again at ${new Date(wakeAt).toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
 }
 
 /** The phase is over for good, but what the device proved later is worth knowing. */

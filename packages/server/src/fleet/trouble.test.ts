@@ -367,3 +367,55 @@ test('a store of another server is refused', async () => {
   await expect(world.restart()).rejects.toThrow(/belongs to the server abc/);
   world = await openWorld({ server, directory });
 });
+
+test('a device that says "not now" is asked again at its time, or when an operator says so (P 10.11)', async () => {
+  const { clock, delay, turn } = turnedClock();
+  await openJoined({ clock, delay });
+  const [receipt] = await world.fleet.command([device.text], {
+    kind: 'update',
+    url: 'https://files.test/a',
+    digest: 'a'.repeat(64),
+    activateAtOnce: true,
+  });
+  const token = receipt?.ok === true ? receipt.token : '';
+  const until_ = clock.now() + 2 * 3_600_000;
+  const data = encodeText(JSON.stringify({ token, reason: 'a patient is on it', until: until_ }));
+  const putOff = async () => {
+    await device.next(world.link, 'ACTIVATE');
+    await device.say(world.link, 'RESPONSE', { status: STATUS.ACTIVATE_DEFERRED }, token);
+    await device.say(world.link, 'DATA', { dataId: 'srup.defer', data }, token);
+  };
+  await device.next(world.link, 'INITIATE');
+  await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
+  await putOff();
+  expect(await world.fleet.exchange(device.text, token)).toMatchObject({
+    exchange: {
+      phase: 'activating',
+      wakeAt: until_,
+      deferral: { reason: 'a patient is on it', until: until_ },
+    },
+    isFinal: false,
+    explanation: expect.stringMatching(
+      /a patient is on it \(asked again at 2026-11-21 02:00 UTC\)$/,
+    ) as string,
+  });
+
+  const asked = () => device.heard(world.link).filter(({ type }) => type === 'ACTIVATE').length;
+  turn(2 * 3_600_000 - 1_000);
+  await world.fleet.activate(device.text, token);
+  await until(() => asked() === 2);
+  await putOff();
+  turn(999);
+  await act(device);
+  await device.next(world.link, 'ACTION');
+  expect(asked()).toBe(2);
+  await until(() => {
+    turn(60_000);
+    return asked() === 3;
+  });
+  await device.next(world.link, 'ACTIVATE');
+  await device.say(world.link, 'RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, token);
+  const done = await world.fleet.exchange(device.text, token);
+  expect(done).toMatchObject({ exchange: { phase: 'active' }, isFinal: true });
+  expect(done?.explanation).not.toContain('patient');
+});

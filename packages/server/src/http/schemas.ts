@@ -58,6 +58,10 @@ export const exchangeView = z
       attempts: z.number(),
       wakeAt: time.optional(),
       status: z.number().optional().describe('status byte of the last RESPONSE (P 3)'),
+      deferral: z
+        .object({ reason: z.string(), until: time.optional() })
+        .optional()
+        .describe('why, and until when, the device put an activation off (P 10.11); `wakeAt`: asked again'),
     }) as unknown as z.ZodType<ServerExchange>,
     updatedAt: time,
     explanation: z.string(),

@@ -48,10 +48,12 @@ export function addUpdate(ctl: Command): void {
       withSession(options, (session) => update(session, words, options)),
     );
 
-  defineCommand(ctl, 'activate <device> [token]', 'activate what a device has staged', [
-    'activate pump-7',
-    'activate b9d0 0199f3a2-6d1e-7c3b-9a51-0d9e6c1f2b47',
-  ])
+  defineCommand(
+    ctl,
+    'activate <device> [token]',
+    'activate what a device has staged, or ask again what it put off',
+    ['activate pump-7', 'activate b9d0 0199f3a2-6d1e-7c3b-9a51-0d9e6c1f2b47'],
+  )
     .option('--no-wait', 'return when the server has signed and stored the message')
     .option('--limit <time>', 'wait no longer than this: 90s, 15m, 12h')
     .action((device: string, token: string | undefined, options: WaitOptions) =>
@@ -101,7 +103,7 @@ async function activate(
   options: WaitOptions,
 ): Promise<number> {
   const limitMs = options.limit === undefined ? undefined : parseDuration(options.limit);
-  const staged = await openUpdate(api, name, token, ['staged']);
+  const staged = await openUpdate(api, name, token, ['staged', 'put off']);
   const target = { device: staged.device, token: staged.exchange.token };
   const path = `/devices/${target.device}/exchanges/${segment(target.token)}/activate`;
   const goal = goalOf('active', limitMs);
@@ -157,10 +159,16 @@ async function openUpdate(
     kind: 'update',
     open: true,
   });
-  const open = rows.filter(({ exchange }) => phases.includes(exchange.phase));
+  const open = rows.filter(({ exchange }) => phases.includes(standOf(exchange)));
   if (open.length === 1) return open[0] as ExchangeView;
   throw new UserError(
     `${name} has ${open.length === 0 ? 'no update that is' : `${open.length} updates that are`} ${phases.join(' or ')}`,
     `See its updates, with their tokens: srup ctl exchanges --device ${id} --kind update`,
   );
+}
+
+function standOf(exchange: ExchangeView['exchange']): string {
+  const isPutOff =
+    exchange.kind === 'update' && exchange.phase === 'activating' && exchange.deferral !== undefined;
+  return isPutOff ? 'put off' : exchange.phase;
 }

@@ -61,6 +61,18 @@ describe('an update at the server', () => {
     expect(update(server, token)).toMatchObject({ phase: 'failed', status });
   });
 
+  it('that was put off is activated again on the word of an operator (P 10.11)', async () => {
+    const server = soloServer();
+    const token = await activated(server);
+    const { activatedAt } = update(server, token);
+    await answer(server, token, 0x1d);
+    const data = encodeDeferral(token, { reason: 'busy', until: server.moment.now + DAY });
+    await server.hear('DATA', token, { dataId: 'srup.defer', data });
+    server.pass(SECOND);
+    expect(inShort(server.tell(token, { on: 'activate' }))).toEqual(['send ACTIVATE']);
+    expect(update(server, token)).toMatchObject({ phase: 'activating', activatedAt });
+  });
+
   it('is reverted on 1F, and stays so', async () => {
     const server = soloServer();
     const token = await activated(server);

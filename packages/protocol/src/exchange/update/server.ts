@@ -55,14 +55,18 @@ function sendInitiate(update: ServerUpdate, moment: Moment): ServerStep {
   };
 }
 
-/** The operator's word, or our own when the update is to be activated at once. */
+/**
+ * The operator's word, or our own when the update is to be activated at once. A device that put it off (P 10.11) is
+ * asked again now instead of at the time that it named.
+ */
 export function activateUpdate(update: ServerUpdate, moment: Moment, facts: ServerFacts): ServerStep {
-  if (update.phase !== 'staged') return refuse(update, 'FLOW_STATE');
+  const isPutOff = update.phase === 'activating' && update.deferral !== undefined;
+  if (update.phase !== 'staged' && !isPutOff) return refuse(update, 'FLOW_STATE');
   // The device would refuse it (P 6.2). A new INITIATE finds the file held already (P 10.12).
   if (isTooOld(update.token, UPDATE_AGE_MS, moment)) return refuse(update, 'FLOW_TOKEN_AGE');
   const { confirms } = facts;
   return sendActivate(
-    { ...update, phase: 'activating', confirms, attempts: 0, activatedAt: moment.now },
+    { ...update, phase: 'activating', confirms, attempts: 0, activatedAt: update.activatedAt ?? moment.now },
     moment,
   );
 }

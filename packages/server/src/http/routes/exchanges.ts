@@ -45,7 +45,12 @@ export function exchangeRoutes(fleet: Fleet): FastifyPluginAsyncZod {
       '/devices/:id/exchanges/:token/activate',
       {
         config: { role: 'operator' },
-        schema: { tags, summary: 'Activate a staged update', params, response: { 200: exchangeView } },
+        schema: {
+          tags,
+          summary: 'Activate a staged update, or ask again now when the device put it off',
+          params,
+          response: { 200: exchangeView },
+        },
       },
       (request) => fleet.activate(request.params.id, request.params.token),
     );

@@ -1,0 +1,46 @@
+/** "Not now" (P 10.11): what a command of the owner may say instead of yes or no. */
+
+export interface NotNow {
+  /** For people: one line without secrets. */
+  readonly reason: string;
+  /** When to ask again, ms since 1970; absent: the server chooses. */
+  readonly until?: number;
+}
+
+/** Characters of a reason. */
+const MAX_REASON = 200;
+const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;
+const RETRY_AFTER = /^retry-after=(\d{1,9})$/;
+const UNTIL = /^until=(\S+)$/;
+
+/**
+ * Reads the lines of a command: `retry-after=SECONDS` or `until=TIME` (ISO 8601) say when to ask again, the first
+ * other line says why. Without one, what it wrote to stderr does, or `otherwise`. `now`: ms since 1970.
+ */
+export function readNotNow(
+  { output, complaint }: { readonly output: string; readonly complaint: string },
+  otherwise: string,
+  now: number,
+): NotNow {
+  let until: number | undefined;
+  let reason = '';
+  for (const line of output.split('\n').map((text) => text.trim())) {
+    const at = readTime(line, now);
+    if (at !== undefined) until = at;
+    else if (reason === '') reason = oneLine(line);
+  }
+  if (reason === '') reason = oneLine(complaint.split('\n')[0] ?? '');
+  return { reason: reason === '' ? otherwise : reason, ...(until === undefined ? {} : { until }) };
+}
+
+function readTime(line: string, now: number): number | undefined {
+  const seconds = RETRY_AFTER.exec(line)?.[1];
+  if (seconds !== undefined) return now + Number(seconds) * 1000;
+  const at = Date.parse(UNTIL.exec(line)?.[1] ?? '');
+  return Number.isFinite(at) ? at : undefined;
+}
+
+/** What a command says reaches logs and screens elsewhere: nothing that could steer a terminal. */
+export function oneLine(text: string): string {
+  return Array.from(text.replace(INVISIBLE, ' ').trim()).slice(0, MAX_REASON).join('');
+}
