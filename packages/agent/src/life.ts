@@ -1,10 +1,12 @@
 /** The life of a device as its server knows it: one identity after the other, from enrolment to the end. */
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock, DeviceFacts, Identity, Random } from '@srup/protocol';
 import type { AgentConfig } from './config.ts';
 import type { Performers } from './contract.ts';
 import { defer, type Deferred } from './deferred.ts';
 import type { EngineEvent } from './engine/engine.ts';
+import { readBootId } from './engine/watch.ts';
 import { enrol, type EnrolmentTools } from './enrol/enrol.ts';
 import { keepRenewed } from './enrol/renew.ts';
 import type { Home } from './home.ts';
@@ -14,6 +16,7 @@ import { AgentError } from './trouble.ts';
 import type { Disk } from './vault/disk.ts';
 import { loadCredentials, type Credentials } from './vault/identity.ts';
 import { clearLeft, giveUpIdentity, markLeft, readLeft, type Left } from './vault/left.ts';
+import { openStore } from './vault/store.ts';
 
 export type LifeEvent = EngineEvent | LinkEvent | { readonly what: 'enrolled'; readonly id: string };
 
@@ -114,7 +117,9 @@ export function liveOn(tools: LifeTools): Life {
 
   async function spend(credentials: Credentials): Promise<Left['how'] | undefined> {
     end = defer();
-    const open = await openSession(credentials, { ...tools, onEvent });
+    await mkdir(home.state, { recursive: true, mode: 0o700 });
+    const store = await openStore(join(home.state, 'journal'), tools.disk, log);
+    const open = openSession(credentials, { ...tools, store, bootId: await readBootId(), onEvent });
     session = open;
     begun.resolve(undefined);
     const renewal = keepRenewed(open, home, config, tools);

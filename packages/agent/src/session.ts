@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { connectMqtt, importSignKey, importVerifyKey, type MqttLink, type MqttOptions } from '@srup/node';
 import {
   deviceTopic,
@@ -13,13 +11,10 @@ import {
 import type { AgentConfig } from './config.ts';
 import type { Performers } from './contract.ts';
 import { makeEngine, type Engine, type EngineEvent } from './engine/engine.ts';
-import { readBootId } from './engine/watch.ts';
-import type { Home } from './home.ts';
 import type { Log } from './log.ts';
 import { reasonOf } from './trouble.ts';
-import type { Disk } from './vault/disk.ts';
 import type { Credentials } from './vault/identity.ts';
-import { openStore } from './vault/store.ts';
+import type { Store } from './vault/store.ts';
 
 /** The life of one identity: its state, its engine, its connection. */
 export interface Session {
@@ -32,12 +27,14 @@ export interface Session {
 }
 
 export interface SessionTools {
-  readonly config: AgentConfig;
-  readonly home: Home;
+  readonly config: Pick<AgentConfig, 'insecurePlainMqtt'>;
+  /** What this identity must not forget. */
+  readonly store: Store;
+  /** This start of the system, when it can be told. */
+  readonly bootId: string | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  readonly disk: Disk;
   readonly performers: Performers;
   readonly facts: (self: Identity) => DeviceFacts;
   readonly onEvent: (event: EngineEvent | LinkEvent) => void;
@@ -53,26 +50,25 @@ export type LinkEvent =
 /** Between tries to begin on a full disk. */
 const START_AGAIN_MS = 10_000;
 
-/** `AgentError` for a damaged state. An unreachable broker and a full disk are waited for. */
-export async function openSession(credentials: Credentials, tools: SessionTools): Promise<Session> {
-  const { home, log, clock, random, disk, onEvent } = tools;
+/** An unreachable broker and a full disk are waited for. */
+export function openSession(credentials: Credentials, tools: SessionTools): Session {
+  const { log, clock, random, onEvent } = tools;
   const { identity, keys, serverPem } = credentials;
   const self = parseIdentity(identity.id) as Identity;
   if (identity.broker.startsWith('mqtt:')) {
     log.warn({ broker: identity.broker }, 'MQTT WITHOUT TLS: anybody in the network can read along (P 7.5)');
   }
-  await mkdir(home.state, { recursive: true, mode: 0o700 });
   const engine = makeEngine({
     self,
     server: parseIdentity(identity.server) as Identity,
     serverKey: importVerifyKey(serverPem),
     signKey: importSignKey(keys.signing.privatePem),
-    store: await openStore(join(home.state, 'journal'), disk, log),
+    store: tools.store,
     performers: tools.performers,
     clock,
     random,
     log,
-    bootId: await readBootId(),
+    bootId: tools.bootId,
     facts: () => tools.facts(self),
     onEvent,
   });

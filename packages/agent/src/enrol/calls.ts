@@ -1,12 +1,10 @@
 /** The calls of P 8, each with the checks of its answer. */
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
-import { checkProof, importVerifyKey, pemToBody, proveText, Secret, type KeySet } from '@srup/node';
+import { checkProof, importVerifyKey, pemToBody, proveText, type KeySet, type Secret } from '@srup/node';
 import { parseIdentity, type Clock } from '@srup/protocol';
 import type { AgentConfig } from '../config.ts';
-import type { Home } from '../home.ts';
 import { AgentError, reasonOf } from '../trouble.ts';
-import { loadKeys, readKeyFile } from '../vault/identity.ts';
 import { makeCsr } from './csr.ts';
 import type { Progress } from './progress.ts';
 import type { Answer, KeyService } from './service.ts';
@@ -40,9 +38,9 @@ export interface Registration {
 /** `taken`: the service knows this id already. */
 export async function askRegistration(
   service: KeyService,
-  { id, type, suite }: Progress,
+  { id, type, suite }: Pick<Progress, 'id' | 'type' | 'suite'>,
   keys: KeySet,
-  config: AgentConfig,
+  config: Pick<AgentConfig, 'enrolmentCode' | 'insecurePlainMqtt'>,
 ): Promise<Registration | 'taken'> {
   const answer = await service.call('POST', '/register/register', {
     identity: id,
@@ -73,10 +71,9 @@ export async function askRegistration(
 /** Both sides prove that they hold their keys (P 8.2). `gone`: the service does not know the registration any more. */
 export async function askValidation(
   service: KeyService,
-  progress: Progress,
+  { id, servicePem = '' }: Pick<Progress, 'id' | 'servicePem'>,
   keys: KeySet,
 ): Promise<'done' | 'gone'> {
-  const { id, servicePem = '' } = progress;
   const answer = await service.call('POST', '/register/validate', {
     identity: id,
     signature: proveText(keys.signing.privatePem, id),
@@ -97,13 +94,11 @@ export interface Access {
 /** A certificate for TLS. */
 export async function askAccess(
   service: KeyService,
-  home: Home,
-  progress: Pick<Progress, 'id' | 'suite'>,
+  id: string,
+  keys: KeySet,
+  tlsKey: Secret,
   clock: Clock,
 ): Promise<Access | 'gone'> {
-  const { id, suite } = progress;
-  const keys = await loadKeys(home, suite);
-  const tlsKey = new Secret(await readKeyFile(home, 'tlsKey'));
   const csr = await makeCsr(id, tlsKey);
   const answer = await service.call('POST', '/register/access', {
     identity: id,

@@ -10,6 +10,7 @@ import { AgentError, reasonOf } from '../trouble.ts';
 import {
   loadCredentials,
   loadKeys,
+  loadOwnKeys,
   saveIdentity,
   saveKeyFile,
   saveKeys,
@@ -140,7 +141,8 @@ async function certify(
   { clock, log }: EnrolmentTools,
 ): Promise<Credentials> {
   const { id, type, suite, url, server = '', broker = '' } = progress;
-  const access = await askAccess(service, home, progress, clock);
+  const { keys, tlsKey } = await loadOwnKeys(home, suite);
+  const access = await askAccess(service, id, keys, tlsKey, clock);
   if (access === 'gone') {
     await dropProgress(home);
     throw new PassingTrouble('the registration expired before it was finished: it begins anew');

@@ -64,10 +64,10 @@ async function renewCertificate(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  const { identity, ca } = session.credentials;
+  const { identity, ca, keys, tlsKey } = session.credentials;
   const trusted = config.caFingerprint === undefined && config.caFile === undefined ? undefined : ca;
   const service = keyServiceAt(config.url, trusted, clock, signal);
-  const access = await askAccess(service, home, identity, clock);
+  const access = await askAccess(service, identity.id, keys, tlsKey, clock);
   if (access === 'gone') throw new PassingTrouble('the key service does not know this device');
   await saveKeyFile(home, 'tlsCertificate', access.certificate);
   await session.renew((await loadCredentials(home)) as Credentials);

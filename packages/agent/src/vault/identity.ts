@@ -73,6 +73,17 @@ export async function loadKeys(home: Home, suiteName: SuiteName): Promise<KeySet
   return { suite: suiteName, signing, sealing: await loadPair(home, 'sealing', 'sealingPublic') };
 }
 
+/** All private keys of a device. */
+export async function loadOwnKeys(
+  home: Home,
+  suiteName: SuiteName,
+): Promise<Pick<Credentials, 'keys' | 'tlsKey'>> {
+  return {
+    keys: await loadKeys(home, suiteName),
+    tlsKey: new Secret(await readKeyFile(home, 'tlsKey')),
+  };
+}
+
 async function loadPair(home: Home, key: KeyFile, publicKey: KeyFile): Promise<KeySet['signing']> {
   return {
     privatePem: new Secret(await readKeyFile(home, key)),
@@ -109,8 +120,7 @@ export async function loadCredentials(home: Home): Promise<Credentials | undefin
   if (identity === undefined) return undefined;
   return {
     identity,
-    keys: await loadKeys(home, identity.suite),
-    tlsKey: new Secret(await readKeyFile(home, 'tlsKey')),
+    ...(await loadOwnKeys(home, identity.suite)),
     tlsCertificate: await readKeyFile(home, 'tlsCertificate'),
     ca: await readKeyFile(home, 'ca'),
     serverPem: await readKeyFile(home, 'server'),
