@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Kysely } from 'kysely';
+import type { ExpressionBuilder, ExpressionWrapper, Kysely, SqlBool } from 'kysely';
 import type { Clock, Random } from '@srup/protocol';
 import type { KeyServiceTables } from './tables.ts';
 
@@ -67,13 +67,39 @@ export async function takeUse(
   const { numUpdatedRows } = await store
     .updateTable('enrolment_codes')
     .set((eb) => ({ uses_left: eb('uses_left', '-', 1) }))
-    // The code is random and long: a look-up by its hash leaks nothing that timing could find.
-    .where('hash', '=', hashOf(code))
-    .where('uses_left', '>', 0)
-    .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
-    .where((eb) => eb.or([eb('type', 'is', null), eb('type', '=', type)]))
+    .where((eb) => isUsable(eb, code, type, now))
     .executeTakeFirst();
   return numUpdatedRows > 0n;
+}
+
+/** Would the code let a device of this type register now? */
+export async function hasUse(
+  store: Kysely<KeyServiceTables>,
+  code: string,
+  type: string,
+  now: number,
+): Promise<boolean> {
+  const row = await store
+    .selectFrom('enrolment_codes')
+    .select('id')
+    .where((eb) => isUsable(eb, code, type, now))
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+function isUsable(
+  eb: ExpressionBuilder<KeyServiceTables, 'enrolment_codes'>,
+  code: string,
+  type: string,
+  now: number,
+): ExpressionWrapper<KeyServiceTables, 'enrolment_codes', SqlBool> {
+  return eb.and([
+    // The code is random and long: a look-up by its hash leaks nothing that timing could find.
+    eb('hash', '=', hashOf(code)),
+    eb('uses_left', '>', 0),
+    eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]),
+    eb.or([eb('type', 'is', null), eb('type', '=', type)]),
+  ]);
 }
 
 /** However people write it: groups, spaces and case don't matter. */

@@ -53,6 +53,8 @@ export interface KeyService extends IdentityDirectory {
   /** Takes registrations, or none for now; what is registered goes on. Kept across restarts. */
   setOpen(isOpen: boolean): Promise<void>;
   readonly codes: EnrolmentCodes;
+  /** Would the code let a device of this type register now? */
+  acceptsCode(code: string, type: string): Promise<boolean>;
   /** May it connect: certified and not revoked. */
   isAllowed(id: Identity): Promise<boolean>;
   /** The revocation list in PEM; also in the folder, as `crl.pem`. */

@@ -23,7 +23,8 @@ import { Pkcs10CertificateRequestGenerator } from '../authority/x509.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { LIVE_CERTIFICATES } from './certificates.ts';
 import type { KeyService, KeyServiceOptions } from './contract.ts';
-import { keyServiceRoutes, type KeyServiceLimits } from './routes.ts';
+import type { KeyServiceLimits } from './limits.ts';
+import { keyServiceRoutes } from './routes.ts';
 import { openKeyService } from './service.ts';
 
 const MINUTE = 60_000;
@@ -468,6 +469,31 @@ describe('a registration is refused', () => {
     expect((await get('status')).status).toBe(200);
     for (let i = 0; i < 4; i += 1) expect((await newDevice().validate()).status).toBe(404);
     expect(refusalOf(await newDevice().validate())).toEqual([429, 'too-many-requests']);
+  });
+
+  test('a valid enrolment code lifts the limit for as long as it has uses; a wrong one counts', async () => {
+    await start({}, { registrationsPerMinute: 2 });
+    const { secret } = await service.codes.create({ uses: 5, type: 'pump' });
+    const withCode = async (code: string, type: string) => newDevice().register({ code, type });
+    for (let i = 0; i < 5; i += 1) expect((await withCode(secret, 'pump')).status).toBe(201);
+    expect(refusalOf(await withCode(secret, 'pump'))).toEqual([403, 'wrong-code']);
+    expect(refusalOf(await withCode('0000-0000', 'pump'))).toEqual([403, 'wrong-code']);
+    expect(refusalOf(await withCode('0000-0000', 'pump'))).toEqual([429, 'too-many-requests']);
+    const { secret: forOthers } = await service.codes.create({ uses: 5, type: 'valve' });
+    expect(refusalOf(await withCode(forOthers, 'pump'))).toEqual([429, 'too-many-requests']);
+  });
+
+  test('what registered devices prove is limited for each of them, not by their common address', async () => {
+    await start({}, { registrationsPerMinute: 1000, proofsPerMinute: 3 });
+    const devices = [newDevice(), newDevice(), newDevice(), newDevice(), newDevice()];
+    for (const device of devices) {
+      expect((await device.register()).status).toBe(201);
+      expect((await device.validate()).status).toBe(200);
+    }
+    const [busy, other] = devices;
+    for (let i = 1; i < 20 + 3; i += 1) expect((await busy!.validate()).status).toBe(200);
+    expect(refusalOf(await busy!.validate())).toEqual([429, 'too-many-requests']);
+    expect((await other!.validate()).status).toBe(200);
   });
 
   test('503: the service is closed; what was registered goes on, also after a restart', async () => {

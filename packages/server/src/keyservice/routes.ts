@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { isSuiteName } from '@srup/protocol';
 import type { KeyService } from './contract.ts';
 import { refuse, SERVICE_FAULTS, type Answer, type Refusal } from './faults.ts';
+import { rateLimits, type KeyServiceLimits } from './limits.ts';
 import {
   accessAnswer,
   accessBody,
@@ -25,22 +26,9 @@ import {
 
 /** Bytes of a request: the longest honest one, a CSR with a signature of ML-DSA-65, has about 9,000. */
 const BODY_BYTES = 32_768;
-const MINUTE_MS = 60_000;
-
-export interface KeyServiceLimits {
-  /** Of one address; 60 unless told. */
-  readonly registrationsPerMinute?: number;
-  /** Proofs (validate, access) of one address; ten times as many unless told. */
-  readonly proofsPerMinute?: number;
-}
 
 /** The key service's routes, for the prefix `/KeyEx` of an HTTPS server (P 8). Every refusal is `{error, message}`. */
 export function keyServiceRoutes(service: KeyService, limits: KeyServiceLimits = {}): FastifyPluginAsync {
-  const registrations = limits.registrationsPerMinute ?? 60;
-  const proofs = limits.proofsPerMinute ?? 10 * registrations;
-  const registering = { rateLimit: { max: registrations, timeWindow: MINUTE_MS } };
-  const proving = { rateLimit: { max: proofs, timeWindow: MINUTE_MS } };
-
   return async (scope) => {
     const app = scope.withTypeProvider<ZodTypeProvider>();
     app.setValidatorCompiler(validatorCompiler);
@@ -58,6 +46,7 @@ export function keyServiceRoutes(service: KeyService, limits: KeyServiceLimits =
       app.getDefaultJsonParser('error', 'error'),
     );
     await app.register(rateLimit, { global: false });
+    const { registering, introducing, proving } = rateLimits(scope, service, limits);
 
     app.get('/register/status', { schema: { response: { 200: statusAnswer } } }, () => service.status());
 
@@ -81,7 +70,7 @@ export function keyServiceRoutes(service: KeyService, limits: KeyServiceLimits =
 
     app.post(
       '/register/c2/',
-      { config: registering, schema: { body: c2Body, response: { 201: c2Answer } } },
+      { config: introducing, schema: { body: c2Body, response: { 201: c2Answer } } },
       async (request, reply) => give(reply, 201, await service.registerC2(request.body)),
     );
 

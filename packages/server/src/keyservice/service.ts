@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { identityText } from '@srup/protocol';
 import { openStore } from '../store/store.ts';
 import { openCertificates } from './certificates.ts';
-import { openCodes } from './codes.ts';
+import { hasUse, openCodes } from './codes.ts';
 import type { Inside, KeyService, KeyServiceOptions } from './contract.ts';
 import { createDirectory } from './directory.ts';
 import { createEnrolment } from './enrolment.ts';
@@ -23,6 +23,7 @@ export async function openKeyService(options: KeyServiceOptions): Promise<KeySer
     status: async () => ({ active: await isOpen(store), identity: server }),
     setOpen: (wanted) => setOpen(store, wanted),
     codes: openCodes(store, clock, random),
+    acceptsCode: (code, type) => hasUse(store, code, type, clock.now()),
     crl: () => certificates.crl(),
     close: () => store.destroy(),
   };
