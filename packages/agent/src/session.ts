@@ -39,6 +39,8 @@ export interface SessionTools {
   readonly facts: (self: Identity) => DeviceFacts;
   readonly onEvent: (event: EngineEvent | LinkEvent) => void;
   readonly mqtt?: MqttTuning;
+  /** `connectMqtt` unless told. */
+  readonly openLink?: (options: MqttOptions) => MqttLink;
 }
 
 /** How the link behaves; its defaults unless told. */
@@ -52,7 +54,7 @@ const START_AGAIN_MS = 10_000;
 
 /** An unreachable broker and a full disk are waited for. */
 export function openSession(credentials: Credentials, tools: SessionTools): Session {
-  const { log, clock, random, onEvent } = tools;
+  const { log, clock, random, onEvent, openLink = connectMqtt } = tools;
   const { identity, keys, serverPem } = credentials;
   const self = parseIdentity(identity.id) as Identity;
   if (identity.broker.startsWith('mqtt:')) {
@@ -78,7 +80,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
   let closed = false;
 
   function connect(with_: Credentials): MqttLink {
-    const next = connectMqtt({
+    const next = openLink({
       ...tools.mqtt,
       url: identity.broker,
       insecurePlain: tools.config.insecurePlainMqtt,

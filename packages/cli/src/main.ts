@@ -4,6 +4,7 @@ import { addAgentCommand } from './agent/command.ts';
 import { addCtlCommand } from './ctl/command.ts';
 import { addCompletionCommand } from './ctl/completion.ts';
 import { addMessageCommand } from './message/command.ts';
+import { addSimulateCommand } from './simulate/command.ts';
 import { addStartCommand } from './start/command.ts';
 import { addUpCommand } from './up/command.ts';
 import { EXIT, UserError } from './user-error.ts';
@@ -34,6 +35,7 @@ export function createProgram(): Command {
   addUpCommand(program);
   addAgentCommand(program);
   addCtlCommand(program);
+  addSimulateCommand(program);
   addMessageCommand(program);
   addCompletionCommand(program);
   return program;

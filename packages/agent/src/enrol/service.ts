@@ -1,4 +1,4 @@
-import { request, type Agent, type RequestOptions } from 'node:https';
+import { request, type RequestOptions } from 'node:https';
 import * as v from 'valibot';
 import type { Clock } from '@srup/protocol';
 import { explainConnection } from './trouble.ts';
@@ -21,16 +21,12 @@ export interface KeyService {
   call(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer>;
 }
 
-/**
- * `ca`: PEM of what is trusted; absent: what the system trusts. `agent`: connections to share; false: one a call, as
- * enrolment happens once in a life.
- */
+/** `ca`: PEM of what is trusted; absent: what the system trusts. */
 export function keyServiceAt(
   url: string,
   ca: string | undefined,
   clock: Clock,
   signal: AbortSignal,
-  agent: Agent | false = false,
 ): KeyService {
   return {
     url,
@@ -38,7 +34,7 @@ export function keyServiceAt(
       const options: RequestOptions = {
         method,
         minVersion: 'TLSv1.2',
-        agent,
+        agent: false, // one connection a call: enrolment happens once in a life
         signal,
         ...(ca !== undefined && { ca }),
         ...(body && { headers: { 'content-type': 'application/json' } }),

@@ -1,0 +1,83 @@
+/** A simulated device becomes somebody (P 8): the agent's own calls and checks, its keys in memory. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { generateKeys, newIdentity, type KeySet, type Secret } from '@srup/node';
+import { identityText } from '@srup/protocol';
+import {
+  askAccess,
+  askRegistration,
+  askValidation,
+  keyServiceAt,
+  makeTlsKey,
+  PassingTrouble,
+  type Credentials,
+  type KeyService,
+} from '@srup/agent/parts';
+import type { Site } from './site.ts';
+
+/** P 8.1: made by the device. */
+export interface NewKeys {
+  readonly keys: KeySet;
+  readonly tlsKey: Secret;
+}
+
+/** Between tries at a service that is busy or away; doubled each time (P 10.10). Milliseconds. */
+const RETRY_MS = { least: 1_000, most: 30_000 };
+
+export async function makeKeys({ suite, meter }: Site): Promise<NewKeys> {
+  const began = performance.now();
+  const [keys, tlsKey] = await Promise.all([generateKeys(suite), makeTlsKey()]);
+  meter.time('keys', performance.now() - began);
+  return { keys, tlsKey };
+}
+
+/** Rejects with `AgentError` when it is of no use to try again, and with the signal's reason. */
+export async function enrol(site: Site, own: NewKeys): Promise<Credentials> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await enrolOnce(site, own);
+    } catch (error) {
+      site.signal.throwIfAborted();
+      if (!(error instanceof PassingTrouble)) throw error;
+      site.meter.trouble(error.message);
+      const ownMs = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** failures) * (0.5 + site.random.unit() / 2);
+      await sleep(Math.max(ownMs, error.retryAfterMs ?? 0), undefined, { signal: site.signal });
+    }
+  }
+}
+
+async function enrolOnce(site: Site, { keys, tlsKey }: NewKeys): Promise<Credentials> {
+  const { url, ca, type, suite, code, clock, random, meter, signal } = site;
+  const service: KeyService = keyServiceAt(url, ca, clock, signal);
+  const id = identityText(newIdentity(random));
+  const began = performance.now();
+  const registration = await askRegistration(service, { id, type, suite }, keys, {
+    insecurePlainMqtt: false,
+    ...(code !== undefined && { enrolmentCode: code }),
+  });
+  if (registration === 'taken') throw new PassingTrouble('an id is taken already: another one is drawn');
+  const registered = performance.now();
+  meter.time('register', registered - began);
+  const { server, serverPem, broker, servicePem } = registration;
+  const validated = await askValidation(service, { id, servicePem }, keys);
+  const access = validated === 'gone' ? validated : await askAccess(service, id, keys, tlsKey, clock);
+  if (access === 'gone') throw new PassingTrouble('a registration expired before it was finished');
+  meter.time('certify', performance.now() - registered);
+  return {
+    identity: { id, type, suite, url, server, broker, enrolledAt: clock.now() },
+    keys,
+    tlsKey,
+    tlsCertificate: access.certificate,
+    ca: shared(access.ca),
+    serverPem: shared(serverPem),
+  };
+}
+
+const texts = new Map<string, string>();
+
+/** The same for all devices of a server: one copy of it is enough. */
+function shared(text: string): string {
+  const known = texts.get(text);
+  if (known !== undefined) return known;
+  texts.set(text, text);
+  return text;
+}
