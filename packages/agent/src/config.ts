@@ -146,8 +146,13 @@ const data = v.strictObject({
   strict: v.exactOptional(v.boolean(), false),
   /** Called with the id as `{id}` and the bytes on stdin. */
   command: v.exactOptional(command),
-  /** Without `command`: the supervised program reads JSON lines from its stdin. Else nobody takes data (3F). */
+  /** Without `command`: the supervised program reads JSON lines from its stdin. */
   stdin: v.exactOptional(v.boolean(), false),
+  /**
+   * Unix socket on which programs of this device report readings and, without `command`, take data, a line each, as by
+   * stdout and stdin. Who may open it is decided by its folder. The supervised program finds it in SRUP_SOCKET.
+   */
+  socket: v.exactOptional(path),
 });
 
 const schema = v.strictObject({

@@ -1,6 +1,7 @@
 /** How `srup agent status` and its sisters speak with a running agent: a socket in the agent's own folder. */
 import { chmod, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
+import { checkSocketPath } from './socket-path.ts';
 import { AgentError, codeOf, reasonOf } from './trouble.ts';
 
 export const ASKABLE = ['status', 'join', 'resign', 'deregister'] as const;
@@ -10,8 +11,6 @@ export type Ask = (typeof ASKABLE)[number];
 type Reply =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
 
-/** A Unix socket's path has room for this many bytes. */
-const MAX_PATH_BYTES = 107;
 const MAX_ASK_BYTES = 100;
 const MAX_REPLY_BYTES = 2 ** 20;
 const TIMEOUT_MS = 10_000;
@@ -25,7 +24,7 @@ export interface Control {
  * closed to others.
  */
 export async function serveControl(path: string, answer: (ask: Ask) => Promise<unknown>): Promise<Control> {
-  checkPath(path);
+  checkSocketPath(path);
   await rm(path, { force: true }); // of an agent that was killed; the folder's lock is ours
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -60,7 +59,7 @@ export async function serveControl(path: string, answer: (ask: Ask) => Promise<u
 
 /** Asks a running agent. Undefined when none runs there. `AgentError` when it says no. */
 export async function askAgent(path: string, ask: Ask): Promise<{ value: unknown } | undefined> {
-  checkPath(path);
+  checkSocketPath(path);
   let line: string;
   try {
     const socket = connect(path);
@@ -74,14 +73,6 @@ export async function askAgent(path: string, ask: Ask): Promise<{ value: unknown
   const reply = JSON.parse(line) as Reply;
   if (!reply.ok) throw new AgentError(reply.message);
   return { value: reply.value };
-}
-
-function checkPath(path: string): void {
-  if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return;
-  throw new AgentError(
-    `the path of the home folder is too long for its socket: ${path}`,
-    `Choose a shorter one: a socket's path has at most ${MAX_PATH_BYTES} bytes.`,
-  );
 }
 
 function readLine(socket: Socket, maxBytes: number): Promise<string> {

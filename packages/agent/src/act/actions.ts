@@ -1,8 +1,9 @@
 import type { Acted } from '../contract.ts';
 import type { Log } from '../log.ts';
+import { inTime } from '../in-time.ts';
 import type { CommandResult } from '../run/command.ts';
 import { reasonOf } from '../trouble.ts';
-import { ACTION, actionName, endsDevice, isDangerous } from './table.ts';
+import { actionName, endsDevice, isDangerous, SELF_DESTRUCT, SELF_TEST } from './table.ts';
 
 /** Does an action. Resolves when it is done, rejects when it failed; the signal aborts when time is up or the agent stops. */
 export type ActionHandler = (signal: AbortSignal) => Promise<void> | void;
@@ -51,7 +52,7 @@ export async function doAction(actionId: number, ports: ActionPorts, signal: Abo
     return { outcome: 'failed' };
   }
   const handler = findHandler(actionId, ports);
-  if (actionId === ACTION.SELF_DESTRUCT)
+  if (actionId === SELF_DESTRUCT)
     return { outcome: 'done', afterwards: () => destruct(handler, ports, signal) };
   if (handler === undefined) return { outcome: 'unknown' };
   if (!endsDevice(actionId))
@@ -64,7 +65,7 @@ export async function doAction(actionId: number, ports: ActionPorts, signal: Abo
 
 function findHandler(actionId: number, ports: ActionPorts): ActionHandler | undefined {
   const argv = ports.commands[actionName(actionId)];
-  const builtIn = actionId === ACTION.SELF_TEST ? () => ports.selfTest().then(failIf) : undefined;
+  const builtIn = actionId === SELF_TEST ? () => ports.selfTest().then(failIf) : undefined;
   return ports.handlers.find(actionId) ?? (argv === undefined ? builtIn : commandHandler(argv, ports));
 }
 
@@ -74,7 +75,7 @@ async function destruct(
   ports: ActionPorts,
   signal: AbortSignal,
 ): Promise<void> {
-  const action = actionName(ACTION.SELF_DESTRUCT);
+  const action = actionName(SELF_DESTRUCT);
   if (handler !== undefined) await attempt(action, handler, ports, signal).catch(() => false);
   await ports.selfDestruct();
 }
@@ -97,26 +98,13 @@ async function attempt(
   { timeoutMs, log }: ActionPorts,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const late = AbortSignal.timeout(timeoutMs);
-  const either = AbortSignal.any([signal, late]);
   try {
-    await Promise.race([Promise.resolve(handler(either)), aborted(either)]);
+    await inTime(handler, timeoutMs, signal);
     log.info({ action }, 'action done');
     return true;
   } catch (error) {
     signal.throwIfAborted();
-    log.warn({ action, reason: late.aborted ? 'time is up' : reasonOf(error) }, 'action failed');
+    log.warn({ action, reason: reasonOf(error) }, 'action failed');
     return false;
   }
-}
-
-/** Rejects when the signal aborts: a handler may not heed it. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const abandon = () => {
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) abandon();
-    else signal.addEventListener('abort', abandon, { once: true });
-  });
 }

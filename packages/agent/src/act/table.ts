@@ -1,21 +1,17 @@
-/** Actions that P 10.5 proposes as standard, by id. */
-export const ACTION = {
-  LOW_POWER_ON: 0x01,
-  LOW_POWER_OFF: 0x02,
-  POWER_OFF: 0x03,
-  REBOOT: 0x04,
-  SELF_TEST: 0x05,
-  BEACON_MODE: 0x06,
-  SAFE_MODE: 0x07,
-  NORMAL_MODE: 0x08,
-  SELF_DESTRUCT: 0x09,
-} as const;
+import { STANDARD_ACTIONS } from '@srup/protocol';
+
+export const SELF_TEST = STANDARD_ACTIONS['self-test'];
+export const SELF_DESTRUCT = STANDARD_ACTIONS['self-destruct'];
 
 /** What can't be undone from afar: obeyed only where the device's own configuration says so (P 10.5). */
-const DANGEROUS: ReadonlySet<number> = new Set([ACTION.POWER_OFF, ACTION.SELF_DESTRUCT]);
+const DANGEROUS: ReadonlySet<number> = new Set([STANDARD_ACTIONS['power-off'], SELF_DESTRUCT]);
 
 /** After these the device may not be able to answer: they are done once the answer has left. */
-const LAST: ReadonlySet<number> = new Set([ACTION.POWER_OFF, ACTION.REBOOT, ACTION.SELF_DESTRUCT]);
+const LAST: ReadonlySet<number> = new Set([
+  STANDARD_ACTIONS['power-off'],
+  STANDARD_ACTIONS.reboot,
+  SELF_DESTRUCT,
+]);
 
 export const isDangerous = (actionId: number): boolean => DANGEROUS.has(actionId);
 export const endsDevice = (actionId: number): boolean => LAST.has(actionId);

@@ -1,13 +1,19 @@
 import type { DataOutcome } from '@srup/protocol';
 import type { AgentConfig } from '../config.ts';
+import { inTime } from '../in-time.ts';
 import type { Log } from '../log.ts';
 import type { CommandResult } from '../run/command.ts';
 import { fillCommand } from '../run/environment.ts';
-import { showValue } from './values.ts';
+import { reasonOf } from '../trouble.ts';
+import { valueOf, type DataHandler, type DataTable } from './data-table.ts';
+import { showValue, type Shown } from './values.ts';
 
 export interface DeliverPorts {
   readonly rules: AgentConfig['data'];
-  /** A line for the program's stdin; false when it can't take it. */
+  readonly handlers: DataTable;
+  /** For a handler. */
+  readonly timeoutMs: number;
+  /** A line for the program; false when there is none that takes it. */
   readonly write: (text: string) => boolean;
   readonly run: (argv: readonly string[], input: Uint8Array, signal: AbortSignal) => Promise<CommandResult>;
   readonly log: Log;
@@ -19,22 +25,42 @@ export interface Delivery {
 }
 
 /**
- * DATA from the server, to the configured command or the program's stdin, as one JSON line with `id` and one of
- * `text`, `number`, `base64`. `unknown` (3F) when nobody takes it.
+ * DATA from the server: to the handler of the program around the agent, else to the configured command, else to the
+ * programs that read lines, as one JSON line with `id` and one of `text`, `number`, `base64`. `unknown` (3F) when
+ * nobody takes it.
  */
 export async function deliverData(
   { dataId, data }: Delivery,
   ports: DeliverPorts,
   signal: AbortSignal,
 ): Promise<DataOutcome> {
-  const { types, strict, command, stdin } = ports.rules;
+  const { types, strict, command } = ports.rules;
   const type = Object.hasOwn(types, dataId) ? types[dataId] : undefined;
   if (type === undefined && strict) return 'unknown';
+  const shown = showValue(type, data);
+  const handler = ports.handlers.find(dataId);
+  if (handler !== undefined) return hand(dataId, shown, handler, ports, signal);
   if (command !== undefined) {
     const { failure, complaint } = await ports.run(fillCommand(command, { id: dataId }), data, signal);
     if (failure !== undefined) ports.log.warn({ dataId, failure, complaint }, 'the command for data failed');
     return failure === undefined ? 'taken' : 'unknown';
   }
-  const line = `${JSON.stringify({ id: dataId, ...showValue(type, data) })}\n`;
-  return stdin && ports.write(line) ? 'taken' : 'unknown';
+  return ports.write(`${JSON.stringify({ id: dataId, ...shown })}\n`) ? 'taken' : 'unknown';
+}
+
+async function hand(
+  dataId: string,
+  shown: Shown,
+  handler: DataHandler,
+  { timeoutMs, log }: DeliverPorts,
+  signal: AbortSignal,
+): Promise<DataOutcome> {
+  try {
+    await inTime((until) => handler(valueOf(shown), dataId, until), timeoutMs, signal);
+    return 'taken';
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn({ dataId, reason: reasonOf(error) }, 'data was not taken');
+    return 'unknown';
+  }
 }

@@ -5,6 +5,7 @@ import { recordingLog } from '../../test/surroundings.ts';
 import { DATA_TYPES, type DataType } from '../config.ts';
 import type { ProgramReport } from '../contract.ts';
 import { createTokenBucket } from './bucket.ts';
+import { createDataTable } from './data-table.ts';
 import { deliverData, type DeliverPorts } from './deliver.ts';
 import { createProgramOutput } from './output.ts';
 import { readLine } from './readings.ts';
@@ -249,11 +250,12 @@ describe('the output of a program', () => {
 describe('DATA for the program', () => {
   const signal = new AbortController().signal;
   const rules: DeliverPorts['rules'] = { types: {}, strict: false, stdin: true };
+  const handlers = createDataTable();
   function open(changes: Partial<DeliverPorts> = {}) {
     const written: unknown[] = [];
     const runs: [readonly string[], string][] = [];
     const ports: DeliverPorts = {
-      rules,
+      ...{ rules, handlers, timeoutMs: 1000 },
       write: (text) => {
         expect(text.endsWith('\n')).toBe(true);
         written.push(JSON.parse(text));
@@ -282,9 +284,6 @@ describe('DATA for the program', () => {
 
   test('nobody takes it: unknown', async () => {
     expect(await deliverData(setpoint, open({ write: () => false }).ports, signal)).toBe('unknown');
-    expect(await deliverData(setpoint, open({ rules: { ...rules, stdin: false } }).ports, signal)).toBe(
-      'unknown',
-    );
     const strict = open({ rules: { ...rules, strict: true } });
     expect(await deliverData(setpoint, strict.ports, signal)).toBe('unknown');
     expect(strict.written).toEqual([]);
@@ -300,5 +299,35 @@ describe('DATA for the program', () => {
     expect(await deliverData(setpoint, open({ rules: { ...rules, command }, run }).ports, signal)).toBe(
       'unknown',
     );
+  });
+
+  test('or to a handler of the program around the agent, before all others', async () => {
+    const taken: unknown[] = [];
+    const table = createDataTable();
+    table.on('set point', (value) => void taken.push(value));
+    table.on(undefined, (value, dataId) => void taken.push([dataId, value]));
+    const { ports, written } = open({ handlers: table, rules: { ...rules, types: { raw: 'bytes' } } });
+    for (const [dataId, data] of [
+      ['set point', bytes('warm')],
+      ['n', Uint8Array.of(5, 0, 0, 0)],
+      ['raw', Uint8Array.of(1, 2)],
+    ] as const)
+      expect(await deliverData({ dataId, data }, ports, signal)).toBe('taken');
+    expect(taken).toEqual(['warm', ['n', 5], ['raw', Buffer.of(1, 2)]]);
+    expect(written).toEqual([]);
+  });
+
+  test('a handler that fails, or never ends, has not taken it', async () => {
+    const table = createDataTable();
+    table.on('a', () => Promise.reject(new Error('no')));
+    table.on('b', () => new Promise(() => undefined));
+    const { ports } = open({ handlers: table, timeoutMs: 20 });
+    const data = bytes('x');
+    expect(await deliverData({ dataId: 'a', data }, ports, signal)).toBe('unknown');
+    expect(await deliverData({ dataId: 'b', data }, ports, signal)).toBe('unknown');
+    const stopping = new AbortController();
+    const waiting = deliverData({ dataId: 'b', data }, { ...ports, timeoutMs: 60_000 }, stopping.signal);
+    stopping.abort(new Error('the agent stops'));
+    await expect(waiting).rejects.toThrow('the agent stops');
   });
 });

@@ -27,7 +27,10 @@ export interface Drops {
 }
 
 export interface ProgramOutput {
+  /** What the supervised program writes. */
   readonly take: (name: OutputName, chunk: Uint8Array) => void;
+  /** Lines of one more program; all share one rate. */
+  readonly listen: () => (chunk: Uint8Array) => void;
   drops(): Readonly<Drops>;
 }
 
@@ -80,16 +83,16 @@ export function createProgramOutput({ types, report, clock, log }: OutputOptions
       });
   }
 
-  function takeLine(name: OutputName, line: string): void {
+  function takeLine(from: OutputName | 'socket', line: string): void {
     const found =
-      name === 'stdout'
-        ? readLine(line, types, () => {
+      from === 'stderr'
+        ? undefined
+        : readLine(line, types, () => {
             drop('bad');
-          })
-        : undefined;
+          });
     if (found !== undefined) found.forEach(takeReading);
     else if (line.trim() === '') return;
-    else if (logLines.take(clock.monotonic())) log.info({ from: name }, line.slice(0, MAX_LOG_CHARACTERS));
+    else if (logLines.take(clock.monotonic())) log.info({ from }, line.slice(0, MAX_LOG_CHARACTERS));
     else drop('fast');
   }
 
@@ -100,6 +103,12 @@ export function createProgramOutput({ types, report, clock, log }: OutputOptions
   return {
     take(name, chunk) {
       for (const line of splitters[name].push(chunk)) takeLine(name, line);
+    },
+    listen() {
+      const splitter = createLineSplitter(onLong);
+      return (chunk) => {
+        for (const line of splitter.push(chunk)) takeLine('socket', line);
+      };
     },
     drops: () => drops,
   };

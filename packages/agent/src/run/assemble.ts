@@ -1,5 +1,6 @@
 import type { Surroundings } from '../contract.ts';
 import { createProgramOutput, type ProgramOutput } from '../lines/output.ts';
+import { type LineSocket, openLineSocket } from '../lines/socket.ts';
 import type { FetchPorts, OnProgress } from '../update/fetch.ts';
 import { type InstallStep, SoftwareSwitch } from '../update/install.ts';
 import { collectPartials } from '../update/partial.ts';
@@ -7,10 +8,11 @@ import { openRecord } from '../update/record.ts';
 import { openSlots, type Slots } from '../update/slots.ts';
 import { openTransport } from '../update/transport.ts';
 import { askCommand, type CommandResult, runCommand } from './command.ts';
-import { makeEnvironment } from './environment.ts';
+import { makeEnvironment, SOCKET_NAME } from './environment.ts';
 import { adoptFactory } from './factory.ts';
 import { createFileInstaller } from './file-installer.ts';
 import { type Folders, openFolders } from './folders.ts';
+import { createHandlerInstaller, type SoftwareHandler } from './handler-installer.ts';
 import { judgeHealth } from './health.ts';
 import type { Installer } from './installer.ts';
 import { replaceMark } from './orphans.ts';
@@ -25,6 +27,8 @@ export interface Hooks {
   readonly defer?: ((digest: string) => Promise<NotNow | undefined>) | undefined;
   readonly onProgress?: OnProgress | undefined;
   readonly onStep?: ((step: InstallStep, digest: string) => void | Promise<void>) | undefined;
+  /** Takes the software, in place of the configured installer. */
+  readonly onUpdate?: SoftwareHandler | undefined;
 }
 
 /** The performers' parts, put together over folders that are in order. */
@@ -34,6 +38,7 @@ export interface Parts {
   readonly fetch: FetchPorts;
   readonly supervisor: Supervisor;
   readonly output: ProgramOutput;
+  readonly socket: LineSocket | undefined;
   readonly installer: Installer;
   readonly switch: SoftwareSwitch;
   readonly run: RunConfigured;
@@ -61,7 +66,10 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
   const { mark, ended } = await replaceMark(folders.mark, stopMs);
   if (ended > 0) log.warn({ ended }, 'processes of an agent that was killed were ended');
 
-  const context = { cwd: folders.work, env: makeEnvironment(process.env, software.env, mark) };
+  const socketPath = config.data.socket;
+  const given = socketPath === undefined ? {} : { [SOCKET_NAME]: socketPath };
+  const env = makeEnvironment(process.env, { ...given, ...software.env }, mark);
+  const context = { cwd: folders.work, env };
   const run: RunConfigured = (argv, options) => runCommand(argv, { ...context, ...options });
   const output = createProgramOutput({ types: config.data.types, report: surroundings.report, clock, log });
   const supervisor = createSupervisor({
@@ -73,7 +81,7 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
     log,
     onOutput: output.take,
   });
-  const installer = chooseInstaller(surroundings, supervisor, run);
+  const installer = chooseInstaller(surroundings, supervisor, run, hooks.onUpdate);
   const record = openRecord(folders.record, log);
   const factory = software.factory ?? (software.installer === 'file' ? software.target : undefined);
   if (factory !== undefined) {
@@ -113,11 +121,18 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
     },
   });
   const fetch = fetchPorts(surroundings, folders, slots, hooks);
-  return { folders, slots, fetch, supervisor, output, installer, switch: softwareSwitch, run };
+  const socket = socketPath === undefined ? undefined : await openLineSocket(socketPath, output.listen, log);
+  return { folders, slots, fetch, supervisor, output, socket, installer, switch: softwareSwitch, run };
 }
 
-function chooseInstaller({ config }: Surroundings, supervisor: Supervisor, run: RunConfigured): Installer {
+function chooseInstaller(
+  { config }: Surroundings,
+  supervisor: Supervisor,
+  run: RunConfigured,
+  onUpdate: SoftwareHandler | undefined,
+): Installer {
   const { software, health } = config;
+  if (onUpdate !== undefined) return createHandlerInstaller(onUpdate, health.deadlineSeconds * MS);
   if (software.installer === 'process') return createProcessInstaller(software.command, supervisor);
   const { target, command, reload, notify } = software;
   if (target === undefined)

@@ -4,6 +4,9 @@ const PASSED_ON = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'] as 
 /** Marks processes as descendants of one run of the agent: see orphans.ts. */
 export const MARK_NAME = 'SRUP_RUN';
 
+/** Tells the supervised program where to connect for lines. */
+export const SOCKET_NAME = 'SRUP_SOCKET';
+
 export function makeEnvironment(
   own: Readonly<Record<string, string | undefined>>,
   configured: Readonly<Record<string, string>>,

@@ -3,6 +3,7 @@ import type { FetchOutcome } from '@srup/protocol';
 import { type ActionTable, createActionTable, doAction } from '../act/actions.ts';
 import { testSelf } from '../act/self-test.ts';
 import type { Performers, RunningSoftware, Surroundings } from '../contract.ts';
+import { createDataTable, type DataTable } from '../lines/data-table.ts';
 import { deliverData } from '../lines/deliver.ts';
 import { AgentError, reasonOf } from '../trouble.ts';
 import { fetchSoftware, type Wanted } from '../update/fetch.ts';
@@ -12,12 +13,14 @@ import { isLoopback } from './health.ts';
 /** What a program that has the agent built in may add. */
 export interface PerformerExtras extends Hooks {
   readonly actions?: ActionTable;
+  readonly data?: DataTable;
 }
 
 /** Everything that a device does, behind the engine's contract. */
 export function createPerformers(surroundings: Surroundings, extras: PerformerExtras = {}): Performers {
   const { config, log, clock } = surroundings;
   const handlers = extras.actions ?? createActionTable();
+  const takers = extras.data ?? createDataTable();
   const stopping = new AbortController();
   const timeoutMs = config.actions.timeoutSeconds * 1000;
   let fetching: Promise<unknown> = Promise.resolve();
@@ -58,6 +61,7 @@ export function createPerformers(surroundings: Surroundings, extras: PerformerEx
     await fetching;
     await parts?.switch.idle();
     await parts?.installer.stop();
+    await parts?.socket?.close();
   }
 
   async function selfDestruct(): Promise<void> {
@@ -105,10 +109,13 @@ export function createPerformers(surroundings: Surroundings, extras: PerformerEx
       return doAction(actionId, ports, untilStopped(signal));
     },
     deliver({ dataId, data }, signal) {
-      const { run, supervisor } = opened();
+      const { run, supervisor, socket } = opened();
+      const write = (text: string) => {
+        const taken = [config.data.stdin && supervisor.write(text), socket?.write(text)];
+        return taken.includes(true);
+      };
       const ports = {
-        rules: config.data,
-        write: (text: string) => supervisor.write(text),
+        ...{ rules: config.data, handlers: takers, timeoutMs, write },
         run: (argv: readonly string[], input: Uint8Array, until: AbortSignal) =>
           run(argv, { timeoutMs, input, signal: until }),
         log,

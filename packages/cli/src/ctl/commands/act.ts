@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { STANDARD_ACTIONS } from '@srup/protocol';
 import type { ExchangeView } from '@srup/server';
 import { UserError } from '../../user-error.ts';
 import {
@@ -16,20 +17,12 @@ import { defineCommand, takeDevicesAnd, withSession, type CommonOptions, type Se
 import { sendAndWait, type Goal } from '../wait.ts';
 import { parseDuration } from '../words.ts';
 
-/** Proposed standard (P 10.5); every device has its own table, and may know more. */
+/** `wake` is the other name of P 10.5 for the end of low power. */
 const ACTIONS: Readonly<Record<string, number>> = {
-  'low-power-on': 0x01,
-  'low-power-off': 0x02,
-  wake: 0x02,
-  'power-off': 0x03,
-  reboot: 0x04,
-  'self-test': 0x05,
-  beacon: 0x06,
-  'safe-mode': 0x07,
-  'normal-mode': 0x08,
-  'self-destruct': 0x09,
+  ...STANDARD_ACTIONS,
+  wake: STANDARD_ACTIONS['low-power-off'],
 };
-const SELF_DESTRUCT = 0x09;
+const SELF_DESTRUCT = STANDARD_ACTIONS['self-destruct'];
 const INT32 = { least: -(2 ** 31), most: 2 ** 31 - 1 };
 
 interface ActionOptions extends CommonOptions {

@@ -1,0 +1,28 @@
+/**
+ * Waits for the work of somebody else's code, whether or not it heeds its signal. Rejects with the signal's reason when
+ * that aborts, and with "time is up" after `timeoutMs` milliseconds; the work's own signal aborts in both cases.
+ */
+export async function inTime(
+  work: (signal: AbortSignal) => Promise<void> | void,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const late = AbortSignal.timeout(timeoutMs);
+  const either = AbortSignal.any([signal, late]);
+  try {
+    await Promise.race([work(either), aborted(either)]);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw late.aborted ? new Error('time is up') : error;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abandon = () => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) abandon();
+    else signal.addEventListener('abort', abandon, { once: true });
+  });
+}

@@ -1,0 +1,40 @@
+import { inTime } from '../in-time.ts';
+import type { Installer } from './installer.ts';
+
+/** Verified software, as a program that has the agent built in is handed it. */
+export interface HandedSoftware {
+  /** SHA-256 of the artifact, 64 lower-case hex digits. */
+  readonly digest: string;
+  /** The artifact, or the folder that it was unpacked to. The agent's own: to be read, not changed. */
+  readonly path: string;
+}
+
+/**
+ * Makes this software what the device works with; resolves when it is. Rejecting reverts: the handler is then called
+ * with the software of before. Also called at each start, and again after a kill in its middle, so it must be
+ * repeatable. The signal aborts when the time is up (`health.deadlineSeconds`) or the agent stops.
+ */
+export type SoftwareHandler = (software: HandedSoftware, signal: AbortSignal) => Promise<void> | void;
+
+/** The software is for the program around the agent, which knows best how to take it. */
+export function createHandlerInstaller(handler: SoftwareHandler, deadlineMs: number): Installer {
+  let isTaken = false;
+  const nothing = () => Promise.resolve();
+  return {
+    runsArtifact: false,
+    halt: nothing,
+    stop: nothing,
+    programEnd: () => undefined,
+    state: () => ({ program: isTaken ? 'running' : 'none', restarts: 0 }),
+    clear() {
+      isTaken = false;
+      return nothing();
+    },
+    async launch(software, signal) {
+      isTaken = false;
+      const handed = { digest: software.slot.digest, path: software.path };
+      await inTime((until) => handler(handed, until), deadlineMs, signal);
+      isTaken = true;
+    },
+  };
+}

@@ -1,0 +1,165 @@
+import { isProgramDataId, STANDARD_ACTIONS, type StandardAction } from '@srup/protocol';
+import { createActionTable, type ActionHandler } from '../act/actions.ts';
+import { startAgent, type AgentEvent, type RunningAgent } from '../agent.ts';
+import { parseConfig, type AgentConfig, type AgentConfigInput } from '../config.ts';
+import type { ProgramReport } from '../contract.ts';
+import { createDataTable, type DataHandler } from '../lines/data-table.ts';
+import { encodeValue } from '../lines/values.ts';
+import type { Log } from '../log.ts';
+import type { SoftwareHandler } from '../run/handler-installer.ts';
+import type { NotNow } from '../run/not-now.ts';
+import { createPerformers } from '../run/performers.ts';
+import type { AgentStatus } from '../status.ts';
+import { quietLog } from './log.ts';
+
+/** What `agent.json` has (docs/operation.md), and where the device keeps its state. */
+export interface DeviceOptions extends AgentConfigInput {
+  /** Folder for keys, state and software; made when it is not there, 0700. One device works in it at a time. */
+  readonly home: string;
+  /** pino's form; warnings and errors on stderr unless told. */
+  readonly log?: Log;
+  readonly onEvent?: (event: AgentEvent) => void;
+}
+
+/** Why not now, for people, and until when; undefined: go on (P 10.11). */
+export type BusyHandler = (digest: string) => Promise<NotNow | undefined> | NotNow | undefined;
+
+/**
+ * A device as part of a program of yours: it enrols, joins, fetches, verifies and proves; the program says what an
+ * action, a value or new software means. Handlers are given before `start`.
+ *
+ * ```ts
+ * const device = new Device({ home: './pump', url, caFingerprint, type: 'pump', enrolmentCode });
+ * device.onAction('beacon', () => blink());
+ * device.onData('setpoint', (value) => pump.set(Number(value)));
+ * device.onUpdate(async ({ path }) => pump.load(path));
+ * await device.start();
+ * setInterval(() => device.send('pressure', pump.pressure()), 10_000);
+ * ```
+ */
+export class Device {
+  readonly #config: AgentConfig;
+  readonly #options: Pick<DeviceOptions, 'home' | 'onEvent'> & { readonly log: Log };
+  readonly #actions = createActionTable();
+  readonly #data = createDataTable();
+  #onUpdate: SoftwareHandler | undefined;
+  #isBusy: BusyHandler | undefined;
+  #agent: RunningAgent | undefined;
+
+  /** `ConfigError` names every mistake in the options. */
+  constructor({ home, log = quietLog, onEvent, ...config }: DeviceOptions) {
+    this.#config = parseConfig(config, 'the options of the device');
+    this.#options = { home, log, ...(onEvent && { onEvent }) };
+  }
+
+  /** An action by its name in P 10.5 or its id, 0 to 255. It is done at most once for each command. */
+  onAction(action: StandardAction | number, handler: ActionHandler): this {
+    this.#actions.on(typeof action === 'number' ? action : STANDARD_ACTIONS[action], handler);
+    return this;
+  }
+
+  /** Values that the server sends: of one data id, or of all that have no handler of their own (P 10.6). */
+  onData(dataId: string, handler: DataHandler): this;
+  onData(handler: DataHandler): this;
+  onData(first: string | DataHandler, second?: DataHandler): this {
+    if (typeof first === 'function') this.#data.on(undefined, first);
+    else if (second !== undefined) this.#data.on(first, second);
+    return this;
+  }
+
+  /**
+   * New software, verified: the handler makes it what the device works with. Without one, the configured installer
+   * starts it as a program. Rejecting reverts (1F).
+   */
+  onUpdate(handler: SoftwareHandler): this {
+    this.#onUpdate = handler;
+    return this;
+  }
+
+  /** Asked before new software is activated; the server asks again later. */
+  onBusy(handler: BusyHandler): this {
+    this.#isBusy = handler;
+    return this;
+  }
+
+  /**
+   * Resolves when the device is under way: it enrols and joins beside that, and goes on trying. `AgentError`: another
+   * one works in the folder, or the folder can't be used.
+   */
+  async start(): Promise<this> {
+    if (this.#agent !== undefined) throw new Error('the device was started already');
+    const isBusy = this.#isBusy;
+    this.#agent = await startAgent({
+      config: this.#config,
+      ...this.#options,
+      openPerformers: (surroundings) =>
+        createPerformers(surroundings, {
+          actions: this.#actions,
+          data: this.#data,
+          onUpdate: this.#onUpdate,
+          ...(isBusy && { defer: async (digest) => isBusy(digest) }),
+        }),
+    });
+    return this;
+  }
+
+  /** Resolves when the server has let the device in; never, if it doesn't. */
+  get joined(): Promise<void> {
+    return this.#running().joined;
+  }
+
+  /** Resolves when the device is stopped; rejects with `AgentError` when a person has to help. */
+  get ended(): Promise<void> {
+    return this.#running().ended;
+  }
+
+  get status(): AgentStatus {
+    return this.#running().status();
+  }
+
+  /**
+   * Sends a value (P 10.6); it survives a loss of power once this says `kept`. `full`: too much waits for the network,
+   * slow down. `unjoined`: there is no server to tell, the value is dropped. TypeError: the value is none of the type
+   * that `data.types` declares for this id. RangeError: the id is reserved, or the value is longer than a message.
+   */
+  async send(
+    dataId: string,
+    value: string | number | boolean | Uint8Array,
+  ): Promise<Exclude<Awaited<ReturnType<ProgramReport>>, 'refused'>> {
+    const { types } = this.#config.data;
+    const type = Object.hasOwn(types, dataId) ? types[dataId] : undefined;
+    const bytes = value instanceof Uint8Array ? value : encodeValue(type, value);
+    if (bytes === undefined)
+      throw new TypeError(`"${dataId}" can't hold this value: it is ${type ?? 'text'}`);
+    const agent = this.#running();
+    if (!isProgramDataId(dataId)) throw new RangeError(`"${dataId}" is reserved for the protocol`);
+    const outcome = await agent.report(dataId, bytes);
+    if (outcome === 'refused') throw new RangeError(`"${dataId}" and its value are too long for a message`);
+    return outcome;
+  }
+
+  /** Asks to join again, after `resign`, a refusal, or a deregistration (which makes a new identity). */
+  join(): Promise<void> {
+    return this.#running().join();
+  }
+
+  /** Leaves the server and keeps the identity (P 10.8). */
+  resign(): Promise<void> {
+    return this.#running().leave('resign');
+  }
+
+  /** Leaves and gives up the identity: its certificate is revoked (P 10.8). */
+  deregister(): Promise<void> {
+    return this.#running().leave('deregister');
+  }
+
+  /** Resolves when nothing of it runs any more. */
+  async stop(): Promise<void> {
+    await this.#agent?.stop();
+  }
+
+  #running(): RunningAgent {
+    if (this.#agent === undefined) throw new Error('the device was not started yet');
+    return this.#agent;
+  }
+}

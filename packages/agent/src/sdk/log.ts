@@ -1,0 +1,19 @@
+import type { Log } from '../log.ts';
+
+type Level = keyof Log;
+
+function write(level: Level, fields: object, text: string): void {
+  process.stderr.write(`${JSON.stringify({ level, time: Date.now(), msg: text, ...fields })}\n`);
+}
+
+/** What needs somebody's attention, on stderr, a JSON line each; the rest is left out. */
+export const quietLog: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (fields, text) => {
+    write('warn', fields, text);
+  },
+  error: (fields, text) => {
+    write('error', fields, text);
+  },
+};
