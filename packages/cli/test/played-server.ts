@@ -62,6 +62,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       artifacts,
       publicUrl: () => 'https://localhost',
       keys: playKeyService(),
+      withApi: true,
       version: '0.0.0',
     });
 

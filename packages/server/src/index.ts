@@ -6,5 +6,13 @@ export {
   type RunningServer,
   type ServerOptions,
 } from './options.ts';
+export {
+  Controller,
+  type ControllerOptions,
+  type JoinHandler,
+  type Outcome,
+  type UpdateOptions,
+  type Waiting,
+} from './sdk/controller.ts';
 export * from './contract.ts';
 export { VERSION } from './version.ts';

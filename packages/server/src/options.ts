@@ -35,6 +35,8 @@ export interface ServerOptions {
   readonly requireEnrolmentCode?: boolean;
   /** The embedded broker speaks unencrypted MQTT (P 7.5): confidentiality is lost. */
   readonly insecurePlainMqtt?: boolean;
+  /** The HTTP API for operators, under `/api/v1`, unless false: a door that nobody uses is better not there. */
+  readonly api?: boolean;
   readonly log: Logger;
 }
 

@@ -111,6 +111,7 @@ async function start(
     keyService: keyServiceRoutes(keys),
     log,
     version: VERSION,
+    withApi: options.api ?? true,
     fleet,
     artifacts,
     tokens,

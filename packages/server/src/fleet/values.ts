@@ -19,3 +19,17 @@ export function readValue(bytes: Uint8Array): Pick<DataValue, 'value' | 'kind'> 
   }
   return { kind: 'raw', value: toHex(bytes) };
 }
+
+/** 4 bytes. */
+export function writeInt32(number: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setInt32(0, number, true);
+  return bytes;
+}
+
+/** 8 bytes. */
+export function writeDouble(number: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, number, true);
+  return bytes;
+}

@@ -25,6 +25,8 @@ export interface AppDeps extends ApiDeps {
   readonly tls: Tls;
   readonly keyService: FastifyPluginAsync;
   readonly log: FastifyBaseLogger;
+  /** Operators' addresses; devices have theirs in any case. */
+  readonly withApi: boolean;
 }
 
 /** The one HTTPS port: key service, artifacts, API. */
@@ -47,7 +49,7 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   app.get('/healthz', async () => ({ status: 'ok' }));
   serveFiles(app, deps.artifacts);
   await app.register(deps.keyService, { prefix: '/KeyEx' });
-  await app.register((scope) => api(scope, deps), { prefix: '/api/v1' });
+  if (deps.withApi) await app.register((scope) => api(scope, deps), { prefix: '/api/v1' });
   return app;
 }
 

@@ -3,6 +3,7 @@ import { encodeText, fromHex, type ServerCommand } from '@srup/protocol';
 import type { z } from 'zod';
 import type { Artifacts } from '../../artifacts/artifacts.ts';
 import type { Fleet } from '../../contract.ts';
+import { writeDouble, writeInt32 } from '../../fleet/values.ts';
 import { RequestError } from '../errors.ts';
 import { commandBody, receipts } from '../schemas.ts';
 
@@ -92,15 +93,9 @@ function bytesOf(value: Value): Uint8Array {
       return encodeText(value.text);
     case 'hex':
       return fromHex(value.hex) ?? new Uint8Array();
-    case 'int32': {
-      const bytes = new Uint8Array(4);
-      new DataView(bytes.buffer).setInt32(0, value.number, true);
-      return bytes;
-    }
-    case 'double': {
-      const bytes = new Uint8Array(8);
-      new DataView(bytes.buffer).setFloat64(0, value.number, true);
-      return bytes;
-    }
+    case 'int32':
+      return writeInt32(value.number);
+    case 'double':
+      return writeDouble(value.number);
   }
 }

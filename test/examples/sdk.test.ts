@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runExample } from './run.ts';
+import { newGround, type Ground } from '../support/server.ts';
+import { until } from '../support/wait.ts';
+
+let ground: Ground;
+beforeEach(async () => {
+  ground = await newGround();
+});
+afterEach(() => ground.clear());
+
+test('the greenhouse and its controller do what their README says', async () => {
+  const controller = runExample(ground, 'sdk', process.execPath, [
+    'controller.ts',
+    join(ground.folder, 'server'),
+  ]);
+  const command = await until(
+    'the command for the device is printed',
+    () => /^node (device\.ts .+)$/m.exec(controller.said())?.[1],
+  );
+  const device = runExample(ground, 'sdk', process.execPath, [
+    ...command.split(' '),
+    join(ground.folder, 'device'),
+  ]);
+  await until('all is done', () => controller.said().includes('"something else": ')).catch(
+    (error: unknown) => {
+      throw new Error(`${(error as Error).message}\n${controller.said()}\n${device.said()}`);
+    },
+  );
+  const said = controller.said();
+  expect(said).toContain('beacon: The device proved that it did it.');
+  expect(said).toContain(
+    '"plan: open the windows at noon": The device proved that it runs the new software.',
+  );
+  expect(said).toMatch(/"something else": .*went back to what ran before/);
+  expect(said).toMatch(/^temperature = \d/m);
+  expect(device.said()).toContain('blinking');
+});

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startDevice, untilJoined } from '../support/device.ts';
+import { newGround, startSite, type Ground } from '../support/server.ts';
+import { until } from '../support/wait.ts';
+import { runExample } from './run.ts';
+
+interface Reading {
+  readonly dataId: string;
+  readonly value: unknown;
+  readonly kind: string;
+}
+
+let ground: Ground;
+beforeEach(async () => {
+  ground = await newGround();
+});
+afterEach(() => ground.clear());
+
+test('the examples of telemetry report by lines and by the socket, and take data', async () => {
+  const site = await startSite(ground);
+  const socket = join(ground.folder, 'lines.sock');
+  const factory = join(import.meta.dirname, '../../examples/telemetry/shell.sh');
+  const device = await startDevice(ground, site, 'device', {
+    software: { factory },
+    data: { socket, types: { level: 'uint8' } },
+  });
+  const { id } = await untilJoined(site, device);
+  const program = runExample(ground, 'telemetry', process.execPath, ['socket.mjs'], { SRUP_SOCKET: socket });
+  const reading = (dataId: string) =>
+    until(`${dataId} is at the server`, async () => {
+      const rows = await site.ask<Reading[]>('received', id);
+      return rows.find((row) => row.dataId === dataId);
+    });
+  expect(typeof (await reading('load')).value).toBe('number');
+  expect(await reading('uptime')).toMatchObject({ kind: 'double' });
+  expect(await reading('level')).toMatchObject({ kind: 'raw', value: '07' });
+  expect((await site.ctl('data', id, 'setpoint', 'warm')).code).toBe(0);
+  await until('the program has it', () =>
+    program.said().includes('from the server: {"id":"setpoint","text":"warm"}'),
+  );
+});
