@@ -1,0 +1,47 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { newGround, type Ground } from '../support/server.ts';
+import { onEachBroker } from '../support/brokers.ts';
+import { runCampaign } from './kills/campaign.ts';
+import { POINTS } from './kills/points.ts';
+import { countFindings, describe as summary } from './kills/report.ts';
+
+const MINUTE = 60_000;
+
+let ground: Ground;
+
+beforeEach(async () => {
+  ground = await newGround();
+});
+afterEach(async () => {
+  await ground.clear();
+});
+
+onEachBroker('kill -9 under load', (broker) => {
+  const isExternal = broker === 'mosquitto';
+  const kills = {
+    agent: isExternal ? POINTS.length : 1,
+    server: isExternal ? 1 : 2,
+    broker: isExternal ? 2 : 0,
+  };
+
+  it(
+    'every order ends in a known state, has its effect once, and is proven',
+    { timeout: 6 * MINUTE },
+    async () => {
+      const outcome = await runCampaign(ground, {
+        ...{ broker, kills, devices: isExternal ? 4 : 2, seed: 7 },
+        everyPoint: isExternal,
+      });
+      const said = outcome.verdict.findings.map(({ kind, what }) => `${kind}: ${what}`).join('\n');
+      expect(countFindings(outcome), `${summary(outcome)}\n${said}`).toEqual({
+        ...{ lost: 0, doubled: 0, bricked: 0, unknown: 0 },
+      });
+      expect(outcome.kills.server).toBe(kills.server);
+      expect(outcome.kills.broker).toBe(kills.broker);
+      expect(outcome.verdict.commands).toBeGreaterThan(0);
+      if (!isExternal) return;
+      expect(POINTS.map(({ name }) => name).filter((name) => !outcome.places.has(name))).toEqual([]);
+      expect(outcome.heardOnTheWire).toBeGreaterThan(outcome.verdict.verified / 2);
+    },
+  );
+});

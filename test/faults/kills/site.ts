@@ -1,0 +1,113 @@
+/** The server and its broker as victims, and a witness who hears everything that goes over an external broker. */
+import { appendFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connectMqtt, systemClock, systemRandom, Secret } from '@srup/node';
+import { decode, identityText, parseIdentity, toHex, type Identity } from '@srup/protocol';
+import { openAuthority } from '../../../packages/server/src/authority/authority.ts';
+import type { BrokerName } from '../../support/brokers.ts';
+import { prepareMosquitto, type Mosquitto } from '../../support/mosquitto.ts';
+import { startSite, type Ground } from '../../support/server.ts';
+import { until } from '../../support/wait.ts';
+import { openApi, type Api } from './api.ts';
+
+export interface VictimSite {
+  readonly url: string;
+  readonly caFingerprint: string;
+  readonly api: Api;
+  readonly witness: Witness | undefined;
+  /** Kills the server (with an embedded broker, that too) and starts it again; resolves when it answers. */
+  readonly killServer: () => Promise<void>;
+  /** Undefined where the broker is a part of the server. */
+  readonly killBroker: (() => Promise<void>) | undefined;
+  /** The end of what the server said. */
+  said(): string;
+}
+
+/** Messages by their sender, peer and number: each number may stand for one message only (P 5.1). */
+export interface Witness {
+  readonly heard: number;
+  /** Numbers that were used for two different messages. */
+  readonly reused: readonly string[];
+}
+
+export async function openSite(ground: Ground, broker: BrokerName): Promise<VictimSite> {
+  let site = await startSite(ground, ['--open-registration']);
+  const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'faults', '--role', 'admin');
+  let args = site.sameAgain;
+  let mosquitto: Mosquitto | undefined;
+  let witness: Witness | undefined;
+  if (broker === 'mosquitto') {
+    await site.process.stop();
+    mosquitto = await prepareMosquitto(ground);
+    witness = await openWitness(ground, mosquitto);
+    args = [...args, '--broker', mosquitto.url];
+    site = await startSite(ground, args);
+  }
+  const { url, caFingerprint } = site;
+  const ca = await readFile(join(ground.folder, 'server', 'authority', 'ca.pem'), 'utf8');
+  const api = openApi(url, ca, secret);
+  await api.put('/join-policy/victim', { verdict: 'accept' });
+  ground.later(() => {
+    api.close();
+  });
+  return {
+    ...{ url, caFingerprint, api, witness },
+    killServer: async () => {
+      await site.process.stop('SIGKILL');
+      site = await startSite(ground, args);
+    },
+    killBroker: mosquitto && (() => restart(mosquitto)),
+    said: () => site.process.stderr().slice(-4_000),
+  };
+}
+
+async function restart(mosquitto: Mosquitto): Promise<void> {
+  await mosquitto.kill();
+  await mosquitto.start();
+}
+
+/** Starts the broker with a user who may listen to everything and say nothing. */
+async function openWitness(ground: Ground, mosquitto: Mosquitto): Promise<Witness> {
+  const id = parseIdentity('abcabcabcabcabc') as Identity;
+  const authorityFile = (name: string) => readFile(join(ground.folder, 'server', 'authority', name), 'utf8');
+  const ca = await authorityFile('ca.pem');
+  const authority = await openAuthority(
+    new Secret(await authorityFile('ca.key.pem')),
+    ca,
+    systemClock,
+    systemRandom,
+  );
+  const { chain, key } = await authority.issueClient(id);
+  await appendFile(
+    join(ground.folder, 'mosquitto', 'acl'),
+    `\nuser ${identityText(id)}\ntopic read SRUP/#\n`,
+  );
+  await mosquitto.start();
+  const link = connectMqtt({
+    ...{ url: mosquitto.url, ca, cert: chain, key, clean: false },
+    clientId: 'witness',
+    backoff: { leastMs: 50, mostMs: 100 },
+  });
+  const numbers = new Map<string, string>();
+  const witness = { heard: 0, reused: [] as string[] };
+  link.onMessage = async ({ topic, bytes }) => {
+    const decoded = decode(bytes);
+    if (!decoded.ok) return;
+    const { sender, sequence } = decoded.value.message;
+    const name = `${identityText(sender)} on ${topic.split('/').at(-1)}: ${sequence}`;
+    const hex = toHex(bytes);
+    if ((numbers.get(name) ?? hex) !== hex) witness.reused.push(name);
+    numbers.set(name, hex);
+    witness.heard += 1;
+  };
+  let isListening = false;
+  link.onConnect = () => {
+    link.subscribe(['SRUP/#']).then(
+      () => (isListening = true),
+      () => undefined, // the broker is killed again
+    );
+  };
+  ground.later(() => link.close());
+  await until('the witness listens', () => isListening);
+  return witness;
+}
