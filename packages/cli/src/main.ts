@@ -14,7 +14,8 @@ Exit codes:
   0  done
   1  the message, device or server said no
   2  wrong use: an option, a file, a key
-  3  a fault of srup itself`;
+  3  the server can't be reached, or is not the one you trust
+  4  a fault of srup itself`;
 
 export function createProgram(): Command {
   const program = new Command('srup')

@@ -11,5 +11,5 @@ export class UserError extends Error {
   }
 }
 
-/** Exit codes of every command. */
-export const EXIT = { ok: 0, refused: 1, usage: 2, fault: 3 } as const;
+/** Exit codes of every command; 3 is "can't be reached" where a command asks a server. */
+export const EXIT = { ok: 0, refused: 1, usage: 2, fault: 4 } as const;

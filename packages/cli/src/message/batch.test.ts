@@ -35,6 +35,6 @@ describe('a batch', () => {
       { id: 2, ok: false, code: 'UNEXPECTED', message: 'This is a fault of srup itself: a late bug.' },
       { id: 3, ok: true },
     ]);
-    expect(process.exitCode).toBe(3);
+    expect(process.exitCode).toBe(4);
   });
 });

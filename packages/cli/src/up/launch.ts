@@ -40,7 +40,7 @@ async function explain(error: SystemError, options: ServerOptions): Promise<User
   if (error.syscall === 'listen') return explainListen(error, options);
   // These say themselves what to do, after the first sentence.
   const [what = '', ...todo] = error.message.split(/(?<=\.) /);
-  if (error.name === 'VaultError') return new UserError(what, todo.join(' '));
+  if (error.name === 'VaultError' || error.name === 'StoreError') return new UserError(what, todo.join(' '));
   if (error.name === 'BrokerError') return new UserError(what, `${todo.join(' ')} (--mqtts-port, --listen)`);
   return explainFolder(error, options.folder);
 }

@@ -1,9 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runSrup, startSrup, type Outcome } from '../../test/run-srup.ts';
 
@@ -155,6 +156,21 @@ describe('srup up', () => {
     expect(stderr).toContain(
       `the folder ${join(file, 'server')} can't be used: a part of the path is a file`,
     );
+  });
+
+  it('says that the database is of a newer version', async () => {
+    await mkdir(join(folder, 'server'), { recursive: true });
+    const database = new DatabaseSync(join(folder, 'server', 'fleet.db'));
+    database.exec(
+      "create table kysely_migration (name text); insert into kysely_migration values ('fleet-999')",
+    );
+    database.close();
+    const { code, stderr } = await runSrup(['up', '--folder', folder, ...ANY_PORTS]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^srup: The database .* was written by a newer version .*\nStart the newer version/m,
+    );
+    expect(stderr).not.toContain('unexpected fault');
   });
 
   it('warns loudly of MQTT without TLS', async () => {

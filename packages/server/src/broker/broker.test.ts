@@ -856,7 +856,10 @@ describe('the port', () => {
         onRefusal: () => undefined,
         warn: () => undefined,
       }),
-    ).rejects.toThrow(`The broker can't listen on 127.0.0.1:${broker.port}: another program listens there.`);
+    ).rejects.toMatchObject({
+      message: `The broker can't listen on 127.0.0.1:${broker.port}: another program listens there. Stop it, or choose another port.`,
+      cause: { code: 'EADDRINUSE' },
+    });
   });
 
   test('shows a new certificate after a renewal', async () => {

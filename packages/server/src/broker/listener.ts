@@ -100,7 +100,7 @@ function reasonOf(error: Error, socket: TLSSocket): string {
 function startListening(server: Server, { host, port }: ListenerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => {
-      reject(new BrokerError(explain(error, host, port)));
+      reject(new BrokerError(explain(error, host, port), { cause: error }));
     };
     server.once('error', fail);
     server.listen({ host, port }, () => {

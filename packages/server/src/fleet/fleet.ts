@@ -4,6 +4,7 @@ import type { Kysely } from 'kysely';
 import { FleetError, type DeviceView, type Fleet } from '../contract.ts';
 import { openJoinPolicies } from '../joindesk/policies.ts';
 import { createCommit } from '../store/commit.ts';
+import { StoreError } from '../store/store.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { KEPT_PER_DEVICE } from '../store/trim.ts';
 import { createIntake } from './arrive.ts';
@@ -135,7 +136,7 @@ async function claimStore(store: Kysely<FleetTables>, serverId: Identity): Promi
   const row = await store.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst();
   if (row === undefined) await store.insertInto('settings').values({ name, value }).execute();
   else if (row.value !== value) {
-    throw new Error(
+    throw new StoreError(
       `The database belongs to the server ${row.value}, not to ${value}. Use the folder of that server.`,
     );
   }

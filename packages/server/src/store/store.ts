@@ -7,6 +7,11 @@ import { sqliteDialect } from './dialect.ts';
 /** Milliseconds that a write waits for another process's write (a backup, an inspection) before it fails. */
 const BUSY_TIMEOUT_MS = 5_000;
 
+/** The database can't be used. The message says why, then what to do. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+}
+
 /** Pages of 4 KiB that the log grows by before they are moved into the database. */
 const CHECKPOINT_PAGES = 4_000;
 /** KiB of the database that are held in memory. */
@@ -17,7 +22,7 @@ export type Migrations = Readonly<Record<string, Migration>>;
 
 /**
  * Opens (or makes) a database: WAL, so that readers never wait; full sync, so that what is committed survives a
- * power cut (P 5.3). Throws when the file was written by a newer version.
+ * power cut (P 5.3). Throws `StoreError` when the file was written by a newer version.
  */
 export async function openStore<Tables>(file: string, migrations: Migrations): Promise<Kysely<Tables>> {
   // Private from its first byte on; SQLite gives its side files the same mode.
@@ -43,7 +48,7 @@ function refuseNewer(database: DatabaseSync, file: string, migrations: Migration
   const applied = database.prepare('select name from kysely_migration').all() as { name: string }[];
   const foreign = applied.find(({ name }) => !Object.hasOwn(migrations, name));
   if (foreign === undefined) return;
-  throw new Error(
+  throw new StoreError(
     `The database ${file} was written by a newer version (step "${foreign.name}" is unknown here). ` +
       'Start the newer version, or restore a backup made by this one.',
   );
@@ -59,5 +64,8 @@ async function migrate<Tables>(store: Kysely<Tables>, file: string, migrations: 
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;
   const why = error instanceof Error ? error.message : 'unknown reason';
-  throw new Error(`The database ${file} could not be brought up to date: ${why}`, { cause: error });
+  throw new StoreError(
+    `The database ${file} could not be brought up to date: ${why}. Make room if the disk is full; else restore a backup, and report it.`,
+    { cause: error },
+  );
 }
