@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAgentCommand } from './agent/command.ts';
+import { addBackupCommands } from './backup/command.ts';
 import { addCtlCommand } from './ctl/command.ts';
 import { addCompletionCommand } from './ctl/completion.ts';
 import { addMessageCommand } from './message/command.ts';
@@ -34,6 +35,7 @@ export function createProgram(): Command {
   // Help shows them in this order. Each loads what it needs only when it runs.
   addStartCommand(program);
   addUpCommand(program);
+  addBackupCommands(program);
   addAgentCommand(program);
   addCtlCommand(program);
   addSimulateCommand(program);

@@ -15,4 +15,7 @@ export {
   type Waiting,
 } from './sdk/controller.ts';
 export * from './contract.ts';
+export { createBackup, type BackupMade } from './backup/create.ts';
+export { checkBackup, restoreBackup, type Restored } from './backup/restore.ts';
+export { LEAST_PASSPHRASE } from './backup/cipher.ts';
 export { VERSION } from './version.ts';

@@ -5,14 +5,15 @@ import { join } from 'node:path';
 import { connectMqtt, importSignKey, systemClock, systemRandom, type MqttLink } from '@srup/node';
 import { identityText, mqttClientId, type SignKey, type SuiteName } from '@srup/protocol';
 import { openArtifacts } from './artifacts/artifacts.ts';
-import { artifactMigrations, type ArtifactTables } from './artifacts/tables.ts';
+import type { ArtifactTables } from './artifacts/tables.ts';
 import { startBroker, type RunningBroker } from './broker/broker.ts';
 import { createFleet } from './fleet/fleet.ts';
 import { createApp } from './http/app.ts';
-import { openTokens, tokenMigrations, type TokenTables } from './http/tokens.ts';
+import { openTokens, type TokenTables } from './http/tokens.ts';
 import { keyServiceRoutes } from './keyservice/routes.ts';
 import type { KeyService } from './keyservice/contract.ts';
 import { openKeyService } from './keyservice/service.ts';
+import { serverMigrations } from './migrations.ts';
 import {
   DEFAULT_HTTPS_PORT,
   DEFAULT_LISTEN,
@@ -20,14 +21,12 @@ import {
   type RunningServer,
   type ServerOptions,
 } from './options.ts';
-import { fleetMigrations } from './store/migrations.ts';
 import { openStore } from './store/store.ts';
 import type { FleetTables } from './store/tables.ts';
 import { openVault, type SuiteKeys, type Vault } from './vault/vault.ts';
 import { VERSION } from './version.ts';
 
 type Tables = FleetTables & ArtifactTables & TokenTables;
-const migrations = { ...fleetMigrations, ...artifactMigrations, ...tokenMigrations };
 
 /** Starts everything. What had been started is closed again when a later part fails. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -83,7 +82,7 @@ async function start(
       `${options.insecurePlainMqtt === true ? 'mqtt' : 'mqtts'}://${bracketed(host)}:${broker.port}`;
   }
 
-  const store = await openStore<Tables>(join(folder, 'server', 'fleet.db'), migrations);
+  const store = await openStore<Tables>(join(folder, 'server', 'fleet.db'), serverMigrations);
   closing.push(() => store.destroy());
   const { authority } = vault.keyService;
   const link = connectToBroker(options, vault, embedded.broker);

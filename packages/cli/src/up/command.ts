@@ -10,11 +10,11 @@ interface UpOptions extends ServeOptions {
   readonly folder: string;
 }
 
-const DEFAULT_FOLDER = './.srup/server';
+export const DEFAULT_FOLDER = './.srup/server';
 
 const AFTER = `
-The first start makes a CA, keys and a set-up token, all in the folder: keep it safe, and back it up while the server
-is stopped. Who can read it is the server.
+The first start makes a CA, keys and a set-up token, all in the folder: keep it safe, and back it up with
+"srup backup". Who can read it is the server.
 
 Examples:
   $ srup up

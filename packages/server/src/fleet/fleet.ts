@@ -18,6 +18,7 @@ import { openEvents } from './events.ts';
 import { createLanes } from './lanes.ts';
 import { createQueries } from './queries.ts';
 import { createRecords } from './records.ts';
+import { greetAfterRestore } from './restored.ts';
 import { createSender } from './sender.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { createTimer } from './timer.ts';
@@ -72,8 +73,15 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
   const arrive: RunningFleet['arrive'] = (arrival) =>
     isStopped ? Promise.reject(new Error('the server is stopping')) : take(arrival);
 
+  const fleet = fleetOf(core, save);
+  let greeting: Promise<void> = Promise.resolve();
+  const greet = (): Promise<void> =>
+    greetAfterRestore(core, fleet, () => isStopped).catch((fault: unknown) => {
+      core.log.error({ err: fault }, 'devices could not be asked after the restore; the next start does it');
+    });
+
   return {
-    ...fleetOf(core, save),
+    ...fleet,
     arrive,
     start: async () => {
       await sender.wakeOwed();
@@ -83,6 +91,7 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
         if (!isStopped) void follow();
       });
       await follow();
+      greeting = greet();
     },
     stop: async () => {
       isStopped = true;
@@ -90,6 +99,7 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
       timeouts.stop();
       revocations.stop();
       await sender.stop();
+      await greeting;
       await core.lanes.settle();
       core.events.stop();
     },

@@ -42,7 +42,7 @@ export async function openStore<Tables>(file: string, migrations: Migrations): P
 }
 
 /** An older program would misread, and then spoil, what a newer one wrote. */
-function refuseNewer(database: DatabaseSync, file: string, migrations: Migrations): void {
+export function refuseNewer(database: DatabaseSync, file: string, migrations: Migrations): void {
   const isUsed = database.prepare("select 1 from sqlite_master where name = 'kysely_migration'").get();
   if (isUsed === undefined) return;
   const applied = database.prepare('select name from kysely_migration').all() as { name: string }[];

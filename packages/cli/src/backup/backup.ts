@@ -1,0 +1,65 @@
+import { resolve } from 'node:path';
+import { createOutput } from '../ctl/output.ts';
+import { showProgress } from '../ctl/progress.ts';
+import { byteCount, exactTime } from '../ctl/words.ts';
+import { terminalOf } from '../terminal.ts';
+import { told } from './faults.ts';
+import { readPassphrase } from './passphrase.ts';
+
+export interface BackupCommandOptions {
+  readonly folder: string;
+  readonly artifacts: boolean;
+  readonly passphraseFile?: string;
+  readonly json?: true;
+}
+
+/** `srup backup FILE`. */
+export async function backup(name: string, options: BackupCommandOptions): Promise<void> {
+  const output = createOutput(options.json === true);
+  const passphrase = await readPassphrase(options.passphraseFile);
+  const { createBackup } = await import('@srup/server');
+  const file = resolve(name);
+  const progress = showProgress('packing {bar} {percentage}%', 1, {});
+  const made = await told(() =>
+    createBackup({
+      folder: resolve(options.folder),
+      file,
+      withArtifacts: options.artifacts,
+      passphrase,
+      now: Date.now(),
+      onProgress: (done, total) => {
+        progress.set(done / total, {});
+      },
+    }),
+  ).finally(() => {
+    progress.stop();
+  });
+  const { manifest, missing, bytes, sha256 } = made;
+  const { serverId, createdAt, files, withArtifacts } = manifest;
+  const isEncrypted = passphrase !== undefined;
+  output.result(
+    { file, bytes, sha256, serverId, createdAt, files: files.length, withArtifacts, isEncrypted, missing },
+    () => {
+      output.facts([
+        ['Backup', file],
+        ['Server', serverId],
+        ['As of', exactTime(createdAt)],
+        ['Size', `${byteCount(bytes)} (${files.length} files${withArtifacts ? '' : ', no artifacts'})`],
+        ['SHA-256', sha256],
+      ]);
+    },
+  );
+  for (const digest of missing) {
+    output.note(`The artifact ${digest} is listed, but its file is not there: it is not in the backup.`);
+  }
+  if (isEncrypted) output.note('It opens with the passphrase only: without it, it is worth nothing.');
+  else warnOfKeys();
+}
+
+function warnOfKeys(): void {
+  const { paint } = terminalOf(process.stderr);
+  process.stderr.write(
+    `${paint(['bold', 'yellow'], 'WARNING: the file holds the private keys of the server and of its CA, unencrypted.')}\n` +
+      'Whoever reads it can command your devices. Keep it as you keep the server, or make it with --passphrase-file.\n',
+  );
+}

@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { DEFAULT_FOLDER } from '../up/command.ts';
+import type { BackupCommandOptions } from './backup.ts';
+import type { RestoreCommandOptions } from './restore.ts';
+
+const EXIT_CODES = `
+Exit codes: 0 done; 2 wrong use, or a file or folder that can't be used.`;
+
+const AFTER_BACKUP = `
+The server may run: the databases are copied as they are at one moment. The file appears when it is whole, for you
+alone (0600). It holds everything, private keys too.
+
+Examples:
+  $ srup backup /backup/srup-$(date +%F).backup --folder /var/lib/srup
+  $ srup backup today.backup --passphrase-file /root/srup.passphrase
+  $ srup backup keys-and-devices.backup --no-artifacts --json
+${EXIT_CODES}`;
+
+const AFTER_RESTORE = `
+Everything in the backup is checked before anything is written. The folder must be new or empty. Sequence numbers are
+moved ahead, so that none is used twice. The old server must never run again. Read what it says at the end.
+
+Examples:
+  $ srup restore srup-2026-11-21.backup --folder /var/lib/srup
+  $ srup restore srup-2026-11-21.backup --folder /var/lib/srup --new-tokens
+  $ srup restore srup-2026-11-21.backup --check
+${EXIT_CODES}`;
+
+const PASSPHRASE = ['--passphrase-file <file>', 'file with the passphrase; "-": standard input'] as const;
+const JSON_OPTION = ['--json', 'print JSON on stdout, for programs'] as const;
+
+/** `srup backup` and `srup restore`. */
+export function addBackupCommands(program: Command): void {
+  program
+    .command('backup <file>')
+    .description('copy everything of a server into one file, also while it runs')
+    .option('--folder <folder>', 'where the server keeps everything', DEFAULT_FOLDER)
+    .option('--no-artifacts', 'leave out the uploaded software')
+    .option(...PASSPHRASE)
+    .option(...JSON_OPTION)
+    .addHelpText('after', AFTER_BACKUP)
+    .action(async (file: string, options: BackupCommandOptions) => {
+      const { backup } = await import('./backup.ts');
+      await backup(file, options);
+    });
+  program
+    .command('restore <file>')
+    .description('put a server back from a backup, in a new folder')
+    .option('--folder <folder>', 'where to: new, or empty')
+    .option('--check', 'check the backup and write nothing')
+    .option('--new-tokens', 'forget all API tokens: the next start prints a set-up token')
+    .option(...PASSPHRASE)
+    .option(...JSON_OPTION)
+    .addHelpText('after', AFTER_RESTORE)
+    .action(async (file: string, options: RestoreCommandOptions) => {
+      const { restore } = await import('./restore.ts');
+      await restore(file, options);
+    });
+}

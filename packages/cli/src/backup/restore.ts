@@ -1,0 +1,101 @@
+import { resolve } from 'node:path';
+import type { Restored } from '@srup/server';
+import { createOutput } from '../ctl/output.ts';
+import { programName } from '../ctl/program-name.ts';
+import { showProgress } from '../ctl/progress.ts';
+import { exactTime } from '../ctl/words.ts';
+import { terminalOf } from '../terminal.ts';
+import { UserError } from '../user-error.ts';
+import { told } from './faults.ts';
+import { readPassphrase } from './passphrase.ts';
+
+export interface RestoreCommandOptions {
+  readonly folder?: string;
+  readonly passphraseFile?: string;
+  readonly newTokens?: true;
+  readonly check?: true;
+  readonly json?: true;
+}
+
+/** `srup restore FILE --folder NEW`. */
+export async function restore(name: string, options: RestoreCommandOptions): Promise<void> {
+  if (options.check === true) return check(name, options);
+  if (options.folder === undefined) {
+    throw new UserError('it is not said where to', 'Name a new folder with --folder, or look only: --check.');
+  }
+  const output = createOutput(options.json === true);
+  const folder = resolve(options.folder);
+  const passphrase = await readPassphrase(options.passphraseFile);
+  const [{ restoreBackup }, { systemClock, systemRandom }] = await Promise.all([
+    import('@srup/server'),
+    import('@srup/node'),
+  ]);
+  const progress = showProgress('{doing} {bar} {percentage}%', 1, { doing: 'checking' });
+  const restored = await told(() =>
+    restoreBackup({
+      file: resolve(name),
+      folder,
+      passphrase,
+      newTokens: options.newTokens === true,
+      clock: systemClock,
+      random: systemRandom,
+      onProgress: (doing, done, total) => {
+        progress.set(done / total, { doing: doing === 'check' ? 'checking' : 'writing' });
+      },
+    }),
+  ).finally(() => {
+    progress.stop();
+  });
+  const { manifest, ...counts } = restored;
+  const { serverId, createdAt, withArtifacts } = manifest;
+  output.result({ folder, serverId, createdAt, withArtifacts, ...counts }, () => {
+    output.facts([
+      ['Restored', folder],
+      ['Server', serverId],
+      ['As of', exactTime(createdAt)],
+      ['Devices', `${restored.devices}, their sequence numbers moved ahead`],
+    ]);
+  });
+  tellWhatIsLost(restored, options.newTokens === true);
+}
+
+async function check(name: string, options: RestoreCommandOptions): Promise<void> {
+  const output = createOutput(options.json === true);
+  const passphrase = await readPassphrase(options.passphraseFile);
+  const { checkBackup } = await import('@srup/server');
+  const { serverId, createdAt, version, withArtifacts, files } = await told(() =>
+    checkBackup(resolve(name), passphrase),
+  );
+  output.result({ serverId, createdAt, version, withArtifacts, files: files.length }, () => {
+    output.facts([
+      ['Server', serverId],
+      ['As of', exactTime(createdAt)],
+      ['Made by', `srup ${version}`],
+      ['Files', `${files.length}, all whole${withArtifacts ? '' : '; no artifacts'}`],
+    ]);
+  });
+}
+
+/** Loud, and whatever the form of the result: each of these could let somebody in, or leave somebody out. */
+function tellWhatIsLost({ manifest, codesDropped }: Restored, newTokens: boolean): void {
+  const { paint } = terminalOf(process.stderr);
+  const since = exactTime(manifest.createdAt);
+  const ctl = `${programName()} ctl`;
+  const points = [
+    `The old server must never run again: two servers from one backup are one identity, and devices obey both.`,
+    `Devices that were deregistered or revoked since ${since} are trusted again. Look at "${ctl} devices" and end those: ${ctl} deregister DEVICE`,
+    `Devices that registered since then are unknown: they must register anew (srup agent join).`,
+    newTokens
+      ? 'All API tokens are gone: the next start prints a set-up token.'
+      : `API tokens revoked since then work again, newer ones don't. Look at "${ctl} tokens"; --new-tokens drops all.`,
+    `Enrolment codes were dropped (${codesDropped}), because used ones would work again. Make new ones: ${ctl} codes create`,
+    'Join policies, names and settings are those of then; what is shown of a device is what it had proven then.',
+    ...(manifest.withArtifacts
+      ? []
+      : ['The backup has no artifacts: upload those again that devices still need.']),
+  ];
+  process.stderr.write(
+    `\n${paint(['bold', 'yellow'], 'WARNING: this server knows nothing of what happened since then.')}\n`,
+  );
+  for (const point of points) process.stderr.write(`- ${point}\n`);
+}

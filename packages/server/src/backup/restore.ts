@@ -1,0 +1,178 @@
+/** Puts a server back from a backup, in a new folder, so that nothing it says contradicts what it said since. */
+import { createWriteStream } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { makePrivateFolder, syncFolder, type Secret } from '@srup/node';
+import type { Clock, Random } from '@srup/protocol';
+import { keyServiceMigrations } from '../keyservice/tables.ts';
+import { serverMigrations } from '../migrations.ts';
+import { noteRestore } from '../fleet/restored.ts';
+import { refuseNewer, type Migrations } from '../store/store.ts';
+import { dropApiTokens, dropCodes, jumpAfter, moveCounters, reserveCounters } from './ahead.ts';
+import { readBackup, type FileEntry, type Manifest } from './archive.ts';
+import { BackupError } from './fault.ts';
+
+const FLEET = 'server/fleet.db';
+const KEY_SERVICE = 'key-service/identities.sqlite';
+
+export interface RestoreOptions {
+  readonly file: string;
+  /** Empty, or not there yet. */
+  readonly folder: string;
+  readonly passphrase?: Secret | undefined;
+  /** Forget all API tokens; the next start prints a set-up token. */
+  readonly newTokens: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** What is being done, and how much of how many bytes. */
+  readonly onProgress?: (doing: 'check' | 'write', done: number, total: number) => void;
+}
+
+export interface Restored {
+  readonly manifest: Manifest;
+  /** Devices whose counters were moved ahead. */
+  readonly devices: number;
+  readonly codesDropped: number;
+  readonly tokensDropped: number;
+}
+
+/** The folder is there as a whole, or not at all. Rejects with BackupError; nothing is written before all is checked. */
+export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
+  const { file, folder, passphrase, clock, random } = options;
+  await refuseUsed(folder);
+  const manifest = await readBackup(file, passphrase, (contents) => {
+    const meter = meterOf(options, 'check', contents);
+    return (_file, content) => readToEnd(content, meter);
+  });
+  const ageMs = clock.now() - manifest.createdAt;
+  // The age decides how far the counters move.
+  if (!clock.isTrusted() || ageMs < 0) {
+    throw new BackupError(
+      `By the clock of this machine the backup is of the future (${new Date(manifest.createdAt).toISOString()}). Set the clock, then restore it.`,
+    );
+  }
+  const parent = dirname(folder);
+  await mkdir(parent, { recursive: true });
+  await refuseFull(parent, manifest);
+  const work = await mkdtemp(join(parent, `.${basename(folder)}.`));
+  try {
+    await readBackup(file, passphrase, (contents) => {
+      const meter = meterOf(options, 'write', contents);
+      return (entry, content) => place(work, entry, content, meter);
+    });
+    const changed = await bringForward(work, manifest, options, jumpAfter(ageMs, random));
+    await rename(work, folder);
+    await syncFolder(parent);
+    return { manifest, ...changed };
+  } catch (fault) {
+    await rm(work, { recursive: true, force: true });
+    throw fault;
+  }
+}
+
+async function readToEnd(content: AsyncIterable<Uint8Array>, meter: (bytes: number) => void): Promise<void> {
+  for await (const chunk of content) meter(chunk.length);
+}
+
+async function refuseUsed(folder: string): Promise<void> {
+  const inside = await readdir(folder).catch((fault: unknown) => {
+    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw fault;
+  });
+  if (inside.length === 0) return;
+  throw new BackupError(`${folder} is not empty. Name a new folder: nothing is ever restored over a server.`);
+}
+
+async function refuseFull(folder: string, { files }: Manifest): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const needed = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (bavail * bsize > needed) return;
+  throw new BackupError(
+    `The disk has no room for it: ${needed} bytes are needed in ${folder}. Make room there.`,
+  );
+}
+
+function meterOf(
+  { onProgress }: RestoreOptions,
+  doing: 'check' | 'write',
+  { files }: Manifest,
+): (bytes: number) => void {
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  let done = 0;
+  return (bytes) => onProgress?.(doing, (done += bytes), total);
+}
+
+async function place(
+  work: string,
+  { path }: FileEntry,
+  content: AsyncIterable<Uint8Array>,
+  meter: (bytes: number) => void,
+): Promise<void> {
+  const to = join(work, path);
+  await makePrivateFolder(dirname(to));
+  const target = createWriteStream(to, { flags: 'wx', mode: 0o600 });
+  const counted = Readable.from(content).on('data', (chunk: Uint8Array) => {
+    meter(chunk.length);
+  });
+  await pipeline(counted, target);
+  const handle = await open(to, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await syncFolder(dirname(to));
+}
+
+/** In the folder that nobody uses yet. */
+async function bringForward(
+  work: string,
+  manifest: Manifest,
+  { newTokens, clock, random }: RestoreOptions,
+  jump: bigint,
+): Promise<Omit<Restored, 'manifest'>> {
+  const fleet = openChecked(join(work, FLEET), serverMigrations);
+  try {
+    const keyService = openChecked(join(work, KEY_SERVICE), keyServiceMigrations);
+    try {
+      fleet.exec('begin immediate');
+      const devices = moveCounters(fleet, jump);
+      reserveCounters(fleet, keyService, random);
+      const tokensDropped = newTokens ? dropApiTokens(fleet) : 0;
+      noteRestore(fleet, { at: clock.now(), backupOf: manifest.createdAt });
+      fleet.exec('commit');
+      if (newTokens) await rm(join(work, 'server', 'setup-token.used'), { force: true });
+      return { devices, codesDropped: dropCodes(keyService), tokensDropped };
+    } finally {
+      keyService.close();
+    }
+  } finally {
+    fleet.close();
+  }
+}
+
+function openChecked(file: string, migrations: Migrations): DatabaseSync {
+  const database = new DatabaseSync(file);
+  try {
+    database.exec('pragma journal_mode = wal; pragma synchronous = full;');
+    const found = database.prepare('pragma quick_check(1)').get() as { quick_check: string };
+    if (found.quick_check !== 'ok') {
+      throw new BackupError(
+        `The database in the backup is damaged: ${found.quick_check}. Use another backup.`,
+      );
+    }
+    refuseNewer(database, file, migrations);
+    return database;
+  } catch (fault) {
+    database.close();
+    throw fault;
+  }
+}
+
+/** Checks all of a backup and writes nothing. Rejects with BackupError. */
+export function checkBackup(file: string, passphrase?: Secret): Promise<Manifest> {
+  return readBackup(file, passphrase, () => (_file, content) => readToEnd(content, () => undefined));
+}

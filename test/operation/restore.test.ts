@@ -1,0 +1,132 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { startDevice, untilDevice, untilJoined, type Device } from '../support/device.ts';
+import { runSrup } from '../support/processes.ts';
+import { runsPrograms, writeProgram } from '../support/programs.ts';
+import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { until } from '../support/wait.ts';
+
+interface Evidence {
+  readonly direction: 'in' | 'out';
+  readonly sequence: string;
+  readonly hex: string;
+}
+
+interface Exchange {
+  readonly exchange: { readonly phase: string; readonly kind: string; readonly token: string };
+}
+
+let ground: Ground;
+
+beforeEach(async () => {
+  ground = await newGround();
+});
+
+afterEach(async () => {
+  await ground.clear();
+});
+
+/** What this server holds of all messages with the device. */
+function evidenceOf(site: Site, id: string): Promise<Evidence[]> {
+  return site.ask<Evidence[]>('messages', id, '--limit', 'all');
+}
+
+/** Numbers that stand for more than one message, in either direction. */
+function reused(evidence: readonly Evidence[]): string[] {
+  const bytes = new Map<string, string>();
+  return evidence.flatMap(({ direction, sequence, hex }) => {
+    const number = `${direction} ${sequence}`;
+    const known = bytes.get(number);
+    bytes.set(number, hex);
+    return known === undefined || known === hex ? [] : [number];
+  });
+}
+
+function highestSent(evidence: readonly Evidence[]): bigint {
+  const sent = evidence
+    .filter(({ direction }) => direction === 'out')
+    .map(({ sequence }) => BigInt(sequence));
+  return sent.reduce((most, one) => (one > most ? one : most), 0n);
+}
+
+async function refusalsOf(device: Device): Promise<Record<string, number>> {
+  const { stdout } = await runSrup(['agent', 'status', '--home', device.home, '--json']);
+  return (JSON.parse(stdout) as { refusals: Record<string, number> }).refusals;
+}
+
+onEachBroker('a server that was lost and restored', (broker) => {
+  it('goes on with its devices: no number twice, nothing done twice, nothing forgotten', async () => {
+    const site = await startSiteOn(ground, broker);
+    const first = await writeProgram(ground, 'v1');
+    const second = await writeProgram(ground, 'v2');
+    const third = await writeProgram(ground, 'v3');
+    const diary = join(ground.folder, 'diary');
+    const acts = (name: string) => ({
+      software: runsPrograms(first),
+      actions: { commands: { '40': ['/bin/sh', '-c', `echo ${name} >> ${diary}`] as [string, ...string[]] } },
+    });
+    const devices = await Promise.all([
+      startDevice(ground, site, 'pump', acts('pump')),
+      startDevice(ground, site, 'valve', acts('valve')),
+    ]);
+    const [pump, valve] = await Promise.all([untilJoined(site, devices[0]), untilJoined(site, devices[1])]);
+    const ids = [pump.id, valve.id];
+    expect(await site.ctl('update', pump.id, second.path)).toMatchObject({ code: 0 });
+
+    // In flight: commands to a device that does not hear them yet.
+    await devices[1].process.stop('SIGKILL');
+    expect(await site.ctl('action', valve.id, '40')).toMatchObject({ code: 0 });
+    const { digest } = await site.ask<{ digest: string }>('upload', third.path);
+    expect(await site.ctl('update', valve.id, digest, '--no-wait')).toMatchObject({ code: 0 });
+    await site.ask('codes', 'create');
+    const file = join(ground.folder, 'srup.backup');
+    const folder = join(ground.folder, 'server');
+    const made = await runSrup(['backup', file, '--folder', folder]);
+    expect(made).toMatchObject({ code: 0, stderr: expect.stringContaining('private keys') as string });
+
+    // Then more happens, which the backup knows nothing of.
+    devices[1].restart();
+    await untilDevice(site, devices[1], 'on v3', ({ running }) => running?.digest === third.digest);
+    expect(await site.ctl('action', ...ids, '40', '--wait')).toMatchObject({ code: 0 });
+    const before = { pump: await evidenceOf(site, pump.id), valve: await evidenceOf(site, valve.id) };
+    expect((await readFile(diary, 'utf8')).split('\n').sort()).toEqual(['', 'pump', 'valve', 'valve']);
+    await site.process.stop('SIGKILL');
+    await rm(folder, { recursive: true });
+
+    const restored = await runSrup(['restore', file, '--folder', folder]);
+    expect(restored, restored.stderr).toMatchObject({ code: 0 });
+    expect(restored.stderr).toMatch(/old server must never run again[^]*are trusted again/);
+    const again = await startSite(ground, site.sameAgain);
+
+    // What was in flight ends as it ended on the device, by its own repeated receipts.
+    await until('what was open is over', async () => {
+      const open = await again.ask<Exchange[]>('exchanges', '--open');
+      return open.length === 0;
+    });
+    const updates = await again.ask<Exchange[]>('exchanges', '--device', valve.id, '--kind', 'update');
+    expect(updates.map(({ exchange }) => exchange.phase)).toEqual(['active']);
+    await untilDevice(again, devices[1], 'on v3', ({ running }) => running?.digest === third.digest);
+
+    expect(await again.ctl('action', ...ids, '40', '--wait')).toMatchObject({ code: 0 });
+    expect(await again.ctl('update', pump.id, digest)).toMatchObject({ code: 0 });
+    expect(await again.ctl('update', valve.id, second.digest)).toMatchObject({ code: 0 });
+    expect((await readFile(diary, 'utf8')).split('\n').sort()).toEqual(
+      ['', 'pump', 'pump', 'valve', 'valve', 'valve'], // each once for each command
+    );
+
+    const after = { pump: await evidenceOf(again, pump.id), valve: await evidenceOf(again, valve.id) };
+    for (const name of ['pump', 'valve'] as const) {
+      expect(reused([...before[name], ...after[name]])).toEqual([]);
+      expect(highestSent(after[name]) - highestSent(before[name])).toBeGreaterThan(2n ** 26n);
+    }
+    // The devices saw no number a second time and none that they could not follow.
+    for (const device of devices) {
+      const codes = Object.keys(await refusalsOf(device));
+      expect(codes.filter((code) => code.startsWith('REPLAY'))).toEqual([]);
+    }
+    // A code that was there is not: it may have been used up since.
+    expect(await again.ask('codes')).toEqual([]);
+  });
+});
