@@ -33,3 +33,5 @@ export * from './presence/pictogram.ts';
 export * from './presence/words.ts';
 export { confirmsCommands, IDENTIFICATION_DATA_ID } from './exchange/identify/identification.ts';
 export { isDigest } from './exchange/update/digest.ts';
+export * from './audit/entry.ts';
+export * from './audit/checkpoint.ts';

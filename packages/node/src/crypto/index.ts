@@ -9,5 +9,5 @@ export {
   type KeySet,
   type PublicPems,
 } from './keys.ts';
-export { bodyToPem, pemToBody } from './pem.ts';
+export { bodyToPem, pemToBody, publicFingerprint } from './pem.ts';
 export { checkProof, proveText } from './proof.ts';

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, hash, type KeyObject } from 'node:crypto';
 import type { Secret } from '../secret.ts';
 import { remember } from './cache.ts';
 import { KeyError } from './fault.ts';
@@ -80,4 +80,9 @@ function parsed(parse: () => KeyObject, which: string): KeyObject {
       `The ${which} key cannot be read: it is damaged, encrypted, or of a kind that this system does not know.`,
     );
   }
+}
+
+/** SHA-256 of a public key's SPKI form, lower-case hex: one key has one. Throws `KeyError`. */
+export function publicFingerprint(publicPem: string): string {
+  return hash('sha256', parsePublicKey(publicPem).export({ format: 'der', type: 'spki' }), 'hex');
 }

@@ -1,0 +1,138 @@
+/** The form of the audit trail: what is hashed, and how entries hang together. docs/audit.md says it in full. */
+import type { FaultCode } from '../faults.ts';
+import type { SuiteName } from '../security/suite.ts';
+import type { TokenKey } from '../token.ts';
+
+/** SHA-256 as 64 lower-case hex digits; of a text, of its UTF-8 bytes. */
+export type HexSha256 = (data: string | Uint8Array) => string;
+
+/** What comes before the first entry. */
+export const NO_LINK = '0'.repeat(64);
+
+/** Messages of one `messages` entry at most, and bytes of them; one message may be longer. */
+export const BUNDLE_MESSAGES = 1_000;
+export const BUNDLE_BYTES = 1 << 20;
+
+/** What each kind of entry says. `by`: who gave the order, as the server knows it. Numbers are whole. */
+export interface AuditBodies {
+  /** The first one: whose history this is. `keys`: PEM by suite. `ca`: SHA-256 of the CA's certificate. */
+  readonly begin: {
+    readonly server: string;
+    readonly version: string;
+    readonly keys: Readonly<Record<SuiteName, string>>;
+    readonly ca: string;
+    /** Messages with this id or a lower one were stored before there was a trail. */
+    readonly messagesBefore: number;
+  };
+  readonly start: { readonly version: string };
+  readonly stop: { readonly version: string };
+  /** The key service vouched for this key, and the device proved that it holds it. */
+  readonly device: {
+    readonly type: string;
+    readonly suite: SuiteName;
+    readonly key: string;
+    readonly sealKey?: string;
+  };
+  /** One message; its bytes are the evidence. */
+  readonly message: {
+    readonly id: number;
+    readonly direction: 'in' | 'out';
+    readonly type: string;
+    readonly sequence: string;
+    readonly token: TokenKey;
+  };
+  /** All messages of a device with ids from `from` to `to`: telemetry, and what comes too fast to be told singly. */
+  readonly messages: { readonly from: number; readonly to: number; readonly count: number };
+  /** Bytes of messages of this device with ids up to `through` may have been removed to make room. */
+  readonly trim: { readonly through: number };
+  /** How many messages were refused since the server was set up, by code. */
+  readonly refusals: { readonly totals: Readonly<Partial<Record<FaultCode, number>>> };
+  /** An operator's word about one device: a command, or what to do with an exchange. */
+  readonly order: Readonly<Record<string, string | number | boolean>> & {
+    readonly order: string;
+    readonly token: TokenKey;
+    readonly by: string;
+  };
+  /** Who or what decided a join (P 9.8). */
+  readonly decision: { readonly token: TokenKey; readonly verdict: string; readonly by: string };
+  readonly name: { readonly name: string; readonly by: string };
+  /** `verdict` null: the rule of this type was taken away. */
+  readonly policy: { readonly type: string; readonly verdict: string | null; readonly by: string };
+  readonly token: {
+    readonly change: 'created' | 'set-up' | 'removed';
+    readonly id: string;
+    readonly name: string;
+    readonly role: string;
+    readonly by: string;
+  };
+  readonly artifact: {
+    readonly change: 'added' | 'removed';
+    readonly digest: string;
+    readonly name?: string;
+    readonly version?: string;
+    readonly by: string;
+  };
+  /** The key service's word about an identity. `serials`: of certificates that it issued. */
+  readonly identity: {
+    readonly change: 'certified' | 'renewed' | 'revoked';
+    readonly count: number;
+    readonly serials?: readonly string[];
+  };
+  readonly code: {
+    readonly change: 'created' | 'removed';
+    readonly id: string;
+    readonly type?: string;
+    readonly uses?: number;
+    readonly by: string;
+  };
+  readonly registration: { readonly open: boolean; readonly by: string };
+  /** What comes now follows a backup, not what happened after it was made. */
+  readonly restore: Readonly<Record<string, string | number | boolean>>;
+  /** The server found that its own trail is not what it signed. */
+  readonly alarm: { readonly what: string };
+}
+
+export type AuditKind = keyof AuditBodies;
+
+/** An entry before it has its place. */
+export type NewAuditEntry = {
+  readonly [Kind in AuditKind]: {
+    readonly at: number;
+    readonly kind: Kind;
+    /** Identity as text (P 2.7), for what concerns one device. */
+    readonly device?: string;
+    readonly body: AuditBodies[Kind];
+    /** `evidenceOf` of the messages that the entry stands for. */
+    readonly evidence?: string;
+  };
+}[AuditKind];
+
+/** What the content hash covers. Texts that are absent are empty. */
+export interface AuditContent {
+  readonly seq: number;
+  /** Ms since 1970, by the server's clock. */
+  readonly at: number;
+  readonly kind: string;
+  readonly device: string;
+  readonly evidence: string;
+  /** JSON of one of `AuditBodies`; hashed as it is written, never written again. */
+  readonly body: string;
+}
+
+/** Of all that an entry says. Who has the hash alone can check the chain, and learns nothing of the content. */
+export function contentHash(content: AuditContent, sha256: HexSha256): string {
+  const { seq, at, kind, device, evidence, body } = content;
+  // No part but the last can hold a line break, so two contents never give one text.
+  return sha256(`SRUP audit content 1\n${seq}\n${at}\n${kind}\n${device}\n${evidence}\n${body}`);
+}
+
+/** Of an entry: its content, and through `previous` all entries before it. */
+export function linkHash(previous: string, content: string, sha256: HexSha256): string {
+  return sha256(`SRUP audit link 1\n${previous}\n${content}`);
+}
+
+/** Of one message its hash; of several the hash of their hashes, a line each. */
+export function evidenceOf(hashes: readonly string[], sha256: HexSha256): string {
+  const [first] = hashes;
+  return first !== undefined && hashes.length === 1 ? first : sha256(hashes.join('\n'));
+}
