@@ -14,6 +14,7 @@ import { openAuthority } from '../../server/src/authority/authority.ts';
 import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
+import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
 import { openTokens, tokenMigrations, type ApiRole, type TokenTables } from '../../server/src/http/tokens.ts';
 import { openStore } from '../../server/src/store/store.ts';
 import { playFleet, playKeyService, type PlayedFleet } from './played-fleet.ts';
@@ -41,8 +42,11 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   const { key, chain } = await authority.issueServer(['localhost', '127.0.0.1']);
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, caPem);
-  const migrations = { ...tokenMigrations, ...artifactMigrations };
-  const store = await openStore<TokenTables & ArtifactTables>(join(folder, 'test.db'), migrations);
+  const migrations = { ...auditMigrations, ...tokenMigrations, ...artifactMigrations };
+  const store = await openStore<AuditTables & TokenTables & ArtifactTables>(
+    join(folder, 'test.db'),
+    migrations,
+  );
   const tokens = openTokens(store, systemClock);
   const artifacts = await openArtifacts(join(folder, 'artifacts'), store, systemClock);
   const played = playFleet();

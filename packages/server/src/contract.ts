@@ -10,6 +10,9 @@ import type {
   TokenKey,
 } from '@srup/protocol';
 
+/** Who gave an order, where nothing says who: a program that holds the server itself. */
+export const SOMEONE = 'operator';
+
 // ---------------------------------------------------------------- key service -> C2 core
 
 /** P 8.5. */
@@ -142,12 +145,15 @@ export class FleetError extends Error {
   }
 }
 
-/** The C2 core. Rejects with FleetError when the request makes no sense. */
+/**
+ * The C2 core. Rejects with FleetError when the request makes no sense. `by`: who gives the order, for the audit
+ * trail and the evidence of joins (P 9.8); "operator" unless told.
+ */
 export interface Fleet {
   readonly serverId: Identity;
   devices(query: DeviceQuery): Promise<Page<DeviceView>>;
   device(id: string): Promise<DeviceView | undefined>;
-  rename(id: string, name: string): Promise<DeviceView>;
+  rename(id: string, name: string, by?: string): Promise<DeviceView>;
   exchanges(query: ExchangeQuery): Promise<Page<ExchangeView>>;
   exchange(device: string, token: TokenKey): Promise<ExchangeView | undefined>;
   messages(
@@ -159,10 +165,13 @@ export interface Fleet {
   refusals(query: PageQuery): Promise<Page<RefusalView>>;
   refusalCounts(): Promise<Readonly<Partial<Record<FaultCode, number>>>>;
   /** One signed message a device, each with its own token (P 10.9). Committed before this resolves. */
-  command(devices: readonly string[], command: ServerCommand): Promise<readonly CommandReceipt[]>;
-  activate(device: string, token: TokenKey): Promise<ExchangeView>;
-  cancel(device: string, token: TokenKey): Promise<ExchangeView>;
-  /** `by`: who decides, for the evidence (P 9.8); "operator" unless told. */
+  command(
+    devices: readonly string[],
+    command: ServerCommand,
+    by?: string,
+  ): Promise<readonly CommandReceipt[]>;
+  activate(device: string, token: TokenKey, by?: string): Promise<ExchangeView>;
+  cancel(device: string, token: TokenKey, by?: string): Promise<ExchangeView>;
   decideJoin(
     device: string,
     token: TokenKey,
@@ -171,7 +180,7 @@ export interface Fleet {
   ): Promise<ExchangeView>;
   /** By device type; `*` is for types without a rule of their own. First start: `*` is `ask`. */
   joinPolicy(): Promise<Readonly<Record<string, JoinVerdict>>>;
-  setJoinPolicy(type: string, verdict: JoinVerdict | undefined): Promise<void>;
+  setJoinPolicy(type: string, verdict: JoinVerdict | undefined, by?: string): Promise<void>;
   /** Listens from now on, or from after event `since` where it is still held. Returns how to stop. */
   watch(listener: (event: FleetEvent) => void, since?: number): () => void;
 }

@@ -37,6 +37,8 @@ export interface ServerOptions {
   readonly insecurePlainMqtt?: boolean;
   /** The HTTP API for operators, under `/api/v1`, unless false: a door that nobody uses is better not there. */
   readonly api?: boolean;
+  /** Files and https URLs outside, which receive the signed checkpoints of the audit trail. */
+  readonly witnesses?: readonly string[];
   readonly log: Logger;
 }
 

@@ -2,10 +2,12 @@
 import type { AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { join } from 'node:path';
+import type { Kysely } from 'kysely';
 import { connectMqtt, importSignKey, systemClock, systemRandom, type MqttLink } from '@srup/node';
 import { identityText, mqttClientId, type SignKey, type SuiteName } from '@srup/protocol';
 import { openArtifacts } from './artifacts/artifacts.ts';
 import type { ArtifactTables } from './artifacts/tables.ts';
+import { openTrail, type Trail } from './audit/trail.ts';
 import { startBroker, type RunningBroker } from './broker/broker.ts';
 import { createFleet } from './fleet/fleet.ts';
 import { createApp } from './http/app.ts';
@@ -84,6 +86,9 @@ async function start(
 
   const store = await openStore<Tables>(join(folder, 'server', 'fleet.db'), serverMigrations);
   closing.push(() => store.destroy());
+  const signing = signKeys(vault.server.keys);
+  const trail = await openAudit(options, vault, store, signing, keys);
+  closing.push(() => trail.close());
   const { authority } = vault.keyService;
   const link = connectToBroker(options, vault, embedded.broker);
   closing.push(() => link.close());
@@ -91,7 +96,7 @@ async function start(
   const fleet = await createFleet({
     store,
     serverId: id,
-    keys: signKeys(vault.server.keys),
+    keys: signing,
     directory: keys,
     link,
     clock,
@@ -168,6 +173,27 @@ function openKeys(
     random: systemRandom,
     onCrl: (crl) => embedded.broker?.setTls({ crl }),
     onRevoked: async (id) => embedded.broker?.disconnect(id),
+  });
+}
+
+function openAudit(
+  { log, witnesses = [] }: ServerOptions,
+  { server, keyService }: Vault,
+  store: Kysely<FleetTables>,
+  signing: Readonly<Record<SuiteName, SignKey>>,
+  keys: KeyService,
+): Promise<Trail> {
+  return openTrail({
+    store,
+    server: identityText(server.id),
+    publicKeys: server.publicKeys,
+    signKey: signing.ed25519,
+    caFingerprint: keyService.authority.fingerprint,
+    version: VERSION,
+    keyEvents: keys.events,
+    witnesses,
+    clock: systemClock,
+    log,
   });
 }
 

@@ -5,19 +5,22 @@ import { join } from 'node:path';
 import type { Kysely } from 'kysely';
 import { systemClock } from '@srup/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { auditMigrations, type AuditTables } from '../audit/tables.ts';
 import { openStore } from '../store/store.ts';
 import { openArtifacts, type Artifacts } from './artifacts.ts';
 import { artifactMigrations, type ArtifactTables } from './tables.ts';
 
+type Tables = AuditTables & ArtifactTables;
+
 const LIMIT = 100_000;
 
 let folder: string;
-let store: Kysely<ArtifactTables>;
+let store: Kysely<Tables>;
 let artifacts: Artifacts;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-artifacts-'));
-  store = await openStore<ArtifactTables>(join(folder, 'test.db'), artifactMigrations);
+  store = await openStore<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...artifactMigrations });
   artifacts = await openArtifacts(join(folder, 'files'), store, systemClock, LIMIT);
 });
 

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { sql, type Kysely } from 'kysely';
 import { makePrivateFolder } from '@srup/node';
 import { isDigest, type Clock } from '@srup/protocol';
-import { FleetError, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
+import { appendAudit } from '../audit/append.ts';
+import type { AuditTables } from '../audit/tables.ts';
+import { FleetError, SOMEONE, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
 import type { ArtifactTables } from './tables.ts';
 
 /** Bytes of one artifact, unless configured. */
@@ -28,6 +30,8 @@ export interface Upload {
   readonly version?: string | undefined;
   /** What the uploader expects: another content is refused. */
   readonly digest?: string | undefined;
+  /** Who uploads, for the audit trail. */
+  readonly by?: string;
 }
 
 export interface StoredFile {
@@ -42,13 +46,13 @@ export interface Artifacts {
   /** The file of a digest, to be served. Undefined when there is none. */
   file(digest: string): Promise<StoredFile | undefined>;
   /** Removes what the list shows and the file; false when there was nothing. */
-  remove(digest: string): Promise<boolean>;
+  remove(digest: string, by?: string): Promise<boolean>;
 }
 
 /** Files by their SHA-256: one content is stored once and its name can't lie. */
 export async function openArtifacts(
   folder: string,
-  store: Kysely<ArtifactTables>,
+  store: Kysely<ArtifactTables & AuditTables>,
   clock: Clock,
   limit = DEFAULT_ARTIFACT_LIMIT,
 ): Promise<Artifacts> {
@@ -74,13 +78,24 @@ export async function openArtifacts(
         version: upload.version ?? null,
         uploaded_at: clock.now(),
       };
-      await store
-        .insertInto('artifacts')
-        .values(row)
-        .onConflict((conflict) =>
-          conflict.column('digest').doUpdateSet({ name: row.name, version: row.version }),
-        )
-        .execute();
+      await store.transaction().execute(async (transaction) => {
+        await transaction
+          .insertInto('artifacts')
+          .values(row)
+          .onConflict((conflict) =>
+            conflict.column('digest').doUpdateSet({ name: row.name, version: row.version }),
+          )
+          .execute();
+        const { name, version, by = SOMEONE } = upload;
+        const body = {
+          change: 'added',
+          digest,
+          name,
+          ...(version !== undefined && { version }),
+          by,
+        } as const;
+        await appendAudit(transaction, { kind: 'artifact', at: row.uploaded_at, body });
+      });
       return view(row);
     } catch (error) {
       await rm(partial, { force: true });
@@ -133,14 +148,20 @@ export async function openArtifacts(
     return found?.isFile() === true ? { path, bytes: found.size } : undefined;
   }
 
-  async function remove(digest: string): Promise<boolean> {
+  async function remove(digest: string, by: string = SOMEONE): Promise<boolean> {
     if (!isDigest(digest)) return false;
-    const { numDeletedRows } = await store
-      .deleteFrom('artifacts')
-      .where('digest', '=', digest)
-      .executeTakeFirst();
+    const isRemoved = await store.transaction().execute(async (transaction) => {
+      const { numDeletedRows } = await transaction
+        .deleteFrom('artifacts')
+        .where('digest', '=', digest)
+        .executeTakeFirst();
+      if (numDeletedRows === 0n) return false;
+      const body = { change: 'removed', digest, by } as const;
+      await appendAudit(transaction, { kind: 'artifact', at: clock.now(), body });
+      return true;
+    });
     await rm(join(folder, digest), { force: true });
-    return numDeletedRows > 0n;
+    return isRemoved;
   }
 
   return { add, list, find, file, remove };

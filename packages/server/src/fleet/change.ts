@@ -7,6 +7,7 @@ import {
   type Draft,
   type Fresh,
   type Identity,
+  type NewAuditEntry,
   type ServerEffect,
   type ServerExchange,
   type ServerStep,
@@ -43,6 +44,8 @@ export interface Change {
     readonly verdict: 'accept' | 'refuse' | 'fail';
     readonly by: string;
   }[];
+  /** What an operator said. */
+  readonly orders: NewAuditEntry[];
   refusal?: NewRefusal;
   /** Are those who watch told of the refusal? */
   isRefusalNews: boolean;
@@ -62,6 +65,7 @@ export function beginChange(record: DeviceRecord, at: number, isStored = true): 
     accepted: [],
     data: [],
     decisions: [],
+    orders: [],
     isRefusalNews: false,
     exhausted: false,
     isGreeting: false,

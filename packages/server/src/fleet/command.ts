@@ -6,6 +6,7 @@ import {
   openExchange,
   stepServer,
   SUITES,
+  type AuditBodies,
   type ServerCommand,
   type ServerExchange,
   type ServerInput,
@@ -26,7 +27,11 @@ const DEVICES_AT_ONCE = 200;
 
 /** One message a device, each with its own token (P 10.9). Receipts come in the order of the devices. */
 export function createCommand(core: Core, save: Save) {
-  return async (devices: readonly string[], command: ServerCommand): Promise<readonly CommandReceipt[]> => {
+  return async (
+    devices: readonly string[],
+    command: ServerCommand,
+    by: string,
+  ): Promise<readonly CommandReceipt[]> => {
     checkCommand(command);
     const seen = new Set<string>();
     const receipts: CommandReceipt[] = [];
@@ -34,14 +39,14 @@ export function createCommand(core: Core, save: Save) {
       const some = devices.slice(at, at + DEVICES_AT_ONCE).map(async (device) => {
         if (seen.has(device)) return refused(device, 'named twice in this command');
         seen.add(device);
-        return core.lanes.run(device, () => commandOne(device, command));
+        return core.lanes.run(device, () => commandOne(device, command, by));
       });
       receipts.push(...(await Promise.all(some)));
     }
     return receipts;
   };
 
-  async function commandOne(device: string, command: ServerCommand): Promise<CommandReceipt> {
+  async function commandOne(device: string, command: ServerCommand, by: string): Promise<CommandReceipt> {
     try {
       const record = await core.records.find(device);
       const why = whyNot(record);
@@ -50,7 +55,8 @@ export function createCommand(core: Core, save: Save) {
       const change = beginChange(record, moment.now);
       const token = newToken(core.clock, core.random);
       const step = openExchange(command, token, moment, factsOf(core, record));
-      await addOutcome(core, change, step, moment, { known: undefined, by: 'operator' });
+      await addOutcome(core, change, step, moment, { known: undefined, by });
+      addOrder(change, { order: command.kind, token, by, ...detailsOf(command) });
       const unsendable = whyUnsendable(change);
       if (unsendable !== undefined) return refused(device, unsendable);
       await signEarly(core, change);
@@ -61,6 +67,24 @@ export function createCommand(core: Core, save: Save) {
       core.log.error({ err: fault, device }, 'a command could not be stored');
       return refused(device, 'the server could not store the command (is its disk full?); nothing was sent');
     }
+  }
+}
+
+function addOrder({ orders, at, record }: Change, body: AuditBodies['order']): void {
+  orders.push({ kind: 'order', at, device: record.row.id, body });
+}
+
+/** What was ordered, for the trail; of data its name, as the message itself has the rest. */
+function detailsOf(command: ServerCommand): Readonly<Record<string, string | number | boolean>> {
+  switch (command.kind) {
+    case 'update':
+      return { digest: command.digest, url: command.url, activate: command.activateAtOnce };
+    case 'action':
+      return { actionId: command.actionId };
+    case 'data':
+      return { dataId: command.dataId };
+    default:
+      return {};
   }
 }
 
@@ -123,6 +147,12 @@ export function createWord(core: Core, save: Save) {
         throw new FleetError('conflict', explainRefusal(step.refused, exchange));
       const change = beginChange(record as DeviceRecord, moment.now);
       await addOutcome(core, change, step, moment, { known: exchange, by });
+      addOrder(change, {
+        order: input.on,
+        token,
+        by,
+        ...(input.on === 'decide' && { verdict: input.verdict }),
+      });
       await save(change);
       return viewExchange(device, step.state, moment.now);
     });

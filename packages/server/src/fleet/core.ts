@@ -1,6 +1,7 @@
 import type { Moment, ServerExchange, ServerFacts, TokenKey } from '@srup/protocol';
 import type { JoinPolicies } from '../joindesk/policies.ts';
 import type { Commit } from '../store/commit.ts';
+import type { DeservesEntry } from '../store/evidence.ts';
 import { IS_OPEN } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { trimDevice } from '../store/trim.ts';
@@ -19,6 +20,7 @@ export interface Core extends Required<FleetDeps> {
   readonly records: Records;
   readonly policies: JoinPolicies;
   readonly events: Events;
+  readonly deservesEntry: DeservesEntry;
   /** Told after a commit, so that what is owed gets done. */
   readonly committed: (change: Change) => void;
 }
@@ -73,8 +75,8 @@ export function createSave(core: Core): Save {
     let lastEvent: number | undefined;
     try {
       lastEvent = await core.commit(async (transaction) => {
-        const last = await writeChange(transaction, change);
-        if (isTrimDue) await trimDevice(transaction, device, core.keep);
+        const last = await writeChange(transaction, change, core.deservesEntry);
+        if (isTrimDue) await trimDevice(transaction, device, core.keep, change.at);
         return last;
       });
     } catch (fault) {

@@ -1,7 +1,8 @@
 import { identityText, type Identity } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
 import type { Kysely } from 'kysely';
-import { FleetError, type DeviceView, type Fleet } from '../contract.ts';
+import { FleetError, SOMEONE, type DeviceView, type Fleet } from '../contract.ts';
+
 import { openJoinPolicies } from '../joindesk/policies.ts';
 import { createCommit } from '../store/commit.ts';
 import { StoreError } from '../store/store.ts';
@@ -22,6 +23,7 @@ import { greetAfterRestore } from './restored.ts';
 import { createSender } from './sender.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { createTimer } from './timer.ts';
+import { createEntryBudget } from './budget.ts';
 import { viewDevice } from './views.ts';
 
 /** Characters of a name that an operator gives. */
@@ -117,24 +119,26 @@ async function openCore(deps: FleetDeps, committed: Core['committed']): Promise<
     committed,
     lanes: createLanes(),
     records: createRecords(store),
-    policies: await openJoinPolicies(store, commit),
+    policies: await openJoinPolicies(store, commit, deps.clock),
     events: await openEvents(store, log),
+    deservesEntry: createEntryBudget(deps.clock),
   };
 }
 
 function fleetOf(core: Core, save: Save): Fleet {
   const say = createWord(core, save);
+  const command = createCommand(core, save);
   return {
     serverId: core.serverId,
     ...createQueries(core.store),
-    command: createCommand(core, save),
-    activate: (device, token) => say(device, token, { on: 'activate' }, 'operator'),
-    cancel: (device, token) => say(device, token, { on: 'cancel' }, 'operator'),
-    decideJoin: (device, token, verdict, by = 'operator') =>
-      say(device, token, { on: 'decide', verdict }, by),
+    command: (devices, order, by = SOMEONE) => command(devices, order, by),
+    activate: (device, token, by = SOMEONE) => say(device, token, { on: 'activate' }, by),
+    cancel: (device, token, by = SOMEONE) => say(device, token, { on: 'cancel' }, by),
+    decideJoin: (device, token, verdict, by = SOMEONE) => say(device, token, { on: 'decide', verdict }, by),
     joinPolicy: async () => core.policies.all(),
-    setJoinPolicy: (type, verdict) => core.policies.set(type, verdict),
-    rename: (device, name) => core.lanes.run(device, () => rename(core, save, device, name)),
+    setJoinPolicy: (type, verdict, by = SOMEONE) => core.policies.set(type, verdict, by),
+    rename: (device, name, by = SOMEONE) =>
+      core.lanes.run(device, () => rename(core, save, device, name, by)),
     watch: (listener, since) => core.events.watch(listener, since),
   };
 }
@@ -152,7 +156,7 @@ async function claimStore(store: Kysely<FleetTables>, serverId: Identity): Promi
   }
 }
 
-async function rename(core: Core, save: Save, device: string, name: string): Promise<DeviceView> {
+async function rename(core: Core, save: Save, device: string, name: string, by: string): Promise<DeviceView> {
   const wanted = name.trim();
   if (wanted.length === 0 || wanted.length > LONGEST_NAME || /\p{Cc}/u.test(wanted)) {
     throw new FleetError('invalid', `a name has 1 to ${LONGEST_NAME} printable characters`);
@@ -161,6 +165,7 @@ async function rename(core: Core, save: Save, device: string, name: string): Pro
   if (record === undefined) throw new FleetError('not-found', `no device ${device} is known`);
   const change = beginChange(record, core.clock.now());
   change.record = { ...record, row: { ...record.row, name: wanted } };
+  change.orders.push({ kind: 'name', at: change.at, device, body: { name: wanted, by } });
   await save(change);
   return viewDevice({ ...change.record.row, proven_at: record.provenAt });
 }

@@ -107,6 +107,7 @@ async function signAll(core: Core, owed: readonly Owed[]): Promise<ReadonlyMap<n
     await appendMessages(
       transaction,
       signed.map((one) => evidenceOf(one.device, one, at)),
+      core.deservesEntry,
     );
   });
   return new Map(signed.map(({ id, bytes }) => [id, bytes]));

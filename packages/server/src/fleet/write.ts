@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
-import type { ServerExchange } from '@srup/protocol';
-import { appendMessages, appendRefusal } from '../store/evidence.ts';
+import type { NewAuditEntry, ServerExchange } from '@srup/protocol';
+import { appendAudit } from '../audit/append.ts';
+import { appendMessages, appendRefusal, type DeservesEntry } from '../store/evidence.ts';
 import type { DeviceRow, FleetTables } from '../store/tables.ts';
 import type { Change } from './change.ts';
 import { addEvents, type News } from './events.ts';
@@ -15,24 +16,37 @@ type Write = Transaction<FleetTables>;
  * Puts a whole change into one transaction (P 5.3).
  * @returns the place of its last event, if it makes any
  */
-export async function writeChange(transaction: Write, change: Change): Promise<number | undefined> {
+export async function writeChange(
+  transaction: Write,
+  change: Change,
+  deservesEntry: DeservesEntry,
+): Promise<number | undefined> {
   await writeDevice(transaction, change);
   await writePeer(transaction, change);
   for (const exchange of change.exchanges.values()) await writeExchange(transaction, change, exchange);
-  await writeOutgoing(transaction, change);
-  await appendMessages(transaction, change.accepted);
+  await appendMessages(transaction, change.accepted, deservesEntry);
   if (change.refusal !== undefined) await appendRefusal(transaction, change.refusal);
   await writeData(transaction, change);
   await writeDecisions(transaction, change);
   if (change.isGreeting) await hastenAnswers(transaction, change.at, { device: change.record.row.id });
+  await appendAudit(transaction, ...change.orders);
+  await writeOutgoing(transaction, change, deservesEntry);
   return addEvents(transaction, change.at, newsOf(change));
 }
 
 async function writeDevice(transaction: Write, { before, record }: Change): Promise<void> {
-  if (before === undefined) await transaction.insertInto('devices').values(record.row).execute();
-  else if (before.row !== record.row) {
+  if (before === undefined) {
+    await transaction.insertInto('devices').values(record.row).execute();
+    await appendAudit(transaction, deviceEntry(record.row, record.row.first_seen_at));
+  } else if (before.row !== record.row) {
     await transaction.updateTable('devices').set(record.row).where('id', '=', record.row.id).execute();
   }
+}
+
+/** The key that this device's messages are verified with from now on. */
+export function deviceEntry(row: DeviceRow, at: number): NewAuditEntry {
+  const { id, type, suite, public_pem: key, seal_pem: sealKey } = row;
+  return { kind: 'device', at, device: id, body: { type, suite, key, ...(sealKey !== null && { sealKey }) } };
 }
 
 async function writePeer(transaction: Write, { before, record }: Change): Promise<void> {
@@ -77,7 +91,11 @@ async function writeExchange(
     .execute();
 }
 
-async function writeOutgoing(transaction: Write, { at, record, outgoing }: Change): Promise<void> {
+async function writeOutgoing(
+  transaction: Write,
+  { at, record, outgoing }: Change,
+  deservesEntry: DeservesEntry,
+): Promise<void> {
   if (outgoing.length === 0) return;
   const rows = outgoing.map(({ sequence, message, sent }) => ({
     device: record.row.id,
@@ -90,6 +108,7 @@ async function writeOutgoing(transaction: Write, { at, record, outgoing }: Chang
   await appendMessages(
     transaction,
     outgoing.flatMap(({ sent }) => sent ?? []),
+    deservesEntry,
   );
 }
 
@@ -109,6 +128,9 @@ async function writeDecisions(transaction: Write, { at, record, decisions }: Cha
     decided_by: by,
   }));
   await transaction.insertInto('join_decisions').values(rows).execute();
+  const device = record.row.id;
+  const entries = decisions.map((body): NewAuditEntry => ({ kind: 'decision', at, device, body }));
+  await appendAudit(transaction, ...entries);
 }
 
 /** What those who watch are told. Data is news by itself, not as the exchange that brought it. */

@@ -1,4 +1,4 @@
-import type { FastifyInstance, onRequestAsyncHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import { RequestError } from './errors.ts';
 import { allows, type ApiRole, type ApiTokens, type TokenView } from './tokens.ts';
 
@@ -50,6 +50,11 @@ function requireRole(tokens: ApiTokens): onRequestAsyncHookHandler {
     }
     request.caller = caller;
   };
+}
+
+/** Who gives an order, for the audit trail: names need not be unique, so the beginning of the id is with it. */
+export function callerOf({ caller }: FastifyRequest): string {
+  return caller === null ? 'nobody' : `${caller.name} (${caller.id.slice(0, 8)})`;
 }
 
 /** Whose token an Authorization header holds, if it is a good one now. */

@@ -8,20 +8,23 @@ import { systemClock } from '@srup/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openArtifacts } from '../artifacts/artifacts.ts';
 import { artifactMigrations, type ArtifactTables } from '../artifacts/tables.ts';
+import { auditMigrations, type AuditTables } from '../audit/tables.ts';
 import { openStore } from '../store/store.ts';
 import { serveFiles } from './routes/files.ts';
+
+type Tables = AuditTables & ArtifactTables;
 
 const content = randomBytes(1000);
 const digest = createHash('sha256').update(content).digest('hex');
 
 let folder: string;
-let store: Kysely<ArtifactTables>;
+let store: Kysely<Tables>;
 let app: FastifyInstance;
 let url: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-files-'));
-  store = await openStore<ArtifactTables>(join(folder, 'test.db'), artifactMigrations);
+  store = await openStore<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...artifactMigrations });
   const artifacts = await openArtifacts(join(folder, 'files'), store, systemClock);
   await artifacts.add({
     name: 'x',

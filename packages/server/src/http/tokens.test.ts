@@ -3,20 +3,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { auditMigrations, type AuditTables } from '../audit/tables.ts';
 import { openStore } from '../store/store.ts';
 import { allows, openTokens, tokenMigrations, type ApiTokens, type TokenTables } from './tokens.ts';
+
+type Tables = AuditTables & TokenTables;
 
 const DAY = 86_400_000;
 
 let folder: string;
 let now: number;
-let store: Kysely<TokenTables>;
+let store: Kysely<Tables>;
 let tokens: ApiTokens;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-tokens-'));
   now = 1_800_000_000_000;
-  store = await openStore<TokenTables>(join(folder, 'test.db'), tokenMigrations);
+  store = await openStore<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...tokenMigrations });
   tokens = openTokens(store, { now: () => now, monotonic: () => now, isTrusted: () => true });
 });
 
@@ -39,7 +42,7 @@ describe('API tokens', () => {
   });
 
   it('end when they expire and when they are removed', async () => {
-    const short = await tokens.create('guest', 'viewer', now + DAY);
+    const short = await tokens.create('guest', 'viewer', { expiresAt: now + DAY });
     const long = await tokens.create('operator', 'operator');
     now += DAY;
     expect(await tokens.check(short.secret)).toBeUndefined();

@@ -1,6 +1,9 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { Clock } from '@srup/protocol';
+import { SOMEONE } from '../contract.ts';
+import { appendAudit } from '../audit/append.ts';
+import type { AuditTables } from '../audit/tables.ts';
 import type { Migrations } from '../store/store.ts';
 
 /** What an API token may do; each role may do all of the ones before it. */
@@ -50,19 +53,27 @@ export interface TokenView {
 }
 
 export interface ApiTokens {
-  /** The secret is given once; the store keeps its hash. `expiresAt`: ms since 1970. */
-  create(name: string, role: ApiRole, expiresAt?: number): Promise<{ secret: string; token: TokenView }>;
+  /** The secret is given once; the store keeps its hash. `by`: for the audit trail; "operator" unless told. */
+  create(name: string, role: ApiRole, how?: TokenWish): Promise<{ secret: string; token: TokenView }>;
   check(secret: string): Promise<TokenView | undefined>;
   list(): Promise<readonly TokenView[]>;
-  remove(id: string): Promise<boolean>;
+  remove(id: string, by?: string): Promise<boolean>;
+}
+
+export interface TokenWish {
+  /** Ms since 1970; never unless told. */
+  readonly expiresAt?: number | undefined;
+  /** Does it come from the set-up token? */
+  readonly isSetUp?: boolean;
+  readonly by?: string;
 }
 
 /** `used_at` is written at most this often: a look-up should not cost a disk write each time. */
 const USE_RESOLUTION_MS = 60_000;
 const SECRET_BYTES = 32;
 
-export function openTokens(store: Kysely<TokenTables>, clock: Clock): ApiTokens {
-  async function create(name: string, role: ApiRole, expiresAt?: number) {
+export function openTokens(store: Kysely<TokenTables & AuditTables>, clock: Clock): ApiTokens {
+  async function create(name: string, role: ApiRole, { expiresAt, isSetUp, by = SOMEONE }: TokenWish = {}) {
     const secret = `srup_${randomBytes(SECRET_BYTES).toString('base64url')}`;
     const row = {
       id: randomUUID(),
@@ -73,7 +84,11 @@ export function openTokens(store: Kysely<TokenTables>, clock: Clock): ApiTokens 
       used_at: null,
       expires_at: expiresAt ?? null,
     };
-    await store.insertInto('api_tokens').values(row).execute();
+    await store.transaction().execute(async (transaction) => {
+      await transaction.insertInto('api_tokens').values(row).execute();
+      const body = { change: isSetUp === true ? 'set-up' : 'created', id: row.id, name, role, by } as const;
+      await appendAudit(transaction, { kind: 'token', at: row.created_at, body });
+    });
     return { secret, token: view(row) };
   }
 
@@ -97,9 +112,18 @@ export function openTokens(store: Kysely<TokenTables>, clock: Clock): ApiTokens 
     return rows.map(view);
   }
 
-  async function remove(id: string): Promise<boolean> {
-    const { numDeletedRows } = await store.deleteFrom('api_tokens').where('id', '=', id).executeTakeFirst();
-    return numDeletedRows > 0n;
+  function remove(id: string, by: string = SOMEONE): Promise<boolean> {
+    return store.transaction().execute(async (transaction) => {
+      const row = await transaction
+        .deleteFrom('api_tokens')
+        .where('id', '=', id)
+        .returning(['name', 'role'])
+        .executeTakeFirst();
+      if (row === undefined) return false;
+      const body = { change: 'removed', id, ...row, by } as const;
+      await appendAudit(transaction, { kind: 'token', at: clock.now(), body });
+      return true;
+    });
   }
 
   return { create, check, list, remove };

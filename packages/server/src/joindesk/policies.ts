@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
-import type { JoinVerdict } from '@srup/protocol';
+import type { Clock, JoinVerdict } from '@srup/protocol';
+import { appendAudit } from '../audit/append.ts';
 import { FleetError } from '../contract.ts';
 import type { Commit } from '../store/commit.ts';
 import type { FleetTables } from '../store/tables.ts';
@@ -16,24 +17,27 @@ export interface JoinPolicies {
   verdictFor(type: string): JoinVerdict;
   all(): Readonly<Record<string, JoinVerdict>>;
   /** Undefined takes the rule away; the one for `*` can't go. */
-  set(type: string, verdict: JoinVerdict | undefined): Promise<void>;
+  set(type: string, verdict: JoinVerdict | undefined, by: string): Promise<void>;
 }
 
 export async function openJoinPolicies(
   store: Kysely<FleetTables>,
   commit: Commit<FleetTables>,
+  clock: Pick<Clock, 'now'>,
 ): Promise<JoinPolicies> {
   const rows = await store.selectFrom('join_policies').selectAll().execute();
   const rules = new Map(rows.map(({ type, verdict }) => [type, verdict]));
   return {
     verdictFor: (type) => rules.get(type) ?? rules.get(ANY_TYPE) ?? 'ask',
     all: () => Object.fromEntries(rules),
-    set: async (type, verdict) => {
+    set: async (type, verdict, by) => {
       checkRule(type, verdict, rules);
       await commit(async (transaction) => {
         await transaction.deleteFrom('join_policies').where('type', '=', type).execute();
         if (verdict !== undefined)
           await transaction.insertInto('join_policies').values({ type, verdict }).execute();
+        const body = { type, verdict: verdict ?? null, by };
+        await appendAudit(transaction, { kind: 'policy', at: clock.now(), body });
       });
       if (verdict === undefined) rules.delete(type);
       else rules.set(type, verdict);

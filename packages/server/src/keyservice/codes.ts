@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { ExpressionBuilder, ExpressionWrapper, Kysely, SqlBool } from 'kysely';
 import type { Clock, Random } from '@srup/protocol';
+
+import { SOMEONE } from '../contract.ts';
+import { addKeyEvent } from './events.ts';
 import type { KeyServiceTables } from './tables.ts';
 
 const CODE_BYTES = 12;
@@ -23,14 +26,16 @@ export interface EnrolmentCodes {
     readonly type?: string;
     readonly uses: number;
     readonly expiresAt?: number;
+    /** Who lets devices in, for the audit trail; "operator" unless told. */
+    readonly by?: string;
   }): Promise<{ secret: string; code: EnrolmentCode }>;
   list(): Promise<readonly EnrolmentCode[]>;
-  remove(id: string): Promise<boolean>;
+  remove(id: string, by?: string): Promise<boolean>;
 }
 
 export function openCodes(store: Kysely<KeyServiceTables>, clock: Clock, random: Random): EnrolmentCodes {
   return {
-    create: async ({ type, uses, expiresAt }) => {
+    create: async ({ type, uses, expiresAt, by = SOMEONE }) => {
       const secret = (hex(random, CODE_BYTES).match(GROUP) ?? []).join('-');
       const row = {
         id: hex(random, 8),
@@ -40,20 +45,29 @@ export function openCodes(store: Kysely<KeyServiceTables>, clock: Clock, random:
         expires_at: expiresAt ?? null,
         created_at: clock.now(),
       };
-      await store.insertInto('enrolment_codes').values(row).execute();
+      const { id, created_at: at } = row;
+      const body = { change: 'created', id, ...(type !== undefined && { type }), uses, by } as const;
+      await store.transaction().execute(async (trx) => {
+        await trx.insertInto('enrolment_codes').values(row).execute();
+        await addKeyEvent(trx, { kind: 'code', at, body });
+      });
       return { secret, code: view(row) };
     },
     list: async () => {
       const rows = await store.selectFrom('enrolment_codes').selectAll().orderBy('created_at').execute();
       return rows.map(view);
     },
-    remove: async (id) => {
-      const { numDeletedRows } = await store
-        .deleteFrom('enrolment_codes')
-        .where('id', '=', id)
-        .executeTakeFirst();
-      return numDeletedRows > 0n;
-    },
+    remove: (id, by = SOMEONE) =>
+      store.transaction().execute(async (trx) => {
+        const { numDeletedRows } = await trx
+          .deleteFrom('enrolment_codes')
+          .where('id', '=', id)
+          .executeTakeFirst();
+        if (numDeletedRows === 0n) return false;
+        const body = { change: 'removed', id, by } as const;
+        await addKeyEvent(trx, { kind: 'code', at: clock.now(), body });
+        return true;
+      }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Authority } from '../authority/authority.ts';
 import type { IdentityDirectory } from '../contract.ts';
 import type { Certificates } from './certificates.ts';
 import type { EnrolmentCodes } from './codes.ts';
+import type { KeyEvents } from './events.ts';
 import type { Answer } from './faults.ts';
 import type {
   AccessAnswer,
@@ -51,7 +52,9 @@ export interface KeyService extends IdentityDirectory {
   isC2(identity: string): Promise<boolean>;
   registerC2(request: C2Request): Promise<Answer<C2Answer>>;
   /** Takes registrations, or none for now; what is registered goes on. Kept across restarts. */
-  setOpen(isOpen: boolean): Promise<void>;
+  setOpen(isOpen: boolean, by?: string): Promise<void>;
+  /** What the audit trail has not been told yet. */
+  readonly events: KeyEvents;
   readonly codes: EnrolmentCodes;
   /** Would the code let a device of this type register now? */
   acceptsCode(code: string, type: string): Promise<boolean>;

@@ -3,6 +3,7 @@ import { identityText, type Identity, type SuiteName } from '@srup/protocol';
 import type { Enrolment } from '../contract.ts';
 import type { Inside, KeyService } from './contract.ts';
 import { toBase64 } from './enrolment.ts';
+import { addKeyEvent } from './events.ts';
 import { answer, refuse, type Answer } from './faults.ts';
 import { findRow, isExpired } from './registration.ts';
 import { C2_TYPE } from './requests.ts';
@@ -54,12 +55,18 @@ export function createDirectory({
 
   /** Commits, then tells: when it fails in between, calling it again does the rest. */
   async function revoke(id: Identity): Promise<void> {
+    const device = identityText(id);
     const known = await store.transaction().execute(async (trx) => {
+      const before = await findRow(trx, device);
       const { numUpdatedRows } = await trx
         .updateTable('identities')
         .set({ state: 'revoked', expires_at: null })
-        .where('id', '=', identityText(id))
+        .where('id', '=', device)
         .executeTakeFirst();
+      if (before !== undefined && before.state !== 'revoked') {
+        const body = { change: 'revoked' } as const;
+        await addKeyEvent(trx, { kind: 'identity', at: clock.now(), device, body });
+      }
       await certificates.revokeAll(trx, id);
       return numUpdatedRows > 0n;
     });

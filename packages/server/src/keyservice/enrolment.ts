@@ -5,6 +5,7 @@ import { parseIdentity, type SuiteName } from '@srup/protocol';
 import type { Inside, KeyService } from './contract.ts';
 import { answer, refuse, type Answer } from './faults.ts';
 import { findActive, readKeys, takeIdentity } from './registration.ts';
+import { addKeyEvent } from './events.ts';
 import { isOpen } from './opening.ts';
 import {
   C2_TYPE,
@@ -92,7 +93,13 @@ export function createEnrolment({
         .where('id', '=', identity)
         .where('state', '!=', 'revoked') // which may have happened meanwhile
         .executeTakeFirst();
-      return numUpdatedRows > 0n ? await certificates.record(trx, number, issued.certificate) : 'revoked';
+      if (numUpdatedRows === 0n) return 'revoked';
+      const body = {
+        change: state === 'certified' ? 'renewed' : 'certified',
+        serial: issued.certificate.serial,
+      } as const;
+      await addKeyEvent(trx, { kind: 'identity', at: clock.now(), device: identity, body });
+      return certificates.record(trx, number, issued.certificate);
     });
     if (recorded === 'revoked') return refuse('revoked', `the identity ${identity} was revoked (P 10.8)`);
     if (recorded === 'others-revoked') await certificates.publishCrl();

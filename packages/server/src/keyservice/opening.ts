@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { addKeyEvent } from './events.ts';
 import type { KeyServiceTables } from './tables.ts';
 
 /** Are registrations taken? They are, until an operator says no. */
@@ -11,11 +12,19 @@ export async function isOpen(store: Kysely<KeyServiceTables>): Promise<boolean> 
   return row?.value !== 'closed';
 }
 
-export async function setOpen(store: Kysely<KeyServiceTables>, wanted: boolean): Promise<void> {
+export async function setOpen(
+  store: Kysely<KeyServiceTables>,
+  wanted: boolean,
+  at: number,
+  by: string,
+): Promise<void> {
   const value = wanted ? 'open' : 'closed';
-  await store
-    .insertInto('settings')
-    .values({ name: 'registration', value })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-    .execute();
+  await store.transaction().execute(async (trx) => {
+    await trx
+      .insertInto('settings')
+      .values({ name: 'registration', value })
+      .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+      .execute();
+    await addKeyEvent(trx, { kind: 'registration', at, body: { open: wanted, by } });
+  });
 }

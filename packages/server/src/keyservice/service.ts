@@ -6,7 +6,10 @@ import { openCertificates } from './certificates.ts';
 import { hasUse, openCodes } from './codes.ts';
 import type { Inside, KeyService, KeyServiceOptions } from './contract.ts';
 import { createDirectory } from './directory.ts';
+
+import { SOMEONE } from '../contract.ts';
 import { createEnrolment } from './enrolment.ts';
+import { openKeyEvents } from './events.ts';
 import { isOpen, setOpen } from './opening.ts';
 import { keyServiceMigrations, type KeyServiceTables } from './tables.ts';
 
@@ -21,7 +24,8 @@ export async function openKeyService(options: KeyServiceOptions): Promise<KeySer
     ...createEnrolment(inside),
     ...createDirectory(inside),
     status: async () => ({ active: await isOpen(store), identity: server }),
-    setOpen: (wanted) => setOpen(store, wanted),
+    setOpen: (wanted, by = SOMEONE) => setOpen(store, wanted, clock.now(), by),
+    events: openKeyEvents(store),
     codes: openCodes(store, clock, random),
     acceptsCode: (code, type) => hasUse(store, code, type, clock.now()),
     crl: () => certificates.crl(),

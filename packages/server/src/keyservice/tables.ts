@@ -1,6 +1,6 @@
-import type { Kysely } from 'kysely';
 import type { SuiteName } from '@srup/protocol';
 import type { EnrolmentState } from '../contract.ts';
+import type { Generated, Kysely } from 'kysely';
 import type { Migrations } from '../store/store.ts';
 
 /** The key service's own database: a trust role apart from the C2 core. Times are ms since 1970. */
@@ -35,6 +35,8 @@ export interface KeyServiceTables {
     expires_at: number | null;
     created_at: number;
   };
+  /** For the audit trail, which is in the C2 core's database; rows go when it has them. */
+  audit_events: { id: Generated<number>; at: number; event: string };
   settings: {
     name: 'registration';
     value: string;
@@ -49,6 +51,16 @@ export const keyServiceMigrations: Migrations = {
     async up(db: Kysely<unknown>) {
       await createIdentities(db);
       await createRest(db);
+    },
+  },
+  'keyservice-audit-001': {
+    async up({ schema }: Kysely<unknown>) {
+      await schema
+        .createTable('audit_events')
+        .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('at', 'integer', (column) => column.notNull())
+        .addColumn('event', 'text', (column) => column.notNull())
+        .execute();
     },
   },
 };

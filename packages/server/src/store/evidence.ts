@@ -1,4 +1,7 @@
 import { sql, type Transaction } from 'kysely';
+import { BUNDLE_BYTES, BUNDLE_MESSAGES, evidenceOf, type NewAuditEntry } from '@srup/protocol';
+import { appendAudit, sha256 } from '../audit/append.ts';
+import { IS_UNCHAINED } from './migrations.ts';
 import type { FleetTables, NewMessage, NewRefusal } from './tables.ts';
 
 /** Refusals kept for people to read; hostile senders make as many as they like. The counts by code stay for ever. */
@@ -7,13 +10,105 @@ export const REFUSALS_KEPT = 10_000;
 const REFUSALS_CUT = 100;
 /** Characters of a topic that are kept of a refused message. */
 const TOPIC_KEPT = 200;
+/** Messages read at once while a bundle is made. */
+const READ_AT_ONCE = 64;
 
-/** The one place where evidence is appended: messages that were accepted or sent, with the bytes that were signed. */
+/** May this message have an audit entry of its own? Telemetry has none, and nobody gets them without limit. */
+export type DeservesEntry = (message: NewMessage) => boolean;
+
+/**
+ * The one place where evidence is appended: messages that were accepted or sent, with the bytes that were signed.
+ * Each has its audit entry, or waits for one that tells of many.
+ */
 export async function appendMessages(
   transaction: Transaction<FleetTables>,
   messages: readonly NewMessage[],
+  deservesEntry: DeservesEntry,
 ): Promise<void> {
-  if (messages.length > 0) await transaction.insertInto('messages').values(messages).execute();
+  for (const message of messages) {
+    const isChained = deservesEntry(message);
+    // In the trail the messages of a device come in the order in which they were stored.
+    if (isChained) await chainWaiting(transaction, message.device, message.at);
+    const { insertId } = await transaction
+      .insertInto('messages')
+      .values({ ...message, is_chained: isChained ? 1 : 0 })
+      .executeTakeFirst();
+    if (isChained) await appendAudit(transaction, entryOf(message, Number(insertId)));
+  }
+}
+
+function entryOf({ at, device, direction, type, sequence, token, bytes }: NewMessage, id: number) {
+  const evidence = sha256(bytes);
+  return {
+    kind: 'message',
+    at,
+    device,
+    evidence,
+    body: { id, direction, type, sequence, token },
+  } satisfies NewAuditEntry;
+}
+
+/** Gives the messages of a device that wait for it their entries, one for many. */
+export async function chainWaiting(
+  transaction: Transaction<FleetTables>,
+  device: string,
+  at: number,
+): Promise<void> {
+  for (let bundle = await nextBundle(transaction, device); bundle !== undefined;) {
+    const { hashes, from, to } = bundle;
+    await appendAudit(transaction, {
+      kind: 'messages',
+      at,
+      device,
+      evidence: evidenceOf(hashes, sha256),
+      body: { from, to, count: hashes.length },
+    });
+    await transaction
+      .updateTable('messages')
+      .set({ is_chained: 1 })
+      .where('device', '=', device)
+      .where(IS_UNCHAINED)
+      .where('id', '<=', to)
+      .execute();
+    bundle = await nextBundle(transaction, device);
+  }
+}
+
+interface Bundle {
+  readonly hashes: readonly string[];
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The oldest messages of a device that wait; no more than fit into one entry. */
+async function nextBundle(
+  transaction: Transaction<FleetTables>,
+  device: string,
+): Promise<Bundle | undefined> {
+  const hashes: string[] = [];
+  let from = 0;
+  let to = 0;
+  let bytes = 0;
+  for (;;) {
+    const rows = await transaction
+      .selectFrom('messages')
+      .select(['id', 'bytes'])
+      .where('device', '=', device)
+      .where(IS_UNCHAINED)
+      .where('id', '>', to)
+      .orderBy('id')
+      .limit(READ_AT_ONCE)
+      .execute();
+    for (const row of rows) {
+      bytes += row.bytes.length;
+      const isFull = hashes.length === BUNDLE_MESSAGES || bytes > BUNDLE_BYTES;
+      if (isFull && hashes.length > 0) return { hashes, from, to };
+      hashes.push(sha256(row.bytes));
+      from ||= row.id;
+      to = row.id;
+    }
+    if (rows.length < READ_AT_ONCE) return hashes.length === 0 ? undefined : { hashes, from, to };
+  }
 }
 
 /** Nothing of a refused message is kept but what it claimed to be. */

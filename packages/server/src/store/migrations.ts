@@ -1,4 +1,5 @@
 import { sql, type ColumnDefinitionBuilder, type Kysely } from 'kysely';
+import { auditMigrations } from '../audit/tables.ts';
 import type { Migrations } from './store.ts';
 
 /** The C2 core's tables (tables.ts). Forward only: a released step is never edited, a new one is added. */
@@ -11,11 +12,20 @@ export const fleetMigrations: Migrations = {
       await createJoinDesk(db);
     },
   },
+  ...auditMigrations,
+  'fleet-audit-001': {
+    async up(db: Kysely<unknown>) {
+      // What was stored before there was a trail waits for no entry; `begin` says up to where that is.
+      await sql`alter table messages add column is_chained integer not null default 1`.execute(db);
+      await sql`create index messages_unchained on messages (device, id) where ${IS_UNCHAINED}`.execute(db);
+    },
+  },
 };
 
 /** Conditions of partial indexes: a query that wants one has to say the same words. */
 export const IS_OPEN = sql<boolean>`is_open = 1`;
 export const IS_NO_DATA = sql<boolean>`kind <> 'data'`;
+export const IS_UNCHAINED = sql<boolean>`is_chained = 0`;
 
 type Column = (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder;
 const key: Column = (column) => column.primaryKey();

@@ -1,11 +1,12 @@
 import type { Generated, Insertable, Selectable } from 'kysely';
+import type { AuditTables } from '../audit/tables.ts';
 import type { FaultCode, JoinVerdict, ServerExchange, Standing, SuiteName } from '@srup/protocol';
 
 /**
  * The tables of the C2 core. Times are milliseconds since 1970. Identities are hex text (P 2.7); sequence ids have
  * 64 bits, more than SQL's integers, and are decimal text. 0 and 1 are truth values.
  */
-export interface FleetTables {
+export interface FleetTables extends AuditTables {
   devices: DevicesTable;
   peers: PeersTable;
   exchanges: ExchangesTable;
@@ -88,6 +89,8 @@ interface MessagesTable {
   sequence: string;
   token: string;
   bytes: Uint8Array;
+  /** Is it in an audit entry? */
+  is_chained: Generated<number>;
 }
 
 interface RefusalsTable {
@@ -124,5 +127,5 @@ export type OutboxRow = Selectable<OutboxTable>;
 export type MessageRow = Selectable<MessagesTable>;
 export type RefusalRow = Selectable<RefusalsTable>;
 export type DataRow = Selectable<DataTable>;
-export type NewMessage = Insertable<MessagesTable>;
+export type NewMessage = Omit<Insertable<MessagesTable>, 'is_chained'>;
 export type NewRefusal = Insertable<RefusalsTable>;

@@ -1,4 +1,6 @@
 import { sql, type Transaction } from 'kysely';
+import { appendAudit } from '../audit/append.ts';
+import { chainWaiting } from './evidence.ts';
 import type { FleetTables } from './tables.ts';
 
 /** What is kept of one device: a joined but hostile one must not fill the disk. */
@@ -16,16 +18,22 @@ export async function trimDevice(
   transaction: Transaction<FleetTables>,
   device: string,
   keep: Keep,
+  at: number,
 ): Promise<void> {
   const joinTokens = transaction.selectFrom('join_decisions').select('token').where('device', '=', device);
   const lastMessage = await lastOver(transaction, 'messages', device, keep);
   if (lastMessage !== undefined) {
-    await transaction
+    // Its hash is in the trail before its bytes go, and the trail says that they may go.
+    await chainWaiting(transaction, device, at);
+    const { numDeletedRows } = await transaction
       .deleteFrom('messages')
       .where('device', '=', device)
       .where('id', '<=', lastMessage)
       .where('token', 'not in', joinTokens)
-      .execute();
+      .executeTakeFirst();
+    if (numDeletedRows > 0n) {
+      await appendAudit(transaction, { kind: 'trim', at, device, body: { through: lastMessage } });
+    }
   }
   const lastData = await lastOver(transaction, 'data', device, keep);
   if (lastData !== undefined) {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 import { tokenView } from '../schemas.ts';
 import { ROLES, type ApiTokens } from '../tokens.ts';
@@ -31,9 +32,10 @@ export function accessRoutes({ tokens, consumeSetupToken }: AccessDeps): Fastify
       },
       async (request, reply) => {
         // Made first: a fault in between must not use the set-up token up and leave nobody with access.
-        const first = await tokens.create(request.body.name, 'admin');
+        const by = 'the set-up token';
+        const first = await tokens.create(request.body.name, 'admin', { isSetUp: true, by });
         if (!(await consumeSetupToken(request.body.token))) {
-          await tokens.remove(first.token.id);
+          await tokens.remove(first.token.id, 'a set-up token that was refused');
           throw new RequestError(
             401,
             'setup-token',
@@ -75,7 +77,7 @@ export function accessRoutes({ tokens, consumeSetupToken }: AccessDeps): Fastify
       },
       async (request, reply) => {
         const { name, role, expiresAt } = request.body;
-        return reply.status(201).send(await tokens.create(name, role, expiresAt));
+        return reply.status(201).send(await tokens.create(name, role, { expiresAt, by: callerOf(request) }));
       },
     );
 
@@ -91,7 +93,7 @@ export function accessRoutes({ tokens, consumeSetupToken }: AccessDeps): Fastify
         },
       },
       async (request, reply) => {
-        if (!(await tokens.remove(request.params.id)))
+        if (!(await tokens.remove(request.params.id, callerOf(request))))
           throw new RequestError(404, 'not-found', 'no such token');
         return reply.status(204).send(null);
       },

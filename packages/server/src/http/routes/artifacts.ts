@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Artifacts } from '../../artifacts/artifacts.ts';
+import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 import { artifactView, digest, pageOf, pageQuery } from '../schemas.ts';
 
@@ -38,7 +39,9 @@ export function artifactRoutes(artifacts: Artifacts): FastifyPluginAsyncZod {
         const content = request.body as AsyncIterable<Uint8Array> | undefined;
         if (content === undefined)
           throw new RequestError(400, 'empty', 'send the file as the body of the request');
-        return reply.status(201).send(await artifacts.add({ ...request.query, content }));
+        return reply
+          .status(201)
+          .send(await artifacts.add({ ...request.query, content, by: callerOf(request) }));
       },
     );
 
@@ -76,7 +79,7 @@ export function artifactRoutes(artifacts: Artifacts): FastifyPluginAsyncZod {
         schema: { tags, summary: 'Remove an artifact', params: byDigest, response: { 204: z.null() } },
       },
       async (request, reply) => {
-        if (!(await artifacts.remove(request.params.digest))) {
+        if (!(await artifacts.remove(request.params.digest, callerOf(request)))) {
           throw new RequestError(404, 'not-found', 'no such artifact is stored');
         }
         return reply.status(204).send(null);

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { Artifacts } from '../../artifacts/artifacts.ts';
 import type { Fleet } from '../../contract.ts';
 import { writeDouble, writeInt32 } from '../../fleet/values.ts';
+import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 import { commandBody, receipts } from '../schemas.ts';
 
@@ -36,7 +37,7 @@ export function commandRoutes(deps: CommandDeps): FastifyPluginAsyncZod {
       async (request, reply) => {
         const devices = await select(deps.fleet, request.body);
         const command = await commandOf(deps, request.body.command);
-        return reply.status(202).send(await deps.fleet.command(devices, command));
+        return reply.status(202).send(await deps.fleet.command(devices, command, callerOf(request)));
       },
     );
   };

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Fleet } from '../../contract.ts';
+import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 import { dataView, deviceId, deviceView, messageView, pageOf, pageQuery, standing } from '../schemas.ts';
 
@@ -52,7 +53,7 @@ export function deviceRoutes(fleet: Fleet): FastifyPluginAsyncZod {
           response: { 200: deviceView },
         },
       },
-      (request) => fleet.rename(request.params.id, request.body.name),
+      (request) => fleet.rename(request.params.id, request.body.name, callerOf(request)),
     );
 
     app.get(

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { KeyService } from '../../keyservice/contract.ts';
+import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 
 const codeView = z
@@ -39,7 +40,7 @@ export function enrolmentRoutes(keys: KeyService): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        await keys.setOpen(request.body.open);
+        await keys.setOpen(request.body.open, callerOf(request));
         return request.body;
       },
     );
@@ -72,6 +73,7 @@ export function enrolmentRoutes(keys: KeyService): FastifyPluginAsyncZod {
         const { type, uses, expiresAt } = request.body;
         const wish = {
           uses,
+          by: callerOf(request),
           ...(type === undefined ? {} : { type }),
           ...(expiresAt === undefined ? {} : { expiresAt }),
         };
@@ -91,7 +93,7 @@ export function enrolmentRoutes(keys: KeyService): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        if (!(await codes.remove(request.params.id)))
+        if (!(await codes.remove(request.params.id, callerOf(request))))
           throw new RequestError(404, 'not-found', 'no such code');
         return reply.status(204).send(null);
       },

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Fleet } from '../../contract.ts';
+import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 import { deviceId, exchangeView, joinVerdict, pageOf, pageQuery, tokenText } from '../schemas.ts';
 
@@ -52,7 +53,7 @@ export function exchangeRoutes(fleet: Fleet): FastifyPluginAsyncZod {
           response: { 200: exchangeView },
         },
       },
-      (request) => fleet.activate(request.params.id, request.params.token),
+      (request) => fleet.activate(request.params.id, request.params.token, callerOf(request)),
     );
 
     app.post(
@@ -66,7 +67,7 @@ export function exchangeRoutes(fleet: Fleet): FastifyPluginAsyncZod {
           response: { 200: exchangeView },
         },
       },
-      (request) => fleet.cancel(request.params.id, request.params.token),
+      (request) => fleet.cancel(request.params.id, request.params.token, callerOf(request)),
     );
 
     app.post(
@@ -81,7 +82,10 @@ export function exchangeRoutes(fleet: Fleet): FastifyPluginAsyncZod {
           response: { 200: exchangeView },
         },
       },
-      (request) => fleet.decideJoin(request.params.id, request.params.token, request.body.verdict),
+      (request) => {
+        const { id, token } = request.params;
+        return fleet.decideJoin(id, token, request.body.verdict, callerOf(request));
+      },
     );
   };
 }

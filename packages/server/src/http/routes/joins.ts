@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Fleet } from '../../contract.ts';
+import { callerOf } from '../auth.ts';
 import { joinVerdict } from '../schemas.ts';
 
 const byType = z.object({ type: z.string().min(1).max(100).describe('a device type, or * for all others') });
@@ -33,7 +34,7 @@ export function joinPolicyRoutes(fleet: Fleet): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        await fleet.setJoinPolicy(request.params.type, request.body.verdict);
+        await fleet.setJoinPolicy(request.params.type, request.body.verdict, callerOf(request));
         return reply.status(204).send(null);
       },
     );
@@ -50,7 +51,7 @@ export function joinPolicyRoutes(fleet: Fleet): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        await fleet.setJoinPolicy(request.params.type, undefined);
+        await fleet.setJoinPolicy(request.params.type, undefined, callerOf(request));
         return reply.status(204).send(null);
       },
     );

@@ -1,0 +1,42 @@
+import { hash } from 'node:crypto';
+import { CompiledQuery } from 'kysely';
+import { contentHash, linkHash, NO_LINK, type NewAuditEntry, type HexSha256 } from '@srup/protocol';
+import type { AuditTransaction } from './tables.ts';
+
+export const sha256: HexSha256 = (data) => hash('sha256', data, 'hex');
+
+/** The last entry: its place, and the hash that the next one continues. */
+export interface Head {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+const LAST = 'select seq, hash from audit order by seq desc limit 1';
+const INSERT = 'insert into audit (seq, at, kind, device, evidence, body, hash) values (?, ?, ?, ?, ?, ?, ?)';
+
+/**
+ * Appends entries to the trail, in the transaction of what they record: neither is there without the other.
+ * The texts are raw SQL because this runs with every message, where building a query costs more than running it.
+ */
+export async function appendAudit(
+  transaction: AuditTransaction,
+  ...entries: readonly NewAuditEntry[]
+): Promise<void> {
+  if (entries.length === 0) return;
+  if (!transaction.isTransaction) throw new Error('an audit entry is written with what it records');
+  let { seq, hash: previous } = await headOf(transaction);
+  for (const entry of entries) {
+    seq += 1;
+    const { at, kind, device = '', evidence = '' } = entry;
+    const body = JSON.stringify(entry.body);
+    const content = contentHash({ seq, at, kind, device, evidence, body }, sha256);
+    previous = linkHash(previous, content, sha256);
+    const values = [seq, at, kind, device, evidence, body, previous];
+    await transaction.executeQuery(CompiledQuery.raw(INSERT, values));
+  }
+}
+
+export async function headOf(store: Pick<AuditTransaction, 'executeQuery'>): Promise<Head> {
+  const { rows } = await store.executeQuery<Head>(CompiledQuery.raw(LAST));
+  return rows[0] ?? { seq: 0, hash: NO_LINK };
+}

@@ -1,0 +1,144 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { contentHash, evidenceOf, linkHash, NO_LINK, STATUS, type NewAuditEntry } from '@srup/protocol';
+import {
+  directoryOf,
+  makeDevice,
+  makeServer,
+  tokenOf,
+  until,
+  type TestDevice,
+} from '../../test/fleet/device.ts';
+import { join, openWorld, type World } from '../../test/fleet/world.ts';
+import { appendAudit, sha256 } from './append.ts';
+import type { AuditRow } from './tables.ts';
+
+const UPDATE = {
+  kind: 'update',
+  url: 'https://files.example/a',
+  digest: 'ab'.repeat(32),
+  activateAtOnce: true,
+} as const;
+
+let world: World;
+
+afterEach(async () => {
+  await world.close();
+});
+
+async function begin(keep?: { rows: number; bytes: number }): Promise<TestDevice> {
+  const server = await makeServer();
+  const device = await makeDevice(server);
+  world = await openWorld({ directory: directoryOf(device), server, ...(keep && { keep }) });
+  await world.fleet.setJoinPolicy('*', 'accept', 'mia');
+  return device;
+}
+
+const entries = (): Promise<AuditRow[]> =>
+  world.store.selectFrom('audit').selectAll().orderBy('seq').execute();
+
+const kinds = async (): Promise<string[]> => (await entries()).map(({ kind }) => kind);
+
+/** Hashes everything again, as somebody else would. */
+function expectWhole(rows: readonly AuditRow[]): void {
+  let previous = NO_LINK;
+  for (const [index, row] of rows.entries()) {
+    expect(row.seq).toBe(index + 1);
+    previous = linkHash(previous, contentHash(row, sha256), sha256);
+    expect(row.hash, `entry ${row.seq}`).toBe(previous);
+  }
+}
+
+describe('the audit trail', () => {
+  it('tells of a join, an order and its receipts, in order, each with the hash of the message itself', async () => {
+    const device = await begin();
+    await join(world, device);
+    await world.fleet.command([device.text], UPDATE, 'night shift');
+    const token = tokenOf(await device.next(world.link, 'INITIATE'));
+    await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
+    await device.next(world.link, 'ACTIVATE');
+    await device.say(world.link, 'RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, token);
+    await device.next(world.link, 'ID_REQUEST');
+
+    const rows = await entries();
+    expectWhole(rows);
+    const told = rows.map(({ kind, body }) => {
+      const { type, order, by } = JSON.parse(body) as Record<string, string>;
+      return [kind, kind === 'message' ? type : order, by].filter((part) => part !== undefined).join(' ');
+    });
+    expect(told).toEqual([
+      'policy mia',
+      'device',
+      'message JOIN_REQ',
+      'decision policy for demo',
+      'message RESPONSE',
+      'message ID_REQUEST',
+      // Telemetry waits for company, and comes before the next message that has an entry of its own.
+      'order update night shift',
+      'messages',
+      'message INITIATE',
+      'message RESPONSE',
+      'message ACTIVATE',
+      'message RESPONSE',
+      'message ID_REQUEST',
+    ]);
+    for (const { kind, evidence, body } of rows) {
+      if (kind !== 'message') continue;
+      const { id } = JSON.parse(body) as { id: number };
+      const message = await world.store
+        .selectFrom('messages')
+        .select('bytes')
+        .where('id', '=', id)
+        .executeTakeFirstOrThrow();
+      expect(evidence).toBe(sha256(message.bytes));
+    }
+  });
+
+  it('has no entry without what it records, and nothing recorded without its entry', async () => {
+    await begin();
+    const before = await kinds();
+    const lost = world.store.transaction().execute(async (transaction) => {
+      await appendAudit(transaction, { kind: 'alarm', at: 1, body: { what: 'x' } });
+      throw new Error('power cut');
+    });
+    await expect(lost).rejects.toThrow('power cut');
+    expect(await kinds()).toEqual(before);
+    const entry: NewAuditEntry = { kind: 'alarm', at: 1, body: { what: 'x' } };
+    await expect(appendAudit(world.store, entry)).rejects.toThrow('written with what it records');
+  });
+
+  it('is append-only for this program', async () => {
+    await begin();
+    const change = world.store.updateTable('audit').set({ at: 0 }).execute();
+    await expect(change).rejects.toThrow('append-only');
+    await expect(world.store.deleteFrom('audit').execute()).rejects.toThrow('append-only');
+  });
+
+  it('grows little when a joined device floods, and keeps the hashes of what was trimmed', async () => {
+    const device = await begin({ rows: 200, bytes: 1 << 20 });
+    await join(world, device);
+    const count = 500;
+    for (let sent = 0; sent < count; sent += 1) {
+      await device.say(world.link, 'DATA', { dataId: 't', data: Buffer.from(String(sent)) });
+    }
+    await until(async () => (await world.fleet.data({ device: device.text, limit: 500 })).rows.length > 0);
+    const rows = await entries();
+    expectWhole(rows);
+    expect(rows.length).toBeLessThan(count / 5);
+    const bundles = rows.filter(({ kind }) => kind === 'messages');
+    const told = bundles.map(({ body }) => JSON.parse(body) as { from: number; to: number; count: number });
+    expect(told.reduce((sum, bundle) => sum + bundle.count, 0)).toBeGreaterThan(count / 2);
+    expect(rows.some(({ kind }) => kind === 'trim')).toBe(true);
+    // One that is whole: its hash is that of the hashes of its messages.
+    const index = told.length - 1;
+    const { from = 0, to = 0 } = told[index] ?? {};
+    const messages = await world.store
+      .selectFrom('messages')
+      .select('bytes')
+      .where('id', '>=', from)
+      .where('id', '<=', to)
+      .orderBy('id')
+      .execute();
+    const hashes = messages.map(({ bytes }) => sha256(bytes));
+    expect(bundles[index]?.evidence).toBe(evidenceOf(hashes, sha256));
+  });
+});

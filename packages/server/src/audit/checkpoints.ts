@@ -1,0 +1,42 @@
+import { hash } from 'node:crypto';
+import type { Kysely, Transaction } from 'kysely';
+import { checkpointText, encodeText, toHex, type SignedCheckpoint, type SignKey } from '@srup/protocol';
+import { headOf } from './append.ts';
+import type { AuditTables } from './tables.ts';
+
+export interface StoredCheckpoint extends SignedCheckpoint {
+  readonly seq: number;
+  readonly at: number;
+}
+
+export interface Signer {
+  /** Hex text of the server's identity. */
+  readonly server: string;
+  /** The server's Ed25519 key. */
+  readonly key: SignKey;
+}
+
+/** Signs the trail as it is now, unless nothing came since the last checkpoint: then gives that. */
+export function signCheckpoint(
+  store: Kysely<AuditTables>,
+  { server, key }: Signer,
+  at: number,
+): Promise<StoredCheckpoint | undefined> {
+  return store.transaction().execute(async (transaction) => {
+    const head = await headOf(transaction);
+    const last = await lastCheckpoint(transaction);
+    if (head.seq === 0 || (last !== undefined && last.seq >= head.seq)) return last;
+    const previous = last === undefined ? '' : hash('sha256', last.text, 'hex');
+    const text = checkpointText({ server, at, previous, ...head });
+    const signature = toHex(key.sign(encodeText(text)));
+    const checkpoint = { seq: head.seq, at, text, signature };
+    await transaction.insertInto('audit_checkpoints').values(checkpoint).execute();
+    return checkpoint;
+  });
+}
+
+export function lastCheckpoint(
+  store: Kysely<AuditTables> | Transaction<AuditTables>,
+): Promise<StoredCheckpoint | undefined> {
+  return store.selectFrom('audit_checkpoints').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst();
+}
