@@ -26,6 +26,8 @@ export interface SimulatedDevice {
   standing(): Standing;
   /** Updates that came to their end in this run, one way or another. */
   updatesOver(): number;
+  /** It works on no update, and has nothing left to say. */
+  isQuiet(): boolean;
   /** Resolves at the first connection. */
   readonly connected: Promise<void>;
   /** Resolves when it is joined, or was turned away. */
@@ -160,6 +162,13 @@ export function startDevice(
     isConnected: () => isConnected,
     standing: () => standing,
     updatesOver: () => updatesOver,
+    isQuiet: () => {
+      const { open: exchanges, waiting } = session?.engine.view() ?? { open: {}, waiting: 0 };
+      const isAtWork = Object.values(exchanges).some(
+        ({ kind, phase }) => kind === 'update' && phase !== 'staged',
+      );
+      return waiting === 0 && !isAtWork;
+    },
     connected: connected.promise,
     answered: answered.promise,
     leave: async (withinMs) => {

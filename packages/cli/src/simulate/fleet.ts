@@ -116,7 +116,7 @@ export function startFleet(site: Site, faults: readonly ReadonlySet<Fault>[]): S
       if (!site.signal.aborted) throw error;
     }),
     isJoined: () => all((device) => device.standing() === 'joined'),
-    isUpdated: () => all((device) => device.updatesOver() > 0 || staysAway(device)),
+    isUpdated: () => all((device) => (device.updatesOver() > 0 && device.isQuiet()) || staysAway(device)),
     leave: async () => {
       let unconfirmed = 0;
       await eachOf([...devices.values()], LEAVE_AT_ONCE, async (device) => {

@@ -1,0 +1,164 @@
+/** One fleet on one server: it comes up, is updated, and is counted by what the server's database proves. */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { cpuSeconds, memoryOf, runSrup, startSrup, untilTrue } from './processes.ts';
+import { summariseProfile, type Share } from './profile.ts';
+import { startServer } from './server.ts';
+
+const JOIN_MS = 3_600_000;
+const UPDATE_MS = 1_800_000;
+/** For what the server has still to take when the fleet is gone. */
+const LAST_MS = 30_000;
+/** Bytes of the artifact: small, so that it is the commands that are measured. */
+const ARTIFACT_BYTES = 1_024;
+
+export interface Times {
+  readonly count: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p95: number;
+}
+
+export interface FleetFigures {
+  readonly suite: string;
+  readonly devices: number;
+  /** From the first registration until all were joined. */
+  readonly joinedAMinute: number;
+  /** INITIATEs whose signed receipt "staged" was verified, from the order on. */
+  readonly stagedAMinute: number;
+  /** The same until "active": two signed commands and two receipts each. */
+  readonly activeAMinute: number;
+  readonly steps: Readonly<Record<string, Times>>;
+  /** Seconds of processor that the server used: coming up, updating. */
+  readonly cpu: { readonly joining: number; readonly updating: number };
+  /** Of the server, MiB: with all connected, and at most. */
+  readonly memory: { readonly connected: number; readonly peak: number };
+  /** Of the simulator, MiB. */
+  readonly simulator: number;
+  readonly profile?: readonly Share[];
+}
+
+export async function runFleet(
+  folder: string,
+  suite: string,
+  devices: number,
+  isProfiled: boolean,
+): Promise<FleetFigures> {
+  await mkdir(folder);
+  const nodeArgs = isProfiled ? ['--cpu-prof', `--cpu-prof-dir=${folder}/profile`] : [];
+  const server = await startServer(folder, nodeArgs);
+  const { pid } = server.process;
+  const database = new DatabaseSync(join(folder, 'server', 'server', 'fleet.db'), { readOnly: true });
+  const fleet = startSrup(
+    [
+      'simulate',
+      '--devices',
+      String(devices),
+      '--suite',
+      suite,
+      '--accept-joins',
+      '--until',
+      'updated',
+      '--json',
+    ],
+    server.env,
+  );
+  try {
+    const joined = database.prepare(
+      "select count(*) as n from devices where standing = 'joined' and confirms = 1",
+    );
+    const isUp = (): boolean => {
+      if (fleet.child.exitCode !== null) throw new Error(`srup simulate ended: ${fleet.stderr()}`);
+      return (joined.get() as { n: number }).n === devices;
+    };
+    await untilTrue('all devices are joined', isUp, JOIN_MS);
+    const upAt = Date.now();
+    const cpuUp = cpuSeconds(pid);
+    const connected = memoryOf(pid).now;
+
+    const artifact = join(folder, 'artifact');
+    await writeFile(artifact, Buffer.alloc(ARTIFACT_BYTES, suite));
+    const orderedAt = Date.now();
+    await runSrup(['ctl', 'update', '--type', 'simulated', artifact, '--no-wait'], server.env);
+    const active = database.prepare(
+      "select count(*) as n from exchanges where kind = 'update' and phase = 'active'",
+    );
+    const isUpdated = () => (active.get() as { n: number }).n === devices;
+    const hasEnded = () => fleet.child.exitCode !== null;
+    // The fleet ends when its devices have said all: what the server does not take soon then, it never will.
+    await untilTrue('all devices are updated', () => isUpdated() || hasEnded(), UPDATE_MS);
+    const code = await fleet.ended;
+    await untilTrue(
+      `all are updated (srup simulate ended with ${code}: ${fleet.stderr()})`,
+      isUpdated,
+      LAST_MS,
+    );
+    const cpuDone = cpuSeconds(pid);
+    const summary = JSON.parse(fleet.stdout()) as { steps: Record<string, Times>; memoryMiB: number };
+    const receipts = readReceipts(database, orderedAt);
+    const { peak } = memoryOf(pid);
+    const from = database.prepare('select min(first_seen_at) as at from devices').get() as { at: number };
+    await server.process.stop();
+    return {
+      suite,
+      devices,
+      joinedAMinute: rate(devices, upAt - from.at),
+      stagedAMinute: rate(devices, receipts.lastStagedAt - receipts.firstSentAt),
+      activeAMinute: rate(devices, receipts.lastActiveAt - receipts.firstSentAt),
+      steps: { ...summary.steps, ...receipts.steps },
+      cpu: { joining: cpuUp, updating: cpuDone - cpuUp },
+      memory: { connected, peak },
+      simulator: summary.memoryMiB,
+      ...(isProfiled && { profile: await readProfile(join(folder, 'profile')) }),
+    };
+  } finally {
+    database.close();
+    fleet.child.kill('SIGKILL');
+    server.process.child.kill('SIGTERM');
+    await server.process.ended;
+  }
+}
+
+function rate(devices: number, milliseconds: number): number {
+  return Math.round((devices * 60_000) / milliseconds);
+}
+
+/** The evidence that the server kept: INITIATE, RESPONSE, ACTIVATE, RESPONSE of every device, in that order. */
+function readReceipts(database: DatabaseSync, orderedAt: number) {
+  const rows = database
+    .prepare(
+      `select device, type, at from messages
+       where at >= ? and type in ('INITIATE', 'ACTIVATE', 'RESPONSE') order by device, id`,
+    )
+    .all(orderedAt) as { device: string; type: string; at: number }[];
+  const staged: number[] = [];
+  const active: number[] = [];
+  const ends = { firstSentAt: Infinity, lastStagedAt: 0, lastActiveAt: 0 };
+  let sent: { readonly type: string; readonly at: number } | undefined;
+  for (const { type, at } of rows) {
+    if (type !== 'RESPONSE') {
+      sent = { type, at };
+      if (type === 'INITIATE') ends.firstSentAt = Math.min(ends.firstSentAt, at);
+    } else if (sent?.type === 'INITIATE') {
+      staged.push(at - sent.at);
+      ends.lastStagedAt = Math.max(ends.lastStagedAt, at);
+    } else if (sent?.type === 'ACTIVATE') {
+      active.push(at - sent.at);
+      ends.lastActiveAt = Math.max(ends.lastActiveAt, at);
+    }
+  }
+  return { ...ends, steps: { 'initiate to staged': times(staged), 'activate to active': times(active) } };
+}
+
+function times(values: readonly number[]): Times {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (part: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+  return { count: values.length, p50: at(0.5), p95: at(0.95) };
+}
+
+async function readProfile(folder: string): Promise<readonly Share[]> {
+  const [file] = await readdir(folder);
+  return summariseProfile(JSON.parse(await readFile(join(folder, file ?? ''), 'utf8')) as never);
+}
