@@ -14,6 +14,7 @@ interface SystemProgram {
 const PROGRAMS = {
   mosquitto: { executables: ['mosquitto'], debian: ['mosquitto'] },
   openssl: { executables: ['openssl'], debian: ['openssl'] },
+  shellcheck: { executables: ['shellcheck'], debian: ['shellcheck'] },
 } as const satisfies Record<string, SystemProgram>;
 
 export type ProgramName = keyof typeof PROGRAMS;

@@ -42,14 +42,17 @@ const precondition = v.pipe(
   ),
 );
 
-/** `process`: the agent runs the program. `file`: the artifact is data, put at `target` for a program of others. */
+/**
+ * `process`: the agent runs the program. `file`: the artifact is data, put at `target` for a program of others.
+ * `command`: `command` installs, docs/installers.md has the contract.
+ */
 const software = v.strictObject({
-  installer: v.exactOptional(v.picklist(['process', 'file']), 'process'),
+  installer: v.exactOptional(v.picklist(['process', 'file', 'command']), 'process'),
   /**
    * The program that the agent keeps alive. `{path}` stands for the artifact (a file, or the folder that a tar
    * was unpacked to), `{slot}` for the folder that holds what is to run, `{node}` for this Node, and with installer
    * file `{target}` for that path. Absent: with installer process, the artifact is the program itself; with installer
-   * file, the agent keeps none alive.
+   * file, the agent keeps none alive. Installer command: what installs, called with a step as its next argument.
    */
   command: v.exactOptional(command),
   env: v.exactOptional(v.record(text, v.string()), {}),
@@ -59,6 +62,8 @@ const software = v.strictObject({
   notify: v.exactOptional(command),
   /** installer file with `command`: how the program is told of new data, by a restart or by SIGHUP. */
   reload: v.exactOptional(v.picklist(['restart', 'hangup']), 'restart'),
+  /** installer command: for one step of it. */
+  stepSeconds: v.exactOptional(seconds(DAY), 1800),
   /** What runs until the first update: copied into a slot of its own at the first start. */
   factory: v.exactOptional(path),
   /** Is the artifact a tar to be unpacked? `auto`: told by its first bytes. */
@@ -204,9 +209,12 @@ export function parseConfig(value: unknown, origin: string): AgentConfig {
     throw new ConfigError(`${origin} has mistakes:\n${mistakes.join('\n')}`);
   }
   const config = result.output;
-  const { installer, target } = config.software;
-  if (installer === 'file' && target === undefined) {
-    throw new ConfigError(`${origin} has mistakes:\n  software.target: needed by the installer "file"`);
+  const { installer } = config.software;
+  const needed = ({ file: 'target', command: 'command', process: undefined } as const)[installer];
+  if (needed !== undefined && config.software[needed] === undefined) {
+    throw new ConfigError(
+      `${origin} has mistakes:\n  software.${needed}: needed by the installer "${installer}"`,
+    );
   }
   if (config.caFile !== undefined && config.caFingerprint !== undefined) {
     throw new ConfigError(`${origin} has mistakes:\n  caFile: give this or caFingerprint, not both`);

@@ -104,6 +104,8 @@ export interface Surroundings {
    * erase. To be called in `afterwards`.
    */
   readonly eraseIdentity: () => Promise<void>;
+  /** Names this start of the system; undefined where it has no name. The kernel's word unless given. */
+  readonly bootId?: () => Promise<string | undefined>;
 }
 
 export type OpenPerformers = (surroundings: Surroundings) => Performers;

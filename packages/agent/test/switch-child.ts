@@ -1,11 +1,13 @@
-// Installs software and is killed, without warning, when a step of the switch is done. For install.test.ts.
-// Arguments: folder, digest, token, step.
+// Installs software and is killed, without warning, when a step of the switch is done, or by what it runs. For
+// install.test.ts and command-installer.test.ts. Arguments: folder, digest, token, step, configuration as JSON.
+import type { AgentConfigInput } from '../src/config.ts';
 import { createPerformers } from '../src/run/performers.ts';
 import { configOf } from './programs.ts';
 import { surroundingsAt } from './surroundings.ts';
 
-const [folder = '', digest = '', token = '', deadlyStep] = process.argv.slice(2);
-const performers = createPerformers(surroundingsAt(folder, configOf(folder)), {
+const [folder = '', digest = '', token = '', deadlyStep, configured] = process.argv.slice(2);
+const config = configured === undefined ? configOf(folder) : (JSON.parse(configured) as AgentConfigInput);
+const performers = createPerformers(surroundingsAt(folder, config), {
   onStep: (step) => {
     if (step === deadlyStep) process.kill(process.pid, 'SIGKILL');
   },

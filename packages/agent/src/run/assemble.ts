@@ -1,4 +1,5 @@
 import type { Surroundings } from '../contract.ts';
+import { readBootId } from '../engine/watch.ts';
 import { createProgramOutput, type ProgramOutput } from '../lines/output.ts';
 import { type LineSocket, openLineSocket } from '../lines/socket.ts';
 import type { FetchPorts, OnProgress } from '../update/fetch.ts';
@@ -7,10 +8,11 @@ import { collectPartials } from '../update/partial.ts';
 import { openRecord } from '../update/record.ts';
 import { openSlots, type Slots } from '../update/slots.ts';
 import { openTransport } from '../update/transport.ts';
-import { askCommand, type CommandResult, runCommand } from './command.ts';
-import { makeEnvironment, SOCKET_NAME } from './environment.ts';
+import { askCommand, type CommandAnswer, type CommandResult, runCommand } from './command.ts';
+import { createCommandInstaller } from './command-installer.ts';
+import { fillCommand, makeEnvironment, SOCKET_NAME } from './environment.ts';
 import { adoptFactory } from './factory.ts';
-import { createFileInstaller } from './file-installer.ts';
+import { createFileInstaller, type FileInstallerOptions } from './file-installer.ts';
 import { type Folders, openFolders } from './folders.ts';
 import { createHandlerInstaller, type SoftwareHandler } from './handler-installer.ts';
 import { judgeHealth } from './health.ts';
@@ -50,6 +52,12 @@ export type RunConfigured = (
   options: { readonly timeoutMs: number; readonly input?: Uint8Array; readonly signal: AbortSignal },
 ) => Promise<CommandResult>;
 
+type AskConfigured = (
+  argv: readonly string[],
+  timeoutMs: number,
+  signal: AbortSignal,
+) => Promise<CommandAnswer>;
+
 const MS = 1000;
 const FETCH_BACKOFF = { leastMs: 500, mostMs: 60_000 };
 /** Unfinished downloads that are kept for another try. */
@@ -81,7 +89,11 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
     log,
     onOutput: output.take,
   });
-  const installer = chooseInstaller(surroundings, supervisor, run, hooks.onUpdate);
+  const ask: AskConfigured = (argv, timeoutMs, signal) => askCommand(argv, { ...context, timeoutMs, signal });
+  const installer =
+    hooks.onUpdate === undefined
+      ? chooseInstaller(surroundings, folders, mark, supervisor, ask)
+      : createHandlerInstaller(hooks.onUpdate, health.deadlineSeconds * MS, log);
   const record = openRecord(folders.record, log);
   const factory = software.factory ?? (software.installer === 'file' ? software.target : undefined);
   if (factory !== undefined) {
@@ -94,19 +106,14 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
     timeoutMs: health.timeoutSeconds * MS,
     deadlineMs: health.deadlineSeconds * MS,
   };
-  const conditions = {
-    ask: (argv: readonly string[], timeoutMs: number, signal: AbortSignal) =>
-      askCommand(argv, { ...context, timeoutMs, signal }),
-    now: () => clock.now(),
-    folder: folders.root,
-  };
+  const conditions = { ask, now: () => clock.now(), folder: folders.root };
   const softwareSwitch = new SoftwareSwitch({
     slots,
     record,
     installer,
     log,
     rules: {
-      unpack: software.installer === 'file' ? 'never' : software.unpack,
+      unpack: software.installer === 'process' ? software.unpack : 'never',
       limits: { maxEntries: config.fetch.maxEntries, maxBytes: config.fetch.maxUnpackedBytes },
     },
     keep: software.keep,
@@ -126,27 +133,41 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
 }
 
 function chooseInstaller(
-  { config }: Surroundings,
+  { config, clock, log, bootId = readBootId }: Surroundings,
+  folders: Folders,
+  mark: string,
   supervisor: Supervisor,
-  run: RunConfigured,
-  onUpdate: SoftwareHandler | undefined,
+  ask: AskConfigured,
 ): Installer {
   const { software, health } = config;
-  if (onUpdate !== undefined) return createHandlerInstaller(onUpdate, health.deadlineSeconds * MS);
-  if (software.installer === 'process') return createProcessInstaller(software.command, supervisor);
   const { target, command, reload, notify } = software;
-  if (target === undefined)
-    throw new Error('the configuration was not checked: installer "file" needs a target');
-  return createFileInstaller(
-    {
-      target,
-      command,
-      reload,
-      notify,
-      run: (argv, signal) => run(argv, { timeoutMs: health.timeoutSeconds * MS, signal }),
-    },
-    supervisor,
-  );
+  switch (software.installer) {
+    case 'process':
+      return createProcessInstaller(command, supervisor, log);
+    case 'file': {
+      if (target === undefined) throw unchecked('target');
+      const timeoutMs = health.timeoutSeconds * MS;
+      const run: FileInstallerOptions['run'] = (argv, signal) => ask(argv, timeoutMs, signal);
+      return createFileInstaller({ target, command, reload, notify, run }, supervisor, log);
+    }
+    case 'command': {
+      if (command === undefined) throw unchecked('command');
+      const program = fillCommand(command, { node: process.execPath });
+      return createCommandInstaller({
+        ask: (words, timeoutMs, signal) => ask([...program, ...words], timeoutMs, signal),
+        stepMs: software.stepSeconds * MS,
+        note: folders.restart,
+        // Where the kernel doesn't name its start, that of the agent has to do.
+        boot: async () => (await bootId()) ?? mark,
+        clock,
+        log,
+      });
+    }
+  }
+}
+
+function unchecked(missing: string): Error {
+  return new Error(`the configuration was not checked: software.${missing} is missing`);
 }
 
 function fetchPorts(

@@ -3,11 +3,13 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncFolder } from '@srup/node';
 import { hashing, openRegular, readChunks } from '../update/chunks.ts';
-import { SoftwareFault } from '../update/prepare.ts';
+import type { Log } from '../log.ts';
+import { type Software, SoftwareFault } from '../update/prepare.ts';
 import type { Slot } from '../update/slots.ts';
 import type { CommandResult } from './command.ts';
 import { fillCommand } from './environment.ts';
 import type { Installer } from './installer.ts';
+import { launchedByAgent } from './launched.ts';
 import { placeholders } from './process-installer.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -28,31 +30,41 @@ const TARGET_MODE = 0o644;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** The software is data for a program that stays the same (data-driven software, S16). */
-export function createFileInstaller(options: FileInstallerOptions, supervisor: Supervisor): Installer {
+export function createFileInstaller(
+  options: FileInstallerOptions,
+  supervisor: Supervisor,
+  log: Log,
+): Installer {
   const { target, command, notify } = options;
   const restarts = command !== undefined && options.reload === 'restart';
+  const halt = () => (restarts ? supervisor.stop() : Promise.resolve());
+
+  async function launch(software: Software, signal: AbortSignal): Promise<void> {
+    if (restarts) await supervisor.stop();
+    await putFile(software.slot, target, signal);
+    const values = { ...placeholders(software), target };
+    const told = !restarts && supervisor.signal('SIGHUP');
+    if (command !== undefined && !told && supervisor.state().program !== 'restarting') {
+      supervisor.start(fillCommand(command, values));
+    }
+    if (notify === undefined) return;
+    const { failure } = await options.run(fillCommand(notify, values), signal);
+    if (failure !== undefined)
+      throw new SoftwareFault(`the command after the switch failed: ${failure}`, false);
+  }
+
   return {
+    ...launchedByAgent(launch, log),
     runsArtifact: false,
-    halt: () => (restarts ? supervisor.stop() : Promise.resolve()),
+    launch,
+    halt,
+    withdraw: halt,
     stop: () => supervisor.stop(),
     programEnd: () => (command === undefined ? undefined : supervisor.nextEnd()),
     state: () => supervisor.state(),
     async clear() {
       await supervisor.stop();
       await rm(target, { force: true });
-    },
-    async launch(software, signal) {
-      if (restarts) await supervisor.stop();
-      await putFile(software.slot, target, signal);
-      const values = { ...placeholders(software), target };
-      const told = !restarts && supervisor.signal('SIGHUP');
-      if (command !== undefined && !told && supervisor.state().program !== 'restarting') {
-        supervisor.start(fillCommand(command, values));
-      }
-      if (notify === undefined) return;
-      const { failure } = await options.run(fillCommand(notify, values), signal);
-      if (failure !== undefined)
-        throw new SoftwareFault(`the command after the switch failed: ${failure}`, false);
     },
   };
 }

@@ -12,6 +12,8 @@ export interface Folders {
   readonly work: string;
   readonly record: string;
   readonly mark: string;
+  /** What the device was restarted for (command-installer.ts). */
+  readonly restart: string;
 }
 
 /** Makes what is missing, and removes what a power cut left of files that were being written. */
@@ -23,6 +25,7 @@ export async function openFolders(root: string): Promise<Folders> {
     work: join(root, 'work'),
     record: join(root, 'current.json'),
     mark: join(root, 'mark'),
+    restart: join(root, 'restart.json'),
   };
   await makePrivateFolder(root);
   for (const folder of [folders.downloads, folders.work])

@@ -1,5 +1,8 @@
 import { inTime } from '../in-time.ts';
+import type { Log } from '../log.ts';
+import type { Software } from '../update/prepare.ts';
 import type { Installer } from './installer.ts';
+import { launchedByAgent } from './launched.ts';
 
 /** Verified software, as a program that has the agent built in is handed it. */
 export interface HandedSoftware {
@@ -17,24 +20,29 @@ export interface HandedSoftware {
 export type SoftwareHandler = (software: HandedSoftware, signal: AbortSignal) => Promise<void> | void;
 
 /** The software is for the program around the agent, which knows best how to take it. */
-export function createHandlerInstaller(handler: SoftwareHandler, deadlineMs: number): Installer {
+export function createHandlerInstaller(handler: SoftwareHandler, deadlineMs: number, log: Log): Installer {
   let isTaken = false;
   const nothing = () => Promise.resolve();
+
+  async function launch(software: Software, signal: AbortSignal): Promise<void> {
+    isTaken = false;
+    const handed = { digest: software.slot.digest, path: software.path };
+    await inTime((until) => handler(handed, until), deadlineMs, signal);
+    isTaken = true;
+  }
+
   return {
+    ...launchedByAgent(launch, log),
     runsArtifact: false,
+    launch,
     halt: nothing,
+    withdraw: nothing,
     stop: nothing,
     programEnd: () => undefined,
     state: () => ({ program: isTaken ? 'running' : 'none', restarts: 0 }),
     clear() {
       isTaken = false;
       return nothing();
-    },
-    async launch(software, signal) {
-      isTaken = false;
-      const handed = { digest: software.slot.digest, path: software.path };
-      await inTime((until) => handler(handed, until), deadlineMs, signal);
-      isTaken = true;
     },
   };
 }

@@ -7,6 +7,16 @@ export interface NotNow {
   readonly until?: number;
 }
 
+/** Thrown through a switch by an installer that says "not now". */
+export class Postponed extends Error {
+  override readonly name = 'Postponed';
+  readonly notNow: NotNow;
+  constructor(notNow: NotNow) {
+    super(notNow.reason);
+    this.notNow = notNow;
+  }
+}
+
 /** Characters of a reason. */
 const MAX_REASON = 200;
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;

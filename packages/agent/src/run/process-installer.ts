@@ -1,6 +1,8 @@
+import type { Log } from '../log.ts';
 import { SoftwareFault, type Software } from '../update/prepare.ts';
 import { fillCommand } from './environment.ts';
 import type { Installer } from './installer.ts';
+import { launchedByAgent } from './launched.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** What a command may name in braces. */
@@ -12,23 +14,28 @@ export function placeholders(software: Software): Record<string, string> {
 export function createProcessInstaller(
   command: readonly string[] | undefined,
   supervisor: Supervisor,
+  log: Log,
 ): Installer {
+  async function launch(software: Software): Promise<void> {
+    if (command === undefined && software.path === software.slot.content) {
+      throw new SoftwareFault(
+        'it is an archive, and the device has no command to start what is in it',
+        false,
+      );
+    }
+    await supervisor.stop();
+    supervisor.start(fillCommand(command ?? ['{path}'], placeholders(software)));
+  }
+
   return {
+    ...launchedByAgent(launch, log),
     runsArtifact: true,
+    launch,
     halt: () => supervisor.stop(),
+    withdraw: () => supervisor.stop(),
     clear: () => supervisor.stop(),
     stop: () => supervisor.stop(),
     programEnd: () => supervisor.nextEnd(),
     state: () => supervisor.state(),
-    async launch(software) {
-      if (command === undefined && software.path === software.slot.content) {
-        throw new SoftwareFault(
-          'it is an archive, and the device has no command to start what is in it',
-          false,
-        );
-      }
-      await supervisor.stop();
-      supervisor.start(fillCommand(command ?? ['{path}'], placeholders(software)));
-    },
   };
 }

@@ -1,7 +1,7 @@
 import type { InstallOutcome } from '@srup/protocol';
 import type { Log } from '../log.ts';
 import type { Installer } from '../run/installer.ts';
-import type { NotNow } from '../run/not-now.ts';
+import { type NotNow, Postponed } from '../run/not-now.ts';
 import { reasonOf } from '../trouble.ts';
 import { findPrepared, prepareSoftware, type PrepareRules, type Software, SoftwareFault } from './prepare.ts';
 import {
@@ -73,15 +73,18 @@ export class SoftwareSwitch {
   readonly #prepareRules: PrepareRules;
   #record: SoftwareRecord = { former: [], results: [] };
   #queue: Promise<unknown> = Promise.resolve();
+  /** False: nothing that the record calls good could be made to run. */
+  #isRestored = true;
 
   constructor(ports: SwitchPorts) {
     this.#ports = ports;
     this.#prepareRules = { ...ports.rules, executable: ports.installer.runsArtifact };
   }
 
-  /** The digest that is to run. */
+  /** The digest that runs, as far as it is known. */
   get current(): string | undefined {
-    return chosen(this.#record);
+    const recorded = chosen(this.#record);
+    return this.#ports.installer.runs(this.#isRestored ? recorded : undefined);
   }
 
   /**
@@ -95,14 +98,14 @@ export class SoftwareSwitch {
       await this.#runGood();
       return;
     }
-    void this.#inTurn(() => this.#goOn(trial, signal)).catch((error: unknown) => {
+    void this.#inTurn(() => this.#postponable(() => this.#goOn(trial, signal))).catch((error: unknown) => {
       if (!signal.aborted) this.#ports.log.error({ reason: reasonOf(error) }, 'unfinished switch');
     });
   }
 
   /** One token is switched for once, whatever happens in between. Rejects with the signal's reason only. */
   install(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
-    return this.#inTurn(async () => {
+    const inOrder = async () => {
       signal.throwIfAborted();
       const { trial, results } = this.#record;
       const known = results.find(({ token }) => token === order.token);
@@ -110,7 +113,23 @@ export class SoftwareSwitch {
       if (trial === undefined) return this.#begin(order, signal);
       const finished = await this.#goOn(trial, signal);
       return trial.token === order.token ? finished : this.#begin(order, signal);
-    });
+    };
+    return this.#inTurn(() => this.#postponable(inOrder));
+  }
+
+  /** The installer may put every step off; a trial that is under way then waits where it is. */
+  async #postponable(work: () => Promise<Switched>): Promise<Switched> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Postponed)) throw error;
+      const { notNow } = error;
+      const { trial } = this.#record;
+      this.#ports.log.info({ digest: trial?.digest, ...notNow }, 'switch put off');
+      // Who says so has survived the trial so far: it was not what ended the agent.
+      if (trial !== undefined) await this.#save({ ...this.#record, trial: { ...trial, starts: 0 } });
+      return { outcome: 'deferred', ...notNow };
+    }
   }
 
   /** Resolves when no switch is under way. */
@@ -138,21 +157,19 @@ export class SoftwareSwitch {
   }
 
   async #begin(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
-    const { slots, installer, onStep, findObstacle, log } = this.#ports;
+    const { installer, onStep, findObstacle } = this.#ports;
     const { token, digest } = order;
     if (digest === this.#record.good && installer.state().program === 'running') {
       await this.#save({ ...this.#record, results: remember(this.#record, { token, outcome: 'active' }) });
       return { outcome: 'active' };
     }
     const obstacle = await findObstacle(digest, signal);
-    if (obstacle !== undefined) {
-      log.info({ digest, ...obstacle }, 'switch put off');
-      return { outcome: 'deferred', ...obstacle };
-    }
+    if (obstacle !== undefined) throw new Postponed(obstacle);
     let software: Software;
     try {
-      software = await prepareSoftware(slots.of(digest), this.#prepareRules, signal);
+      software = await this.#prepare(digest, signal);
     } catch (error) {
+      if (error instanceof Postponed) throw error;
       return this.#refuse(order, error, signal);
     }
     await onStep('prepared', digest);
@@ -160,9 +177,16 @@ export class SoftwareSwitch {
     await onStep('halted', digest);
     const unwritten = await this.#save({ ...this.#record, trial: { token, digest, starts: 1 } });
     // Without a record, a power cut now would lose sight of what was good.
-    if (unwritten !== undefined) return this.#finish(unwritten);
+    if (unwritten !== undefined) return this.#finish(unwritten, signal);
     await onStep('switched', digest);
-    return this.#finish(await this.#tryOut(software, signal));
+    return this.#finish(await this.#tryOut(software, signal), signal);
+  }
+
+  async #prepare(digest: string, signal: AbortSignal): Promise<Software> {
+    const { slots, installer } = this.#ports;
+    const software = await prepareSoftware(slots.of(digest), this.#prepareRules, signal);
+    await installer.prepare(software, signal);
+    return software;
   }
 
   /** Nothing was touched yet: the old software goes on running. */
@@ -178,21 +202,22 @@ export class SoftwareSwitch {
 
   /** The agent was ended in the middle of a switch: on from where the record says. */
   async #goOn(trial: Trial, signal: AbortSignal): Promise<Switched> {
-    const { slots, log } = this.#ports;
     const { digest, starts, failure } = trial;
-    log.info({ digest, starts, failure }, 'finishing an interrupted switch');
-    if (failure !== undefined) return this.#finish(failure);
-    if (starts >= MAX_STARTS) return this.#finish('the agent was ended during every trial');
-    const unwritten = await this.#save({ ...this.#record, trial: { ...trial, starts: starts + 1 } });
-    if (unwritten !== undefined) return this.#finish(unwritten);
+    this.#ports.log.info({ digest, starts, failure }, 'finishing an interrupted switch');
+    if (failure !== undefined) return this.#finish(failure, signal);
+    const added = (await this.#ports.installer.awaitsRestart(digest)) ? 0 : 1;
+    if (starts + added > MAX_STARTS) return this.#finish('the agent was ended during every trial', signal);
+    const unwritten = await this.#save({ ...this.#record, trial: { ...trial, starts: starts + added } });
+    if (unwritten !== undefined) return this.#finish(unwritten, signal);
     let software: Software;
     try {
-      software = await prepareSoftware(slots.of(digest), this.#prepareRules, signal);
+      software = await this.#prepare(digest, signal);
     } catch (error) {
       signal.throwIfAborted();
-      return this.#finish(reasonOf(error));
+      if (error instanceof Postponed) throw error;
+      return this.#finish(reasonOf(error), signal);
     }
-    return this.#finish(await this.#tryOut(software, signal));
+    return this.#finish(await this.#tryOut(software, signal), signal);
   }
 
   /** Undefined when the software has proven itself; else why not. */
@@ -205,23 +230,26 @@ export class SoftwareSwitch {
       await onStep('launched', digest);
       const failure = await judge(programEnd, signal);
       await onStep('judged', digest);
+      if (failure === undefined) await installer.confirm(software, signal);
       return failure;
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof Postponed) throw error;
       return reasonOf(error);
     }
   }
 
-  async #finish(failure: string | undefined): Promise<Switched> {
-    if (failure !== undefined) return this.#goBack(failure);
+  async #finish(failure: string | undefined, signal: AbortSignal): Promise<Switched> {
+    if (failure !== undefined) return this.#goBack(failure, signal);
     const { log, onStep, keep } = this.#ports;
     const { digest } = this.#trial();
     const onTrial = this.#record;
     const unwritten = await this.#save(commit(onTrial, keep));
     if (unwritten !== undefined) {
       this.#record = onTrial;
-      return this.#goBack(unwritten);
+      return this.#goBack(unwritten, signal);
     }
+    this.#isRestored = true;
     await onStep('committed', digest);
     log.info({ digest }, 'software is active');
     await this.collect();
@@ -229,14 +257,14 @@ export class SoftwareSwitch {
     return { outcome: 'active' };
   }
 
-  async #goBack(failure: string): Promise<Switched> {
+  async #goBack(failure: string, signal: AbortSignal): Promise<Switched> {
     const { installer, log, onStep } = this.#ports;
     const trial = this.#trial();
     const { digest, token } = trial;
     log.warn({ digest, reason: failure }, 'software failed: going back');
     await this.#save({ ...this.#record, trial: { ...trial, failure } });
     await onStep('condemned', digest);
-    await installer.halt();
+    await installer.withdraw(digest, signal);
     await onStep('withdrawn', digest);
     if (!(await this.#runGood())) await installer.clear();
     await onStep('restored', digest);
@@ -249,21 +277,18 @@ export class SoftwareSwitch {
 
   /** Starts the good software, or the newest former one that still can be; false: none. Needs no network (P 10.4). */
   async #runGood(): Promise<boolean> {
-    const { slots, installer, log } = this.#ports;
+    const { slots, installer } = this.#ports;
     const { good, former } = this.#record;
     const candidates = good === undefined ? former : [good, ...former];
     const never = new AbortController().signal;
-    for (const [at, digest] of candidates.entries()) {
-      try {
-        await installer.launch(await findPrepared(slots.of(digest), this.#prepareRules, never), never);
-        if (digest !== good)
-          await this.#save({ ...this.#record, good: digest, former: candidates.slice(at + 1) });
-        return true;
-      } catch (error) {
-        log.error({ digest, reason: reasonOf(error) }, 'good software can not be started');
-      }
-    }
-    return false;
+    const runs = await installer.restore(candidates, (digest) =>
+      findPrepared(slots.of(digest), this.#prepareRules, never),
+    );
+    this.#isRestored = runs !== undefined;
+    if (runs === undefined) return false;
+    const others = candidates.slice(candidates.indexOf(runs) + 1);
+    if (runs !== good) await this.#save({ ...this.#record, good: runs, former: others });
+    return true;
   }
 
   #trial(): Trial {

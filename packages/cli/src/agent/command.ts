@@ -37,7 +37,7 @@ export function addAgentCommand(program: Command): void {
       '--run <command>',
       'how software is started; {path} stands for it. Absent: it is a program itself',
     )
-    .addOption(new Option('--installer <kind>', 'what software is').choices(['process', 'file']))
+    .addOption(new Option('--installer <kind>', 'what software is').choices(['process', 'file', 'command']))
     .option('--target <path>', 'installer file: where a copy of the current file is put')
     .option('--health-alive <seconds>', 'new software must live this long (default: 5)')
     .option('--health-command <command>', 'and this must end with exit code 0')
