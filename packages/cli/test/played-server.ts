@@ -67,6 +67,8 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       publicUrl: () => 'https://localhost',
       keys: playKeyService(),
       withApi: true,
+      readiness: async () => [],
+      metrics: { contentType: 'text/plain', text: async () => '' },
       version: '0.0.0',
     });
 

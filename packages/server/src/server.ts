@@ -15,6 +15,7 @@ import { openTokens, type TokenTables } from './http/tokens.ts';
 import { keyServiceRoutes } from './keyservice/routes.ts';
 import type { KeyService } from './keyservice/contract.ts';
 import { openKeyService } from './keyservice/service.ts';
+import { createMetrics } from './metrics/metrics.ts';
 import { serverMigrations } from './migrations.ts';
 import {
   DEFAULT_HTTPS_PORT,
@@ -23,6 +24,7 @@ import {
   type RunningServer,
   type ServerOptions,
 } from './options.ts';
+import { createReadiness } from './readiness.ts';
 import { openStore } from './store/store.ts';
 import type { FleetTables } from './store/tables.ts';
 import { openVault, type SuiteKeys, type Vault } from './vault/vault.ts';
@@ -84,6 +86,7 @@ async function start(
       `${options.insecurePlainMqtt === true ? 'mqtt' : 'mqtts'}://${bracketed(host)}:${broker.port}`;
   }
 
+  const metrics = createMetrics(VERSION);
   const store = await openStore<Tables>(join(folder, 'server', 'fleet.db'), serverMigrations);
   closing.push(() => store.destroy());
   const signing = signKeys(vault.server.keys);
@@ -102,8 +105,17 @@ async function start(
     clock,
     random,
     log,
+    meter: metrics.meter,
   });
   closing.push(() => fleet.stop());
+  const isConnected = () => fleet.isConnected();
+  metrics.watch({
+    store,
+    clock,
+    isConnected,
+    broker: () => embedded.broker?.stats(),
+    certificates: () => vault.certificateEnds(),
+  });
 
   const artifacts = await openArtifacts(join(folder, 'artifacts'), store, clock);
   const tokens = openTokens(store, clock);
@@ -116,6 +128,8 @@ async function start(
     log,
     version: VERSION,
     withApi: options.api ?? true,
+    metrics,
+    readiness: createReadiness({ store, clock, isConnected, askKeyService: () => keys.status() }),
     fleet,
     artifacts,
     tokens,

@@ -36,6 +36,8 @@ export interface Change {
   readonly before: DeviceRecord | undefined;
   record: DeviceRecord;
   readonly exchanges: Map<TokenKey, ServerExchange>;
+  /** Those that were open until now, or never were. */
+  readonly ended: ServerExchange[];
   outgoing: readonly Outgoing[];
   readonly accepted: NewMessage[];
   readonly data: { readonly dataId: string; readonly bytes: Uint8Array }[];
@@ -61,6 +63,7 @@ export function beginChange(record: DeviceRecord, at: number, isStored = true): 
     before: isStored ? record : undefined,
     record,
     exchanges: new Map(),
+    ended: [],
     outgoing: [],
     accepted: [],
     data: [],

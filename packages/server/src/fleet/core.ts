@@ -84,6 +84,8 @@ export function createSave(core: Core): Save {
       throw fault;
     }
     core.records.keep(change.record);
+    for (const { type } of change.accepted) core.meter.accepted(type);
+    for (const exchange of change.ended) core.meter.ended(exchange);
     if (lastEvent !== undefined) core.events.tell(lastEvent);
     if (change.exhausted)
       core.log.error({ device }, 'the sequence numbers of this pair are used up: register it anew');

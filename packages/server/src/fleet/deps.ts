@@ -3,6 +3,7 @@ import type { Clock, Identity, Random, SignKey, SuiteName } from '@srup/protocol
 import type { MqttLink } from '@srup/node';
 import type { IdentityDirectory } from '../contract.ts';
 import type { FleetTables } from '../store/tables.ts';
+import type { Meter } from '../metrics/meter.ts';
 import type { Keep } from '../store/trim.ts';
 
 /** pino's form. Never bodies, keys, nonces; tokens by their first characters. */
@@ -30,6 +31,8 @@ export interface FleetDeps {
   readonly log: Log;
   /** Of one device; `KEPT_PER_DEVICE` unless told. */
   readonly keep?: Keep;
+  /** Nothing is counted unless told. */
+  readonly meter?: Meter;
   /** Real time, unless a test turns the clock itself. */
   readonly delay?: Delay;
 }

@@ -4,6 +4,7 @@ import type { Kysely } from 'kysely';
 import { FleetError, SOMEONE, type DeviceView, type Fleet } from '../contract.ts';
 
 import { openJoinPolicies } from '../joindesk/policies.ts';
+import { SILENT } from '../metrics/meter.ts';
 import { createCommit } from '../store/commit.ts';
 import { StoreError } from '../store/store.ts';
 import type { FleetTables } from '../store/tables.ts';
@@ -33,6 +34,8 @@ const LONGEST_NAME = 100;
 export interface RunningFleet extends Fleet {
   /** Takes up what was left open: messages that are owed, time-outs, subscriptions. */
   start(): Promise<void>;
+  /** Is the broker connected, so that devices can be heard? */
+  isConnected(): boolean;
   /** Resolves when nothing is being worked on any more. Then close the link and the store. */
   stop(): Promise<void>;
   /** A message from a transport. Acknowledge it when this resolves, and only then (P 5.3). */
@@ -85,6 +88,7 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
   return {
     ...fleet,
     arrive,
+    isConnected: () => connection.isUp(),
     start: async () => {
       await sender.wakeOwed();
       timeouts.start();
@@ -110,9 +114,13 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
 
 async function openCore(deps: FleetDeps, committed: Core['committed']): Promise<Core> {
   const { store, log } = deps;
-  const commit = createCommit(store);
+  const meter = deps.meter ?? SILENT;
+  const commit = createCommit(store, (ms) => {
+    meter.committed(ms / 1000);
+  });
   return {
     ...deps,
+    meter,
     delay: deps.delay ?? realDelay,
     keep: deps.keep ?? KEPT_PER_DEVICE,
     commit,

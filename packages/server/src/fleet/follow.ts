@@ -10,6 +10,7 @@ import {
 import type { Standing } from '../contract.ts';
 import { addStep, type Change } from './change.ts';
 import { factsOf, openExchanges, type Core } from './core.ts';
+import { isFinal } from './explain.ts';
 
 const GONE: ReadonlySet<Standing> = new Set<Standing>(['resigned', 'terminated', 'deregistered']);
 const VERDICTS: Partial<Record<ServerExchange['phase'], Change['decisions'][number]['verdict']>> = {
@@ -36,6 +37,7 @@ export async function addOutcome(
 ): Promise<void> {
   const before = change.record.row.standing;
   addStep(change, step, core.serverId);
+  if (isFinal(step.state) && (known === undefined || !isFinal(known))) change.ended.push(step.state);
   const after = change.record.row.standing;
   if (after !== before && GONE.has(after)) await giveUpOthers(core, change, step, isNoFarewell);
   if (step.state.kind === 'join') {
@@ -94,8 +96,10 @@ async function giveUpOthers(
   isMeant: (exchange: ServerExchange) => boolean,
 ): Promise<void> {
   for (const exchange of await openExchanges(core, change.record.row.id)) {
-    if (isMeant(exchange) && exchange.token !== state.token)
-      change.exchanges.set(exchange.token, giveUp(exchange));
+    if (!isMeant(exchange) || exchange.token === state.token) continue;
+    const given = giveUp(exchange);
+    change.exchanges.set(exchange.token, given);
+    change.ended.push(given);
   }
 }
 

@@ -1,3 +1,4 @@
+import { layoutOfCode } from '@srup/protocol';
 import type { Core } from './core.ts';
 import { within } from './deadline.ts';
 import { devicesOwed, dropSent, takeReady } from './outbox.ts';
@@ -9,6 +10,9 @@ const DEVICES_AT_ONCE = 64;
 const STOP_TIMEOUT_MS = 5_000;
 /** Before a device is tried again after a failure: doubled with each, and jittered (P 10.10). */
 const BACKOFF = { leastMs: 500, mostMs: 60_000 } as const;
+
+/** Of the type byte in a message. */
+const TYPE_AT = 1;
 
 export interface Sender {
   /** Something for this device was committed. */
@@ -70,6 +74,7 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
       for (const { id, bytes } of messages) {
         if (!isOpen) break;
         await core.link.publish(topicOf(device), bytes);
+        core.meter.sent(layoutOfCode(bytes[TYPE_AT] ?? 0)?.type ?? 'unknown');
         lastId = id;
       }
     } finally {

@@ -24,8 +24,12 @@ export interface ApiDeps extends AccessDeps, CommandDeps {
   readonly version: string;
 }
 
-/** Everything under /api/v1, and its OpenAPI description made from the same schemas. */
-export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
+/** Everything under /api/v1, and its OpenAPI description made from the same schemas. `describeRoot`: paths elsewhere. */
+export async function api(
+  app: FastifyInstance,
+  deps: ApiDeps,
+  describeRoot: () => Record<string, object>,
+): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -58,7 +62,10 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   app.get(
     '/openapi.json',
     { config: { open: true }, schema: { hide: true, response: { 200: z.unknown() } } },
-    async () => app.swagger(),
+    async () => {
+      const document = app.swagger();
+      return { ...document, paths: { ...document.paths, ...describeRoot() } };
+    },
   );
   await app.register(accessRoutes(deps));
   await app.register(deviceRoutes(deps.fleet));

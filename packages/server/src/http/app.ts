@@ -9,6 +9,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import { api, type ApiDeps } from './api.ts';
 import { installErrorForms, pathOf } from './errors.ts';
 import { serveFiles } from './routes/files.ts';
+import { describeOperation, operationRoutes, type OperationDeps } from './routes/operation.ts';
 
 /** Bytes of a JSON request; uploads have their own limit. */
 const BODY_BYTES = 1 << 20;
@@ -21,7 +22,7 @@ export interface Tls {
   readonly chain: string;
 }
 
-export interface AppDeps extends ApiDeps {
+export interface AppDeps extends ApiDeps, OperationDeps {
   readonly tls: Tls;
   readonly keyService: FastifyPluginAsync;
   readonly log: FastifyBaseLogger;
@@ -46,10 +47,16 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   installErrorForms(app);
   logRequests(app);
   await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
-  app.get('/healthz', async () => ({ status: 'ok' }));
   serveFiles(app, deps.artifacts);
   await app.register(deps.keyService, { prefix: '/KeyEx' });
-  if (deps.withApi) await app.register((scope) => api(scope, deps), { prefix: '/api/v1' });
+  let describeRoot: () => Record<string, object> = () => ({});
+  await app.register(async (scope) => {
+    await operationRoutes(scope, deps);
+    describeRoot = () => describeOperation(scope);
+  });
+  if (deps.withApi) {
+    await app.register((scope) => api(scope, deps, () => describeRoot()), { prefix: '/api/v1' });
+  }
   return app;
 }
 

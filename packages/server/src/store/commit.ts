@@ -29,9 +29,13 @@ interface Waiting<Tables> {
 
 /**
  * Work that arrives while the disk is busy waits for the next transaction and shares it. In a transaction that
- * fails, each piece is tried again alone, so that one of them can't take the others down.
+ * fails, each piece is tried again alone, so that one of them can't take the others down. `onCommitted`: how long a
+ * transaction took, in milliseconds.
  */
-export function createCommit<Tables>(store: Kysely<Tables>): Commit<Tables> {
+export function createCommit<Tables>(
+  store: Kysely<Tables>,
+  onCommitted: (ms: number) => void = () => undefined,
+): Commit<Tables> {
   let waiting: Waiting<Tables>[] = [];
   let isBusy = false;
 
@@ -65,11 +69,13 @@ export function createCommit<Tables>(store: Kysely<Tables>): Commit<Tables> {
   }
 
   async function performAll(batch: readonly Waiting<Tables>[]): Promise<void> {
+    const begun = performance.now();
     const committed = await store.transaction().execute(async (transaction) => {
       const told: (() => void)[] = [];
       for (const work of batch) told.push(await work.perform(transaction));
       return told;
     });
+    onCommitted(performance.now() - begun);
     for (const tell of committed) tell();
   }
 

@@ -9,6 +9,7 @@
  *   authority/    the CA
  *   tls/          the certificate of HTTPS and MQTTS
  */
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import {
   generateKeys,
@@ -29,7 +30,7 @@ import {
   type Random,
   type SuiteName,
 } from '@srup/protocol';
-import { openAuthority, type Authority } from '../authority/authority.ts';
+import { openAuthority, type Authority, type Credential } from '../authority/authority.ts';
 import { DAY_MS, makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { openCredentials, type Credentials, type Renewed } from './credentials.ts';
@@ -78,6 +79,8 @@ export interface Vault {
     readonly authority: Authority;
   };
   readonly credentials: Credentials;
+  /** When the server's certificates end, ms since 1970. */
+  certificateEnds(): Readonly<Record<'ca' | 'tls' | 'mqtt', number>>;
   /** Once a day replaces the certificates that end soon, and tells which. Returns how to stop. */
   keepFresh(onRenewed: (renewed: Renewed) => void): () => void;
   /** Lets another process have the folder. */
@@ -142,9 +145,18 @@ async function openLocked(
     server: { id, keys: serverKeys, publicKeys: publicPartsOf(serverKeys), setupToken },
     keyService: { folder: join(folder, 'key-service'), keys: serviceKeys, authority },
     credentials,
+    certificateEnds: () => ({
+      ca: authority.notAfter,
+      tls: endOf(credentials.tls()),
+      mqtt: endOf(credentials.mqtt()),
+    }),
     keepFresh: (onRenewed) => keepFresh(credentials, onRenewed, warn),
     close: release,
   };
+}
+
+function endOf({ chain }: Credential): number {
+  return new X509Certificate(chain).validToDate.getTime();
 }
 
 async function readMarker(path: string): Promise<boolean> {

@@ -33,6 +33,7 @@ export interface WorldOptions {
   readonly delay?: Delay;
   readonly random?: Random;
   readonly keep?: FleetDeps['keep'];
+  readonly meter?: FleetDeps['meter'];
 }
 
 export async function openWorld(options: WorldOptions): Promise<World> {
@@ -65,9 +66,10 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       directory,
       delay,
       keep,
+      meter,
       keys = server.keys,
     } = options;
-    const optional = { ...(delay && { delay }), ...(keep && { keep }) };
+    const optional = { ...(delay && { delay }), ...(keep && { keep }), ...(meter && { meter }) };
     const deps = { store, serverId: server.id, keys, directory, link, clock, random, log, ...optional };
     const fleet = await createFleet(deps);
     await fleet.start();

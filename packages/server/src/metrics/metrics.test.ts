@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { encodeText, STATUS } from '@srup/protocol';
+import {
+  directoryOf,
+  makeDevice,
+  makeServer,
+  tokenOf,
+  until,
+  type TestDevice,
+} from '../../test/fleet/device.ts';
+import { join, openWorld, turnedClock, type World } from '../../test/fleet/world.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+
+let world: World;
+let device: TestDevice;
+let metrics: Metrics;
+let turn: (ms: number) => void;
+
+beforeEach(async () => {
+  const server = await makeServer();
+  device = await makeDevice(server);
+  metrics = createMetrics('1.2.3');
+  const turned = turnedClock();
+  ({ turn } = turned);
+  world = await openWorld({
+    server,
+    directory: directoryOf(device),
+    clock: turned.clock,
+    delay: turned.delay,
+    meter: metrics.meter,
+  });
+  metrics.watch({
+    store: world.store,
+    clock: turned.clock,
+    isConnected: () => true,
+    broker: () => undefined,
+    certificates: () => ({ ca: 3000, tls: 2000, mqtt: 1000 }),
+  });
+  await world.fleet.setJoinPolicy('*', 'accept');
+  await join(world, device);
+});
+
+afterEach(async () => {
+  await world.close();
+});
+
+test('what happened is counted, without a name of a device', async () => {
+  await world.store.schema.createTable('artifacts').addColumn('bytes', 'integer').execute();
+  await world.fleet.command([device.text], { kind: 'action', actionId: 0x40 });
+  const action = await device.next(world.link, 'ACTION');
+  await device.say(world.link, 'RESPONSE', { status: STATUS.ACTION_SUCCESS }, tokenOf(action));
+  const said = await device.say(world.link, 'DATA', { dataId: 'level', data: encodeText('7') });
+  await world.link.deliver(said.topic, said.bytes); // a second time
+  turn(120_000);
+
+  let text = '';
+  await until(async () => {
+    text = await metrics.text();
+    return text.includes('srup_exchanges_ended_total{kind="action",phase="done"} 1');
+  }, 'the action to be over');
+  for (const line of [
+    'srup_messages_total{direction="in",type="RESPONSE"} 1',
+    'srup_messages_total{direction="out",type="ACTION"} 1',
+    'srup_exchanges_ended_total{kind="join",phase="accepted"} 1',
+    'srup_messages_refused_total{code="REPLAY_SEEN"} 1',
+    'srup_devices{standing="joined"} 1',
+    'srup_devices_proven_within{seconds="60"} 0',
+    'srup_devices_proven_within{seconds="300"} 1',
+    'srup_devices_proven_within{seconds="+Inf"} 1',
+    'srup_certificate_expiry_timestamp_seconds{certificate="tls"} 2',
+  ]) {
+    expect(text).toContain(line);
+  }
+  expect(text).toMatch(/^srup_commit_duration_seconds_count [1-9]/m);
+  expect(text).not.toContain(device.text);
+  expect(await metrics.text()).toContain('srup_messages_refused_total{code="REPLAY_SEEN"} 1'); // not added up
+});
