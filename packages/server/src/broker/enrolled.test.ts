@@ -117,7 +117,7 @@ async function enrol(
   const id = newIdentity(systemRandom);
   const identity = identityText(id);
   const { signing, sealing } = await generateKeys(suite);
-  const { broker: brokerUrl } = await post('register', {
+  const { broker_url: brokerUrl } = await post('register', {
     identity,
     type: 'pump',
     key: pemToBody(signing.publicPem),

@@ -443,6 +443,30 @@ test("numbers begin far apart, so that a command on a sibling's topic is refused
   expect(device.hear(action.bytes)).toMatchObject({ type: 'ACTION', body: { actionId: 4 } });
 });
 
+test.each([
+  ['before it says what it is', undefined, ['url', 'digest']],
+  ['when it calls itself something of its own', 'boiler 7', ['url', 'digest']],
+  ['when it is one of ours', 'srup-agent/0.1.0 (test)', undefined],
+] as const)(
+  'a device with an RSA key is sent the NUL of pySRUP or not: %s',
+  async (_when, name, terminated) => {
+    const device = await makeDevice(server, 'rsa-sha256');
+    const here = await openWorld({ server, directory: directoryOf(device) });
+    try {
+      await here.fleet.setJoinPolicy('*', 'accept');
+      await device.say(here.link, 'JOIN_REQ', {});
+      await device.next(here.link, 'ID_REQUEST');
+      if (name !== undefined) {
+        await device.say(here.link, 'DATA', { dataId: 'IDENTIFICATION_RESPONSE', data: encodeText(name) });
+      }
+      await here.fleet.command([device.text], UPDATE);
+      expect((await device.next(here.link, 'INITIATE')).terminated).toEqual(terminated);
+    } finally {
+      await here.close();
+    }
+  },
+);
+
 test('pySRUP: texts end with its NUL, and nothing is called confirmed', async () => {
   const reference = await makeDevice(server, 'rsa-sha256');
   const here = await openWorld({ server, directory: directoryOf(reference) });

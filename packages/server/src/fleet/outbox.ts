@@ -1,5 +1,6 @@
 import {
   compose,
+  confirmsCommands,
   decode,
   parseIdentity,
   tokenKey,
@@ -21,8 +22,6 @@ const MESSAGES_AT_ONCE = 16;
 const SIGN_TIMEOUT_MS = 30_000;
 /** For a signature that a command waits for, in milliseconds. */
 const EARLY_TIMEOUT_MS = 1_000;
-/** What pySRUP says of itself begins so (P 2.5). */
-const REFERENCE = 'pySRUP';
 
 /** A message that may leave: its number and its bytes are committed. */
 export interface Ready {
@@ -125,7 +124,7 @@ function sign(
   const { type, token, body, sequence } = decoded.value.message;
   const addressee: Addressee = {
     id: parseIdentity(device) as Identity,
-    terminatedText: identification?.startsWith(REFERENCE) === true,
+    terminatedText: wantsTerminatedText(suite, identification),
   };
   const signing = compose(
     { type, token, body } as Draft,
@@ -135,6 +134,14 @@ function sign(
     core.keys[suite],
   );
   return within(core.delay, timeoutMs, signing, 'the signature did not come');
+}
+
+/**
+ * P 2.5. pySRUP reads a text up to its NUL and, where there is none, past its end. What it says of itself is its
+ * owner's to choose, and nothing at first; but its keys are RSA. Ours say who they are.
+ */
+function wantsTerminatedText(suite: SuiteName, identification: string | null): boolean {
+  return suite === 'rsa-sha256' && !confirmsCommands(identification ?? '');
 }
 
 function evidenceOf(device: string, { message, bytes }: Signed, at: number): NewMessage {

@@ -48,7 +48,7 @@ export function createEnrolment({
     if (!enrolled.ok) return enrolled;
     const { signing, sealing } = serverKeys[enrolled.value];
     return answer({
-      broker: options.brokerUrl(),
+      ...whereBrokerIs(options.brokerUrl()),
       key: toBase64(signing),
       default_c2: server,
       ...(sealing !== undefined && { sealKey: toBase64(sealing) }),
@@ -118,7 +118,7 @@ export function createEnrolment({
     const enrolled = await enrol({ ...request, type: C2_TYPE }, false);
     if (!enrolled.ok) return enrolled;
     return answer({
-      broker: options.brokerUrl(),
+      ...whereBrokerIs(options.brokerUrl()),
       key: pemToBody(keys[enrolled.value].signing.publicPem),
     });
   }
@@ -134,6 +134,19 @@ const BAD_SIGNATURE = refuse(
   'bad-signature',
   'the signature is not by the registered key: RSA-PSS with SHA-256 and the longest salt, Ed25519 or ML-DSA-65 (P 8.2)',
 );
+
+/** P 7.1. */
+const REFERENCE_PORT = '8883';
+
+/**
+ * pySRUP cuts `mqtt://` off, takes the rest for a host name, and speaks TLS with its port 8883 (interop). Who can read
+ * a URL is given the true one beside it.
+ */
+function whereBrokerIs(url: string): { broker: string; broker_url: string } {
+  const { hostname, port } = new URL(url);
+  const place = port === '' || port === REFERENCE_PORT ? hostname : `${hostname}:${port}`;
+  return { broker: `mqtt://${place}`, broker_url: url };
+}
 
 /** PEM as the answers carry it. */
 export function toBase64(pem: string): string {

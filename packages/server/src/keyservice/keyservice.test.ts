@@ -209,7 +209,8 @@ describe('enrolment', () => {
     const registered = await one.register();
     expect(registered.status).toBe(201);
     expect(registered.json).toMatchObject({
-      broker: 'mqtts://broker.example:8883',
+      broker: 'mqtt://broker.example',
+      broker_url: 'mqtts://broker.example:8883',
       default_c2: identityText(vault.server.id),
     });
     const serverKey = unbase64(registered.json['key']);
@@ -845,7 +846,8 @@ describe('another C2 server', () => {
     const answer = await post('c2/', recorded);
     expect(answer.status).toBe(201);
     expect(answer.json).toEqual({
-      broker: 'mqtts://broker.example:8883',
+      broker: 'mqtt://broker.example', // as in the record
+      broker_url: 'mqtts://broker.example:8883',
       key: pemToBody(vault.keyService.keys['rsa-sha256'].signing.publicPem),
     });
     expect((await get(`c2_check/${recorded['identity']!}`)).status).toBe(200);

@@ -60,7 +60,10 @@ export type C2Request = z.infer<typeof c2Body>;
 
 export const statusAnswer = z.object({ active: z.boolean(), identity: z.string() });
 export const registerAnswer = z.object({
-  broker: z.string().describe('URL of the MQTT broker'),
+  broker: z
+    .string()
+    .describe('the MQTT broker as pySRUP wants it: mqtt://HOST, and TLS on port 8883 is meant'),
+  broker_url: z.string().describe('the true URL of the broker'),
   key: z.string().describe('base64 of the PEM of the server’s key, for the suite of the one who asks'),
   default_c2: z.string().describe('identity of that server'),
   sealKey: z.string().optional().describe('base64 of the PEM of the server’s X25519 key'),
@@ -76,6 +79,7 @@ export const accessAnswer = z.object({
 });
 export const c2Answer = z.object({
   broker: z.string(),
+  broker_url: z.string(),
   key: z.string().describe('the key service’s own key: its PEM without header, footer and newlines'),
 });
 
