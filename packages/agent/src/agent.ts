@@ -113,7 +113,7 @@ async function startIn(
   const { mqtt, enrolmentBackoff } = options;
   const current = (life = liveOn({
     ...{ config, home, log, clock, random, disk, performers, onEvent },
-    facts: (self) => factsOf(self, config, performers),
+    facts: (self, { reference }) => factsOf(self, reference !== true, config, performers),
     signal: stopping.signal,
     ...(mqtt && { mqtt }),
     ...(enrolmentBackoff && { enrolmentBackoff }),
@@ -153,20 +153,30 @@ async function startIn(
 }
 
 /** Plain MQTT is told with each session: only then is it known whether the broker speaks it. */
-function warnOfSafetiesOff({ fetch, actions }: AgentConfig, log: Log): void {
+function warnOfSafetiesOff({ fetch, actions, referenceServer }: AgentConfig, log: Log): void {
+  if (referenceServer)
+    log.warn(
+      {},
+      'A REFERENCE SERVER IS TAKEN (referenceServer): only TLS tells its key service from another, and it hears less of this device (P 8.2, 10.11)',
+    );
   if (fetch.allowHttp)
     log.warn({}, 'SOFTWARE OVER PLAIN HTTP IS TAKEN (fetch.allowHttp): for tests only (P 10.2)');
   if (actions.allow.length > 0)
     log.warn({ allow: actions.allow }, 'dangerous actions are obeyed (actions.allow, P 10.5)');
 }
 
-function factsOf(self: Identity, config: AgentConfig, performers: Performers): DeviceFacts {
+/** `speaksProfile`: a key service that proves itself to this agent is ours, and so is its default server (P 10.6). */
+function factsOf(
+  self: Identity,
+  speaksProfile: boolean,
+  config: AgentConfig,
+  performers: Performers,
+): DeviceFacts {
   const { digest, program } = performers.running();
   const platform = `${process.platform} ${process.arch}; node ${process.versions.node}`;
   return {
     self,
-    // A key service that proves itself to this agent is ours, and so is its default server (P 10.6).
-    serverSpeaksProfile: true,
+    serverSpeaksProfile: speaksProfile,
     identification: `srup-agent/${AGENT_VERSION} (${platform}) ${program}${digest === undefined ? '' : ` ${digest}`}`,
     allowHttp: config.fetch.allowHttp,
     ...(config.fetch.hosts && { hosts: config.fetch.hosts }),

@@ -20,6 +20,13 @@ test('what is absent has its default', () => {
   });
 });
 
+test('a reference server knows RSA only', () => {
+  expect(parseConfig({ ...LEAST, referenceServer: true }, 'x').suite).toBe('rsa-sha256');
+  expect(() => parseConfig({ ...LEAST, referenceServer: true, suite: 'ed25519' }, 'x')).toThrow(
+    /suite: a reference server knows rsa-sha256 only/,
+  );
+});
+
 test('a fingerprint is taken as people copy it', () => {
   const fingerprint = 'AB'.repeat(32);
   const colons = fingerprint.match(/../g)!.join(':');

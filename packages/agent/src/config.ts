@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import * as v from 'valibot';
+import type { SuiteName } from '@srup/protocol';
 
 /** A mistake in the configuration, with where it is and what is allowed there. */
 export class ConfigError extends Error {
@@ -15,6 +16,9 @@ const count = (least: number, most: number) =>
 const bytes = count(1, Number.MAX_SAFE_INTEGER);
 const url = v.pipe(v.string(), v.url());
 const path = v.pipe(text, v.check(isAbsolute, 'must be an absolute path'));
+
+/** What pySRUP signs with (P 4.2). */
+const REFERENCE_SUITE: SuiteName = 'rsa-sha256';
 
 const DAY = 86_400;
 const MIB = 2 ** 20;
@@ -181,7 +185,10 @@ const schema = v.strictObject({
       'a type is 1 to 64 letters, digits, dots, dashes, underscores, spaces',
     ),
   ),
-  suite: v.exactOptional(v.picklist(['ed25519', 'rsa-sha256', 'ml-dsa-65']), 'ed25519'),
+  /** ed25519 unless told; with a reference server, rsa-sha256, which is all that it knows. */
+  suite: v.exactOptional(v.picklist(['ed25519', 'rsa-sha256', 'ml-dsa-65'])),
+  /** A pySRUP key service and C2 server are taken: they prove less, and are told less (P 8.2, 10.11). */
+  referenceServer: v.exactOptional(v.boolean(), false),
   /** Wanted by key services that are not open to everyone (P 8.4). Taken out of the file once it was used. */
   enrolmentCode: v.exactOptional(text),
   /** MQTT without TLS is spoken to a broker that has none: others can read along. For tests only (P 7.5). */
@@ -199,7 +206,7 @@ const schema = v.strictObject({
 /** As written in a file: whatever has a default may be absent. */
 export type AgentConfigInput = v.InferInput<typeof schema>;
 /** Checked and complete. */
-export type AgentConfig = v.InferOutput<typeof schema>;
+export type AgentConfig = v.InferOutput<typeof schema> & { readonly suite: SuiteName };
 
 /** The configuration with its defaults. `ConfigError` names every mistake. `origin`: a file name, for the message. */
 export function parseConfig(value: unknown, origin: string): AgentConfig {
@@ -208,7 +215,8 @@ export function parseConfig(value: unknown, origin: string): AgentConfig {
     const mistakes = result.issues.map((issue) => `  ${v.getDotPath(issue) ?? 'all'}: ${issue.message}`);
     throw new ConfigError(`${origin} has mistakes:\n${mistakes.join('\n')}`);
   }
-  const config = result.output;
+  const { referenceServer, suite = referenceServer ? REFERENCE_SUITE : 'ed25519' } = result.output;
+  const config = { ...result.output, suite };
   const { installer } = config.software;
   const needed = ({ file: 'target', command: 'command', process: undefined } as const)[installer];
   if (needed !== undefined && config.software[needed] === undefined) {
@@ -218,6 +226,11 @@ export function parseConfig(value: unknown, origin: string): AgentConfig {
   }
   if (config.caFile !== undefined && config.caFingerprint !== undefined) {
     throw new ConfigError(`${origin} has mistakes:\n  caFile: give this or caFingerprint, not both`);
+  }
+  if (referenceServer && suite !== REFERENCE_SUITE) {
+    throw new ConfigError(
+      `${origin} has mistakes:\n  suite: a reference server knows ${REFERENCE_SUITE} only (referenceServer)`,
+    );
   }
   return config;
 }

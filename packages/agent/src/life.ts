@@ -14,7 +14,7 @@ import type { Log } from './log.ts';
 import { openSession, type LinkEvent, type Session, type MqttTuning } from './session.ts';
 import { AgentError } from './trouble.ts';
 import type { Disk } from './vault/disk.ts';
-import { loadCredentials, type Credentials } from './vault/identity.ts';
+import { loadCredentials, type Credentials, type DeviceIdentity } from './vault/identity.ts';
 import { clearLeft, giveUpIdentity, markLeft, readLeft, type Left } from './vault/left.ts';
 import { openStore } from './vault/store.ts';
 
@@ -28,7 +28,7 @@ export interface LifeTools {
   readonly random: Random;
   readonly disk: Disk;
   readonly performers: Performers;
-  readonly facts: (self: Identity) => DeviceFacts;
+  readonly facts: (self: Identity, identity: DeviceIdentity) => DeviceFacts;
   readonly onEvent: (event: LifeEvent) => void;
   readonly signal: AbortSignal;
   readonly mqtt?: MqttTuning;

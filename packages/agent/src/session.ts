@@ -13,7 +13,7 @@ import type { Performers } from './contract.ts';
 import { makeEngine, type Engine, type EngineEvent } from './engine/engine.ts';
 import type { Log } from './log.ts';
 import { reasonOf } from './trouble.ts';
-import type { Credentials } from './vault/identity.ts';
+import type { Credentials, DeviceIdentity } from './vault/identity.ts';
 import type { Store } from './vault/store.ts';
 
 /** The life of one identity: its state, its engine, its connection. */
@@ -36,7 +36,7 @@ export interface SessionTools {
   readonly clock: Clock;
   readonly random: Random;
   readonly performers: Performers;
-  readonly facts: (self: Identity) => DeviceFacts;
+  readonly facts: (self: Identity, identity: DeviceIdentity) => DeviceFacts;
   readonly onEvent: (event: EngineEvent | LinkEvent) => void;
   readonly mqtt?: MqttTuning;
   /** `connectMqtt` unless told. */
@@ -71,7 +71,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
     random,
     log,
     bootId: tools.bootId,
-    facts: () => tools.facts(self),
+    facts: () => tools.facts(self, identity),
     onEvent,
   });
   let link = connect(credentials);

@@ -8,7 +8,7 @@ import { AgentError, reasonOf } from '../trouble.ts';
 import { makeCsr } from './csr.ts';
 import type { Progress } from './progress.ts';
 import type { Answer, KeyService } from './service.ts';
-import { explainClock, explainStatus } from './trouble.ts';
+import { explainClock, explainReference, explainStatus } from './trouble.ts';
 
 const BROKER_PORT = 8883;
 
@@ -31,7 +31,8 @@ export async function askStatus(service: KeyService): Promise<{ active: boolean 
 export interface Registration {
   readonly server: string;
   readonly serverPem: string;
-  readonly servicePem: string;
+  /** Absent: a reference service, whose own key nobody is told. */
+  readonly servicePem?: string;
   readonly broker: string;
 }
 
@@ -40,7 +41,7 @@ export async function askRegistration(
   service: KeyService,
   { id, type, suite }: Pick<Progress, 'id' | 'type' | 'suite'>,
   keys: KeySet,
-  config: Pick<AgentConfig, 'enrolmentCode' | 'insecurePlainMqtt'>,
+  config: Pick<AgentConfig, 'enrolmentCode' | 'insecurePlainMqtt' | 'referenceServer'>,
 ): Promise<Registration | 'taken'> {
   const answer = await service.call('POST', '/register/register', {
     identity: id,
@@ -50,29 +51,46 @@ export async function askRegistration(
     ...(config.enrolmentCode !== undefined && { code: config.enrolmentCode }),
   });
   if (answer.status === 409) return 'taken';
+  if (config.referenceServer && isTakenAtReference(answer)) return 'taken';
   const body = read(
     service,
     'register',
     answer,
-    v.object({ broker: v.string(), key: pem, default_c2: identity, service_key: pem }),
+    v.object({
+      broker: v.string(),
+      broker_url: v.exactOptional(v.string()),
+      key: pem,
+      default_c2: identity,
+      service_key: v.exactOptional(pem),
+    }),
   );
-  for (const key of [body.key, body.service_key]) {
+  if (body.service_key === undefined && !config.referenceServer) throw explainReference(service.url);
+  for (const key of [body.key, body.service_key ?? body.key]) {
     const found = verifyKeyOf(service, key);
     if (found !== suite) throw unfit(service, 'register', `its key is of suite ${found}, not ${suite}`);
   }
   return {
     server: body.default_c2,
     serverPem: body.key,
-    servicePem: body.service_key,
-    broker: brokerUrl(service, body.broker, config.insecurePlainMqtt),
+    ...(body.service_key !== undefined && { servicePem: body.service_key }),
+    broker: brokerUrl(service, body.broker_url ?? body.broker, config.insecurePlainMqtt),
   };
 }
 
-/** Both sides prove that they hold their keys (P 8.2). `gone`: the service does not know the registration any more. */
+/** Reference services say so in words only, with the status of every mistake. */
+function isTakenAtReference({ status, said }: Answer): boolean {
+  return status === 400 && said.includes('already exists');
+}
+
+/**
+ * Both sides prove that they hold their keys (P 8.2); of a reference service only TLS tells who it is. `gone`: the
+ * service does not know the registration any more.
+ */
 export async function askValidation(
   service: KeyService,
-  { id, servicePem = '' }: Pick<Progress, 'id' | 'servicePem'>,
+  { id, servicePem }: { readonly id: string; readonly servicePem?: string | undefined },
   keys: KeySet,
+  config: Pick<AgentConfig, 'referenceServer'>,
 ): Promise<'done' | 'gone'> {
   const answer = await service.call('POST', '/register/validate', {
     identity: id,
@@ -80,7 +98,9 @@ export async function askValidation(
   });
   if (isGone(answer)) return 'gone';
   const body = read(service, 'validate', answer, v.object({ identity, signature: v.string() }));
-  if (!checkProof(servicePem, body.identity, body.signature)) {
+  if (servicePem === undefined) {
+    if (!config.referenceServer) throw explainReference(service.url);
+  } else if (!checkProof(servicePem, body.identity, body.signature)) {
     throw unfit(service, 'validate', 'it does not prove that it holds its key');
   }
   return 'done';

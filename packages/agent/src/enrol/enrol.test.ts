@@ -234,7 +234,8 @@ test.each([
   ['GET status', { active: true, identity: '../x' }, 'is no identity'],
   ['POST register', { default_c2: '0' }, 'default_c2'],
   ['POST register', { key: 'bm8ga2V5' }, 'key'],
-  ['POST register', { service_key: undefined }, 'service_key'],
+  ['POST register', { service_key: undefined }, 'by which key it proves itself'],
+  ['POST register', { service_key: '' }, 'service_key'],
   ['POST register', { broker: 'mqtts://' }, 'address of the broker'],
   ['POST validate', { signature: 'AAAA' }, 'does not prove'],
   ['POST validate', { identity: 'abc' }, 'does not prove'],
@@ -247,6 +248,47 @@ test.each([
   once(call, (usual) => ({ ...usual, body: { ...(usual.body as object), ...change } }));
   await expect(run()).rejects.toThrow(words);
   await expect(access(home.identity)).rejects.toThrow('ENOENT');
+});
+
+test('a service that names no key of its own is taken when the owner says so, and remembered as such', async () => {
+  service.interfere = async (call, usual) => {
+    const reply = await usual();
+    if (call !== 'POST register') return reply;
+    return { ...reply, body: { ...(reply.body as object), service_key: undefined } };
+  };
+  const { identity } = await run({ referenceServer: true });
+  expect(identity).toMatchObject({ suite: 'rsa-sha256', reference: true });
+});
+
+test('the leave to take a reference service takes no proof from one that can give it', async () => {
+  once('POST validate', (usual) => ({ ...usual, body: { identity: SERVER, signature: 'AAAA' } }));
+  await expect(run({ referenceServer: true })).rejects.toThrow('does not prove');
+  const { identity } = await run({ referenceServer: true });
+  expect(identity).not.toHaveProperty('reference');
+});
+
+test('who withdrew that leave is not enrolled with what was begun under it', async () => {
+  const stopping = new AbortController();
+  service.interfere = async (call, usual) => {
+    if (call === 'POST validate') {
+      stopping.abort(new Error('power cut'));
+      return 'lost';
+    }
+    const reply = await usual();
+    return { ...reply, body: { ...(reply.body as object), service_key: undefined } };
+  };
+  await expect(run({ referenceServer: true }, systemClock, stopping.signal)).rejects.toThrow('power cut');
+  service.interfere = (_call, usual) => usual();
+  await expect(run({ suite: 'rsa-sha256' })).rejects.toThrow('by which key it proves itself');
+});
+
+test('the true address of the broker is preferred to the one for pySRUP', async () => {
+  const broker_url = 'mqtts://broker.example:1234';
+  once('POST register', (usual) => ({
+    ...usual,
+    body: { ...(usual.body as object), broker: 'mqtt://broker.example:1234', broker_url },
+  }));
+  expect((await run()).identity.broker).toBe(broker_url);
 });
 
 test('a server key of another suite is refused', async () => {

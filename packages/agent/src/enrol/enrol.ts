@@ -72,7 +72,7 @@ async function enrolOnce(config: AgentConfig, home: Home, tools: EnrolmentTools)
     progress =
       progress.phase === 'drawn'
         ? await register(service, config, home, progress)
-        : await prove(service, home, progress);
+        : await prove(service, config, home, progress);
   }
   return certify(service, home, progress, pinned, tools);
 }
@@ -122,14 +122,19 @@ async function register(
   const registration = await askRegistration(service, progress, keys, config);
   if (registration === 'taken') return undefined;
   await saveKeyFile(home, 'server', registration.serverPem);
-  const { server, broker, servicePem } = registration;
-  return saveProgress(home, { ...progress, phase: 'registered', server, broker, servicePem });
+  const { serverPem: _serverPem, ...facts } = registration;
+  return saveProgress(home, { ...progress, ...facts, phase: 'registered' });
 }
 
 /** Undefined: the registration expired meanwhile (P 8.5). */
-async function prove(service: KeyService, home: Home, progress: Progress): Promise<Progress | undefined> {
+async function prove(
+  service: KeyService,
+  config: AgentConfig,
+  home: Home,
+  progress: Progress,
+): Promise<Progress | undefined> {
   const keys = await loadKeys(home, progress.suite);
-  const outcome = await askValidation(service, progress, keys);
+  const outcome = await askValidation(service, progress, keys, config);
   return outcome === 'gone' ? undefined : saveProgress(home, { ...progress, phase: 'validated' });
 }
 
@@ -140,7 +145,7 @@ async function certify(
   pinned: string | undefined,
   { clock, log }: EnrolmentTools,
 ): Promise<Credentials> {
-  const { id, type, suite, url, server = '', broker = '' } = progress;
+  const { id, type, suite, url, server = '', broker = '', servicePem } = progress;
   const { keys, tlsKey } = await loadOwnKeys(home, suite);
   const access = await askAccess(service, id, keys, tlsKey, clock);
   if (access === 'gone') {
@@ -149,7 +154,8 @@ async function certify(
   }
   await saveKeyFile(home, 'tlsCertificate', access.certificate);
   await saveKeyFile(home, 'ca', bundle(pinned, access.ca));
-  await saveIdentity(home, { id, type, suite, url, server, broker, enrolledAt: clock.now() });
+  const known = { id, type, suite, url, server, broker, enrolledAt: clock.now() };
+  await saveIdentity(home, { ...known, ...(servicePem === undefined && { reference: true }) });
   await dropProgress(home);
   log.info({ id, server, broker, suite }, 'enrolled');
   return (await loadCredentials(home)) as Credentials;

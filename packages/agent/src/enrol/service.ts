@@ -62,12 +62,13 @@ function exchange(url: string, options: RequestOptions, body: object | undefined
       });
       incoming.once('error', reject);
       incoming.once('end', () => {
-        const value = parse(Buffer.concat(chunks).toString());
+        const text = Buffer.concat(chunks).toString();
+        const value = parse(text);
         const wait = Number(incoming.headers['retry-after']);
         resolve({
           status: incoming.statusCode ?? 0,
           body: value,
-          said: wordsOf(value),
+          said: wordsOf(value ?? { message: text }),
           ...(Number.isFinite(wait) && wait >= 0 && { retryAfterMs: wait * 1000 }),
         });
       });
@@ -107,5 +108,7 @@ const MAX_WORDS = 300;
 
 function wordsOf(body: unknown): string {
   const words = v.safeParse(errorBody, body);
-  return words.success ? words.output.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_WORDS) : '';
+  return words.success && !words.output.startsWith('<')
+    ? words.output.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_WORDS)
+    : '';
 }

@@ -71,6 +71,14 @@ export function explainClock(url: string, now: number, cause?: unknown): Passing
   );
 }
 
+/** P 8.2: what the owner must want, as this service proves nothing by itself. */
+export function explainReference(url: string): AgentError {
+  return new AgentError(
+    `${url} does not say by which key it proves itself: it is a key service as pySRUP's authors published it`,
+    'If it is meant to be one, say --reference-server: its TLS certificate is then all that tells it from others.',
+  );
+}
+
 /** The status codes of P 8.4 and what to do. `said`: the service's own words. */
 export function explainStatus(
   url: string,

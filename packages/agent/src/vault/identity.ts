@@ -21,6 +21,8 @@ const identitySchema = v.object({
   /** `mqtts://host:port` */
   broker: v.string(),
   enrolledAt: v.number(),
+  /** Enrolled with a pySRUP key service: its server does not speak this profile (P 10.6, 10.11). */
+  reference: v.exactOptional(v.boolean()),
 });
 
 /** Who this device is: public facts, as enrolment left them. */

@@ -30,8 +30,14 @@ export function addAgentCommand(program: Command): void {
     .option('--ca-fingerprint <sha256>', "fingerprint of the server's CA, as the server prints it")
     .option('--ca-file <file>', "PEM file with the server's CA, instead of its fingerprint")
     .option('--type <type>', 'device type, as the policies of the server name it')
-    .addOption(new Option('--suite <suite>', 'kind of keys (default: ed25519)').choices(SUITES))
+    .addOption(
+      new Option(
+        '--suite <suite>',
+        'kind of keys (default: ed25519; with --reference-server: rsa-sha256)',
+      ).choices(SUITES),
+    )
     .option('--enrolment-code <code>', 'the code that lets this device register, where the server wants one')
+    .option('--reference-server', 'the server is a pySRUP one, which proves less (docs/interop.md)')
     .option('--program <file>', 'what runs until the first update')
     .option(
       '--run <command>',

@@ -11,6 +11,7 @@ export interface SettingOptions {
   readonly type?: string;
   readonly suite?: string;
   readonly enrolmentCode?: string;
+  readonly referenceServer?: true;
   readonly rejoin?: true;
   readonly insecurePlainMqtt?: true;
   readonly program?: string;
@@ -112,6 +113,7 @@ function fromOptions(options: SettingOptions): Json {
     type: options.type,
     suite: options.suite,
     enrolmentCode: code === '' ? undefined : code,
+    referenceServer: options.referenceServer,
     rejoin: options.rejoin && 'yes',
     insecurePlainMqtt: options.insecurePlainMqtt,
     software: compact({

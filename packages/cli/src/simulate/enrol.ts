@@ -50,15 +50,17 @@ async function enrolOnce(site: Site, { keys, tlsKey }: NewKeys): Promise<Credent
   const service: KeyService = keyServiceAt(url, ca, clock, signal);
   const id = identityText(newIdentity(random));
   const began = performance.now();
-  const registration = await askRegistration(service, { id, type, suite }, keys, {
+  const terms = {
     insecurePlainMqtt: false,
+    referenceServer: false,
     ...(code !== undefined && { enrolmentCode: code }),
-  });
+  };
+  const registration = await askRegistration(service, { id, type, suite }, keys, terms);
   if (registration === 'taken') throw new PassingTrouble('an id is taken already: another one is drawn');
   const registered = performance.now();
   meter.time('register', registered - began);
   const { server, serverPem, broker, servicePem } = registration;
-  const validated = await askValidation(service, { id, servicePem }, keys);
+  const validated = await askValidation(service, { id, servicePem }, keys, terms);
   const access = validated === 'gone' ? validated : await askAccess(service, id, keys, tlsKey, clock);
   if (access === 'gone') throw new PassingTrouble('a registration expired before it was finished');
   meter.time('certify', performance.now() - registered);

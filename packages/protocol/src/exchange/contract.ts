@@ -99,7 +99,10 @@ export interface DeviceState {
 export interface DeviceFacts {
   /** The device's own id: a JOIN_CMD must name it (P 9.7). */
   readonly self: Identity;
-  /** The server is known to speak this profile, so it is told of deferrals; absent: it is not (P 10.11). */
+  /**
+   * The server is known to speak this profile, so it is told of deferrals (P 10.11), greeted, and asked again when it
+   * does not answer who leaves; absent: it is not.
+   */
   readonly serverSpeaksProfile?: boolean;
   /** Sent as DATA `IDENTIFICATION_RESPONSE`: `srup-agent/<version> ...` (P 10.7). */
   readonly identification: string;

@@ -37,13 +37,13 @@ export function stepDevice(
     case 'message':
       return stepMessage(state, input.message, moment, facts);
     case 'time':
-      return wake(state, moment);
+      return wake(state, moment, facts);
     case 'join':
       return join.join(state, input.token, moment);
     case 'greet':
-      return join.greet(state, input.token, moment);
+      return join.greet(state, input.token, moment, facts);
     case 'leave':
-      return leave.leave(state, input.token, input.what, moment);
+      return leave.leave(state, input.token, input.what, moment, facts);
     case 'fetched':
       return update.fetched(state, input.token, input.outcome, moment);
     case 'installed':
@@ -84,7 +84,7 @@ function stepMessage(
     case 'DEREGISTER_CMD':
       return leave.dismissed(state, token, message.type, message.sequence, moment);
     case 'RESPONSE':
-      return stepAnswer(state, token, message.body.status, message.sequence, moment);
+      return stepAnswer(state, token, message.body.status, message.sequence, moment, facts);
     default:
       // Observed joins, observing and syndication have no machines yet.
       return refuse(state, 'FLOW_UNSUPPORTED');
@@ -98,10 +98,11 @@ function stepAnswer(
   status: number,
   sequence: bigint,
   moment: Moment,
+  facts: DeviceFacts,
 ): DeviceStep {
   if (state.join.phase === 'asking' && state.join.token === token) {
     const answered = join.joinAnswered(state, token, status, sequence, moment);
-    return after(answered, leave.leaveAfterJoin(answered.state, moment));
+    return after(answered, leave.leaveAfterJoin(answered.state, moment, facts));
   }
   const exchange = openOf(state, token);
   if (exchange !== undefined) {
@@ -119,9 +120,9 @@ function stepAnswer(
 }
 
 /** Everything whose time has come (P 10.10). */
-function wake(state: DeviceState, moment: Moment): DeviceStep {
+function wake(state: DeviceState, moment: Moment, facts: DeviceFacts): DeviceStep {
   return Object.entries(state.open).reduce<DeviceStep>(
-    (step, [token, exchange]) => after(step, wakeExchange(step.state, token, exchange, moment)),
+    (step, [token, exchange]) => after(step, wakeExchange(step.state, token, exchange, moment, facts)),
     join.wakeJoin(state, moment),
   );
 }
@@ -131,12 +132,13 @@ function wakeExchange(
   token: TokenKey,
   exchange: DeviceExchange,
   moment: Moment,
+  facts: DeviceFacts,
 ): DeviceStep {
   switch (exchange.kind) {
     case 'update':
       return update.wakeUpdate(state, token, exchange, moment);
     case 'leave':
-      return leave.wakeLeave(state, token, exchange, moment);
+      return leave.wakeLeave(state, token, exchange, moment, facts);
     case 'action':
       return unchanged(state);
   }

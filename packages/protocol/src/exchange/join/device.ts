@@ -2,7 +2,7 @@
 import type { Identity } from '../../identity.ts';
 import { STATUS } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { DeviceJoin, DeviceState, DeviceStep, Finished, Moment } from '../contract.ts';
+import type { DeviceFacts, DeviceJoin, DeviceState, DeviceStep, Finished, Moment } from '../contract.ts';
 import { finish, isLeaving, recall } from '../memory.ts';
 import { isDue, JOIN_RETRY, nextTry } from '../retry.ts';
 import { refuse, say, unchanged } from '../say.ts';
@@ -29,9 +29,16 @@ const GREETING = 'greeting';
 
 /**
  * The broker has lost our session, and with it what waited there for us. A JOIN_REQ while joined changes nothing
- * (P 9.5), but the server sees that we are here and asks again what is still open.
+ * (P 9.5), but the server sees that we are here and asks again what is still open. One that does not speak this profile
+ * would only decide on it anew (interop).
  */
-export function greet(state: DeviceState, token: TokenKey, moment: Moment): DeviceStep {
+export function greet(
+  state: DeviceState,
+  token: TokenKey,
+  moment: Moment,
+  { serverSpeaksProfile }: DeviceFacts,
+): DeviceStep {
+  if (serverSpeaksProfile !== true) return unchanged(state);
   if (state.join.phase !== 'joined' || isLeaving(state)) return unchanged(state);
   const answered = finish(state, token, { kind: 'join', result: 'joined', content: GREETING }, moment);
   return { state: answered, effects: [say('JOIN_REQ', token, {})] };

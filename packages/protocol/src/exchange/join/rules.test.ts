@@ -250,6 +250,11 @@ describe('greeting after the broker lost a session', () => {
     }
   });
 
+  it('is left out where the server would only decide anew (interop)', () => {
+    const device = soloDevice({ serverSpeaksProfile: false });
+    expect(inShort(device.tell({ on: 'greet', token: device.newToken() }))).toEqual([]);
+  });
+
   it('is left out by a device that is not joined', () => {
     const device = soloDevice();
     for (const phase of ['idle', 'asking', 'refused', 'failed', 'left'] as const) {

@@ -3,6 +3,7 @@ import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import type {
   DeviceEffect,
+  DeviceFacts,
   DeviceJoin,
   DeviceLeave,
   DeviceState,
@@ -29,31 +30,49 @@ const FAIL: Readonly<Record<What, StatusCode>> = {
 const IDENTITY_AFTER: Readonly<Record<What, Identity>> = { resign: 'keep', deregister: 'drop' };
 
 /** The device asks to leave, after the answer to a join that it waits for. Nothing happens while it asks already. */
-export function leave(state: DeviceState, token: TokenKey, what: What, moment: Moment): DeviceStep {
+export function leave(
+  state: DeviceState,
+  token: TokenKey,
+  what: What,
+  moment: Moment,
+  facts: DeviceFacts,
+): DeviceStep {
   if (isLeaving(state) || state.join.identity === 'drop') return unchanged(state);
   return ask(
     state,
     token,
     { kind: 'leave', phase: 'asked', what, openedAt: moment.now, attempts: 0, wakeAt: 0 },
     moment,
+    facts,
   );
 }
 
-function ask(state: DeviceState, token: TokenKey, leaving: DeviceLeave, moment: Moment): DeviceStep {
-  const attempts = leaving.attempts + 1;
-  const next = { ...leaving, attempts, wakeAt: nextTry(LEAVE_RETRY, attempts, moment) };
+function ask(
+  state: DeviceState,
+  token: TokenKey,
+  leaving: DeviceLeave,
+  moment: Moment,
+  facts: DeviceFacts,
+): DeviceStep {
+  const { what, attempts } = leaving;
+  const wakeAt = nextTry(LEAVE_RETRY, attempts + 1, moment);
+  const waiting = open(state, token, { ...leaving, attempts: attempts + 1, wakeAt });
   // JOIN_REQ and this request could overtake each other on their topics.
-  const effects = state.join.phase === 'asking' ? [] : [say(REQUEST[leaving.what], token, {})];
-  return { state: open(state, token, next), effects };
+  if (state.join.phase === 'asking') return unchanged(waiting);
+  const request = say(REQUEST[what], token, {});
+  if (facts.serverSpeaksProfile === true) return { state: waiting, effects: [request] };
+  // interop: pySRUP answers nobody who leaves, and its server ends by the word of one that it does not (any more) have.
+  const gone = go(end(waiting, token, what, 'unconfirmed', moment), IDENTITY_AFTER[what], moment);
+  return { ...gone, effects: [...(state.join.phase === 'joined' ? [request] : []), ...gone.effects] };
 }
 
 /** The join that it waited for is answered: now the device asks to leave. */
-export function leaveAfterJoin(state: DeviceState, moment: Moment): DeviceStep {
+export function leaveAfterJoin(state: DeviceState, moment: Moment, facts: DeviceFacts): DeviceStep {
   const [waiting] = Object.entries(state.open).flatMap(([token, exchange]) =>
     exchange.kind === 'leave' ? [{ token, exchange }] : [],
   );
   if (waiting === undefined || state.join.phase === 'asking') return unchanged(state);
-  return ask(state, waiting.token, { ...waiting.exchange, attempts: 0 }, moment);
+  return ask(state, waiting.token, { ...waiting.exchange, attempts: 0 }, moment, facts);
 }
 
 export function leaveAnswered(
@@ -84,18 +103,19 @@ export function leaveAnsweredAgain(
   return same ? unchanged(state) : refuse(state, 'FLOW_FINISHED');
 }
 
-/** Leaving needs nobody's leave: reference servers never answer, and a server may be gone. */
+/** Leaving needs nobody's leave: a server may be gone. */
 export function wakeLeave(
   state: DeviceState,
   token: TokenKey,
   leaving: DeviceLeave,
   moment: Moment,
+  facts: DeviceFacts,
 ): DeviceStep {
   switch (judge(leaving, LEAVE_RETRY, leaving.openedAt, moment)) {
     case 'wait':
       return unchanged(state);
     case 'again':
-      return ask(state, token, leaving, moment);
+      return ask(state, token, leaving, moment, facts);
     case 'over':
       return go(end(state, token, leaving.what, 'unconfirmed', moment), IDENTITY_AFTER[leaving.what], moment);
   }

@@ -34,6 +34,28 @@ describe('a device that leaves (P 10.8)', () => {
     expect(inShort(await answer(device, 'l-1', 0x70))).toEqual(['refused FLOW_FINISHED']);
   });
 
+  it.each([
+    ['resign', 'RESIGN_REQUEST', 'keep'],
+    ['deregister', 'DEREGISTER_REQ', 'drop'],
+  ] as const)('by %s says so once and goes, where nobody answers (interop)', (what, type, identity) => {
+    const device = soloDevice({ serverSpeaksProfile: false });
+    const said = device.tell({ on: 'leave', token: 'l-1', what });
+    expect(inShort(said)).toEqual([`send ${type}`, 'leave']);
+    expect(device.state.join).toEqual({ phase: 'left', attempts: 0, identity });
+    expect(device.state.finished['l-1']).toMatchObject({ result: 'unconfirmed' });
+    expect(nextWake(device.state)).toBeUndefined();
+    // pySRUP's server ends by the goodbye of one that it does not have.
+    expect(inShort(device.tell({ on: 'leave', token: 'l-2', what }))).not.toContain(`send ${type}`);
+  });
+
+  it('of such a server waits for the answer to its join first', async () => {
+    const device = soloDevice({ serverSpeaksProfile: false });
+    device.state = { ...device.state, join: { phase: 'idle', attempts: 0 } };
+    device.tell({ on: 'join', token: 'j-1' });
+    expect(inShort(device.tell({ on: 'leave', token: 'l-1', what: 'resign' }))).toEqual([]);
+    expect(inShort(await answer(device, 'j-1', 0x50))).toEqual(['send RESIGN_REQUEST', 'leave']);
+  });
+
   it('heeds only words on leaving (P 6.3)', async () => {
     const device = soloDevice();
     device.tell({ on: 'leave', token: 'l-1', what: 'resign' });
@@ -44,7 +66,7 @@ describe('a device that leaves (P 10.8)', () => {
     expect(device.state.open['l-1']).toMatchObject({ kind: 'leave', what: 'resign' });
   });
 
-  it('asks 5 times and then goes without an answer: reference servers give none', () => {
+  it('asks 5 times and then goes without an answer: a server may be gone', () => {
     const device = soloDevice();
     device.tell({ on: 'leave', token: 'l-1', what: 'deregister' });
     const waits: number[] = [];
