@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATUS } from '@srup/protocol';
 import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
-import { newGround, startSite, type Ground } from '../support/server.ts';
+import { startCuttingProxy } from '../support/cutting-proxy.ts';
+import { freePort } from '../support/ports.ts';
+import { runsPrograms, writeProgram } from '../support/programs.ts';
+import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
 
 const PLAIN = fileURLToPath(new URL('../../examples/installers/plain.sh', import.meta.url));
 
@@ -59,4 +62,108 @@ it('a script installs, and the receipts say what really runs', async () => {
   expect(last?.exchange).toMatchObject({ phase: 'reverted', status: STATUS.ACTIVATE_FAIL });
   expect((await untilDevice(site, device, 'known', () => true)).running?.digest).toBe(second.digest);
   expect(await readFile(join(app, 'started'), 'utf8')).toBe('one\ntwo\nsick\ntwo\n');
+});
+
+interface Receipt {
+  readonly ok: boolean;
+  readonly phase?: string;
+  readonly explanation: string;
+}
+
+describe('a rollback', () => {
+  /** A site whose file server the devices reach through a proxy, which can lead nowhere. */
+  async function startCutSite(): Promise<{ site: Site; cutOff: () => void }> {
+    const port = await freePort();
+    const proxy = await startCuttingProxy(port);
+    ground.later(() => proxy.close());
+    const site = await startSite(ground, [
+      ...['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`],
+    ]);
+    const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'direct', '--role', 'admin');
+    const direct = ['--url', `https://localhost:${port}`, '--ca-fingerprint', site.caFingerprint];
+    expect(await site.ctl('login', ...direct, '--token', secret)).toMatchObject({ code: 0 });
+    return {
+      site,
+      cutOff: () => {
+        proxy.leadTo(undefined);
+      },
+    };
+  }
+
+  it('needs no download: with every installer, while nobody can fetch a file (P 10.12)', async () => {
+    const { site, cutOff } = await startCutSite();
+    const app = join(ground.folder, 'app');
+    await mkdir(app);
+    const target = join(ground.folder, 'data');
+    const factory = await writeProgram(ground, 'v1');
+    const next = await writeProgram(ground, 'v2');
+    const devices = await Promise.all([
+      startDevice(ground, site, 'process', { software: runsPrograms(factory), fetch: { attempts: 1 } }),
+      startDevice(ground, site, 'file', { software: { installer: 'file', target }, fetch: { attempts: 1 } }),
+      startDevice(ground, site, 'command', {
+        software: { installer: 'command', command: [PLAIN], env: { APP_FOLDER: app } },
+        fetch: { attempts: 1 },
+      }),
+    ]);
+    const ids: string[] = [];
+    for (const device of devices) ids.push((await untilJoined(site, device)).id);
+    const [processId = '', ...others] = ids;
+    const one = await writeImage('one');
+    const two = await writeImage('two');
+    for (const { path } of [one, two]) expect((await site.ctl('update', ...others, path)).code).toBe(0);
+    expect((await site.ctl('update', processId, next.path)).code).toBe(0);
+
+    cutOff();
+    // The way is really cut: an update fails.
+    const control = await site.ctl('update', processId, one.path);
+    expect(control.code, control.stdout).toBe(1);
+    const back = await site.ctl('rollback', '--all');
+    expect(back, back.stderr).toMatchObject({ code: 0 });
+    // The factory's version came with the device: the server never had its file.
+    expect(back.stderr).toContain(
+      `${processId} still held ${factory.digest.slice(0, 12)}; nothing was downloaded.`,
+    );
+    for (const [at, device] of devices.entries()) {
+      const { running } = await untilDevice(site, device, 'known', () => true);
+      expect(running?.digest).toBe(at === 0 ? factory.digest : one.digest);
+    }
+    expect(await readFile(target, 'utf8')).toBe('one\n');
+    expect(await readFile(join(app, 'current'), 'utf8')).toBe('one\n');
+
+    // Further back there is nothing that a device has proven; forward there is, by its name.
+    const further = await site.ctl('rollback', ...ids, '--json');
+    expect(further.code).toBe(1);
+    for (const { ok, explanation } of JSON.parse(further.stdout) as Receipt[]) {
+      expect(ok).toBe(false);
+      expect(explanation).toMatch(/not proven to have run anything before/);
+    }
+    expect((await site.ctl('rollback', processId, '--to', next.digest.slice(0, 12))).code).toBe(0);
+    const shown = await site.ctl('software', processId);
+    expect(shown.stdout).toMatch(new RegExp(`${next.digest.slice(0, 12)}[^]*${factory.digest.slice(0, 12)}`));
+  });
+
+  it('fetches what the device no longer holds, and fails in words when nobody has it', async () => {
+    const site = await startSite(ground);
+    const factory = await writeProgram(ground, 'v1');
+    const next = await writeProgram(ground, 'v2');
+    const device = await startDevice(ground, site, 'pump', {
+      software: runsPrograms(factory),
+      fetch: { attempts: 1 },
+    });
+    const { id } = await untilJoined(site, device);
+    expect((await site.ctl('update', id, next.path)).code).toBe(0);
+    const drop = (digest: string) => rm(join(device.home, 'software', 'slots', digest), { recursive: true });
+
+    await drop(factory.digest);
+    const nowhere = await site.ctl('rollback', id);
+    expect(nowhere.code, nowhere.stdout).toBe(1);
+    expect(nowhere.stderr).toContain('no longer holds');
+    expect((await untilDevice(site, device, 'known', () => true)).running?.digest).toBe(next.digest);
+
+    expect((await site.ctl('upload', factory.path, '--version', '1')).code).toBe(0);
+    const back = await site.ctl('rollback', id, '--to', '1');
+    expect(back, back.stderr).toMatchObject({ code: 0 });
+    expect((await untilDevice(site, device, 'known', () => true)).running?.digest).toBe(factory.digest);
+    expect((await site.ctl('rollback', id, '--to', '7')).stdout).toContain('has not proven to have run 7');
+  });
 });

@@ -31,7 +31,11 @@ export * from './presence/hex.ts';
 export { NONCE_BYTES, type MisreadReason, type Reading } from './presence/nonce.ts';
 export * from './presence/pictogram.ts';
 export * from './presence/words.ts';
-export { confirmsCommands, IDENTIFICATION_DATA_ID } from './exchange/identify/identification.ts';
+export {
+  confirmsCommands,
+  IDENTIFICATION_DATA_ID,
+  runningDigest,
+} from './exchange/identify/identification.ts';
 export { isDigest } from './exchange/update/digest.ts';
 export * from './audit/entry.ts';
 export * from './audit/checkpoint.ts';

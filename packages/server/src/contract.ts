@@ -69,6 +69,15 @@ export interface DeviceView {
   readonly firstSeenAt: number;
 }
 
+/** Software that a device proved to run, by its receipt or its identification. */
+export interface RanView {
+  readonly digest: string;
+  readonly provenAt: number;
+  readonly token: TokenKey;
+  /** False: it failed later, or a rollback left it behind. */
+  readonly isWayBack: boolean;
+}
+
 export interface ExchangeView {
   readonly device: string;
   readonly exchange: ServerExchange;
@@ -124,7 +133,13 @@ export interface ExchangeQuery extends PageQuery {
 }
 
 export type CommandReceipt =
-  | { readonly device: string; readonly ok: true; readonly token: TokenKey }
+  | {
+      readonly device: string;
+      readonly ok: true;
+      readonly token: TokenKey;
+      /** Of a rollback: where to, and whether the server could still give it to a device that no longer holds it. */
+      readonly rollback?: { readonly digest: string; readonly isStored: boolean };
+    }
   | { readonly device: string; readonly ok: false; readonly reason: string };
 
 /** Something that happened, in order; also what the live stream carries. */
@@ -153,6 +168,8 @@ export interface Fleet {
   readonly serverId: Identity;
   devices(query: DeviceQuery): Promise<Page<DeviceView>>;
   device(id: string): Promise<DeviceView | undefined>;
+  /** What the device proved to run, newest first, each digest once. */
+  software(id: string): Promise<readonly RanView[]>;
   rename(id: string, name: string, by?: string): Promise<DeviceView>;
   exchanges(query: ExchangeQuery): Promise<Page<ExchangeView>>;
   exchange(device: string, token: TokenKey): Promise<ExchangeView | undefined>;

@@ -7,13 +7,14 @@ import { addEvidence } from './commands/evidence.ts';
 import { addJoins, addPolicy } from './commands/joins.ts';
 import { addLeave } from './commands/leave.ts';
 import { addLogin, addLogout } from './commands/login.ts';
+import { addRollback } from './commands/rollback.ts';
 import { addUpdate } from './commands/update.ts';
 import { addWatch } from './commands/watch.ts';
 
 const GROUPS: readonly (readonly [heading: string, ...adds: ((ctl: Command) => void)[]])[] = [
   ['Log in:', addLogin, addLogout],
   ['Look:', addDevices, addWatch, addEvidence],
-  ['Software:', addArtifacts, addUpdate],
+  ['Software:', addArtifacts, addUpdate, addRollback],
   ['Command:', addActions, addData, addLeave],
   ['Let in:', addJoins, addPolicy, addCodes, addRegistration, addTokens],
 ];

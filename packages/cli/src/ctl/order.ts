@@ -11,6 +11,7 @@ export type Selection =
 /** The body's `command`, as http/schemas.ts of the server defines it. */
 export type OrderedCommand =
   | { readonly kind: 'update'; readonly digest: string; readonly activate: boolean }
+  | { readonly kind: 'rollback'; readonly to?: string }
   | { readonly kind: 'action'; readonly actionId: number }
   | { readonly kind: 'data'; readonly dataId: string; readonly value: DataValue }
   | { readonly kind: 'identify' | 'terminate' | 'deregister' };
@@ -63,6 +64,8 @@ export interface Outcome {
   readonly isGood: boolean;
   readonly explanation: string;
   readonly view?: ExchangeView;
+  /** Of a rollback: where to, and whether the server could give the file. */
+  readonly rollback?: { readonly digest: string; readonly isStored: boolean };
 }
 
 export function send(api: Api, to: Selection, command: OrderedCommand): Promise<readonly CommandReceipt[]> {
@@ -73,5 +76,9 @@ export function send(api: Api, to: Selection, command: OrderedCommand): Promise<
 export function sentOutcome(receipt: CommandReceipt): Outcome {
   const { device } = receipt;
   if (!receipt.ok) return { device, isGood: false, explanation: receipt.reason };
-  return { device, token: receipt.token, phase: 'sent', isGood: true, explanation: 'Signed and sent.' };
+  const { token, rollback } = receipt;
+  return {
+    ...{ device, token, phase: 'sent', isGood: true, explanation: 'Signed and sent.' },
+    ...(rollback && { rollback }),
+  };
 }

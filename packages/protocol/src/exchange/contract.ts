@@ -191,6 +191,8 @@ export interface ServerUpdate extends ServerExchangeBase {
   readonly digest: string;
   /** ACTIVATE follows on the receipt of "staged" by itself. */
   readonly activateAtOnce: boolean;
+  /** Back to what this device ran before (P 10.12). */
+  readonly isRollback?: true;
   readonly confirms: boolean;
   /** When ACTIVATE was first sent. */
   readonly activatedAt?: number;
@@ -260,6 +262,8 @@ export type ServerCommand =
       readonly url: string;
       readonly digest: string;
       readonly activateAtOnce: boolean;
+      /** Back to what this device ran before (P 10.12): on the wire an update like any other. */
+      readonly isRollback?: true;
     }
   | { readonly kind: 'action'; readonly actionId: number }
   | { readonly kind: 'data'; readonly dataId: string; readonly data: Uint8Array }

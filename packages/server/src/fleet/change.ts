@@ -3,6 +3,7 @@ import {
   encode,
   identityText,
   nextSequence,
+  runningDigest,
   tokenKey,
   type Draft,
   type Fresh,
@@ -15,6 +16,7 @@ import {
 } from '@srup/protocol';
 import type { DeviceRow, NewMessage, NewRefusal } from '../store/tables.ts';
 import type { DeviceRecord } from './records.ts';
+import type { SoftwareProof } from './software.ts';
 
 /** After a device left for good, the time in which our last answer can reach it, in milliseconds. */
 export const REVOKE_DELAY_MS = 30_000;
@@ -46,6 +48,7 @@ export interface Change {
     readonly verdict: 'accept' | 'refuse' | 'fail';
     readonly by: string;
   }[];
+  readonly software: SoftwareProof[];
   /** What an operator said. */
   readonly orders: NewAuditEntry[];
   refusal?: NewRefusal;
@@ -68,6 +71,7 @@ export function beginChange(record: DeviceRecord, at: number, isStored = true): 
     accepted: [],
     data: [],
     decisions: [],
+    software: [],
     orders: [],
     isRefusalNews: false,
     exhausted: false,
@@ -111,6 +115,7 @@ function addEffect(change: Change, effect: ServerEffect, exchange: ServerExchang
       break;
     case 'prove':
       setRow(change, proven(change, effect.what, effect.digest, exchange));
+      addSoftware(change, effect.what, effect.digest, exchange);
       break;
     case 'record':
       change.data.push({ dataId: effect.dataId, bytes: effect.data });
@@ -120,6 +125,7 @@ function addEffect(change: Change, effect: ServerEffect, exchange: ServerExchang
         identification: effect.identification,
         confirms: confirmsCommands(effect.identification) ? 1 : 0,
       });
+      addNamed(change, effect.identification, exchange.token);
       break;
   }
 }
@@ -152,6 +158,26 @@ function proven(
     running_ordered_at: orderedAt,
     ...unstaged,
   };
+}
+
+/** After `proven`: what is outdated changed nothing there, and changes nothing here. */
+function addSoftware(
+  { record, software }: Change,
+  what: 'staged' | 'active' | 'reverted',
+  digest: string,
+  exchange: ServerExchange,
+): void {
+  const { token } = exchange;
+  if (what === 'reverted') software.push({ what: 'failed', digest, token });
+  if (what !== 'active' || record.row.running_token !== token) return;
+  const isRollback = exchange.kind === 'update' && exchange.isRollback === true;
+  software.push({ what: isRollback ? 'restored' : 'active', digest, token });
+}
+
+/** What came with the device is known from its own signed word only. */
+function addNamed({ software }: Change, identification: string, token: TokenKey): void {
+  const digest = runningDigest(identification);
+  if (digest !== undefined) software.push({ what: 'named', digest, token });
 }
 
 /** The number is taken here and committed with the rest, before anything is signed or leaves (P 5.1). */

@@ -78,6 +78,9 @@ export function isFinal(exchange: ServerExchange): boolean {
 /** What the phase means, with the reason of a failure in the device's own words. */
 export function explain(exchange: ServerExchange): string {
   const { words } = meaningOf(exchange);
+  if (exchange.kind === 'update' && exchange.isRollback === true && exchange.phase === 'active') {
+    return 'The device proved that it went back to what it had run before.';
+  }
   if (exchange.kind === 'update' && exchange.deferral !== undefined && !isFinal(exchange)) {
     return `The device put the activation off: ${exchange.deferral.reason}${askedAgain(exchange.wakeAt)}`;
   }

@@ -9,6 +9,7 @@ import {
 } from '../contract.ts';
 import { IS_NO_DATA } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
+import { readSoftware } from './software.ts';
 import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from './views.ts';
 
 const DEFAULT_ROWS = 100;
@@ -16,7 +17,15 @@ const MOST_ROWS = 500;
 
 type Queries = Pick<
   Fleet,
-  'devices' | 'device' | 'exchanges' | 'exchange' | 'messages' | 'data' | 'refusals' | 'refusalCounts'
+  | 'devices'
+  | 'device'
+  | 'software'
+  | 'exchanges'
+  | 'exchange'
+  | 'messages'
+  | 'data'
+  | 'refusals'
+  | 'refusalCounts'
 >;
 
 /** What can be read. Devices come in the order of their ids, everything else with the newest first. */
@@ -51,6 +60,8 @@ export function createQueries(store: Kysely<FleetTables>): Queries {
       const row = await devices().where('devices.id', '=', id).executeTakeFirst();
       return row && viewDevice(row);
     },
+
+    software: (id) => readSoftware(store, id),
 
     exchanges: async (query) => {
       let select = store.selectFrom('exchanges').selectAll();

@@ -8,6 +8,7 @@ import { addEvents, type News } from './events.ts';
 import { isFinal } from './explain.ts';
 import { hastenAnswers } from './hasten.ts';
 import type { DeviceRecord } from './records.ts';
+import { writeProof } from './software.ts';
 import { viewData, viewDevice, viewExchange, viewRefusal } from './views.ts';
 
 type Write = Transaction<FleetTables>;
@@ -26,6 +27,7 @@ export async function writeChange(
   for (const exchange of change.exchanges.values()) await writeExchange(transaction, change, exchange);
   await appendMessages(transaction, change.accepted, deservesEntry);
   if (change.refusal !== undefined) await appendRefusal(transaction, change.refusal);
+  for (const proof of change.software) await writeProof(transaction, change.record.row.id, change.at, proof);
   await writeData(transaction, change);
   await writeDecisions(transaction, change);
   if (change.isGreeting) await hastenAnswers(transaction, change.at, { device: change.record.row.id });

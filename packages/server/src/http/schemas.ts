@@ -69,6 +69,15 @@ export const exchangeView = z
   })
   .meta({ id: 'Exchange' });
 
+export const ranView = z
+  .object({
+    digest,
+    provenAt: time,
+    token: tokenText,
+    isWayBack: z.boolean().describe('false: it failed later, or a rollback left it behind'),
+  })
+  .meta({ id: 'Software' });
+
 export const messageView = z
   .object({
     id: z.number(),
@@ -121,7 +130,18 @@ export const tokenView = z
 export const receipts = z
   .array(
     z.union([
-      z.object({ device: deviceId, ok: z.literal(true), token: tokenText }),
+      z.object({
+        device: deviceId,
+        ok: z.literal(true),
+        token: tokenText,
+        rollback: z
+          .object({
+            digest,
+            isStored: z.boolean().describe('false: only a device that still holds it can go back'),
+          })
+          .optional()
+          .describe('where a rollback goes to'),
+      }),
       z.object({ device: deviceId, ok: z.literal(false), reason: z.string() }),
     ]),
   )
@@ -157,6 +177,20 @@ export const commandBody = z
           .default(true)
           .describe('activate each device as soon as it has proven "staged"'),
       }),
+      z
+        .object({
+          kind: z.literal('rollback'),
+          to: z
+            .string()
+            .trim()
+            .min(1)
+            .max(100)
+            .optional()
+            .describe('digest, its first 8 digits or more, or version; absent: what each device ran before'),
+        })
+        .describe(
+          'back to what the device has proven to have run, without a download where it still holds it',
+        ),
       z.object({ kind: z.literal('action'), actionId: z.number().int().min(0).max(255) }),
       z.object({
         kind: z.literal('data'),

@@ -20,6 +20,7 @@ export const fleetMigrations: Migrations = {
       await sql`create index messages_unchained on messages (device, id) where ${IS_UNCHAINED}`.execute(db);
     },
   },
+  'fleet-software-001': { up: createSoftware },
 };
 
 /** Conditions of partial indexes: a query that wants one has to say the same words. */
@@ -146,6 +147,23 @@ async function createEvidence({ schema }: Kysely<unknown>): Promise<void> {
     .addColumn('at', 'integer', needed)
     .addColumn('event', 'text', needed)
     .execute();
+}
+
+async function createSoftware(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('software')
+    .addColumn('id', 'integer', counted)
+    .addColumn('device', 'text', ofDevice)
+    .addColumn('digest', 'text', needed)
+    .addColumn('token', 'text', needed)
+    .addColumn('at', 'integer', needed)
+    .addColumn('is_undone', 'integer', needed)
+    .execute();
+  await db.schema.createIndex('software_by_device').on('software').columns(['device', 'id']).execute();
+  await sql`insert into software (device, digest, token, at, is_undone)
+    select id, running_digest, running_token, running_at, 0 from devices where running_digest is not null`.execute(
+    db,
+  );
 }
 
 async function createJoinDesk(db: Kysely<unknown>): Promise<void> {

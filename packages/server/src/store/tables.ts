@@ -19,6 +19,7 @@ export interface FleetTables extends AuditTables {
   join_decisions: JoinDecisionsTable;
   events: { seq: Generated<number>; at: number; event: string };
   settings: { name: string; value: string };
+  software: SoftwareTable;
 }
 
 /** What is known of a device; changes rarely. */
@@ -108,6 +109,18 @@ interface DataTable {
   device: string;
   data_id: string;
   bytes: Uint8Array;
+}
+
+/** What a device proved that it ran: a row each time that it became something else. */
+interface SoftwareTable {
+  id: Generated<number>;
+  device: string;
+  digest: string;
+  /** Of the message that proves it. */
+  token: string;
+  at: number;
+  /** 1: it failed later, or a rollback left it behind. No way back leads there. */
+  is_undone: number;
 }
 
 /** Who or what decided a join, and when (P 9.8). */

@@ -18,3 +18,10 @@ export function readIdentification(data: Uint8Array): string | undefined {
   const text = readText(data);
   return text === undefined ? undefined : clip(text, MAX_IDENTIFICATION_LENGTH);
 }
+
+const AGENT_RUNS = /^srup-agent\/\S+ \([^()]*\) [a-z]+ ([0-9a-f]{64})$/;
+
+/** SHA-256 of the software that an agent of ours says it runs; undefined: it says none. */
+export function runningDigest(identification: string): string | undefined {
+  return AGENT_RUNS.exec(identification)?.[1];
+}

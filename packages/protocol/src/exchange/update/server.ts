@@ -39,8 +39,8 @@ export function openUpdate(
   facts: ServerFacts,
 ): ServerStep {
   const { confirms } = facts;
-  const { url, digest, activateAtOnce } = command;
-  const base = { token, openedAt: moment.now, attempts: 0 };
+  const { url, digest, activateAtOnce, isRollback } = command;
+  const base = { token, openedAt: moment.now, attempts: 0, ...(isRollback && { isRollback }) };
   return sendInitiate(
     { ...base, kind: 'update', phase: 'initiated', url, digest, activateAtOnce, confirms },
     moment,

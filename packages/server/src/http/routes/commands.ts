@@ -1,22 +1,17 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { encodeText, fromHex, type ServerCommand } from '@srup/protocol';
 import type { z } from 'zod';
-import type { Artifacts } from '../../artifacts/artifacts.ts';
 import type { Fleet } from '../../contract.ts';
 import { writeDouble, writeInt32 } from '../../fleet/values.ts';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
+import { rollBack, type RollbackDeps } from '../rollback.ts';
 import { commandBody, receipts } from '../schemas.ts';
 
 type Body = z.infer<typeof commandBody>;
 type Value = Extract<Body['command'], { kind: 'data' }>['value'];
 
-export interface CommandDeps {
-  readonly fleet: Fleet;
-  readonly artifacts: Artifacts;
-  /** Where devices fetch from: `https://host:port`. */
-  readonly publicUrl: () => string;
-}
+export type CommandDeps = RollbackDeps;
 
 export function commandRoutes(deps: CommandDeps): FastifyPluginAsyncZod {
   return async (app) => {
@@ -36,8 +31,13 @@ export function commandRoutes(deps: CommandDeps): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const devices = await select(deps.fleet, request.body);
-        const command = await commandOf(deps, request.body.command);
-        return reply.status(202).send(await deps.fleet.command(devices, command, callerOf(request)));
+        const { command } = request.body;
+        const by = callerOf(request);
+        const sent =
+          command.kind === 'rollback'
+            ? await rollBack(deps, devices, command.to, by)
+            : await deps.fleet.command(devices, await commandOf(deps, command), by);
+        return reply.status(202).send(sent);
       },
     );
   };
@@ -70,7 +70,10 @@ async function select(fleet: Fleet, { devices, type }: Body): Promise<readonly s
   return chosen;
 }
 
-async function commandOf(deps: CommandDeps, command: Body['command']): Promise<ServerCommand> {
+async function commandOf(
+  deps: CommandDeps,
+  command: Exclude<Body['command'], { kind: 'rollback' }>,
+): Promise<ServerCommand> {
   switch (command.kind) {
     case 'update': {
       const artifact = await deps.artifacts.find(command.digest);

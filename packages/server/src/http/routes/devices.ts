@@ -3,7 +3,16 @@ import { z } from 'zod';
 import type { Fleet } from '../../contract.ts';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
-import { dataView, deviceId, deviceView, messageView, pageOf, pageQuery, standing } from '../schemas.ts';
+import {
+  dataView,
+  deviceId,
+  deviceView,
+  messageView,
+  pageOf,
+  pageQuery,
+  ranView,
+  standing,
+} from '../schemas.ts';
 
 const byId = z.object({ id: deviceId });
 
@@ -39,6 +48,20 @@ export function deviceRoutes(fleet: Fleet): FastifyPluginAsyncZod {
           throw new RequestError(404, 'not-found', `no device ${request.params.id} is known`);
         return device;
       },
+    );
+
+    app.get(
+      '/devices/:id/software',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags: ['devices'],
+          summary: 'What a device has proven to run, newest first, each once',
+          params: byId,
+          response: { 200: z.array(ranView).readonly() },
+        },
+      },
+      (request) => fleet.software(request.params.id),
     );
 
     app.patch(
