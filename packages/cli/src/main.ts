@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addAgentCommand } from './agent/command.ts';
 import { addBackupCommands } from './backup/command.ts';
+import { addAuditCommand } from './audit/command.ts';
+import { addVerifyCommand } from './audit/verify.ts';
 import { addCtlCommand } from './ctl/command.ts';
 import { addCompletionCommand } from './ctl/completion.ts';
 import { addMessageCommand } from './message/command.ts';
@@ -38,6 +40,8 @@ export function createProgram(): Command {
   addBackupCommands(program);
   addAgentCommand(program);
   addCtlCommand(program);
+  addAuditCommand(program);
+  addVerifyCommand(program);
   addSimulateCommand(program);
   addMessageCommand(program);
   addCompletionCommand(program);

@@ -17,7 +17,7 @@ import { createApp } from '../../server/src/http/app.ts';
 import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
 import { openTokens, tokenMigrations, type ApiRole, type TokenTables } from '../../server/src/http/tokens.ts';
 import { openStore } from '../../server/src/store/store.ts';
-import { playFleet, playKeyService, type PlayedFleet } from './played-fleet.ts';
+import { playFleet, playKeyService, playTrail, type PlayedFleet } from './played-fleet.ts';
 
 export const SETUP_TOKEN = 'the-one-set-up-token';
 
@@ -66,6 +66,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       artifacts,
       publicUrl: () => 'https://localhost',
       keys: playKeyService(),
+      trail: playTrail(),
       withApi: true,
       readiness: async () => [],
       metrics: { contentType: 'text/plain', text: async () => '' },

@@ -39,3 +39,8 @@ export {
 export { isDigest } from './exchange/update/digest.ts';
 export * from './audit/entry.ts';
 export * from './audit/checkpoint.ts';
+export { EXPORT_FORMAT, type EntryLine, type HeaderLine } from './audit/lines.ts';
+export { AUDIT_FAULTS, type AuditFault, type Finding } from './audit/findings.ts';
+export type { Fact } from './audit/device-history.ts';
+export type { DeviceReport, VerifyReport } from './audit/report.ts';
+export { createVerifier, type Verifier, type VerifyOptions } from './audit/verify.ts';

@@ -202,6 +202,49 @@ export interface Fleet {
   watch(listener: (event: FleetEvent) => void, since?: number): () => void;
 }
 
+// ---------------------------------------------------------------- audit trail -> HTTP, CLI
+
+export interface AuditEntryView {
+  readonly seq: number;
+  /** Ms since 1970, by the server's clock. */
+  readonly at: number;
+  readonly kind: string;
+  readonly device?: string;
+  readonly evidence?: string;
+  readonly body: Record<string, unknown>;
+  readonly hash: string;
+}
+
+export interface AuditQuery extends PageQuery {
+  readonly device?: string | undefined;
+  readonly kind?: string | undefined;
+  /** Part of the body or of the device's id. */
+  readonly text?: string | undefined;
+  /** Ms since 1970; `until` is excluded. */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+}
+
+export interface WitnessView {
+  /** File, or URL. */
+  readonly place: string;
+  /** Last entry that a checkpoint there covers. */
+  readonly seq: number;
+  /** Why the last try failed; absent when it didn't. */
+  readonly trouble?: string;
+}
+
+export interface AuditStatus {
+  readonly server: string;
+  /** SHA-256 of the key that signs checkpoints, in SPKI form: what `srup verify --server-key` takes. */
+  readonly keyFingerprint: string;
+  readonly entries: number;
+  readonly checkpoint?: { readonly seq: number; readonly at: number };
+  readonly witnesses: WitnessView[];
+  /** What was found wrong with the trail at this start. */
+  readonly alarms: string[];
+}
+
 // ---------------------------------------------------------------- artifacts -> C2 core, HTTP
 
 export interface ArtifactView {

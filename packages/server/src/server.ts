@@ -134,6 +134,7 @@ async function start(
     artifacts,
     tokens,
     keys,
+    trail,
     publicUrl: () => place.url,
     consumeSetupToken: (text) => setupToken.consume(text),
   });

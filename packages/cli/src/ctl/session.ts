@@ -26,14 +26,15 @@ Exit codes:
   3    the server can't be reached, or is not the one you trust
   130  interrupted with Ctrl-C`;
 
-/** A command of `srup ctl`, with what all of them share. `examples`: what follows "srup ctl ", one a line. */
+/** A command that talks to a server, with what all of them share. `examples`: what follows `program`, one a line. */
 export function defineCommand(
   parent: Command,
   usage: string,
   description: string,
   examples: readonly string[],
+  program = 'srup ctl',
 ): Command {
-  const lines = examples.map((example) => `  $ srup ctl ${example}`).join('\n');
+  const lines = examples.map((example) => `  $ ${program} ${example}`).join('\n');
   return parent
     .command(usage)
     .description(description)

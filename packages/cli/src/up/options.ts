@@ -1,5 +1,6 @@
 import { networkInterfaces, hostname } from 'node:os';
 import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { ServerOptions } from '@srup/server';
 import { UserError } from '../user-error.ts';
@@ -16,6 +17,7 @@ export interface ServeOptions {
   readonly brokerCa?: string;
   readonly openRegistration?: true;
   readonly insecurePlainMqtt?: true;
+  readonly witness?: readonly string[];
   readonly logLevel: string;
   readonly jsonLogs?: true;
 }
@@ -60,6 +62,10 @@ export function addServeOptions(command: Command): Command {
         'the embedded broker speaks MQTT without TLS: others can read what goes through it',
       ).conflicts('broker'),
     )
+    .option(
+      '--witness <places...>',
+      'files or https URLs, kept by somebody else, that receive the signed checkpoints of the audit trail',
+    )
     .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
     .option('--json-logs', 'write the log as JSON lines');
 }
@@ -83,7 +89,15 @@ export async function serverOptions(
     ...publicUrls(options),
     ...(broker === undefined ? {} : { broker }),
     ...(options.insecurePlainMqtt === true ? { insecurePlainMqtt: true } : {}),
+    ...(options.witness === undefined ? {} : { witnesses: options.witness.map(parseWitness) }),
   };
+}
+
+/** A file has a path of its own whatever folder the server is started in. */
+function parseWitness(place: string): string {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(place)) return resolve(place);
+  if (URL.parse(place)?.protocol === 'https:') return place;
+  throw new UserError(`--witness ${place} is no https URL`, 'Write it as https://HOST/PATH, or name a file.');
 }
 
 function publicUrls({ publicUrl, publicMqttsUrl }: ServeOptions) {

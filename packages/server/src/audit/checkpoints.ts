@@ -16,16 +16,16 @@ export interface Signer {
   readonly key: SignKey;
 }
 
-/** Signs the trail as it is now, unless nothing came since the last checkpoint: then gives that. */
+/** Signs the trail, which has begun, as it is now, unless nothing came since the last checkpoint: then gives that. */
 export function signCheckpoint(
   store: Kysely<AuditTables>,
   { server, key }: Signer,
   at: number,
-): Promise<StoredCheckpoint | undefined> {
+): Promise<StoredCheckpoint> {
   return store.transaction().execute(async (transaction) => {
     const head = await headOf(transaction);
     const last = await lastCheckpoint(transaction);
-    if (head.seq === 0 || (last !== undefined && last.seq >= head.seq)) return last;
+    if (last !== undefined && last.seq >= head.seq) return last;
     const previous = last === undefined ? '' : hash('sha256', last.text, 'hex');
     const text = checkpointText({ server, at, previous, ...head });
     const signature = toHex(key.sign(encodeText(text)));

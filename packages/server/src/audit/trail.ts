@@ -1,15 +1,18 @@
 /** The audit trail of a server while it runs: begins it, checks it, seals, signs, and hands to witnesses. */
 import type { Kysely } from 'kysely';
 import { importVerifyKey, publicFingerprint, type PublicPems } from '@srup/node';
-import type { Clock, NewAuditEntry, SignKey, SuiteName } from '@srup/protocol';
-import { deviceEntry } from '../fleet/write.ts';
+import type { Clock, SignKey, SuiteName } from '@srup/protocol';
+import type { AuditEntryView, AuditQuery, AuditStatus, Page } from '../contract.ts';
 import type { KeyEvents } from '../keyservice/events.ts';
 import type { FleetTables } from '../store/tables.ts';
-import { appendAudit, headOf } from './append.ts';
+import { headOf } from './append.ts';
+import { append, beginTrail } from './begin.ts';
 import { lastCheckpoint, signCheckpoint, type StoredCheckpoint } from './checkpoints.ts';
 import { inspectTrail } from './inspect.ts';
+import { exportTrail, type ExportWish } from './export.ts';
+import { searchTrail } from './search.ts';
 import { sealTrail } from './seal.ts';
-import { isUrl, openWitness, type Witness, type WitnessView } from './witness.ts';
+import { isUrl, openWitness, type Witness } from './witness.ts';
 
 /** The trail is signed when so many entries have come, or after so long when anything has. */
 const CHECKPOINT_ENTRIES = 1_000;
@@ -38,21 +41,13 @@ export interface TrailOptions {
   };
 }
 
-export interface TrailStatus {
-  readonly server: string;
-  /** SHA-256 of the key that signs checkpoints, in SPKI form: what `srup verify --server-key` takes. */
-  readonly keyFingerprint: string;
-  readonly entries: number;
-  readonly checkpoint?: { readonly seq: number; readonly at: number };
-  readonly witnesses: readonly WitnessView[];
-  /** What was found wrong with the trail at this start. */
-  readonly alarms: readonly string[];
-}
-
 export interface Trail {
-  status(): Promise<TrailStatus>;
+  status(): Promise<AuditStatus>;
   /** Seals what waits, and signs. */
-  checkpoint(): Promise<StoredCheckpoint | undefined>;
+  checkpoint(): Promise<StoredCheckpoint>;
+  search(query: AuditQuery): Promise<Page<AuditEntryView>>;
+  /** Lines of JSON, sealed and signed to the end (docs/audit.md). */
+  export(wish: ExportWish): AsyncGenerator<string, void>;
   /** The last entries, the last signature, and the witnesses' last chance. */
   close(): Promise<void>;
 }
@@ -70,7 +65,7 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
   let turn: Promise<unknown> = Promise.resolve();
 
   /** One after the other. */
-  function checkpoint(mustSeal = true): Promise<StoredCheckpoint | undefined> {
+  function checkpoint(mustSeal = true): Promise<StoredCheckpoint> {
     const mine = turn.then(async () => {
       if (mustSeal) {
         await sealTrail(store, keyEvents, clock.now());
@@ -99,7 +94,12 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
   }, LOOK_MS).unref();
 
   return {
-    checkpoint,
+    checkpoint: () => checkpoint(),
+    search: (query) => searchTrail(store, query),
+    export: async function* (wish) {
+      await checkpoint();
+      yield* exportTrail(store, server, wish, clock.now());
+    },
     status: async () => {
       const last = await lastCheckpoint(store);
       return {
@@ -108,7 +108,7 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
         entries: (await headOf(store)).seq,
         ...(last !== undefined && { checkpoint: { seq: last.seq, at: last.at } }),
         witnesses: witnesses.map((witness) => witness.view()),
-        alarms,
+        alarms: [...alarms],
       };
     },
     close: async () => {
@@ -118,30 +118,4 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
       await Promise.all(witnesses.map((witness: Witness) => witness.stop(STOP_MS)));
     },
   };
-}
-
-function append(store: Kysely<FleetTables>, ...entries: NewAuditEntry[]): Promise<void> {
-  return store.transaction().execute((transaction) => appendAudit(transaction, ...entries));
-}
-
-/** Whose trail it is, with the keys that everything in it is verified with; then this start. */
-async function beginTrail(
-  { store, server, publicKeys, caFingerprint, version, clock }: TrailOptions,
-  alarms: readonly string[],
-): Promise<void> {
-  const at = clock.now();
-  if ((await headOf(store)).seq === 0) {
-    const { messages } = (await store
-      .selectFrom('messages')
-      .select((select) => select.fn.max<number | null>('id').as('messages'))
-      .executeTakeFirst()) ?? { messages: null };
-    const devices = await store.selectFrom('devices').selectAll().orderBy('id').execute();
-    const keys = Object.fromEntries(
-      Object.entries(publicKeys).map(([suite, { signing }]) => [suite, signing]),
-    ) as Record<SuiteName, string>;
-    const body = { server, version, keys, ca: caFingerprint, messagesBefore: messages ?? 0 };
-    await append(store, { kind: 'begin', at, body }, ...devices.map((row) => deviceEntry(row, at)));
-  }
-  const found = alarms.map((what): NewAuditEntry => ({ kind: 'alarm', at, body: { what } }));
-  await append(store, ...found, { kind: 'start', at, body: { version } });
 }

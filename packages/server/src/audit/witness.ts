@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { Kysely } from 'kysely';
 import type { SignedCheckpoint } from '@srup/protocol';
+import type { WitnessView } from '../contract.ts';
 import type { AuditTables } from './tables.ts';
 
 const CHECKPOINTS_AT_ONCE = 100;
@@ -10,15 +11,6 @@ const POST_TIMEOUT_MS = 10_000;
 const BACKOFF = { leastMs: 1_000, mostMs: 300_000 } as const;
 
 /** Somebody else who keeps the checkpoints, so that the server can't take them back. */
-export interface WitnessView {
-  /** File, or URL. */
-  readonly place: string;
-  /** Last entry that a checkpoint there covers. */
-  readonly seq: number;
-  /** Why the last try failed; absent when it didn't. */
-  readonly trouble?: string;
-}
-
 export interface Witness {
   view(): WitnessView;
   /** There is a new checkpoint. */

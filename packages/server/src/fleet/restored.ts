@@ -1,13 +1,15 @@
 /** The first start after a restore (P 5.1): every device is asked who it is, which brings both ends' numbers together. */
 import type { DatabaseSync } from 'node:sqlite';
+import type { Kysely } from 'kysely';
 import type { Fleet } from '../contract.ts';
+import type { FleetTables } from '../store/tables.ts';
 import type { Core } from './core.ts';
 
 const NAME = 'restored';
 /** Devices asked at once. */
 const DEVICES_AT_ONCE = 200;
 
-interface Restore {
+export interface Restore {
   /** Ms since 1970. */
   readonly at: number;
   /** When the backup was made, ms since 1970. */
@@ -23,6 +25,12 @@ export function noteRestore(fleet: DatabaseSync, restore: Restore): void {
     .run(NAME, JSON.stringify(restore));
 }
 
+/** What the first start after a restore finds; undefined when it was told of to every device, or there was none. */
+export async function findRestore(store: Kysely<FleetTables>): Promise<Restore | undefined> {
+  const row = await store.selectFrom('settings').select('value').where('name', '=', NAME).executeTakeFirst();
+  return row && (JSON.parse(row.value) as Restore);
+}
+
 /**
  * What a device said after the backup is unknown here, so it could be repeated to us by others until the device
  * itself says something newer: its answer closes that, and it shows which devices are still ours.
@@ -32,13 +40,9 @@ export async function greetAfterRestore(
   fleet: Pick<Fleet, 'devices' | 'command'>,
   isStopped: () => boolean,
 ): Promise<void> {
-  const row = await core.store
-    .selectFrom('settings')
-    .select('value')
-    .where('name', '=', NAME)
-    .executeTakeFirst();
-  if (row === undefined) return;
-  const { backupOf } = JSON.parse(row.value) as Restore;
+  const restore = await findRestore(core.store);
+  if (restore === undefined) return;
+  const { backupOf } = restore;
   core.log.warn(
     { backupOf: new Date(backupOf).toISOString() },
     'this server was restored from a backup: what happened since is unknown here; all devices are asked who they are',

@@ -6,8 +6,10 @@ import { z } from 'zod';
 import type { KeyService } from '../keyservice/contract.ts';
 import { guard } from './auth.ts';
 import { errorBody } from './errors.ts';
+import type { Trail } from '../audit/trail.ts';
 import { accessRoutes, type AccessDeps } from './routes/access.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { commandRoutes, type CommandDeps } from './routes/commands.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { enrolmentRoutes } from './routes/enrolment.ts';
@@ -21,6 +23,7 @@ const REQUESTS_A_MINUTE = 1_200;
 
 export interface ApiDeps extends AccessDeps, CommandDeps {
   readonly keys: KeyService;
+  readonly trail: Trail;
   readonly version: string;
 }
 
@@ -74,6 +77,7 @@ export async function api(
   await app.register(joinPolicyRoutes(deps.fleet));
   await app.register(refusalRoutes(deps.fleet));
   await app.register(artifactRoutes(deps.artifacts));
+  await app.register(auditRoutes(deps.trail));
   await app.register(enrolmentRoutes(deps.keys));
   await app.register(eventRoutes(deps.fleet, deps.tokens));
 }

@@ -1,0 +1,240 @@
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import type { Command } from 'commander';
+import type { AuditEntryView, AuditStatus } from '@srup/server';
+import { UserError } from '../user-error.ts';
+import { findDevice } from '../ctl/find.ts';
+import { defineCommand, withSession, type CommonOptions, type Session } from '../ctl/session.ts';
+import { exactTime, NOTHING, parseDuration, relativeTime } from '../ctl/words.ts';
+import { refused } from '../ctl/failure.ts';
+
+const AFTER = `
+The audit trail tells who ordered what, and what devices proved: entries that are chained by hash, with the signed
+messages as evidence, and checkpoints signed by the server. "srup verify FILE" checks an export offline.
+
+Begin:
+  $ srup audit list
+  $ srup audit export -o history.jsonl
+  $ srup verify history.jsonl --checkpoint witness.jsonl`;
+
+const PROGRAM = 'srup audit';
+/** Part of the line that only a whole export ends with. */
+const END = '"end":';
+const END_BYTES = 200;
+
+interface ListOptions extends CommonOptions {
+  readonly device?: string;
+  readonly kind?: string;
+  readonly text?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly limit: string;
+}
+
+interface ExportOptions extends CommonOptions {
+  readonly device?: string;
+  readonly since?: string;
+  readonly output?: string;
+}
+
+/** `srup audit`: the trail of a server. */
+export function addAuditCommand(program: Command): void {
+  const audit = program
+    .command('audit')
+    .description('see, search, sign and export the audit trail of a server')
+    .addHelpText('after', AFTER);
+  addStatus(audit);
+  addList(audit);
+  addExport(audit);
+  addCheckpoint(audit);
+}
+
+function addStatus(audit: Command): void {
+  defineCommand(
+    audit,
+    'status',
+    'how far the trail is signed and witnessed; what is wrong with it',
+    ['status'],
+    PROGRAM,
+  ).action((options: CommonOptions) =>
+    withSession(options, async ({ api, output }) => {
+      const status = await api.get<AuditStatus>('/audit/status');
+      const { server, keyFingerprint, entries, checkpoint, witnesses, alarms } = status;
+      output.result(status, () => {
+        output.facts([
+          ['Server', server],
+          ['Key', `${keyFingerprint} (for srup verify --server-key)`],
+          ['Entries', String(entries)],
+          [
+            'Signed',
+            checkpoint === undefined ? 'never' : `to entry ${checkpoint.seq}, ${relativeTime(checkpoint.at)}`,
+          ],
+          ...(witnesses.length === 0 ? [['Witness', 'none: srup up --witness'] as const] : []),
+          ...witnesses.map(
+            ({ place, seq, trouble }) =>
+              [
+                'Witness',
+                trouble === undefined
+                  ? `${place}, to entry ${seq}`
+                  : { text: `${place}, only to entry ${seq}: ${trouble}`, style: 'red' as const },
+              ] as const,
+          ),
+          ...alarms.map((what) => ['ALARM', { text: what, style: 'red' as const }] as const),
+        ]);
+      });
+      return alarms.length === 0 ? undefined : 1;
+    }),
+  );
+}
+
+function addList(audit: Command): void {
+  defineCommand(
+    audit,
+    'list',
+    'list entries, newest first',
+    ['list --device pump-7', 'list --kind order --since 7d', 'list --text "night shift" --limit all --json'],
+    PROGRAM,
+  )
+    .option('--device <device>', 'of this device')
+    .option('--kind <kind>', 'message, order, decision, token, policy, identity, alarm... (docs/audit.md)')
+    .option('--text <part>', 'whose content has this text')
+    .option('--since <time>', 'not older: 12h, 7d, or a date like 2026-11-21T09:00')
+    .option('--until <time>', 'older')
+    .option('--limit <rows>', 'show this many at most; "all"', '50')
+    .action(({ device, kind, text, since, until, limit, ...options }: ListOptions) =>
+      withSession(options, async ({ api, output }) => {
+        const query = {
+          device: device === undefined ? undefined : (await findDevice(api, device)).id,
+          kind,
+          text,
+          since: parseMoment(since),
+          until: parseMoment(until),
+        };
+        const rows = await api.list<AuditEntryView>('/audit', query, parseLimit(limit));
+        output.result(rows, () => {
+          if (rows.length === 0) output.line('There are none.');
+          else
+            output.table(
+              ['ENTRY', 'TIME', 'KIND', 'DEVICE', 'CONTENT'],
+              rows.map((row) => [
+                String(row.seq),
+                exactTime(row.at),
+                row.kind,
+                row.device ?? NOTHING,
+                contentOf(row.body),
+              ]),
+            );
+        });
+        return undefined;
+      }),
+    );
+}
+
+function addExport(audit: Command): void {
+  defineCommand(
+    audit,
+    'export',
+    'take the history away, for "srup verify": JSON lines, to a file or stdout',
+    ['export -o history.jsonl', 'export --device pump-7 --since 30d -o pump-7.jsonl'],
+    PROGRAM,
+  )
+    .option('-o, --output <file>', 'write here; stdout unless told')
+    .option('--device <device>', 'show what concerns this device; of the others only hashes')
+    .option('--since <time>', 'show what is not older: 12h, 7d, or a date; of the rest only hashes')
+    .action(({ device, since, output: file, ...options }: ExportOptions) =>
+      withSession(options, async (session) => {
+        const query = {
+          device: device === undefined ? undefined : (await findDevice(session.api, device)).id,
+          since: parseMoment(since),
+        };
+        await saveExport(session, query, file);
+        return undefined;
+      }),
+    );
+}
+
+/** A file gets its name when the last line is in it: half an export is none. */
+async function saveExport(
+  { api, output }: Session,
+  query: { readonly device: string | undefined; readonly since: number | undefined },
+  file: string | undefined,
+): Promise<void> {
+  const answer = await api.stream('/audit/export', query, new AbortController().signal);
+  let bytes = 0;
+  let tail = '';
+  answer.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    tail = (tail + chunk.toString('latin1')).slice(-END_BYTES);
+  });
+  const partial = `${file ?? ''}.partial`;
+  try {
+    if (file === undefined) await pipeline(answer, process.stdout, { end: false });
+    else await pipeline(answer, createWriteStream(partial, { mode: 0o600 }));
+    if (!tail.includes(END)) throw new Error('it ended in the middle');
+    if (file !== undefined) await rename(partial, file);
+  } catch (error) {
+    if (file !== undefined) await rm(partial, { force: true });
+    throw refused(
+      `the history could not be exported: ${(error as Error).message}`,
+      'Is there room on the disk, and is the server up? Then try again.',
+    );
+  }
+  if (file === undefined) return;
+  output.result({ file, bytes }, () => {
+    output.line(`${file}: ${bytes} bytes. Check it with: srup verify ${file}`);
+  });
+}
+
+function addCheckpoint(audit: Command): void {
+  defineCommand(
+    audit,
+    'checkpoint',
+    'sign the trail now; print the checkpoint, which somebody else may keep',
+    ['checkpoint', 'checkpoint --json >> witness.jsonl'],
+    PROGRAM,
+  ).action((options: CommonOptions) =>
+    withSession(options, async ({ api, output }) => {
+      const { text, signature } = await api.send<{ text: string; signature: string }>(
+        'POST',
+        '/audit/checkpoints',
+      );
+      output.result({ checkpoint: text, signature }, () => {
+        for (const line of text.trimEnd().split('\n')) output.line(line);
+        output.line(`signature ${signature}`);
+      });
+      return undefined;
+    }),
+  );
+}
+
+function contentOf(body: AuditEntryView['body']): string {
+  return Object.entries(body)
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? clip(value) : JSON.stringify(value)}`)
+    .join(' ');
+}
+
+const LONGEST_VALUE = 80;
+
+function clip(text: string): string {
+  const line = text.replace(/\s+/g, ' ');
+  return line.length > LONGEST_VALUE ? `${line.slice(0, LONGEST_VALUE)}...` : line;
+}
+
+/** Ms since 1970, of a time before now or a date. */
+function parseMoment(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{4}-\d\d-\d\d/.test(text)) {
+    const time = Date.parse(text);
+    if (!Number.isNaN(time)) return time;
+    throw new UserError(`"${text}" is no date`, 'Write 2026-11-21, 2026-11-21T09:00, or 12h, 7d.');
+  }
+  return Date.now() - parseDuration(text);
+}
+
+function parseLimit(text: string): number {
+  if (text === 'all') return Infinity;
+  const limit = Number(text);
+  if (Number.isInteger(limit) && limit > 0) return limit;
+  throw new UserError(`"${text}" is no number of rows`, 'Write a whole number above 0, or all.');
+}

@@ -1,0 +1,52 @@
+import type { AuditBodies, AuditKind } from './entry.ts';
+
+type FieldForm = 'text' | 'count' | 'way' | 'keys';
+
+/** What a verification reads of a body. A file from anywhere may hold anything. */
+const FORMS: Readonly<Partial<Record<AuditKind, Readonly<Record<string, FieldForm>>>>> = {
+  begin: { server: 'text', keys: 'keys', ca: 'text', messagesBefore: 'count' },
+  device: { type: 'text', suite: 'text', key: 'text' },
+  message: { id: 'count', direction: 'way', type: 'text', sequence: 'text', token: 'text' },
+  messages: { from: 'count', to: 'count', count: 'count' },
+  trim: { through: 'count' },
+  order: { order: 'text', token: 'text', by: 'text' },
+  decision: { token: 'text', verdict: 'text', by: 'text' },
+  alarm: { what: 'text' },
+};
+
+/** The body of an entry, of the form that its kind has; undefined for any other text. */
+export function readBody<Kind extends AuditKind>(kind: Kind, body: string): AuditBodies[Kind] | undefined {
+  const fields = objectIn(body);
+  if (fields === undefined) return undefined;
+  // A kind from a file may be the name of anything that objects have.
+  const forms: Readonly<Record<string, FieldForm>> =
+    (Object.hasOwn(FORMS, kind) ? FORMS[kind] : undefined) ?? {};
+  const isRight = Object.entries(forms).every(([name, form]) => has(fields[name], form));
+  return isRight ? (fields as AuditBodies[Kind]) : undefined;
+}
+
+function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function has(value: unknown, form: FieldForm): boolean {
+  switch (form) {
+    case 'text':
+      return typeof value === 'string';
+    case 'count':
+      return Number.isSafeInteger(value) && (value as number) >= 0;
+    case 'way':
+      return value === 'in' || value === 'out';
+    case 'keys':
+      return isObject(value) && Object.values(value).every((key) => typeof key === 'string');
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

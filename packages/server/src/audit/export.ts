@@ -1,0 +1,127 @@
+import { sql, type Kysely } from 'kysely';
+import {
+  contentHash,
+  EXPORT_FORMAT,
+  toHex,
+  type AuditBodies,
+  type AuditKind,
+  type EntryLine,
+  type HeaderLine,
+} from '@srup/protocol';
+import type { FleetTables } from '../store/tables.ts';
+import { headOf, sha256 } from './append.ts';
+import { formatCheckpoint } from './witness.ts';
+import type { AuditRow } from './tables.ts';
+
+/** Entries read at once; others use the database in between. */
+const ROWS_AT_ONCE = 200;
+
+/** What an export shows in full; the rest is there by hash, so that the chain can be checked to its beginning. */
+export interface ExportWish {
+  /** What concerns this device, and what concerns none. */
+  readonly device?: string | undefined;
+  /** What is not older; ms since 1970. */
+  readonly since?: number | undefined;
+}
+
+/** Without these nothing of the rest can be judged. */
+const ALWAYS_SHOWN: ReadonlySet<AuditKind> = new Set<AuditKind>(['begin', 'trim', 'restore', 'alarm']);
+
+/** The history up to now, a line at a time. */
+export async function* exportTrail(
+  store: Kysely<FleetTables>,
+  server: string,
+  wish: ExportWish,
+  now: number,
+): AsyncGenerator<string, void> {
+  const { device, since } = wish;
+  const chosen = { ...(device !== undefined && { device }), ...(since !== undefined && { since }) };
+  yield lineOf({ format: EXPORT_FORMAT, server, exportedAt: now, ...chosen } satisfies HeaderLine);
+  const { seq: last, hash } = await headOf(store);
+  for (let seq = 0; seq < last;) {
+    const rows = await entriesAfter(store, seq, last);
+    const checkpoints = await checkpointsIn(store, seq, rows.at(-1)?.seq ?? last);
+    // Nothing there though something should be: the end line shows it.
+    if (rows.length === 0) break;
+    for (const row of rows) {
+      yield lineOf(isShown(row, wish) ? await shown(store, row) : withheld(row));
+      const checkpoint = checkpoints.get(row.seq);
+      if (checkpoint !== undefined) yield `${formatCheckpoint(checkpoint)}\n`;
+      seq = row.seq;
+    }
+  }
+  yield lineOf({ end: last, hash });
+}
+
+function lineOf(value: object): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+function entriesAfter(store: Kysely<FleetTables>, seq: number, last: number): Promise<AuditRow[]> {
+  return store
+    .selectFrom('audit')
+    .selectAll()
+    .where('seq', '>', seq)
+    .where('seq', '<=', last)
+    .orderBy('seq')
+    .limit(ROWS_AT_ONCE)
+    .execute();
+}
+
+async function checkpointsIn(store: Kysely<FleetTables>, after: number, through: number) {
+  const rows = await store
+    .selectFrom('audit_checkpoints')
+    .selectAll()
+    .where('seq', '>', after)
+    .where('seq', '<=', through)
+    .execute();
+  return new Map(rows.map((row) => [row.seq, row]));
+}
+
+function isShown({ kind, device, at }: AuditRow, wish: ExportWish): boolean {
+  if (ALWAYS_SHOWN.has(kind)) return true;
+  const isOthers = wish.device !== undefined && device !== '' && device !== wish.device;
+  if (isOthers) return false;
+  return wish.since === undefined || at >= wish.since || kind === 'device';
+}
+
+function withheld(row: AuditRow): object {
+  return { seq: row.seq, content: contentHash(row, sha256), hash: row.hash };
+}
+
+async function shown(store: Kysely<FleetTables>, row: AuditRow): Promise<object> {
+  const { seq, at, kind, device, evidence, body, hash } = row;
+  const messages = await messagesOf(store, row);
+  return {
+    seq,
+    at,
+    kind,
+    ...(device !== '' && { device }),
+    ...(evidence !== '' && { evidence }),
+    body,
+    hash,
+    ...(messages.length > 0 && { messages }),
+  };
+}
+
+/** Those that are still stored. */
+async function messagesOf(
+  store: Kysely<FleetTables>,
+  { kind, device, body }: AuditRow,
+): Promise<EntryLine['messages']> {
+  if (kind !== 'message' && kind !== 'messages') return [];
+  const { from, to } = kind === 'message' ? rangeOfOne(body) : (JSON.parse(body) as AuditBodies['messages']);
+  const rows = await store
+    .selectFrom('messages')
+    .select(['id', 'bytes'])
+    .where('device', '=', device)
+    .where(sql<boolean>`id between ${from} and ${to}`)
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id, bytes }) => ({ id, hex: toHex(bytes) }));
+}
+
+function rangeOfOne(body: string): { from: number; to: number } {
+  const { id } = JSON.parse(body) as AuditBodies['message'];
+  return { from: id, to: id };
+}

@@ -1,0 +1,61 @@
+import { sql, type Kysely } from 'kysely';
+import type { AuditKind } from '@srup/protocol';
+import type { AuditEntryView, AuditQuery, Page } from '../contract.ts';
+import { FleetError } from '../contract.ts';
+import { headOf } from './append.ts';
+import type { AuditRow, AuditTables } from './tables.ts';
+
+const DEFAULT_ROWS = 100;
+const MOST_ROWS = 500;
+/** Entries that one request looks through; the rest is on the next page. */
+const SEARCHED_AT_ONCE = 50_000;
+
+/** Entries, newest first. A page may have fewer than asked for, and yet a next one. */
+export async function searchTrail(
+  store: Kysely<AuditTables>,
+  query: AuditQuery,
+): Promise<Page<AuditEntryView>> {
+  const { device, kind, text, since, until, limit = DEFAULT_ROWS } = query;
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST_ROWS)) {
+    throw new FleetError('invalid', `a page has 1 to ${MOST_ROWS} rows`);
+  }
+  const before = query.cursor === undefined ? (await headOf(store)).seq + 1 : placeOf(query.cursor);
+  const from = Math.max(1, before - SEARCHED_AT_ONCE);
+  let select = store
+    .selectFrom('audit')
+    .selectAll()
+    .where('seq', '<', before)
+    .where('seq', '>=', from)
+    .orderBy('seq', 'desc')
+    .limit(limit);
+  if (device !== undefined) select = select.where('device', '=', device);
+  if (kind !== undefined) select = select.where('kind', '=', kind as AuditKind);
+  if (since !== undefined) select = select.where('at', '>=', since);
+  if (until !== undefined) select = select.where('at', '<', until);
+  if (text !== undefined) {
+    const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+    select = select.where(
+      sql<boolean>`(body like ${pattern} escape '\\' or device like ${pattern} escape '\\')`,
+    );
+  }
+  const rows = await select.execute();
+  const end = rows.length === limit ? (rows.at(-1)?.seq ?? 1) : from;
+  return { rows: rows.map(view), ...(end > 1 && { next: String(end) }) };
+}
+
+function view({ seq, at, kind, device, evidence, body, hash }: AuditRow): AuditEntryView {
+  return {
+    seq,
+    at,
+    kind,
+    ...(device !== '' && { device }),
+    ...(evidence !== '' && { evidence }),
+    body: JSON.parse(body) as AuditEntryView['body'],
+    hash,
+  };
+}
+
+function placeOf(cursor: string): number {
+  if (/^[1-9][0-9]{0,15}$/.test(cursor)) return Number(cursor);
+  throw new FleetError('invalid', 'the cursor is not one that a page gave');
+}
