@@ -72,6 +72,7 @@ async function call(method: string, path: string, secret?: string, body?: unknow
     return { status: statusCode, headers, body: {} };
   }
   const text = await answer.text();
+  if (headers['content-type'] === 'application/x-ndjson') return { status: statusCode, headers, body: {} };
   return {
     status: statusCode,
     headers,
