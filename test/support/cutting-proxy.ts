@@ -10,12 +10,18 @@ export interface CuttingProxy {
   readonly bytesBack: number;
   /** Cuts every connection once so many bytes came back through it, this many times. */
   cutAfter(bytes: number, times: number): void;
+  /** Ends every connection now. */
+  cutAll(): void;
   /** Where connections lead that are opened from now on; undefined: nowhere, they are accepted and closed. */
   leadTo(target: number | undefined): void;
   close(): Promise<void>;
 }
 
-export async function startCuttingProxy(first: number): Promise<CuttingProxy> {
+/** `onBytes` sees what passes, both ways. */
+export async function startCuttingProxy(
+  first: number,
+  onBytes: (chunk: Buffer) => void = () => undefined,
+): Promise<CuttingProxy> {
   const open = new Set<Socket>();
   let limit = Number.POSITIVE_INFINITY;
   let left = 0;
@@ -39,8 +45,9 @@ export async function startCuttingProxy(first: number): Promise<CuttingProxy> {
           far.destroy();
         });
     }
-    near.pipe(far);
+    near.on('data', onBytes).pipe(far);
     far.on('data', (chunk: Buffer) => {
+      onBytes(chunk);
       // One chunk after the other, so that a cut loses nothing that was counted before it.
       far.pause();
       near.write(chunk, (error) => {
@@ -70,6 +77,9 @@ export async function startCuttingProxy(first: number): Promise<CuttingProxy> {
     },
     leadTo: (next) => {
       target = next;
+    },
+    cutAll: () => {
+      for (const socket of open) socket.destroy();
     },
     cutAfter: (bytes, times) => {
       limit = bytes;

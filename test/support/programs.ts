@@ -6,6 +6,7 @@ import type { Ground } from './server.ts';
 export interface Program {
   readonly path: string;
   readonly digest: string;
+  readonly text: string;
 }
 
 /** A program for the device: plain JavaScript that runs until SIGTERM, unless `body` does something else. */
@@ -13,7 +14,7 @@ export async function writeProgram(ground: Ground, name: string, body = ''): Pro
   const text = `console.log('version=${name}');\n${body}\nsetInterval(() => {}, 1000);\n`;
   const path = join(ground.folder, `${name}.mjs`);
   await writeFile(path, text);
-  return { path, digest: createHash('sha256').update(text).digest('hex') };
+  return { path, text, digest: createHash('sha256').update(text).digest('hex') };
 }
 
 /** How a device runs such programs. */

@@ -3,6 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** How long a condition may take to come true before the test fails, in milliseconds. */
 export const PATIENCE_MS = 60_000;
 const LOOK_EVERY_MS = 50;
+/** The same patience for `expect.poll`. */
+export const PATIENT = { timeout: PATIENCE_MS, interval: LOOK_EVERY_MS };
 
 /** Looks again and again until `look` gives something; says what was waited for when it never does. */
 export async function until<Value>(

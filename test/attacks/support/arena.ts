@@ -2,32 +2,68 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { AgentConfigInput } from '@srup/agent';
-import type { ServerCommand } from '@srup/protocol';
+import { askAgent, homeAt, type AgentConfigInput, type AgentStatus } from '@srup/agent';
+import { Secret } from '@srup/node';
+import type { ServerCommand, SuiteName } from '@srup/protocol';
 import { openApi, type Api } from '../../../packages/cli/src/ctl/api.ts';
 import { loadLogin } from '../../../packages/cli/src/ctl/profile.ts';
 import { prepareSiteOn, type BrokerName } from '../../support/brokers.ts';
+import { startCuttingProxy, type CuttingProxy } from '../../support/cutting-proxy.ts';
 import { launchDevice, TYPE, type Device, type DeviceState } from '../../support/device.ts';
 import type { Mosquitto } from '../../support/mosquitto.ts';
+import { freePort } from '../../support/ports.ts';
 import { newGround, startSite, type Ground, type Site } from '../../support/server.ts';
 import { until } from '../../support/wait.ts';
 import { takingAway } from './mutant.ts';
 import type { MutationName } from './mutations.ts';
 
 export interface ArenaOptions {
-  /** What the server lacks; the embedded broker is a part of it. */
-  readonly without?: readonly MutationName[];
-  /** The broker gives everybody everything: who is connected hears all, and speaks on any topic. */
+  /** The broker has no rules: who is connected hears all, speaks on any topic, and is who it likes. */
   readonly lawless?: boolean;
-  /** More arguments of `srup up`. */
-  readonly args?: readonly string[];
+  /** Devices reach the HTTPS port through `arena.front`, which can lead them elsewhere. */
+  readonly front?: boolean;
+  /** Everybody reaches the broker through `arena.wire`, who hears what passes; to the embedded one devices only. */
+  readonly onBytes?: (chunk: Buffer) => void;
+  /** The broker speaks MQTT without TLS too: on `arena.plainPort`, the embedded one on no other. */
+  readonly plain?: boolean;
   readonly ground?: Ground;
 }
 
-/** The rules of the embedded broker, each as what is left when it is gone. */
-const LAWLESS: readonly MutationName[] = ['brokerPublish', 'brokerSubscribe', 'brokerReceive'];
-/** The same for Mosquitto. */
-const LAWLESS_ACL = 'pattern readwrite #\n';
+/** The rules of the embedded broker. */
+const LAWS: readonly MutationName[] = [
+  'brokerPublish',
+  'brokerSubscribe',
+  'brokerReceive',
+  'brokerClientId',
+  'brokerWill',
+  'brokerRetain',
+  'brokerWillMemory',
+  'brokerRetainMemory',
+];
+
+/** The same for Mosquitto: lines of its configuration, and the rules for topics. */
+async function breakLaws(ground: Ground): Promise<void> {
+  const folder = join(ground.folder, 'mosquitto');
+  const config = join(folder, 'mosquitto.conf');
+  const lines = (await readFile(config, 'utf8')).split('\n');
+  const left = lines.filter((line) => !/^(use_username_as_clientid true|retain_available false)$/.test(line));
+  if (left.length !== lines.length - 2) throw new Error(`${config} has other rules than expected`);
+  await writeFile(config, left.join('\n'));
+  await writeFile(join(folder, 'acl'), 'pattern readwrite #\n');
+}
+
+/** A second listener of Mosquitto, for anybody. */
+async function listenPlainly(ground: Ground): Promise<number> {
+  const folder = join(ground.folder, 'mosquitto');
+  const port = await freePort();
+  const config = await readFile(join(folder, 'mosquitto.conf'), 'utf8');
+  const anybody = config.replace('allow_anonymous false', 'allow_anonymous true');
+  await writeFile(join(folder, 'mosquitto.conf'), `${anybody}\nlistener ${port} 127.0.0.1\n`);
+  await writeFile(join(folder, 'acl'), 'topic readwrite #\npattern readwrite #\n');
+  return port;
+}
+
+export type Counts = Readonly<Record<string, number>>;
 
 export interface Exchange {
   readonly kind: string;
@@ -42,13 +78,20 @@ export interface Arena {
   site: Site;
   api: Api;
   readonly external: Mosquitto | undefined;
+  readonly front: CuttingProxy | undefined;
+  readonly wire: CuttingProxy | undefined;
+  /** Where the server itself listens for HTTPS. */
+  readonly httpsPort: number;
+  /** Where the broker itself listens. */
+  readonly mqttsPort: number;
+  readonly plainPort: number;
   /** PEM of the CA that signed everybody's certificate. */
   readonly ca: string;
   readonly serverId: string;
   /** A real agent that has joined. `checks`: what it lacks. */
   joined(name: string, config?: Partial<AgentConfigInput>, checks?: readonly MutationName[]): Promise<Victim>;
-  /** Stops the server and starts it again, without these checks. */
-  restart(checks?: readonly MutationName[]): Promise<void>;
+  /** Sees to it that the server lacks these checks and no others: starts it again if need be. */
+  lacking(...checks: readonly MutationName[]): Promise<void>;
   /** Gives a command to one device; the exchange's token. */
   command(device: string, command: Command): Promise<string>;
   upload(content: Uint8Array | string, digest: string): Promise<void>;
@@ -56,8 +99,14 @@ export interface Arena {
   /** Waits until the exchange is in one of these phases. */
   phase(device: string, token: string, ...phases: readonly string[]): Promise<Exchange>;
   device(id: string): Promise<DeviceState>;
+  /** Values of the DATA that the server took from a device under this id, oldest first. */
+  data(device: string, dataId: string): Promise<unknown[]>;
   /** Refused messages at the server, by code. */
-  refusals(): Promise<Readonly<Record<string, number>>>;
+  refusals(): Promise<Counts>;
+  /** Waits until so many more were refused than `before`. */
+  refused(before: Counts, more: Counts): Promise<void>;
+  /** What the server signs with, for who has stolen it. */
+  serverKey(suite?: SuiteName): Promise<Secret>;
 }
 
 type Command =
@@ -69,28 +118,46 @@ type Command =
 export interface Victim {
   readonly id: string;
   readonly device: Device;
+  /** What the agent says of itself. */
+  status(): Promise<AgentStatus>;
 }
 
 /** Anybody may register and join. Cleared with its ground. */
 export async function openArena(broker: BrokerName, options: ArenaOptions = {}): Promise<Arena> {
   const ground = options.ground ?? (await newGround());
-  const args = ['--open-registration', ...(options.args ?? [])];
-  const laws = options.lawless === true && broker === 'embedded' ? LAWLESS : [];
-  const environment = takingAway(...laws, ...(options.without ?? []));
+  const httpsPort = await freePort();
+  const front = options.front === true ? await startCuttingProxy(httpsPort) : undefined;
+  ground.later(() => front?.close());
+  const args = ['--open-registration', '--https-port', String(httpsPort)];
+  if (front !== undefined) args.push('--public-url', `https://localhost:${front.port}`);
+  const laws = options.lawless === true && broker === 'embedded' ? LAWS : [];
+  const environment = takingAway(...laws);
+  let lacked: readonly MutationName[] = [];
+  let mqttsPort = await freePort();
+  let plainPort = mqttsPort;
+  const wire = options.onBytes && (await startCuttingProxy(mqttsPort, options.onBytes));
+  ground.later(() => wire?.close());
+  const wireUrl = wire && `mqtts://localhost:${wire.port}`;
   let external: Mosquitto | undefined;
   let site: Site;
   if (broker === 'embedded') {
+    args.push('--mqtts-port', String(mqttsPort));
+    if (wireUrl !== undefined) args.push('--public-mqtts-url', wireUrl);
+    if (options.plain === true) args.push('--insecure-plain-mqtt');
     site = await startSite(ground, args, environment);
   } else {
     const prepared = await prepareSiteOn(ground, args, environment);
     external = prepared.external;
-    if (options.lawless === true) await writeFile(join(ground.folder, 'mosquitto', 'acl'), LAWLESS_ACL);
+    if (options.lawless === true) await breakLaws(ground);
+    if (options.plain === true) plainPort = await listenPlainly(ground);
+    mqttsPort = Number(new URL(external.url).port);
     await external.start();
-    site = await prepared.start();
+    wire?.leadTo(mqttsPort);
+    site = await startSite(ground, [...args, '--broker', wireUrl ?? external.url], environment);
   }
   const login = await loadLogin('default', { SRUP_CONFIG: join(ground.folder, 'ctl.json') });
   const server = join(ground.folder, 'server');
-  const api = openApi(login);
+  const api = openApi({ ...login, url: `https://localhost:${httpsPort}` });
   ground.later(() => {
     arena.api.close();
   });
@@ -100,9 +167,15 @@ export async function openArena(broker: BrokerName, options: ArenaOptions = {}):
     site,
     api,
     external,
+    front,
+    wire,
+    httpsPort,
+    mqttsPort,
+    plainPort,
     ca: await readFile(join(server, 'authority', 'ca.pem'), 'utf8'),
     serverId: (await readFile(join(server, 'server', 'identity'), 'utf8')).trim(),
     joined: async (name, config, checks = []) => {
+      front?.leadTo(httpsPort);
       const device = await launchDevice(ground, arena.site, name, config, takingAway(...checks));
       const id = await device.id();
       await until(`${name} has joined`, async () => {
@@ -113,9 +186,12 @@ export async function openArena(broker: BrokerName, options: ArenaOptions = {}):
           `${(error as Error).message}\n${device.process.stderr()}\n${arena.site.process.stderr()}`,
         );
       });
-      return { id, device };
+      const status = async () => (await askAgent(homeAt(device.home).socket, 'status'))?.value as AgentStatus;
+      return { id, device, status };
     },
-    restart: async (checks = []) => {
+    lacking: async (...checks) => {
+      if (checks.join() === lacked.join()) return;
+      lacked = checks;
       await arena.site.process.stop();
       arena.site = await startSite(ground, arena.site.sameAgain, takingAway(...laws, ...checks));
     },
@@ -144,7 +220,25 @@ export async function openArena(broker: BrokerName, options: ArenaOptions = {}):
       });
     },
     device: (id) => arena.api.get(`/devices/${id}`),
+    data: async (device, dataId) => {
+      const rows = await arena.api.list<{ value: unknown }>(`/devices/${device}/data`, { dataId });
+      return rows.map(({ value }) => value).reverse();
+    },
     refusals: () => arena.api.get('/refusals/counts'),
+    refused: async (before, more) => {
+      const codes = Object.keys(more);
+      let last = '';
+      await until(`these are refused: ${JSON.stringify(more)}`, async () => {
+        const now = await arena.refusals();
+        const found = codes.map((code) => (now[code] ?? 0) - (before[code] ?? 0));
+        last = JSON.stringify(found);
+        return codes.every((code, index) => found[index] === more[code]);
+      }).catch((error: unknown) => {
+        throw new Error(`${(error as Error).message}; it is ${last}`);
+      });
+    },
+    serverKey: async (suite = 'ed25519') =>
+      new Secret(await readFile(join(server, 'server', `${suite}.pem`), 'utf8')),
   };
   await api.send('PUT', `/join-policy/${TYPE}`, { verdict: 'accept' });
   return arena;

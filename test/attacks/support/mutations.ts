@@ -53,6 +53,107 @@ export const MUTATIONS = {
     from: "if (this.offset !== this.bytes.length) throw new WireFault('WIRE_TRAILING', this.offset);",
     to: '',
   },
+  /** P 6.4: finished tokens are forgotten. */
+  finishedTokens: {
+    file: 'packages/protocol/src/exchange/memory.ts',
+    from: 'const finished = finishedOf(state, token);\n  if (finished !== undefined) {',
+    to: 'const finished = finishedOf(state, token);\n  if (false) {',
+  },
+  /** P 6.4: DATA under a token that was seen is recorded again. */
+  repeatedData: {
+    file: 'packages/protocol/src/exchange/server.ts',
+    from: "if (known?.kind === 'data') return data.takeAgain(known, body);",
+    to: "if (known?.kind === 'data') return data.takeData(body, token, moment, facts);",
+  },
+  /** P 2.4: a message may have ten million bytes. */
+  messageSize: {
+    file: 'packages/protocol/src/limits.ts',
+    from: 'export const MAX_MESSAGE_BYTES = 65_535;',
+    to: 'export const MAX_MESSAGE_BYTES = 10_000_000;',
+  },
+  /** P 10.2: a body may be longer than the limit. */
+  bodySize: {
+    file: 'packages/agent/src/update/download.ts',
+    from: 'if (partial.size + chunk.length > maxBytes) {',
+    to: 'if (false) {',
+  },
+  /** What is in an archive may have any size. */
+  unpackedSize: {
+    file: 'packages/agent/src/update/unpack.ts',
+    from: 'if (total > maxBytes)',
+    to: 'if (false)',
+  },
+  /** P 10.2: a transfer may be as slow as it likes. */
+  leastRate: {
+    file: 'packages/agent/src/update/rate.ts',
+    from: 'if (floor.windowMs === 0 || now - start < floor.windowMs) return false;',
+    to: 'if (true) return false;',
+  },
+  /** P 10.2: a redirect may lead from https to http. */
+  redirectScheme: {
+    file: 'packages/agent/src/update/address.ts',
+    from: 'if (base !== undefined && url.protocol !== base.protocol)',
+    to: 'if (false)',
+  },
+  /** P 10.2: plain http is as good as https. */
+  addressScheme: {
+    file: 'packages/agent/src/update/address.ts',
+    from: "const schemes = rules.allowHttp ? ['https:', 'http:'] : ['https:'];",
+    to: "const schemes = ['https:', 'http:'];",
+  },
+  /** P 10.2: software may come from any host. */
+  allowedHosts: {
+    file: 'packages/agent/src/update/address.ts',
+    from: 'if (rules.hosts !== undefined && !rules.hosts.includes(url.hostname))',
+    to: 'if (false)',
+  },
+  /** The file server may show any certificate. */
+  fileServerCertificate: {
+    file: 'packages/agent/src/update/transport.ts',
+    from: 'connect: { ca, timeout: CONNECT_TIMEOUT_MS },',
+    to: 'connect: { ca, timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: false },',
+  },
+  /** P 10.2: whatever was loaded is staged. */
+  digest: {
+    file: 'packages/agent/src/update/fetch.ts',
+    from: "if (result.end === 'complete' && partial.digest() === digest)",
+    to: "if (result.end === 'complete')",
+  },
+  /** P 8.2: whoever asks gets the certificate. */
+  certificateProof: {
+    file: 'packages/server/src/keyservice/enrolment.ts',
+    from: 'if (!checkProof(public_pem, csrPem, signature)) return BAD_SIGNATURE;',
+    to: '',
+  },
+  /** P 8.5: an id that is taken is given again; `takenRow`: and the database lets it happen. */
+  takenIdentity: {
+    file: 'packages/server/src/keyservice/registration.ts',
+    from: 'if (taken !== undefined) {',
+    to: 'if (false) {',
+  },
+  takenRow: {
+    file: 'packages/server/src/keyservice/registration.ts',
+    from: ".insertInto('identities')",
+    to: ".replaceInto('identities')",
+  },
+  /** P 5.1: what waits to be sent is forgotten when the agent ends. */
+  durableOutbox: {
+    file: 'packages/agent/src/engine/engine.ts',
+    from: 'makeOutbox(records.readOutbox(store), forgetSent, log)',
+    to: 'makeOutbox([], forgetSent, log)',
+  },
+  /** P 4.3, 4.4: sealed fields are sent as they are. */
+  sealing: {
+    file: 'packages/protocol/src/outbound.ts',
+    from: 'body[sealedField.name] = await addressee.sealKey.seal(plaintext, { recipient: addressee.id, header });',
+    to: 'void header;',
+  },
+  /** P 9.7: JOIN_CMD is obeyed whosever id is inside. */
+  joinTarget: {
+    file: 'packages/protocol/src/exchange/join/device.ts',
+    from: "if (deviceId !== self) return refuse(state, 'FLOW_TARGET');",
+    to: 'void self;',
+  },
   /** P 7.3: a device publishes to whatever topic it likes. */
   brokerPublish: {
     file: 'packages/server/src/broker/rules.ts',
@@ -64,6 +165,38 @@ export const MUTATIONS = {
     file: 'packages/server/src/broker/rules.ts',
     from: 'if (!isServer) return filter === deviceTopic(id);',
     to: 'if (!isServer) return true;',
+  },
+  /** P 7.1: any client id is as good as another. */
+  brokerClientId: {
+    file: 'packages/server/src/broker/rules.ts',
+    from: 'if (clientId !== mqttClientId(id)) {',
+    to: 'if (false) {',
+  },
+  /** A will is taken, and published later. */
+  brokerWill: {
+    file: 'packages/server/src/broker/rules.ts',
+    from: "return will === undefined ? undefined : { code: 'BROKER_WILL', detail: 'a will message is not taken' };",
+    to: 'return undefined;',
+  },
+  /** P 7.1: a message may be retained. */
+  brokerRetain: {
+    file: 'packages/server/src/broker/rules.ts',
+    from: "if (retain) return { code: 'BROKER_RETAIN', detail: quote(topic) };",
+    to: '',
+  },
+  /** The embedded broker has no memory for wills and for what is retained; with these it has. */
+  brokerWillMemory: {
+    file: 'packages/server/src/broker/sessions.ts',
+    from: 'async delWill(): Promise<void> {',
+    to: 'async putWill(): Promise<void> {}\n  async delWill(): Promise<void> {',
+  },
+  brokerRetainMemory: {
+    file: 'packages/server/src/broker/sessions.ts',
+    from: 'createRetainedStreamCombi(): Readable {\n    return Readable.from([]);',
+    to:
+      'readonly #retained: QueuedPacket[] = [];\n' +
+      'async storeRetained(packet: QueuedPacket) { this.#retained.push(packet); }\n' +
+      'createRetainedStreamCombi(): Readable {\n    return Readable.from(this.#retained);',
   },
   /** P 7.3: a device gets whatever it has subscribed to. */
   brokerReceive: {
