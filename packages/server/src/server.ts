@@ -30,6 +30,9 @@ import type { FleetTables } from './store/tables.ts';
 import { openVault, type SuiteKeys, type Vault } from './vault/vault.ts';
 import { VERSION } from './version.ts';
 
+/** One client is no herd that a broker has to fear, and a whole fleet waits for it. Milliseconds. */
+const BROKER_BACKOFF = { leastMs: 500, mostMs: 5_000 };
+
 type Tables = FleetTables & ArtifactTables & TokenTables;
 
 /** Starts everything. What had been started is closed again when a later part fails. */
@@ -251,6 +254,7 @@ function connectToBroker(options: ServerOptions, vault: Vault, broker: RunningBr
       return vault.credentials.mqtt().key;
     },
     clean: false,
+    backoff: BROKER_BACKOFF,
   });
 }
 

@@ -90,7 +90,10 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
   async function killNow(what: 'server' | 'broker', kill: (() => Promise<void>) | undefined): Promise<void> {
     while (kill !== undefined && kills[what] < plan.kills[what]) {
       await pause(random.below(INSTANTS_MS));
-      await until('orders are open', () => orders.areOpen() || isDone(), SETTLE_MS);
+      // Kills of each kind are spread evenly over the others: a broker that dies all the time is another test.
+      const isTurn = () =>
+        areAgentsDone() || kills[what] / plan.kills[what] <= kills.agent / plan.kills.agent;
+      await until('orders are open', () => (orders.areOpen() && isTurn()) || isDone(), SETTLE_MS);
       await kill();
       kills[what] += 1;
       tell();
