@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { runSrup, startSrup, type Outcome, type Srup } from './processes.ts';
 import { until } from './wait.ts';
 
+/** Long, for a busy disk: it syncs what it makes. */
+const START_MS = 180_000;
+
 /** A folder of its own, and what to do at the end of the test, last things first. */
 export interface Ground {
   readonly folder: string;
@@ -55,10 +58,11 @@ export async function startSite(
   ];
   const process = startSrup(whole, environment);
   ground.later(() => process.stop());
-  await until('the server runs', async () => {
+  const isUp = (): boolean => {
     if (process.child.exitCode !== null) throw new Error(`srup up ended:\n${process.stderr()}`);
     return process.stdout().includes('Ctrl-C stops it');
-  });
+  };
+  await until('the server runs', isUp, START_MS);
   const fact = (name: string): string =>
     new RegExp(`^  ${name} +(\\S+)$`, 'm').exec(process.stdout())?.[1] ?? '';
   const url = fact('URL');

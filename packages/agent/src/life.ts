@@ -1,6 +1,7 @@
 /** The life of a device as its server knows it: one identity after the other, from enrolment to the end. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '@srup/node';
 import type { Clock, DeviceFacts, Identity, Random } from '@srup/protocol';
 import type { AgentConfig } from './config.ts';
 import type { Performers } from './contract.ts';
@@ -118,6 +119,7 @@ export function liveOn(tools: LifeTools): Life {
   async function spend(credentials: Credentials): Promise<Left['how'] | undefined> {
     end = defer();
     await mkdir(home.state, { recursive: true, mode: 0o700 });
+    await syncFolder(home.folder); // or a power cut takes the journal with its folder
     const store = await openStore(join(home.state, 'journal'), tools.disk, log);
     const open = openSession(credentials, { ...tools, store, bootId: await readBootId(), onEvent });
     session = open;

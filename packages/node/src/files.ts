@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 const OWNER_FILE = 0o600;
@@ -43,10 +43,19 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes the folder and those above it; the folder itself is the owner's alone, even if it was there before. */
+/** Makes the content of a file durable that others have written. */
+export const syncFile = syncFolder;
+
+/**
+ * Makes the folder and those above it, durable when it resolves: without its name nothing in it would be. The folder
+ * itself is the owner's alone, even if it was there before.
+ */
 export async function makePrivateFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: OWNER_FOLDER });
-  await chmod(path, OWNER_FOLDER);
+  const folder = resolve(path);
+  const first = await mkdir(folder, { recursive: true, mode: OWNER_FOLDER });
+  await chmod(folder, OWNER_FOLDER);
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
 }
 
 /** SHA-256 of a file's bytes, as 64 lower-case hex digits (P 2.6). */

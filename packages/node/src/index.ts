@@ -1,7 +1,7 @@
 export * from './crypto/index.ts';
 export { Secret } from './secret.ts';
 export { newIdentity, newToken, systemClock, systemRandom } from './system.ts';
-export { makePrivateFolder, sha256File, syncFolder, writeFileAtomic } from './files.ts';
+export { makePrivateFolder, sha256File, syncFile, syncFolder, writeFileAtomic } from './files.ts';
 export { FolderLockedError, lockFolder, type FolderLock } from './folder-lock.ts';
 export { fetchPinnedCa, fingerprintOf, PinError, type SeenCertificate } from './https.ts';
 export { connectMqtt, MqttError, type MqttArrival, type MqttLink, type MqttOptions } from './mqtt.ts';

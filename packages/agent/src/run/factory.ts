@@ -1,6 +1,6 @@
 import { constants, copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256File } from '@srup/node';
+import { sha256File, syncFile } from '@srup/node';
 import type { Log } from '../log.ts';
 import { AgentError, codeOf, reasonOf } from '../trouble.ts';
 import type { RecordFile } from '../update/record.ts';
@@ -34,6 +34,7 @@ export async function adoptFactory(file: string, mustExist: boolean, ports: Fact
       error,
     );
   }
+  await syncFile(copy);
   const digest = await sha256File(copy);
   await slots.adopt(digest, copy);
   await record.write({ good: digest, former: [], results: [] });

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, realpath, rm, symlink } from 'node:fs/promises';
+import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rm, symlink } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import type { ParsedTarEntry } from 'modern-tar';
+import { syncFolder } from '@srup/node';
 
 export interface UnpackLimits {
   readonly maxEntries: number;
@@ -42,6 +43,7 @@ export async function unpackTar(
       else await place(entry, root);
     }
     for (const header of links) await placeLink(header, root);
+    await syncFolders(root);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     signal.throwIfAborted();
@@ -105,10 +107,18 @@ async function place({ header, body }: ParsedTarEntry, root: string): Promise<vo
   try {
     for await (const chunk of body) await writeAll(file, chunk);
     await file.chmod(((header.mode ?? 0) & MODE_MASK) | 0o600);
-    await file.datasync();
+    await file.sync();
   } finally {
     await file.close();
   }
+}
+
+/** It is started again after a power cut as it was unpacked, without another look: nothing of it may be missing. */
+async function syncFolders(root: string): Promise<void> {
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) await syncFolder(join(entry.parentPath, entry.name));
+  }
+  await syncFolder(root);
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
