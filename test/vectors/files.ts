@@ -63,6 +63,8 @@ export interface SessionEvent {
 }
 
 export interface HttpEvent {
+  readonly phase?: string;
+  readonly method?: string;
   readonly url?: string;
   readonly status?: number;
   readonly request?: Readonly<Record<string, string>>;
@@ -74,6 +76,7 @@ interface SessionFile {
   readonly keys: Readonly<Record<string, PemPair>>;
   readonly mqtt: readonly SessionEvent[];
   readonly http: readonly HttpEvent[];
+  readonly observations: Readonly<Record<string, unknown>>;
 }
 
 const FOLDER = new URL('../../vectors/', import.meta.url);
