@@ -101,6 +101,8 @@ export interface EngineView {
 /** Bounds of what waits to be sent, for reports; answers are always taken. */
 const MAX_WAITING = 1_000;
 const MAX_WAITING_BYTES = 2 ** 20;
+/** For the next commit to come by itself, before sent messages get one of their own. */
+const CROSS_OFF_MS = 1_000;
 /** Bytes of a message beside data id and data: header, token, the longest signature. */
 const MESSAGE_OVERHEAD = 4_000;
 
@@ -113,6 +115,7 @@ export function makeEngine(options: EngineOptions): Engine {
   const watch = makeWatch(clock, random, records.readClockFloor(store));
   const refusals = makeRefusals(log, () => clock.monotonic());
   const acknowledged = new Set<number>();
+  let crossingOff: NodeJS.Timeout | undefined;
   const outbox = makeOutbox(records.readOutbox(store), forgetSent, log);
   const alarm = makeAlarm(clock, () => inTurn(() => take({ on: 'time' })));
   const workshop = makeWorkshop({
@@ -266,10 +269,17 @@ export function makeEngine(options: EngineOptions): Engine {
     onEvent({ what: 'dropped' });
   }
 
-  /** The broker has it: it leaves the store with the next commit, or soon. */
+  /**
+   * The broker has it: it leaves the store with the next commit, or soon. Killed before that, the same bytes are sent
+   * again, and refused as seen: a sync to disk of its own would gain nothing.
+   */
   function forgetSent(n: number): void {
     acknowledged.add(n);
-    if (acknowledged.size > 1) return; // is on its way
+    crossingOff ??= setTimeout(crossOff, CROSS_OFF_MS);
+  }
+
+  function crossOff(): void {
+    crossingOff = undefined;
     inTurn(() => commit(new Map(), [])).catch((error: unknown) => {
       if (!stopped)
         log.warn(
@@ -326,6 +336,7 @@ export function makeEngine(options: EngineOptions): Engine {
     }),
     stop: async () => {
       alarm.stop();
+      clearTimeout(crossingOff);
       await workshop.stop();
       await inTurn(() => commit(new Map(), [])).catch(() => undefined);
       stopped = true;

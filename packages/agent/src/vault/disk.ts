@@ -1,4 +1,6 @@
-import { open, readFile } from 'node:fs/promises';
+import { closeSync, fdatasync, openSync, writeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { writeFileAtomic } from '@srup/node';
 import { codeOf } from '../trouble.ts';
 
@@ -12,6 +14,8 @@ export interface Disk {
   readonly append: (path: string, data: Uint8Array) => Promise<void>;
 }
 
+const datasync = promisify(fdatasync);
+
 export const realDisk: Disk = {
   read: async (path) => {
     try {
@@ -23,12 +27,13 @@ export const realDisk: Disk = {
   },
   replace: writeFileAtomic,
   append: async (path, data) => {
-    const file = await open(path, 'a', 0o600);
+    // Opening and writing end in memory: only the sync waits for the disk, and is worth the way to another thread.
+    const file = openSync(path, 'a', 0o600);
     try {
-      await file.appendFile(data);
-      await file.datasync();
+      for (let at = 0; at < data.length;) at += writeSync(file, data, at);
+      await datasync(file);
     } finally {
-      await file.close();
+      closeSync(file);
     }
   },
 };

@@ -51,7 +51,7 @@ function codeOf(act: () => unknown): string {
 }
 
 describe.each(SUITES)('suite %s', (suite) => {
-  test('signs and verifies, on and off the calling thread', async () => {
+  test('signs and verifies, off the calling thread where that takes long', async () => {
     const { own } = keysOf(suite);
     const signKey = importSignKey(own.signing.privatePem);
     const verifyKey = importVerifyKey(own.signing.publicPem);
@@ -61,7 +61,7 @@ describe.each(SUITES)('suite %s', (suite) => {
     const aside = signKey.signAside(DATA).finally(() => (isDone = true));
     // What was signed on this thread would be there after its microtasks; another thread's answer needs the event loop.
     for (let turn = 0; turn < 100; turn++) await Promise.resolve();
-    expect(isDone).toBe(false);
+    expect(isDone).toBe(suite === 'ed25519'); // quicker than the way to the other thread
     expect(verifyKey.verify(DATA, await aside)).toBe(true);
   });
 

@@ -53,7 +53,7 @@ export interface VerifyKey {
 export interface SignKey {
   readonly suite: SuiteName;
   sign(data: Uint8Array): Uint8Array;
-  /** The same off the calling thread. */
+  /** The same, off the calling thread where it takes long enough for that. */
   signAside(data: Uint8Array): Promise<Uint8Array>;
 }
 

@@ -3,6 +3,7 @@ import type { JoinPolicies } from '../joindesk/policies.ts';
 import type { Commit } from '../store/commit.ts';
 import type { DeservesEntry } from '../store/evidence.ts';
 import { IS_OPEN } from '../store/migrations.ts';
+import { prepare } from '../store/prepared.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { trimDevice } from '../store/trim.ts';
 import type { Change } from './change.ts';
@@ -38,18 +39,17 @@ export function factsOf({ policies }: Core, { row }: DeviceRecord): ServerFacts 
   };
 }
 
+const selectExchange = prepare((store, p: { readonly device: string; readonly token: TokenKey }) =>
+  store.selectFrom('exchanges').select('state').where('device', '=', p.device).where('token', '=', p.token),
+);
+
 /** The exchange of a token with this very device: an answer of another device finds nothing (P 6.3). */
 export async function findExchange(
   { store }: Core,
   device: string,
   token: TokenKey,
 ): Promise<ServerExchange | undefined> {
-  const row = await store
-    .selectFrom('exchanges')
-    .select('state')
-    .where('device', '=', device)
-    .where('token', '=', token)
-    .executeTakeFirst();
+  const [row] = (await selectExchange(store, { device, token })).rows;
   return row && (JSON.parse(row.state) as ServerExchange);
 }
 

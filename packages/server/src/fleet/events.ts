@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { FleetEvent } from '../contract.ts';
+import { prepare } from '../store/prepared.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Log } from './deps.ts';
 
@@ -14,6 +15,13 @@ type WithoutPlace<Event> = Event extends unknown ? Omit<Event, 'seq' | 'at'> : n
 /** An event that has no place in the order yet. */
 export type News = WithoutPlace<FleetEvent>;
 
+const insertEvent = prepare((store, p: { readonly at: number; readonly event: string }) =>
+  store.insertInto('events').values({ at: p.at, event: p.event }),
+);
+const selectEvents = prepare((store, p: { readonly after: number }) =>
+  store.selectFrom('events').selectAll().where('seq', '>', p.after).orderBy('seq').limit(EVENTS_AT_ONCE),
+);
+
 /**
  * In the transaction of what happened: there is no event without its cause, and none is lost.
  * @returns the place of the last of them, if there are any
@@ -24,10 +32,12 @@ export async function addEvents(
   news: readonly News[],
 ): Promise<number | undefined> {
   if (news.length === 0) return undefined;
-  const rows = news.map((event) => ({ at, event: JSON.stringify(event) }));
-  const { insertId } = await transaction.insertInto('events').values(rows).executeTakeFirst();
-  const last = Number(insertId);
-  if (last % EVENTS_CUT < rows.length) {
+  let last = 0;
+  for (const event of news) {
+    const { insertId } = await insertEvent(transaction, { at, event: JSON.stringify(event) });
+    last = Number(insertId);
+  }
+  if (last % EVENTS_CUT < news.length) {
     await transaction
       .deleteFrom('events')
       .where('seq', '<=', last - EVENTS_KEPT)
@@ -69,13 +79,7 @@ export async function openEvents(store: Kysely<FleetTables>, log: Log): Promise<
   }
 
   async function tellPage(watcher: Watcher): Promise<void> {
-    const rows = await store
-      .selectFrom('events')
-      .selectAll()
-      .where('seq', '>', watcher.seen)
-      .orderBy('seq')
-      .limit(EVENTS_AT_ONCE)
-      .execute();
+    const { rows } = await selectEvents(store, { after: watcher.seen });
     if (rows.length === 0) watcher.seen = last;
     for (const { seq, at, event } of rows) {
       if (!watchers.has(watcher)) return;

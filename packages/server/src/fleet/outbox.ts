@@ -11,6 +11,7 @@ import {
   type SuiteName,
 } from '@srup/protocol';
 import { appendMessages } from '../store/evidence.ts';
+import { prepare } from '../store/prepared.ts';
 import type { NewMessage, OutboxRow } from '../store/tables.ts';
 import type { Change } from './change.ts';
 import type { Core } from './core.ts';
@@ -34,25 +35,35 @@ type Owed = Pick<OutboxRow, 'id' | 'device' | 'message' | 'is_signed'> & {
   readonly identification: string | null;
 };
 
-/** The oldest messages that are owed to a device, in their order; signed and committed first, if they are not (P 5.1). */
-export async function takeReady(core: Core, device: string): Promise<readonly Ready[]> {
-  const owed = await core.store
+const selectOwed = prepare((store, p: { readonly device: string; readonly after: number }) =>
+  store
     .selectFrom('outbox')
     .innerJoin('devices', 'devices.id', 'outbox.device')
     .select(['outbox.id', 'device', 'message', 'is_signed', 'suite', 'identification'])
-    .where('device', '=', device)
+    .where('device', '=', p.device)
+    .where('outbox.id', '>', p.after)
     .orderBy('outbox.id')
-    .limit(MESSAGES_AT_ONCE)
-    .execute();
+    .limit(MESSAGES_AT_ONCE),
+);
+const deleteSent = prepare((store, p: { readonly device: string; readonly last: number }) =>
+  store.deleteFrom('outbox').where('device', '=', p.device).where('id', '<=', p.last),
+);
+
+/**
+ * The oldest messages that are owed to a device, in their order; signed and committed first, if they are not (P 5.1).
+ * `after`: the last one that the broker has.
+ */
+export async function takeReady(core: Core, device: string, after = 0): Promise<readonly Ready[]> {
+  const { rows: owed } = await selectOwed(core.store, { device, after });
   const signed = await signAll(core, owed);
   return owed.map(({ id, message }) => ({ id, bytes: signed.get(id) ?? message }));
 }
 
-/** The broker has them. */
-export async function dropSent(core: Core, device: string, lastId: number): Promise<void> {
-  await core.commit((transaction) =>
-    transaction.deleteFrom('outbox').where('device', '=', device).where('id', '<=', lastId).execute(),
-  );
+/** The broker has them: of each device these rows and those before. */
+export async function dropSent(core: Core, last: readonly (readonly [string, number])[]): Promise<void> {
+  await core.commit(async (transaction) => {
+    for (const [device, id] of last) await deleteSent(transaction, { device, last: id });
+  });
 }
 
 /** Devices that something is owed to; who waits longest comes first. */

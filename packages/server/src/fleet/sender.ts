@@ -8,6 +8,10 @@ import { topicOf, type Subscriptions } from './subscriptions.ts';
 const DEVICES_AT_ONCE = 64;
 /** For what is being sent when the server stops, in milliseconds; the outbox keeps what does not get done. */
 const STOP_TIMEOUT_MS = 5_000;
+/** How long rows stay in the outbox that the broker has, so that many are dropped in one commit. Milliseconds. */
+const DROP_MS = 200;
+/** Devices whose sent rows are dropped at once. */
+const DROPPED_AT_ONCE = 250;
 /** Before a device is tried again after a failure: doubled with each, and jittered (P 10.10). */
 const BACKOFF = { leastMs: 500, mostMs: 60_000 } as const;
 
@@ -28,8 +32,9 @@ export interface Sender {
 }
 
 /**
- * Empties the outbox (P 5.1): sign, commit the signed bytes, publish, and drop the row when the broker has it. Killed
- * anywhere in between it goes on with the same number and, once they are committed, the same bytes.
+ * Empties the outbox (P 5.1): sign, commit the signed bytes, publish, and drop the row soon after the broker has it.
+ * Killed anywhere in between it goes on with the same number and, once they are committed, the same bytes: what the
+ * device has already it refuses as seen.
  * `onEmptied`: nothing is owed to some device any more.
  */
 export function createSender(core: Core, subscriptions: Subscriptions, onEmptied: () => void): Sender {
@@ -37,6 +42,9 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
   const busy = new Set<string>();
   const failures = new Map<string, number>();
   const retries = new Map<string, () => void>();
+  /** The last row of each device that the broker has: it, and those before, are to be dropped. */
+  const sent = new Map<string, number>();
+  let dropping: (() => void) | undefined;
   let isOpen = false;
   let onIdle: () => void = () => undefined;
 
@@ -59,7 +67,6 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
       await subscriptions.ensure(device);
       while (isOpen && (await sendSome(device)));
       failures.delete(device);
-      onEmptied();
     } catch (fault) {
       ready.add(device);
       if (isOpen) retryLater(device, fault);
@@ -68,19 +75,35 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
 
   /** False when nothing is owed to this device any more. */
   async function sendSome(device: string): Promise<boolean> {
-    const messages = await takeReady(core, device);
-    let lastId: number | undefined;
-    try {
-      for (const { id, bytes } of messages) {
-        if (!isOpen) break;
-        await core.link.publish(topicOf(device), bytes);
-        core.meter.sent(layoutOfCode(bytes[TYPE_AT] ?? 0)?.type ?? 'unknown');
-        lastId = id;
-      }
-    } finally {
-      if (lastId !== undefined) await dropSent(core, device, lastId);
+    const messages = await takeReady(core, device, sent.get(device));
+    for (const { id, bytes } of messages) {
+      if (!isOpen) break;
+      await core.link.publish(topicOf(device), bytes);
+      core.meter.sent(layoutOfCode(bytes[TYPE_AT] ?? 0)?.type ?? 'unknown');
+      sent.set(device, id);
+      dropping ??= core.delay(DROP_MS, () => void dropSoon());
     }
     return messages.length > 0;
+  }
+
+  async function dropSoon(): Promise<void> {
+    dropping = undefined;
+    await dropAll().catch((fault: unknown) => {
+      core.log.warn(
+        { err: fault },
+        'sent messages could not be dropped yet: after a restart they are sent again',
+      );
+      dropping ??= core.delay(BACKOFF.mostMs, () => void dropSoon());
+    });
+  }
+
+  async function dropAll(): Promise<void> {
+    while (sent.size > 0) {
+      const some = [...sent].slice(0, DROPPED_AT_ONCE);
+      await dropSent(core, some);
+      for (const [device, id] of some) if (sent.get(device) === id) sent.delete(device);
+      onEmptied();
+    }
   }
 
   function retryLater(device: string, fault: unknown): void {
@@ -122,11 +145,14 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
     stop: async () => {
       isOpen = false;
       callOffRetries();
-      if (busy.size === 0) return;
+      dropping?.();
       const idle = new Promise<void>((resolve) => (onIdle = resolve));
-      await within(core.delay, STOP_TIMEOUT_MS, idle, 'sending did not end').catch((fault: unknown) => {
-        core.log.warn({ err: fault }, 'what is being sent now is sent again after the next start');
-      });
+      if (busy.size === 0) onIdle();
+      await within(core.delay, STOP_TIMEOUT_MS, idle.then(dropAll), 'sending did not end').catch(
+        (fault: unknown) => {
+          core.log.warn({ err: fault }, 'what is being sent now is sent again after the next start');
+        },
+      );
     },
   };
 }

@@ -2,7 +2,8 @@ import type { Transaction } from 'kysely';
 import type { NewAuditEntry, ServerExchange } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
 import { appendMessages, appendRefusal, type DeservesEntry } from '../store/evidence.ts';
-import type { DeviceRow, FleetTables } from '../store/tables.ts';
+import { prepare } from '../store/prepared.ts';
+import type { DeviceRow, ExchangeRow, FleetTables, OutboxRow, PeerRow } from '../store/tables.ts';
 import type { Change } from './change.ts';
 import { addEvents, type News } from './events.ts';
 import { isFinal } from './explain.ts';
@@ -51,6 +52,13 @@ export function deviceEntry(row: DeviceRow, at: number): NewAuditEntry {
   return { kind: 'device', at, device: id, body: { type, suite, key, ...(sealKey !== null && { sealKey }) } };
 }
 
+const updatePeer = prepare((store, p: PeerRow) =>
+  store
+    .updateTable('peers')
+    .set({ sent: p.sent, highest: p.highest, seen: p.seen, proven_at: p.proven_at })
+    .where('device', '=', p.device),
+);
+
 async function writePeer(transaction: Write, { before, record }: Change): Promise<void> {
   const peer = {
     sent: record.sent.toString(),
@@ -65,7 +73,7 @@ async function writePeer(transaction: Write, { before, record }: Change): Promis
       .values({ device, ...peer })
       .execute();
   else if (isOtherPeer(before, record)) {
-    await transaction.updateTable('peers').set(peer).where('device', '=', device).execute();
+    await updatePeer(transaction, { device, ...peer });
   }
 }
 
@@ -73,25 +81,59 @@ function isOtherPeer(before: DeviceRecord, after: DeviceRecord): boolean {
   return before.sent !== after.sent || before.window !== after.window || before.provenAt !== after.provenAt;
 }
 
+const upsertExchange = prepare((store, p: Omit<ExchangeRow, 'id'>) =>
+  store
+    .insertInto('exchanges')
+    .values({
+      device: p.device,
+      token: p.token,
+      kind: p.kind,
+      opened_at: p.opened_at,
+      phase: p.phase,
+      is_open: p.is_open,
+      state: p.state,
+      wake_at: p.wake_at,
+      updated_at: p.updated_at,
+    })
+    .onConflict((conflict) =>
+      conflict.columns(['device', 'token']).doUpdateSet({
+        phase: p.phase,
+        is_open: p.is_open,
+        state: p.state,
+        wake_at: p.wake_at,
+        updated_at: p.updated_at,
+      }),
+    ),
+);
+
 async function writeExchange(
   transaction: Write,
   { at, record }: Change,
   exchange: ServerExchange,
 ): Promise<void> {
-  const changing = {
+  const { token, kind, openedAt } = exchange;
+  await upsertExchange(transaction, {
+    device: record.row.id,
+    token,
+    kind,
+    opened_at: openedAt,
     phase: exchange.phase,
     is_open: isFinal(exchange) ? 0 : 1,
     state: JSON.stringify(exchange),
     wake_at: exchange.wakeAt ?? null,
     updated_at: at,
-  };
-  const { token, kind, openedAt } = exchange;
-  await transaction
-    .insertInto('exchanges')
-    .values({ device: record.row.id, token, kind, opened_at: openedAt, ...changing })
-    .onConflict((conflict) => conflict.columns(['device', 'token']).doUpdateSet(changing))
-    .execute();
+  });
 }
+
+const insertOutgoing = prepare((store, p: Omit<OutboxRow, 'id'>) =>
+  store.insertInto('outbox').values({
+    device: p.device,
+    sequence: p.sequence,
+    message: p.message,
+    is_signed: p.is_signed,
+    created_at: p.created_at,
+  }),
+);
 
 async function writeOutgoing(
   transaction: Write,
@@ -99,14 +141,15 @@ async function writeOutgoing(
   deservesEntry: DeservesEntry,
 ): Promise<void> {
   if (outgoing.length === 0) return;
-  const rows = outgoing.map(({ sequence, message, sent }) => ({
-    device: record.row.id,
-    sequence: sequence.toString(),
-    message,
-    is_signed: sent === undefined ? 0 : 1,
-    created_at: at,
-  }));
-  await transaction.insertInto('outbox').values(rows).execute();
+  for (const { sequence, message, sent } of outgoing) {
+    await insertOutgoing(transaction, {
+      device: record.row.id,
+      sequence: sequence.toString(),
+      message,
+      is_signed: sent === undefined ? 0 : 1,
+      created_at: at,
+    });
+  }
   await appendMessages(
     transaction,
     outgoing.flatMap(({ sent }) => sent ?? []),

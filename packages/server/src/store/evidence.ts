@@ -2,7 +2,8 @@ import { sql, type Transaction } from 'kysely';
 import { BUNDLE_BYTES, BUNDLE_MESSAGES, evidenceOf, type NewAuditEntry } from '@srup/protocol';
 import { appendAudit, sha256 } from '../audit/append.ts';
 import { IS_UNCHAINED } from './migrations.ts';
-import type { FleetTables, NewMessage, NewRefusal } from './tables.ts';
+import { prepare } from './prepared.ts';
+import type { FleetTables, MessageRow, NewMessage, NewRefusal } from './tables.ts';
 
 /** Refusals kept for people to read; hostile senders make as many as they like. The counts by code stay for ever. */
 export const REFUSALS_KEPT = 10_000;
@@ -12,6 +13,29 @@ const REFUSALS_CUT = 100;
 const TOPIC_KEPT = 200;
 /** Messages read at once while a bundle is made. */
 const READ_AT_ONCE = 64;
+
+const insertMessage = prepare((store, p: Omit<MessageRow, 'id'>) =>
+  store.insertInto('messages').values({
+    at: p.at,
+    device: p.device,
+    direction: p.direction,
+    type: p.type,
+    sequence: p.sequence,
+    token: p.token,
+    bytes: p.bytes,
+    is_chained: p.is_chained,
+  }),
+);
+const selectWaiting = prepare((store, p: { readonly device: string; readonly after: number }) =>
+  store
+    .selectFrom('messages')
+    .select(['id', 'bytes'])
+    .where('device', '=', p.device)
+    .where(IS_UNCHAINED)
+    .where('id', '>', p.after)
+    .orderBy('id')
+    .limit(READ_AT_ONCE),
+);
 
 /** May this message have an audit entry of its own? Telemetry has none, and nobody gets them without limit. */
 export type DeservesEntry = (message: NewMessage) => boolean;
@@ -29,10 +53,7 @@ export async function appendMessages(
     const isChained = deservesEntry(message);
     // In the trail the messages of a device come in the order in which they were stored.
     if (isChained) await chainWaiting(transaction, message.device, message.at);
-    const { insertId } = await transaction
-      .insertInto('messages')
-      .values({ ...message, is_chained: isChained ? 1 : 0 })
-      .executeTakeFirst();
+    const { insertId } = await insertMessage(transaction, { ...message, is_chained: isChained ? 1 : 0 });
     if (isChained) await appendAudit(transaction, entryOf(message, Number(insertId)));
   }
 }
@@ -90,15 +111,7 @@ async function nextBundle(
   let to = 0;
   let bytes = 0;
   for (;;) {
-    const rows = await transaction
-      .selectFrom('messages')
-      .select(['id', 'bytes'])
-      .where('device', '=', device)
-      .where(IS_UNCHAINED)
-      .where('id', '>', to)
-      .orderBy('id')
-      .limit(READ_AT_ONCE)
-      .execute();
+    const { rows } = await selectWaiting(transaction, { device, after: to });
     for (const row of rows) {
       bytes += row.bytes.length;
       const isFull = hashes.length === BUNDLE_MESSAGES || bytes > BUNDLE_BYTES;
