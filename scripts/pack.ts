@@ -20,6 +20,12 @@ for (const { id, manifest } of workspaces) {
   mkdirSync(to, { recursive: true });
   cpSync(join(root, 'dist', id), to, { recursive: true });
 }
+// npm would take what a bundled package needs as bundled too, and not fetch it: the command needs it all instead.
+for (const name of ours) {
+  const file = join(bundle, 'node_modules', name, 'package.json');
+  const manifest = { ...(readJson(file) as Manifest), dependencies: undefined };
+  writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
+}
 const all = workspaces.flatMap(({ manifest }) => Object.entries(manifest.dependencies ?? {}));
 const { devDependencies } = readJson(join(root, 'package.json')) as {
   devDependencies: Record<string, string>;
