@@ -13,6 +13,7 @@ interface SystemProgram {
 /** One entry for each program that a suite in this repository uses: everything listed here is installed by `npm test`. */
 const PROGRAMS = {
   mosquitto: { executables: ['mosquitto'], debian: ['mosquitto'] },
+  'systemd-analyze': { executables: ['systemd-analyze'], debian: ['systemd'] },
   openssl: { executables: ['openssl'], debian: ['openssl'] },
   shellcheck: { executables: ['shellcheck'], debian: ['shellcheck'] },
 } as const satisfies Record<string, SystemProgram>;

@@ -1,7 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startDevice, untilDevice, untilJoined, type Device } from '../support/device.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
@@ -56,9 +55,9 @@ async function refusalsOf(device: Device): Promise<Record<string, number>> {
   return (JSON.parse(stdout) as { refusals: Record<string, number> }).refusals;
 }
 
-onEachBroker('a server that was lost and restored', (broker) => {
+describe('a server that was lost and restored', () => {
   it('goes on with its devices: no number twice, nothing done twice, nothing forgotten', async () => {
-    const site = await startSiteOn(ground, broker);
+    const site = await startSite(ground);
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const third = await writeProgram(ground, 'v3');

@@ -6,6 +6,7 @@ import { addAuditCommand } from './audit/command.ts';
 import { addVerifyCommand } from './audit/verify.ts';
 import { addCtlCommand } from './ctl/command.ts';
 import { addCompletionCommand } from './ctl/completion.ts';
+import { addDoctorCommand } from './doctor/command.ts';
 import { addMessageCommand } from './message/command.ts';
 import { addSimulateCommand } from './simulate/command.ts';
 import { addStartCommand } from './start/command.ts';
@@ -38,6 +39,7 @@ export function createProgram(): Command {
   addStartCommand(program);
   addUpCommand(program);
   addBackupCommands(program);
+  addDoctorCommand(program);
   addAgentCommand(program);
   addCtlCommand(program);
   addAuditCommand(program);

@@ -22,8 +22,8 @@ export interface MqttOptions {
   readonly ca: string;
   readonly cert: string;
   readonly key: Secret;
-  /** The broker keeps what arrives while we are away (P 7.1). */
-  readonly clean: false;
+  /** False: the broker keeps what arrives while we are away (P 7.1). True: it forgets us, as is right for a trial. */
+  readonly clean: boolean;
   /** Seconds between signs of life. */
   readonly keepalive?: number;
   /** For a connection, a PUBACK or a SUBACK to come. */

@@ -17,5 +17,6 @@ export {
 export * from './contract.ts';
 export { createBackup, type BackupMade } from './backup/create.ts';
 export { checkBackup, restoreBackup, type Restored } from './backup/restore.ts';
+export { makeProbes, type ProbeCredential } from './doctor/probe.ts';
 export { LEAST_PASSPHRASE } from './backup/cipher.ts';
 export { VERSION } from './version.ts';

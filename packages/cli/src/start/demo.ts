@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentConfigInput } from '@srup/agent';
 import type { DeviceView, FleetEvent, RunningServer } from '@srup/server';
+import { keepShort } from '../up/rotating.ts';
 import { UserError } from '../user-error.ts';
 
 /** The device type of the demo, for which a join needs no operator. */
@@ -71,9 +72,11 @@ export async function startDemo(
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
   });
   await log.close();
+  const letGrow = keepShort(logFile);
   let stopping = false;
   const gone = new Promise<void>((resolve) => {
     child.once('exit', () => {
+      letGrow();
       resolve();
     });
   });

@@ -1,9 +1,9 @@
-import { createWriteStream } from 'node:fs';
 import { Writable } from 'node:stream';
 import type { Logger } from 'pino';
 import { printable } from '../ctl/printable.ts';
 import { clockTime } from '../ctl/words.ts';
 import { terminalOf } from '../terminal.ts';
+import { rotatingFile } from './rotating.ts';
 
 type Style = 'dim' | 'red' | 'yellow';
 
@@ -35,8 +35,7 @@ export async function createLog(level: string, isJson: boolean): Promise<Logger>
 /** A log at the end of a file, for its owner alone; what needs attention is on stderr as well. */
 export async function createFileLog(file: string, level: string): Promise<Logger> {
   const { pino } = await import('pino');
-  const all = createWriteStream(file, { flags: 'a', mode: 0o600 });
-  all.on('error', () => undefined); // a full disk must not end the server
+  const all = rotatingFile(file);
   const attention = linesTo(process.stderr, WARN);
   const both = new Writable({
     write(chunk: Buffer, encoding, done) {

@@ -56,7 +56,7 @@ export interface Authority {
   /** For HTTPS and MQTTS at these DNS names and IP addresses, with a new key. */
   issueServer(names: readonly string[]): Promise<Credential>;
   /** For the server's own connection to the broker, with a new key; the common name is the identity (P 7.1). */
-  issueClient(id: Identity): Promise<Credential>;
+  issueClient(id: Identity, serial?: string): Promise<Credential>;
   /** For a device's request, after the checks of P 8.3. `identityKey`: PEM of its SRUP key. */
   issueDevice(id: Identity, csrPem: string, identityKey: string): Promise<IssueResult>;
   /** The CRL in PEM. */
@@ -82,9 +82,9 @@ export async function openAuthority(
     subject: string,
     publicKey: PublicKey,
     purpose: readonly Extension[],
+    serial = newSerial(random),
   ): Promise<Issued> {
     const notBefore = clock.now() - BACKDATED_MS;
-    const serial = newSerial(random);
     const certificate = await X509CertificateGenerator.create({
       serialNumber: serial,
       subject,
@@ -109,9 +109,13 @@ export async function openAuthority(
     };
   }
 
-  async function issueWithKey(subject: string, purpose: readonly Extension[]): Promise<Credential> {
+  async function issueWithKey(
+    subject: string,
+    purpose: readonly Extension[],
+    serial?: string,
+  ): Promise<Credential> {
     const own = await makeTlsKey();
-    const { pem } = await issue(subject, publicPartOf(parseKey(own)), purpose);
+    const { pem } = await issue(subject, publicPartOf(parseKey(own)), purpose, serial);
     return { key: own, chain: pem + caPem };
   }
 
@@ -125,7 +129,7 @@ export async function openAuthority(
         new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
         new SubjectAlternativeNameExtension(names.map(toGeneralName)),
       ]),
-    issueClient: (id) => issueWithKey(`CN=${identityText(id)}`, [clientOnly]),
+    issueClient: (id, serial) => issueWithKey(`CN=${identityText(id)}`, [clientOnly], serial),
     issueDevice: async (id, csrPem, identityKey) => {
       const verdict = await checkRequest(csrPem, id, identityKey);
       if (!verdict.ok) return verdict;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { Secret } from '@srup/node';
 import { decrypt, encrypt, isEncrypted } from './cipher.ts';
 
@@ -7,6 +7,9 @@ const CHUNK = 65_536 + 16;
 const HEADER = 24;
 const passphrase = new Secret('correct horse battery');
 const plain = randomBytes(3 * 65_536);
+
+// Keys from passphrases take their time, more so on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let sealed: Buffer;
 

@@ -138,6 +138,7 @@ async function bringForward(
   try {
     const keyService = openChecked(join(work, KEY_SERVICE), keyServiceMigrations);
     try {
+      const codesDropped = dropCodes(keyService);
       fleet.exec('begin immediate');
       const devices = moveCounters(fleet, jump);
       reserveCounters(fleet, keyService, random);
@@ -145,7 +146,7 @@ async function bringForward(
       noteRestore(fleet, { at: clock.now(), backupOf: manifest.createdAt });
       fleet.exec('commit');
       if (newTokens) await rm(join(work, 'server', 'setup-token.used'), { force: true });
-      return { devices, codesDropped: dropCodes(keyService), tokensDropped };
+      return { devices, codesDropped, tokensDropped };
     } finally {
       keyService.close();
     }

@@ -1,0 +1,123 @@
+import { readFile, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AgentStatus } from '@srup/agent';
+import { byteCount } from '../ctl/words.ts';
+import { judgeCertificate } from './certificates.ts';
+import { diskChecks } from './disk.ts';
+import { failed, ok, untried, warning, type Check, type Judgement } from './finding.ts';
+import { get, greet, judgeClock } from './reach.ts';
+
+/** The agent renews its certificate when a third of a year is left. */
+const RENEWED_MS = 30 * 86_400_000;
+const LET_IN_MS = 1_500;
+/** Free bytes with which most updates fit: the new file beside what is kept. */
+const UPDATE_BYTES = 256 * 2 ** 20;
+
+interface Identity {
+  readonly id: string;
+  readonly url: string;
+  readonly broker: string;
+}
+
+export function agentChecks(home: string): Check[] {
+  return [
+    { name: 'configuration', run: async () => [await checkConfig(home)] },
+    { name: 'identity', run: async () => [await checkIdentity(home)] },
+    ...diskChecks(home, ['software/']),
+    { name: 'room for updates', run: async () => [await checkRoom(home)] },
+    { name: 'certificate', run: async () => [await checkCertificate(home)] },
+    { name: 'key service', run: () => checkKeyService(home) },
+    { name: 'broker', run: async () => [await checkBroker(home)] },
+    { name: 'agent', run: async () => [await checkProcess(home)] },
+  ];
+}
+
+async function checkConfig(home: string): Promise<Judgement> {
+  const { homeAt, parseConfig } = await import('@srup/agent');
+  const { config } = homeAt(home);
+  try {
+    const { url } = parseConfig(JSON.parse(await readFile(config, 'utf8')) as never, config);
+    return ok(`registers at ${url}`);
+  } catch (fault) {
+    return failed(
+      (fault as Error).message,
+      `Put ${config} right, or give the options to "srup agent" again.`,
+    );
+  }
+}
+
+async function identityOf(home: string): Promise<Identity | undefined> {
+  const { homeAt } = await import('@srup/agent');
+  const text = await readFile(homeAt(home).identity, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as Identity);
+}
+
+async function checkIdentity(home: string): Promise<Judgement> {
+  const { readStoredStatus } = await import('@srup/agent');
+  const { identity, phase } = await readStoredStatus(home);
+  if (identity === undefined)
+    return warning('none yet: it has not registered', 'Start the agent; its log says what it waits for.');
+  if (phase === 'joined') return ok(`${identity.id}, joined`);
+  return warning(`${identity.id}, ${phase}`, 'An operator has to let it in: srup ctl joins');
+}
+
+async function checkRoom(home: string): Promise<Judgement> {
+  const { bavail, bsize } = await statfs(home);
+  const free = bavail * bsize;
+  const what = `${byteCount(free)} for new software`;
+  return free < UPDATE_BYTES
+    ? warning(what, 'Make room, or keep fewer versions: software.keep in agent.json.')
+    : ok(what);
+}
+
+const keyFile = (home: string, name: string): string => join(home, 'keys', name);
+
+async function checkCertificate(home: string): Promise<Judgement> {
+  if ((await identityOf(home)) === undefined) return untried('it has not registered yet');
+  const ca = await readFile(keyFile(home, 'ca.pem'), 'utf8');
+  const todo = 'Start the agent where it reaches the key service: it renews by itself, also after the end.';
+  return judgeCertificate(
+    { file: keyFile(home, 'tls.cert.pem'), ca, renewedMs: RENEWED_MS, todo },
+    Date.now(),
+  );
+}
+
+async function checkKeyService(home: string): Promise<Judgement[]> {
+  const known = await identityOf(home);
+  if (known === undefined) return [untried('it has not registered yet')];
+  const ca = await readFile(keyFile(home, 'ca.pem'), 'utf8');
+  const address = `${known.url.replace(/\/+$/, '')}/KeyEx/register/status`;
+  const reply = await get(address, ca).catch((fault: unknown) => fault as Error);
+  if (reply instanceof Error) {
+    return [
+      failed(`${known.url}: ${reply.message}`, 'Check the network, the name and the clock of this device.'),
+    ];
+  }
+  return [ok(`${known.url} answers`), judgeClock(reply.date, Date.now(), 'the key service')];
+}
+
+/** The handshake only: a second connection under its name would throw the running agent out. */
+async function checkBroker(home: string): Promise<Judgement> {
+  const known = await identityOf(home);
+  if (known === undefined) return untried('it has not registered yet');
+  const url = new URL(known.broker);
+  if (url.protocol !== 'mqtts:') return warning(`${known.broker} speaks no TLS`, 'For tests only (P 7.5).');
+  const [ca, cert, key] = await Promise.all(
+    ['ca.pem', 'tls.cert.pem', 'tls.key.pem'].map((name) => readFile(keyFile(home, name), 'utf8')),
+  );
+  const { refused } = await greet(url, { ca: ca ?? '', cert: cert ?? '', key: key ?? '' }, LET_IN_MS);
+  if (refused === undefined) return ok(`${known.broker} takes this device's certificate`);
+  return failed(
+    `${known.broker}: ${refused}`,
+    'Check the network and the clock. A certificate that was revoked is never taken again: srup agent join.',
+  );
+}
+
+async function checkProcess(home: string): Promise<Judgement> {
+  const { askAgent, homeAt } = await import('@srup/agent');
+  const reply = await askAgent(homeAt(home).socket, 'status').catch(() => undefined);
+  if (reply === undefined) return failed('no agent runs in this folder', `srup agent --home '${home}'`);
+  const { pid, connected, waiting } = reply.value as AgentStatus;
+  if (!connected) return failed(`process ${pid} is not connected to the broker`, 'Its log says why.');
+  return ok(`process ${pid} is connected; ${waiting} messages wait`);
+}

@@ -1,0 +1,71 @@
+import { readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { byteCount } from '../ctl/words.ts';
+import { failed, ok, warning, type Check, type Judgement } from './finding.ts';
+
+const OTHERS = 0o077;
+const MIB = 2 ** 20;
+/** Free bytes below which there is trouble soon, and now. */
+const LITTLE = 1024 * MIB;
+const TOO_LITTLE = 64 * MIB;
+/** Milliseconds for a small file to be on the disk: every message waits for that. */
+const SLOW_MS = 250;
+/** Paths that are named; the rest is counted. */
+const NAMED = 3;
+
+/** Folders of a server and of an agent have the same needs. `skip`: what others may read. */
+export function diskChecks(folder: string, skip: readonly string[]): Check[] {
+  return [
+    { name: 'permissions', run: async () => [await checkPermissions(folder, skip)] },
+    { name: 'disk space', run: async () => [await checkSpace(folder)] },
+    { name: 'disk writes', run: async () => [await checkWrites(folder)] },
+  ];
+}
+
+async function checkPermissions(folder: string, skip: readonly string[]): Promise<Judgement> {
+  const inside = await readdir(folder, { recursive: true });
+  const exposed: string[] = [];
+  for (const path of ['', ...inside.filter((path) => !skip.some((part) => path.startsWith(part)))]) {
+    const found = await stat(join(folder, path)).catch(() => undefined); // gone in the meantime
+    if (found !== undefined && !found.isSocket() && (found.mode & OTHERS) !== 0) exposed.push(path || '.');
+  }
+  const { uid } = await stat(folder);
+  const self = process.getuid?.() ?? uid;
+  if (exposed.length > 0) {
+    const named = exposed.slice(0, NAMED).join(', ');
+    const more = exposed.length > NAMED ? ` and ${exposed.length - NAMED} more` : '';
+    return failed(`others than the owner can use ${named}${more}`, `chmod -R go= '${folder}'`);
+  }
+  if (uid !== self) {
+    return warning(`the folder belongs to the user ${uid}, and this is the user ${self}`, 'Run as its user.');
+  }
+  return ok('for the owner alone');
+}
+
+async function checkSpace(folder: string): Promise<Judgement> {
+  const { bavail, bsize, files, ffree } = await statfs(folder);
+  const free = bavail * bsize;
+  const what = `${byteCount(free)} free`;
+  if (free < TOO_LITTLE) return failed(what, 'Make room now: without it nothing can be stored.');
+  if (files > 0 && ffree < files / 100) return warning('few inodes are free', 'Remove small files.');
+  return free < LITTLE ? warning(what, 'Make room before it is full.') : ok(what);
+}
+
+/** A file like those that are written all day: whole, and on the disk. */
+async function checkWrites(folder: string): Promise<Judgement> {
+  const { writeFileAtomic } = await import('@srup/node');
+  const path = join(folder, `.doctor-${process.pid}`);
+  const begun = performance.now();
+  try {
+    await writeFileAtomic(path, 'srup doctor');
+    if ((await readFile(path, 'utf8')) !== 'srup doctor')
+      return failed('a file came back changed', 'Check the disk.');
+  } catch (fault) {
+    return failed(`can't be written: ${(fault as Error).message}`, 'Is it mounted read-only, or full?');
+  } finally {
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+  const ms = Math.round(performance.now() - begun);
+  const what = `a small file is on the disk after ${ms} ms`;
+  return ms > SLOW_MS ? warning(what, 'The disk is slow or busy: every message waits for it.') : ok(what);
+}

@@ -1,0 +1,99 @@
+/** What can be found out by knocking at a port. */
+import { request } from 'node:https';
+import { createServer } from 'node:net';
+import { connect, type TLSSocket } from 'node:tls';
+import { failed, ok, warning, type Judgement } from './finding.ts';
+
+const TIMEOUT_MS = 8_000;
+/** Milliseconds that two clocks may differ; tokens and certificates allow for more. */
+const CLOCKS_MS = 60_000;
+const BYTES = 1 << 20;
+
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+  /** The server's clock, ms since 1970, to a second. */
+  readonly date: number;
+}
+
+/** GET over TLS that trusts this CA only; absent: those of the system. */
+export function get(url: string, ca: string | undefined): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, { agent: false, ...(ca !== undefined && { ca }) }, (incoming) => {
+      let body = '';
+      incoming.setEncoding('utf8').on('data', (text: string) => {
+        if (body.length < BYTES) body += text;
+      });
+      incoming.once('end', () => {
+        const date = Date.parse(incoming.headers.date ?? '');
+        resolve({ status: incoming.statusCode ?? 0, body, date });
+      });
+      incoming.once('error', reject);
+    });
+    outgoing.setTimeout(TIMEOUT_MS, () => outgoing.destroy(new Error('no answer in time')));
+    outgoing.once('error', reject);
+    outgoing.end();
+  });
+}
+
+export function judgeClock(date: number, now: number, whose: string): Judgement {
+  if (Number.isNaN(date)) return warning(`${whose} tells no time`, 'Check the clock by other means.');
+  const apart = Math.abs(now - date);
+  const what = `the clock here is ${Math.round(apart / 1000)} s from that of ${whose}`;
+  return apart > CLOCKS_MS ? failed(what, 'Set the clock of this machine (NTP), or of that one.') : ok(what);
+}
+
+export interface Greeting {
+  /** Why it did not come to a connection. */
+  readonly refused?: string;
+}
+
+/** A TLS handshake, with or without a certificate; then waits whether the other side ends it. */
+export function greet(
+  url: URL,
+  options: { readonly ca: string; readonly cert?: string; readonly key?: string },
+  patienceMs: number,
+): Promise<Greeting> {
+  return new Promise((resolve) => {
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const socket: TLSSocket = connect({
+      host,
+      port: Number(url.port),
+      servername: host,
+      minVersion: 'TLSv1.2',
+      ...options,
+    });
+    const end = (greeting: Greeting): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(greeting);
+    };
+    let timer = setTimeout(end, TIMEOUT_MS, { refused: 'no answer in time' });
+    socket.once('secureConnect', () => {
+      clearTimeout(timer);
+      // With TLS 1.3 a client's certificate is refused after the handshake.
+      timer = setTimeout(end, patienceMs, {});
+    });
+    socket.once('error', (error: Error) => {
+      end({ refused: error.message });
+    });
+    socket.once('close', () => {
+      end({ refused: 'the connection was closed' });
+    });
+  });
+}
+
+/** Undefined when nobody listens there. */
+export async function whyTaken(port: number): Promise<string | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code ?? error.message);
+    });
+    server.listen(port, () => {
+      server.close(() => {
+        resolve(undefined);
+      });
+    });
+  });
+}
