@@ -122,6 +122,10 @@ onEachBroker('a device of pySRUP', (broker) => {
     for (const [who, counter] of device.counters) again.counters.set(who, counter);
     again.join();
     await until('it is back', () => told(again, 'joined').length === 1);
+    await until('it said what it is', async () => {
+      const asked = await operator.exchanges(id, 'identify');
+      return again.counters.size > 0 && asked.every(({ exchange }) => exchange.phase === 'answered');
+    });
     again.deregister();
     await untilStanding('deregistered');
 
