@@ -84,7 +84,7 @@ describe('files', () => {
     const program = await writeProgram(arena.ground, 'v3');
     await orderFrom(arena, await endless(), victim, program);
     await until('far more than the limit was taken', () => sent > FAR_BEYOND);
-    await victim.device.process.stop('SIGKILL');
+    await victim.device.process.stop();
   });
 
   /** A small archive with a program and a large file in it. */

@@ -13,8 +13,8 @@ export interface Device {
   /** Its SRUP key, as its folder has it. */
   publicPem(): Promise<string>;
   process: Srup;
-  /** Starts it again, after `process.stop()`. */
-  restart(): void;
+  /** Starts it again, after `process.stop()`; in this environment, or in the one before. */
+  restart(environment?: NodeJS.ProcessEnv): void;
 }
 
 /** The type that devices of tests have unless told otherwise. */
@@ -53,12 +53,12 @@ export async function launchDevice(
     ...config,
   };
   await writeFile(join(home, 'agent.json'), JSON.stringify(whole), { mode: 0o600 });
-  const start = (): Srup => startSrup(['agent', '--home', home], environment);
+  const start = (env = environment): Srup => startSrup(['agent', '--home', home], env);
   const device: Device = {
     home,
     process: start(),
-    restart: () => {
-      device.process = start();
+    restart: (env) => {
+      device.process = start(env);
     },
     publicPem: () => readFile(join(home, 'keys', 'signing.pub.pem'), 'utf8'),
     id: () =>

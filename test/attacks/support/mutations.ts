@@ -10,6 +10,12 @@ export interface Mutation {
   readonly to: string;
 }
 
+const CLOCK = '/** Before this software existed: such a clock was never set. */';
+/** A clock that begins at this time, ms since 1970, when the process does. */
+const clockFrom = (start: string): string =>
+  `const { UTC, now } = globalThis.Date; const begin = now(); ` +
+  `const Date = { UTC, now: () => now() - begin + ${start} };\n${CLOCK}`;
+
 export const MUTATIONS = {
   /** P 4.6: whoever is named as the sender is believed. */
   signature: {
@@ -147,6 +153,15 @@ export const MUTATIONS = {
     file: 'packages/protocol/src/outbound.ts',
     from: 'body[sealedField.name] = await addressee.sealKey.seal(plaintext, { recipient: addressee.id, header });',
     to: 'void header;',
+  },
+  /** No check, but a clock that has lost its time: it begins in 1970, or in 2099. */
+  clock1970: { file: 'packages/node/src/system.ts', from: CLOCK, to: clockFrom('0') },
+  clock2099: { file: 'packages/node/src/system.ts', from: CLOCK, to: clockFrom('UTC(2099, 0, 1)') },
+  /** P 6.2: tokens are judged by a clock that nobody has set. */
+  clockTrust: {
+    file: 'packages/protocol/src/exchange/age.ts',
+    from: 'if (!trusted) return false;',
+    to: 'void trusted;',
   },
   /** P 9.7: JOIN_CMD is obeyed whosever id is inside. */
   joinTarget: {
