@@ -3,6 +3,7 @@ import type { KeySet, PublicPems, Secret } from '@srup/node';
 import type { Clock, Identity, Random, SuiteName } from '@srup/protocol';
 import type { Authority } from '../authority/authority.ts';
 import type { IdentityDirectory } from '../contract.ts';
+import type { Commit } from '../store/commit.ts';
 import type { Certificates } from './certificates.ts';
 import type { EnrolmentCodes } from './codes.ts';
 import type { KeyEvents } from './events.ts';
@@ -69,6 +70,8 @@ export interface KeyService extends IdentityDirectory {
 export interface Inside {
   readonly options: KeyServiceOptions;
   readonly store: Kysely<KeyServiceTables>;
+  /** Registrations of many devices share a sync to disk. */
+  readonly commit: Commit<KeyServiceTables>;
   readonly certificates: Certificates;
   /** Identity of the C2 server, as text. */
   readonly server: string;

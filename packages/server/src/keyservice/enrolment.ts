@@ -22,6 +22,7 @@ import {
 export function createEnrolment({
   options,
   store,
+  commit,
   certificates,
   server,
 }: Inside): Pick<KeyService, 'register' | 'validate' | 'access' | 'registerC2'> {
@@ -38,7 +39,7 @@ export function createEnrolment({
     const read = readKeys(request);
     if (!read.ok) return read;
     const wanted = { ...read.value, id, type: request.type, code: request.code };
-    const refusal = await takeIdentity(store, wanted, clock.now(), codeRequired);
+    const refusal = await takeIdentity(commit, wanted, clock.now(), codeRequired);
     return refusal ?? answer(read.value.suite);
   }
 
@@ -62,12 +63,14 @@ export function createEnrolment({
     const { public_pem, suite } = found.value;
     if (!checkProof(public_pem, identity, signature)) return BAD_SIGNATURE;
     // A repetition, after a lost answer, changes nothing and is answered again.
-    await store
-      .updateTable('identities')
-      .set({ state: 'validated' })
-      .where('id', '=', identity)
-      .where('state', '=', 'registered')
-      .execute();
+    await commit((trx) =>
+      trx
+        .updateTable('identities')
+        .set({ state: 'validated' })
+        .where('id', '=', identity)
+        .where('state', '=', 'registered')
+        .execute(),
+    );
     return answer({ identity: server, signature: proveText(keys[suite].signing.privatePem, server) });
   }
 
@@ -86,7 +89,7 @@ export function createEnrolment({
     if (!checkProof(public_pem, csrPem, signature)) return BAD_SIGNATURE;
     const issued = await authority.issueDevice(number, csrPem, public_pem);
     if (!issued.ok) return refuse('invalid-csr', `${issued.message} (${issued.code})`);
-    const recorded = await store.transaction().execute(async (trx) => {
+    const recorded = await commit(async (trx) => {
       const { numUpdatedRows } = await trx
         .updateTable('identities')
         .set({ state: 'certified', expires_at: null })

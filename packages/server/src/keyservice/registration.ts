@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { bodyToPem, importSealKey, importVerifyKey, KeyError } from '@srup/node';
 import { identityText, parseIdentity, SUITES, type Identity, type SuiteName } from '@srup/protocol';
+import type { Commit } from '../store/commit.ts';
 import { takeUse } from './codes.ts';
 import { answer, refuse, type Answer, type Refusal } from './faults.ts';
 import type { IdentityRow, KeyServiceTables } from './tables.ts';
@@ -45,12 +46,12 @@ export function readKeys(fields: {
  * was sent; `codeRequired`: whether that is allowed.
  */
 export function takeIdentity(
-  store: Kysely<KeyServiceTables>,
+  commit: Commit<KeyServiceTables>,
   wanted: NewIdentity & { readonly code?: string | undefined },
   now: number,
   codeRequired: boolean,
 ): Promise<Refusal | undefined> {
-  return store.transaction().execute(async (trx) => {
+  return commit(async (trx) => {
     await emptyExpired(trx, now);
     const id = identityText(wanted.id);
     const taken = await trx.selectFrom('identities').select('id').where('id', '=', id).executeTakeFirst();

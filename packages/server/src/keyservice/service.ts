@@ -1,6 +1,7 @@
 /** The key service (P 8): a device makes its identity and keys itself; the service vouches for the public part. */
 import { join } from 'node:path';
 import { identityText } from '@srup/protocol';
+import { createCommit } from '../store/commit.ts';
 import { openStore } from '../store/store.ts';
 import { openCertificates } from './certificates.ts';
 import { hasUse, openCodes } from './codes.ts';
@@ -19,7 +20,7 @@ export async function openKeyService(options: KeyServiceOptions): Promise<KeySer
   const server = identityText(options.serverId);
   const store = await openStore<KeyServiceTables>(join(folder, 'identities.sqlite'), keyServiceMigrations);
   const certificates = await openCertificates({ store, folder, authority, clock, onCrl });
-  const inside: Inside = { options, store, certificates, server };
+  const inside: Inside = { options, store, commit: createCommit(store), certificates, server };
   return {
     ...createEnrolment(inside),
     ...createDirectory(inside),
