@@ -103,7 +103,7 @@ const file = homeAt(home).config;
 const agent = await startAgent({
   config: parseConfig(JSON.parse(readFileSync(file, 'utf8')) as AgentConfigInput, file),
   home,
-  log: await createLog('info', true),
+  log: await createLog('agent', 'info', true),
   openPerformers,
   onEvent: (event) => {
     if (event.what === 'accepted') reach(`${event.type} taken`);

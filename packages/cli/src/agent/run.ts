@@ -16,7 +16,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
   const folder = resolve(options.home);
   const config = await settle(folder, options);
   const { createPerformers, startAgent } = await import('@srup/agent');
-  const log = await createLog(options.logLevel ?? config.logLevel, options.jsonLogs === true);
+  const log = await createLog('agent', options.logLevel ?? config.logLevel, options.jsonLogs === true);
   const onEvent = (event: AgentEvent) => {
     if (event.what !== 'enrolled') return;
     forgetCode(folder).catch((error: unknown) => {

@@ -108,7 +108,7 @@ async function start(options: StartOptions): Promise<void> {
 async function openLog(folder: string, options: StartOptions): Promise<ServerOptions['log']> {
   const { demo, logLevel, jsonLogs } = options;
   await makeFolder(folder);
-  if (!demo || jsonLogs === true) return createLog(logLevel, jsonLogs === true);
+  if (!demo || jsonLogs === true) return createLog('server', logLevel, jsonLogs === true);
   return createFileLog(join(folder, 'server.log'), logLevel);
 }
 

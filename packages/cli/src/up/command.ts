@@ -40,7 +40,7 @@ export function addUpCommand(program: Command): void {
 async function up(options: UpOptions): Promise<void> {
   const folder = resolve(options.folder);
   const chosen = await serverOptions(folder, options);
-  const log = await createLog(options.logLevel, options.jsonLogs === true);
+  const log = await createLog('server', options.logLevel, options.jsonLogs === true);
   const server = await launch({ ...chosen, log });
   const asked = untilAskedToStop();
   process.stdout.write('The SRUP server runs.\n\n');

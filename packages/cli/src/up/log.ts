@@ -22,14 +22,17 @@ const LEVELS: Readonly<Record<number, readonly [name: string, style?: Style]>> =
   60: ['fatal', 'red'],
 };
 /** Said once in the banner, or of no use to a person. */
-const UNSAID = new Set(['level', 'time', 'msg', 'pid', 'hostname']);
+const UNSAID = new Set(['level', 'time', 'msg', 'component']);
 
 const WARN = 40;
 
+/** Who says it; where the lines of several come together, each tells. */
+type Component = 'server' | 'agent';
+
 /** A log on stderr: JSON lines for programs, or a line each for people. */
-export async function createLog(level: string, isJson: boolean): Promise<Logger> {
+export async function createLog(component: Component, level: string, isJson: boolean): Promise<Logger> {
   const { pino } = await import('pino');
-  return pino({ level, base: null }, isJson ? process.stderr : linesTo(process.stderr));
+  return pino({ level, base: { component } }, isJson ? process.stderr : linesTo(process.stderr));
 }
 
 /** A log at the end of a file, for its owner alone; what needs attention is on stderr as well. */
@@ -45,7 +48,7 @@ export async function createFileLog(file: string, level: string): Promise<Logger
       });
     },
   });
-  return pino({ level, base: null }, both);
+  return pino({ level, base: { component: 'server' } }, both);
 }
 
 function linesTo(stream: NodeJS.WriteStream, leastLevel = 0): Writable {
