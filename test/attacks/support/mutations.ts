@@ -17,6 +17,30 @@ const clockFrom = (start: string): string =>
   `const Date = { UTC, now: () => now() - begin + ${start} };\n${CLOCK}`;
 
 export const MUTATIONS = {
+  /** docs/audit.md: the hash of an entry is believed. */
+  auditLink: {
+    file: 'packages/protocol/src/audit/chain-check.ts',
+    from: 'if (linkHash(state.hash, content, sha256) !== hash)',
+    to: 'if (false)',
+  },
+  /** Entries may be missing. */
+  auditPlace: {
+    file: 'packages/protocol/src/audit/chain-check.ts',
+    from: 'if (seq !== state.seq + 1)',
+    to: 'if (false)',
+  },
+  /** Whoever signed a checkpoint, it counts. */
+  auditCheckpoint: {
+    file: 'packages/protocol/src/audit/checkpoint.ts',
+    from: 'key.verify(encodeText(text), signature)',
+    to: 'true',
+  },
+  /** What a witness has is not compared. */
+  auditWitness: {
+    file: 'packages/protocol/src/audit/chain-check.ts',
+    from: 'if (known === hash)',
+    to: 'if (known !== undefined)',
+  },
   /** P 4.6: whoever is named as the sender is believed. */
   signature: {
     file: 'packages/protocol/src/security/authentic.ts',

@@ -1,0 +1,112 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { pino } from 'pino';
+import { Agent, request } from 'undici';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { systemClock, systemRandom } from '@srup/node';
+import { readCheckpoint } from '@srup/protocol';
+import { makeCaCertificate } from '../authority/ca.ts';
+import { openAuthority } from '../authority/authority.ts';
+import { makeTlsKey } from '../authority/keys.ts';
+import type { AuditEntryView, AuditStatus } from '../contract.ts';
+import type { RunningServer } from '../options.ts';
+import { startServer } from '../server.ts';
+import { until } from '../../test/fleet/device.ts';
+
+let folder: string;
+let witness: Server;
+let isAway = true;
+const received: string[] = [];
+let server: RunningServer;
+let client: Agent;
+let token: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'srup-trail-'));
+  const caKey = await makeTlsKey();
+  const ca = await makeCaCertificate(caKey, 'witness', systemClock, systemRandom);
+  const authority = await openAuthority(caKey, ca, systemClock, systemRandom);
+  const { key, chain } = await authority.issueServer(['localhost']);
+  setDefaultCACertificates([...getCACertificates(), ca]);
+  witness = createServer({ key: key.reveal(), cert: chain }, (incoming, answer) => {
+    let text = '';
+    incoming.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    incoming.on('end', () => {
+      if (!isAway) received.push(text);
+      answer.writeHead(isAway ? 503 : 204).end();
+    });
+  }).listen(0);
+  await once(witness, 'listening');
+  const { port } = witness.address() as AddressInfo;
+  server = await startServer({
+    folder: join(folder, 'server'),
+    httpsPort: 0,
+    mqttsPort: 0,
+    witnesses: [`https://localhost:${port}/srup`],
+    log: pino({ level: 'silent' }),
+  });
+  client = new Agent({ connect: { ca: server.caPem } });
+  token = (await server.tokens.create('mia', 'admin')).secret;
+});
+
+afterAll(async () => {
+  await client.close();
+  await server.close();
+  witness.closeAllConnections();
+  witness.close();
+  await rm(folder, { recursive: true });
+});
+
+async function call<Answer>(method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<Answer> {
+  const { body: answer } = await request(`${server.url}/api/v1${path}`, {
+    method,
+    dispatcher: client,
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  return (await answer.json()) as Answer;
+}
+
+const status = (): Promise<AuditStatus> => call('GET', '/audit/status');
+
+it('a witness that is away is told so, holds up nothing, and gets everything in order when it is back', async () => {
+  await until(async () => (await status()).witnesses[0]?.trouble !== undefined, 'the trouble is shown');
+  expect((await status()).witnesses[0]?.trouble).toContain('503');
+  await call('POST', '/audit/checkpoints');
+  isAway = false;
+  await call('POST', '/audit/checkpoints');
+  await until(async () => {
+    const { checkpoint, witnesses } = await status();
+    return witnesses[0]?.seq === checkpoint?.seq && witnesses[0]?.trouble === undefined;
+  }, 'the witness has everything');
+  const places = received.map((text) => {
+    const { checkpoint } = JSON.parse(text) as { checkpoint: string };
+    return readCheckpoint(checkpoint)?.seq ?? 0;
+  });
+  expect(places.length).toBeGreaterThan(1);
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+});
+
+it('the key service tells of codes and registration, once, with who gave the order', async () => {
+  await call('POST', '/enrolment-codes', { type: 'pump' });
+  await call('PUT', '/registration', { open: false });
+  await call('POST', '/audit/checkpoints');
+  await call('POST', '/audit/checkpoints');
+  const { rows } = await call<{ rows: AuditEntryView[] }>('GET', '/audit?text=mia');
+  const told = rows.map(({ kind, body }) => `${kind} ${String(body['by'])}`).reverse();
+  expect(told[0]).toMatch(/^token operator$/);
+  expect(told.slice(1)).toEqual([
+    expect.stringMatching(/^code mia \([0-9a-f]{8}\)$/),
+    expect.stringMatching(/^registration mia \([0-9a-f]{8}\)$/),
+  ]);
+  const { rows: none } = await call<{ rows: AuditEntryView[] }>('GET', '/audit?kind=alarm');
+  expect(none).toEqual([]);
+});
