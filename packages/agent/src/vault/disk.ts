@@ -1,6 +1,4 @@
-import { closeSync, fdatasync, openSync, writeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
+import { open, readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '@srup/node';
 import { codeOf } from '../trouble.ts';
 
@@ -14,8 +12,6 @@ export interface Disk {
   readonly append: (path: string, data: Uint8Array) => Promise<void>;
 }
 
-const datasync = promisify(fdatasync);
-
 export const realDisk: Disk = {
   read: async (path) => {
     try {
@@ -27,13 +23,12 @@ export const realDisk: Disk = {
   },
   replace: writeFileAtomic,
   append: async (path, data) => {
-    // Opening and writing end in memory: only the sync waits for the disk, and is worth the way to another thread.
-    const file = openSync(path, 'a', 0o600);
+    const file = await open(path, 'a', 0o600);
     try {
-      for (let at = 0; at < data.length;) at += writeSync(file, data, at);
-      await datasync(file);
+      await file.appendFile(data);
+      await file.datasync();
     } finally {
-      closeSync(file);
+      await file.close();
     }
   },
 };
