@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LAUNCHER, runSrup, startSrup } from '../test/run-srup.ts';
 
@@ -61,7 +61,8 @@ describe('the launcher', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'srup-launcher-'));
     mkdirSync(join(folder, 'bin'));
-    copyFileSync(LAUNCHER, join(folder, 'bin/srup.js'));
+    for (const file of ['srup.js', 'launch.js'])
+      copyFileSync(join(dirname(LAUNCHER), file), join(folder, 'bin', file));
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   });
 

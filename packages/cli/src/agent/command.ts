@@ -22,8 +22,12 @@ Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or something tha
 
 /** `srup agent`: the device. */
 export function addAgentCommand(program: Command): void {
-  const agent = program
-    .command('agent')
+  describeAgent(program.command('agent'));
+}
+
+/** Options and subcommands, the same under either name. */
+export function describeAgent(agent: Command): Command {
+  agent
     .description('run a device: join a server, and keep its software up to date')
     .option('--home <folder>', 'where the device keeps everything', DEFAULT_HOME)
     .option('--url <url>', 'where to register: the https address of the server')
@@ -99,4 +103,5 @@ export function addAgentCommand(program: Command): void {
       const { sayGoodbye } = await import('./ask.ts');
       await sayGoodbye(asked(deregister), options.yes === true);
     });
+  return agent;
 }

@@ -10,8 +10,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { Chacha20Poly1305 } from '@hpke/chacha20poly1305';
-import { CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
+import type { CipherSuite } from '@hpke/core';
 import type { OpenKey, SealContext, SealKey } from '@srup/protocol';
 import { plainBytes } from './bytes.ts';
 import { KeyError } from './fault.ts';
@@ -22,11 +21,22 @@ const ENCAPSULATED_BYTES = 32;
 const TAG_BYTES = 16;
 const PURPOSE = new TextEncoder().encode('SRUP seal');
 
-const suite = new CipherSuite({
-  kem: new DhkemX25519HkdfSha256(),
-  kdf: new HkdfSha256(),
-  aead: new Chacha20Poly1305(),
-});
+let loaded: Promise<CipherSuite> | undefined;
+
+/** Loaded when something is sealed or opened: a device may never do either. */
+function loadSuite(): Promise<CipherSuite> {
+  loaded ??= (async () => {
+    const { CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } = await import('@hpke/core');
+    const { Chacha20Poly1305 } = await import('@hpke/chacha20poly1305');
+    return new CipherSuite({
+      kem: new DhkemX25519HkdfSha256(),
+      kdf: new HkdfSha256(),
+      aead: new Chacha20Poly1305(),
+    });
+  })();
+  return loaded;
+}
+
 const makePair = promisify(generateKeyPair);
 
 export const HPKE_X25519: Sealing = {
@@ -49,6 +59,7 @@ function toSealKey(key: KeyObject): SealKey {
   const recipientPublicKey = checkX25519(key).toCryptoKey('X25519', true, []);
   return {
     async seal(plaintext, context) {
+      const suite = await loadSuite();
       const info = infoOf(context);
       const { enc, ct } = await suite.seal({ recipientPublicKey, info }, plaintext, context.header);
       return plainBytes(Buffer.concat([new Uint8Array(enc), new Uint8Array(ct)]));
@@ -62,6 +73,7 @@ function toOpenKey(key: KeyObject): OpenKey {
   return {
     async open(sealed, context) {
       if (sealed.length < ENCAPSULATED_BYTES + TAG_BYTES) return undefined;
+      const suite = await loadSuite();
       const enc = sealed.subarray(0, ENCAPSULATED_BYTES);
       try {
         const info = infoOf(context);

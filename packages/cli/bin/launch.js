@@ -1,0 +1,87 @@
+// Any Node.js from 14 on can run this file; the commands need 24. An older one hands over to the Node.js 24 that the
+// npm package "node" brought, beside this package or at the root of the workspace.
+import { spawn } from 'child_process';
+import { existsSync, readFileSync } from 'fs';
+import * as nodeModule from 'module';
+import { constants, homedir } from 'os';
+import { dirname, join } from 'path';
+import { fileURLToPath } from 'url';
+import { setFlagsFromString } from 'v8';
+
+const NEEDED_MAJOR = 24;
+const SMALL = [
+  '--no-opt',
+  '--no-maglev',
+  '--no-sparkplug',
+  '--lazy-feedback-allocation',
+  '--optimize-for-size',
+];
+const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
+
+function stop(message) {
+  console.error(message);
+  process.exit(2);
+}
+
+function isNewEnough(version) {
+  return Number(version.split('.')[0]) >= NEEDED_MAJOR;
+}
+
+function findNode() {
+  try {
+    const manifest = nodeModule.createRequire(import.meta.url).resolve('node/package.json');
+    if (!isNewEnough(JSON.parse(readFileSync(manifest, 'utf8')).version)) return undefined;
+    const files = ['node', 'node.exe'].map((name) => join(dirname(manifest), 'bin', name));
+    return files.find((file) => existsSync(file));
+  } catch {
+    return undefined; // the package is not installed
+  }
+}
+
+function handOver(self) {
+  const node = findNode();
+  if (node === undefined) {
+    stop(
+      `srup: Node.js ${NEEDED_MAJOR} or newer is needed; this is ${process.version}.\n` +
+        `Install Node.js ${NEEDED_MAJOR}, or run "npm install node@${NEEDED_MAJOR}" beside srup.`,
+    );
+  }
+  const child = spawn(node, [self, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
+  // A terminal sends Ctrl-C to the child too: twice would mean "at once".
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+  child.on('error', (error) => stop(`srup: ${node} could not be started: ${error.message}`));
+  child.on('exit', (code, signal) => {
+    // Killed by a signal: the code that a shell would give.
+    process.exit(signal === null ? code : 128 + constants.signals[signal]);
+  });
+}
+
+/** Compiled code is kept between runs, in a folder of this user alone: it starts in half the time. */
+function keepCompiled() {
+  const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  nodeModule.enableCompileCache(join(caches, 'srup'));
+}
+
+/**
+ * An agent waits most of its life, and what costs time is native code: interpreting the rest takes away a good part of
+ * the memory that compiled code needs.
+ */
+function saveMemory() {
+  for (const flag of SMALL) setFlagsFromString(flag);
+}
+
+/** Starts what `entry` names, below src or lib, in place of the program `url`. `isSmall`: in little memory. */
+export function launch(url, entry, isSmall) {
+  if (!isNewEnough(process.versions.node)) {
+    handOver(fileURLToPath(url));
+    return;
+  }
+  keepCompiled();
+  const source = new URL(`../src/${entry}.ts`, import.meta.url);
+  const isSource = existsSync(source);
+  // Not in a checkout: there types are stripped at each start, and that is real work.
+  if (isSmall && !isSource) saveMemory();
+  const file = isSource ? source : new URL(`../lib/${entry}.js`, import.meta.url);
+  import(file.href).then(({ main }) => main(process.argv));
+}

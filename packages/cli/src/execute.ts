@@ -1,0 +1,56 @@
+/** Running one command: what every program of this package does around it. */
+import { readFileSync } from 'node:fs';
+import { type Command, CommanderError } from 'commander';
+import { EXIT, UserError } from './user-error.ts';
+
+/** The version in the package's manifest, which lies one folder above both src and lib. */
+export function version(): string {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** Runs one command; `process.exitCode` is its outcome. */
+export async function execute(program: () => Command, argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', endQuietly);
+  process.on('uncaughtException', die);
+  try {
+    await program().parseAsync(argv);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+/** The reader of our output left, as `head` does: nobody is interested in the rest. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit();
+  die(error);
+}
+
+function die(error: unknown): void {
+  process.exit(report(error));
+}
+
+/** How a program of ours says that it was used in a wrong way. */
+export function speakPlainly(program: Command): Command {
+  return program
+    .exitOverride()
+    .showHelpAfterError('Run the command with --help to see how it is used.')
+    .configureOutput({
+      outputError: (text, write) => {
+        write(text.replace(/^error: /, 'srup: '));
+      },
+    });
+}
+
+/** Says on stderr what went wrong; gives the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // commander has said it
+  if (error instanceof UserError) {
+    console.error(`srup: ${error.message}\n${error.hint}`);
+    return EXIT.usage;
+  }
+  console.error(`srup: unexpected fault: ${error instanceof Error ? error.message : String(error)}`);
+  console.error('Please report it as CONTRIBUTING.md says. SRUP_DEBUG=1 shows where it happened.');
+  if (process.env['SRUP_DEBUG'] === '1') console.error(error);
+  return EXIT.fault;
+}
