@@ -14,6 +14,7 @@ interface SystemProgram {
 const PROGRAMS = {
   mosquitto: { executables: ['mosquitto'], debian: ['mosquitto'] },
   'systemd-analyze': { executables: ['systemd-analyze'], debian: ['systemd'] },
+  pkill: { executables: ['pkill'], debian: ['procps'] },
   openssl: { executables: ['openssl'], debian: ['openssl'] },
   shellcheck: { executables: ['shellcheck'], debian: ['shellcheck'] },
 } as const satisfies Record<string, SystemProgram>;

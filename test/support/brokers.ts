@@ -9,7 +9,7 @@ export type BrokerName = (typeof BROKERS)[number];
 
 /** False: a program is missing, and the suites of this broker are skipped and counted. */
 export function canRun(broker: BrokerName): boolean {
-  return broker === 'embedded' || !isMissing('mosquitto');
+  return broker === 'embedded' || !(isMissing('mosquitto') || isMissing('pkill'));
 }
 
 /** The same suite on every broker. */
@@ -38,15 +38,20 @@ export async function startSiteOn(
   return { ...(await start()), external };
 }
 
-/** A site whose Mosquitto does not run yet. `start`: starts the server, any number of times. */
+/**
+ * A site whose Mosquitto does not run yet. `start`: starts the server, any number of times. `untold`: the server has
+ * no means to tell the broker of revocations.
+ */
 export async function prepareSiteOn(
   ground: Ground,
   args: readonly string[] = [],
   environment: NodeJS.ProcessEnv = {},
+  untold?: 'untold',
 ): Promise<{ external: Mosquitto; start: () => Promise<Site> }> {
   const alone = await startSite(ground, args); // makes the server's folder
   await alone.process.stop();
   const external = await prepareMosquitto(ground);
-  const again = [...alone.sameAgain, '--broker', external.url];
+  const ways = untold === undefined ? external.args : ['--broker', external.url];
+  const again = [...alone.sameAgain, ...ways];
   return { external, start: () => startSite(ground, again, environment) };
 }

@@ -1,16 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { userInfo } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { locate } from '../../scripts/system-programs.ts';
 import { freePort } from './ports.ts';
+import { runSrup } from './processes.ts';
 import type { Ground } from './server.ts';
 import { until } from './wait.ts';
 
-/** A real Mosquitto that trusts the CA of the server in `ground.folder/server`, as docs/operation.md sets one up. */
+/** A real Mosquitto for the server in `ground.folder/server`, run as `srup broker-config` says. */
 export interface Mosquitto {
   readonly url: string;
+  /** For `srup up`: this broker, the way to end sessions at it, and the command that makes it read its files again. */
+  readonly args: readonly string[];
   /** The server's identity: the user that does the server's part. */
   readonly serverId: string;
   /** What it has logged in all its lives. */
@@ -27,12 +29,22 @@ export interface Mosquitto {
 export async function prepareMosquitto(ground: Ground): Promise<Mosquitto> {
   const server = join(ground.folder, 'server');
   const folder = join(ground.folder, 'mosquitto');
-  await mkdir(folder, { mode: 0o700 });
   const serverId = (await readFile(join(server, 'server', 'identity'), 'utf8')).trim();
-  const port = await freePort();
-  const config = join(folder, 'mosquitto.conf');
-  await writeFile(join(folder, 'acl'), rules(serverId), { mode: 0o600 });
-  await writeFile(config, configuration(server, folder, port), { mode: 0o600 });
+  const [port, sessionsPort] = [await freePort(), await freePort()];
+  const ports = ['--port', String(port), '--sessions-port', String(sessionsPort), '--listen', '127.0.0.1'];
+  const written = await runSrup([
+    'broker-config',
+    'mosquitto',
+    '--folder',
+    server,
+    '--out',
+    folder,
+    ...ports,
+  ]);
+  if (written.code !== 0) throw new Error(`srup broker-config failed: ${written.stderr}`);
+  const url = `mqtts://localhost:${port}`;
+  const reloading = `pkill -HUP --pidfile ${join(folder, 'mosquitto.pid')} mosquitto`;
+  const sessions = `mqtts://localhost:${sessionsPort}`;
 
   const executable = locate('mosquitto') ?? 'mosquitto';
   const said: string[] = [];
@@ -41,7 +53,9 @@ export async function prepareMosquitto(ground: Ground): Promise<Mosquitto> {
 
   async function start(): Promise<void> {
     const before = log().length;
-    const started = spawn(executable, ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const started = spawn(executable, ['-v', '-c', join(folder, 'mosquitto.conf')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     child = started;
     started.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text));
     await until('Mosquitto listens', () => {
@@ -66,40 +80,6 @@ export async function prepareMosquitto(ground: Ground): Promise<Mosquitto> {
   }
 
   ground.later(kill);
-  return { url: `mqtts://localhost:${port}`, serverId, log, start, kill, reload };
-}
-
-/** P 7.1, 7.3, 8.3. */
-function configuration(server: string, folder: string, port: number): string {
-  const credential = join(server, 'tls', 'server.pem');
-  return [
-    `listener ${port} 127.0.0.1`,
-    `cafile ${join(server, 'authority', 'ca.pem')}`,
-    `certfile ${credential}`,
-    `keyfile ${credential}`,
-    `crlfile ${join(server, 'key-service', 'crl.pem')}`,
-    'require_certificate true',
-    'use_identity_as_username true',
-    'use_username_as_clientid true',
-    'allow_anonymous false',
-    `acl_file ${join(folder, 'acl')}`,
-    'retain_available false',
-    'persistence true',
-    `persistence_location ${folder}/`,
-    'log_dest stderr',
-    'log_type all',
-    `user ${userInfo().username}`, // else one who is root becomes somebody who can't read the folder
-    '',
-  ].join('\n');
-}
-
-function rules(serverId: string): string {
-  return [
-    `user ${serverId}`,
-    'topic readwrite SRUP/#',
-    '',
-    'pattern readwrite SRUP/%u',
-    'pattern write SRUP/servers/+/%u',
-    '',
-  ].join('\n');
+  const args = ['--broker', url, '--broker-sessions', sessions, '--broker-reload', reloading];
+  return { url, args, serverId, log, start, kill, reload };
 }

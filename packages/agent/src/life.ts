@@ -9,6 +9,7 @@ import { defer, type Deferred } from './deferred.ts';
 import type { EngineEvent } from './engine/engine.ts';
 import { readBootId } from './engine/watch.ts';
 import { enrol, type EnrolmentTools } from './enrol/enrol.ts';
+import { followBroker } from './enrol/moved.ts';
 import { keepRenewed } from './enrol/renew.ts';
 import type { Home } from './home.ts';
 import type { Log } from './log.ts';
@@ -20,6 +21,9 @@ import { clearLeft, giveUpIdentity, markLeft, readLeft, type Left } from './vaul
 import { openStore } from './vault/store.ts';
 
 export type LifeEvent = EngineEvent | LinkEvent | { readonly what: 'enrolled'; readonly id: string };
+
+/** What Node's timers can wait, in milliseconds. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export interface LifeTools {
   readonly config: AgentConfig;
@@ -86,7 +90,10 @@ export function liveOn(tools: LifeTools): Life {
       told = defer();
       begun.resolve(undefined);
       if (isStopping()) told.resolve(undefined);
+      // Neither a connection nor a program keeps this process alive now.
+      const alive = setInterval(() => undefined, LONGEST_TIMER_MS);
       await told.promise;
+      clearInterval(alive);
       told = undefined;
     }
     if (!isStopping()) await clearLeft(home);
@@ -125,9 +132,11 @@ export function liveOn(tools: LifeTools): Life {
     session = open;
     begun.resolve(undefined);
     const renewal = keepRenewed(open, home, config, tools);
+    const following = followBroker(open, home, config, tools);
     if (isStopping()) end.resolve(undefined);
     const how = await end.promise;
     renewal.stop();
+    following.stop();
     session = undefined;
     await open.close();
     return how;

@@ -21,7 +21,7 @@ export interface Session {
   readonly engine: Engine;
   readonly credentials: Credentials;
   isConnected(): boolean;
-  /** Goes on with a renewed certificate. */
+  /** Goes on with a renewed certificate, or at another address of the broker. */
   renew(credentials: Credentials): Promise<void>;
   close(): Promise<void>;
 }
@@ -74,6 +74,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
     facts: () => tools.facts(self, identity),
     onEvent,
   });
+  let current = credentials;
   let link = connect(credentials);
   let connected = false;
   let starting: NodeJS.Timeout | undefined;
@@ -82,7 +83,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
   function connect(with_: Credentials): MqttLink {
     const next = openLink({
       ...tools.mqtt,
-      url: identity.broker,
+      url: with_.identity.broker,
       insecurePlain: tools.config.insecurePlainMqtt,
       clientId: mqttClientId(self),
       ca: with_.ca,
@@ -115,7 +116,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
     if (!sessionKept) await engine.greet();
     await over.subscribe([deviceTopic(self)]); // P 7.2
     connected = true;
-    log.info({ broker: identity.broker }, 'connected to the broker');
+    log.info({ broker: current.identity.broker }, 'connected to the broker');
     onEvent({ what: 'connected' });
     engine.outbox.connect((topic, bytes) => over.publish(topic, bytes));
   }
@@ -132,7 +133,6 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
   // Those who wait for it hear of a standing that was reached before.
   const { phase } = engine.view().join;
   if (phase !== 'idle') onEvent({ what: 'join', phase });
-  let current = credentials;
   return {
     engine,
     get credentials() {

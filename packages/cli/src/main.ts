@@ -3,6 +3,7 @@ import { addAgentCommand } from './agent/command.ts';
 import { addBackupCommands } from './backup/command.ts';
 import { addAuditCommand } from './audit/command.ts';
 import { addVerifyCommand } from './audit/verify.ts';
+import { addBrokerConfigCommand } from './broker-config/command.ts';
 import { addCtlCommand } from './ctl/command.ts';
 import { addCompletionCommand } from './ctl/completion.ts';
 import { addDoctorCommand } from './doctor/command.ts';
@@ -33,6 +34,7 @@ export function createProgram(): Command {
   addBackupCommands(program);
   addDoctorCommand(program);
   addAgentCommand(program);
+  addBrokerConfigCommand(program);
   addCtlCommand(program);
   addAuditCommand(program);
   addVerifyCommand(program);

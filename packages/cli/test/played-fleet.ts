@@ -239,7 +239,7 @@ export function playKeyService(): KeyService {
   const codes = new Map<string, Code>();
   let open = true;
   const service: Partial<KeyService> = {
-    status: async () => ({ active: open, identity: '1' }),
+    status: async () => ({ active: open, broker: 'mqtts://localhost:8883', identity: '1' }),
     setOpen: async (isOpen: boolean) => {
       open = isOpen;
     },

@@ -64,6 +64,12 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       },
       fleet: played.fleet,
       artifacts,
+      broker: () => ({
+        kind: 'embedded',
+        url: 'mqtts://localhost:8883',
+        revocation: { state: 'current', since: 0 },
+        endsSessions: true,
+      }),
       publicUrl: () => 'https://localhost',
       keys: playKeyService(),
       trail: playTrail(),

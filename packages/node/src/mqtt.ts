@@ -24,6 +24,9 @@ export interface MqttOptions {
   readonly key: Secret;
   /** False: the broker keeps what arrives while we are away (P 7.1). True: it forgets us, as is right for a trial. */
   readonly clean: boolean;
+  /** Beside the certificate, where a broker wants one. */
+  readonly username?: string;
+  readonly password?: Secret;
   /** Seconds between signs of life. */
   readonly keepalive?: number;
   /** For a connection, a PUBACK or a SUBACK to come. */
@@ -189,6 +192,8 @@ function openConnection(
     protocolVersion: 4,
     clientId: options.clientId,
     clean: options.clean,
+    ...(options.username !== undefined && { username: options.username }),
+    ...(options.password !== undefined && { password: options.password.reveal() }),
     // With keys given, the library would speak TLS to an mqtt: URL too.
     ...(protocol === 'mqtts:' && {
       ca: options.ca,

@@ -150,6 +150,13 @@ export type FleetEvent = { readonly seq: number; readonly at: number } & (
   | { readonly kind: 'refusal'; readonly refusal: RefusalView }
 );
 
+export interface Revocation {
+  readonly id: string;
+  readonly ended: boolean;
+  /** Why it has not ended yet. */
+  readonly problem?: string;
+}
+
 /** A request that the fleet can't meet, in words for the person who asked. */
 export class FleetError extends Error {
   override readonly name = 'FleetError';
@@ -198,6 +205,12 @@ export interface Fleet {
   /** By device type; `*` is for types without a rule of their own. First start: `*` is `ask`. */
   joinPolicy(): Promise<Readonly<Record<string, JoinVerdict>>>;
   setJoinPolicy(type: string, verdict: JoinVerdict | undefined, by?: string): Promise<void>;
+  /**
+   * Ends an identity now, without asking or waiting for the device: lost or stolen (P 10.8). `ended` false: it is
+   * committed, and nothing of the device is believed any more; but its certificate, or its session at the broker,
+   * could not be ended yet, which is tried again until it is done.
+   */
+  revoke(id: string, by?: string): Promise<Revocation>;
   /** Listens from now on, or from after event `since` where it is still held. Returns how to stop. */
   watch(listener: (event: FleetEvent) => void, since?: number): () => void;
 }
@@ -243,6 +256,28 @@ export interface AuditStatus {
   readonly witnesses: WitnessView[];
   /** What was found wrong with the trail at this start. */
   readonly alarms: string[];
+}
+
+// ---------------------------------------------------------------- broker -> HTTP
+
+/**
+ * Does the broker refuse everybody who was revoked? `current`: tried out, it does; `behind`: tried out, it does not;
+ * `unproven`: not tried yet, or it can't be tried. `since`: ms since 1970.
+ */
+export interface RevocationView {
+  readonly state: 'current' | 'behind' | 'unproven';
+  readonly since: number;
+  /** What is wrong, in words. */
+  readonly problem?: string;
+}
+
+export interface BrokerView {
+  readonly kind: 'embedded' | 'external';
+  /** Where devices connect. */
+  readonly url: string;
+  readonly revocation: RevocationView;
+  /** Can the server end the session of a revoked device there, with what waits for it? */
+  readonly endsSessions: boolean;
 }
 
 // ---------------------------------------------------------------- artifacts -> C2 core, HTTP

@@ -14,6 +14,7 @@ export {
   type UpdateOptions,
   type Waiting,
 } from './sdk/controller.ts';
+export { openBrokerAccess, SESSIONS_USER, type BrokerAccess } from './vault/broker-access.ts';
 export * from './contract.ts';
 export { createBackup, type BackupMade } from './backup/create.ts';
 export { checkBackup, restoreBackup, type Restored } from './backup/restore.ts';

@@ -30,9 +30,15 @@ export interface ServerOptions {
     readonly url: string;
     /** PEM of the CA of the broker's certificate; this server's own CA unless told. */
     readonly ca?: string;
+    /** Program and arguments that make it read its files again: run when the revocation list or certificate changes. */
+    readonly reload?: readonly string[];
+    /** `mqtts://host:port`, where the server may connect under any client id and so ends sessions (P 10.8). */
+    readonly sessionsUrl?: string;
   };
   /** Only who has an enrolment code may register (P 8.4), unless false: then anybody may. Joining is another matter. */
   readonly requireEnrolmentCode?: boolean;
+  /** Of the certificates that this server issues, its own too; 365 days unless told, and never more (P 8.3). */
+  readonly certificateMs?: number;
   /** The embedded broker speaks unencrypted MQTT (P 7.5): confidentiality is lost. */
   readonly insecurePlainMqtt?: boolean;
   /** The HTTP API for operators, under `/api/v1`, unless false: a door that nobody uses is better not there. */

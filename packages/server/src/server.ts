@@ -9,6 +9,7 @@ import { openArtifacts } from './artifacts/artifacts.ts';
 import type { ArtifactTables } from './artifacts/tables.ts';
 import { openTrail, type Trail } from './audit/trail.ts';
 import { startBroker, type RunningBroker } from './broker/broker.ts';
+import { controlBroker, openExternal, type BrokerControl } from './broker/control.ts';
 import { createFleet } from './fleet/fleet.ts';
 import { createApp } from './http/app.ts';
 import { openTokens, type TokenTables } from './http/tokens.ts';
@@ -67,6 +68,7 @@ async function start(
   const vault = await openVault({
     folder,
     names: [...(options.hosts ?? []), ...ownName(options.listen)],
+    ...(options.certificateMs !== undefined && { certificateMs: options.certificateMs }),
     clock,
     random,
     warn: (message) => {
@@ -78,15 +80,21 @@ async function start(
   // The broker and the key service need each other: devices are told the port that the broker really has.
   const where = { broker: options.broker?.url ?? '' };
   const embedded: { broker?: RunningBroker } = {};
-  const keys = await openKeys(options, vault, () => where.broker, embedded);
+  const external = await openExternal(options, vault, clock);
+  const broker = controlBroker(external, embedded, () => where.broker, options, clock.now());
+  closing.push(() => {
+    broker.stop();
+  });
+  const keys = await openKeys(options, vault, () => where.broker, broker);
   closing.push(() => keys.close());
+  broker.setCrl(keys.crl(), keys.canary());
   if (options.broker === undefined) {
-    const broker = await startEmbedded(options, vault, keys);
-    closing.push(() => broker.close());
-    embedded.broker = broker;
+    const own = await startEmbedded(options, vault, keys);
+    closing.push(() => own.close());
+    embedded.broker = own;
     where.broker =
       options.publicBrokerUrl ??
-      `${options.insecurePlainMqtt === true ? 'mqtt' : 'mqtts'}://${bracketed(host)}:${broker.port}`;
+      `${options.insecurePlainMqtt === true ? 'mqtt' : 'mqtts'}://${bracketed(host)}:${own.port}`;
   }
 
   const metrics = createMetrics(VERSION);
@@ -138,6 +146,7 @@ async function start(
     tokens,
     keys,
     trail,
+    broker: () => broker.view(),
     publicUrl: () => place.url,
     consumeSetupToken: (text) => setupToken.consume(text),
   });
@@ -154,7 +163,7 @@ async function start(
         cert: chain,
         minVersion: 'TLSv1.2',
       });
-      embedded.broker?.setTls({ credential: vault.credentials.tls() });
+      broker.renewed(vault.credentials.tls());
     }),
   );
   await fleet.start();
@@ -177,7 +186,7 @@ function openKeys(
   options: ServerOptions,
   vault: Vault,
   brokerUrl: () => string,
-  embedded: { readonly broker?: RunningBroker },
+  broker: BrokerControl,
 ): Promise<KeyService> {
   return openKeyService({
     folder: vault.keyService.folder,
@@ -189,8 +198,10 @@ function openKeys(
     requireCode: options.requireEnrolmentCode ?? true,
     clock: systemClock,
     random: systemRandom,
-    onCrl: (crl) => embedded.broker?.setTls({ crl }),
-    onRevoked: async (id) => embedded.broker?.disconnect(id),
+    onCrl: (crl, canary) => {
+      broker.setCrl(crl, canary);
+    },
+    onRevoked: (id) => broker.end(id),
   });
 }
 

@@ -40,7 +40,7 @@ export async function openSite(ground: Ground, broker: BrokerName): Promise<Vict
     await site.process.stop();
     mosquitto = await prepareMosquitto(ground);
     witness = await openWitness(ground, mosquitto);
-    args = [...args, '--broker', mosquitto.url];
+    args = [...args, ...mosquitto.args];
     site = await startSite(ground, args);
   }
   const { url, caFingerprint } = site;

@@ -23,9 +23,16 @@ const pem = v.pipe(
   v.startsWith('-----BEGIN '),
 );
 
-export async function askStatus(service: KeyService): Promise<{ active: boolean }> {
+export async function askStatus(
+  service: KeyService,
+): Promise<{ active: boolean; broker?: string | undefined }> {
   const answer = await service.call('GET', '/register/status');
-  return read(service, 'status', answer, v.object({ active: v.boolean(), identity }));
+  return read(
+    service,
+    'status',
+    answer,
+    v.object({ active: v.boolean(), identity, broker: v.optional(v.string()) }),
+  );
 }
 
 export interface Registration {
@@ -175,7 +182,7 @@ function verifyKeyOf(service: KeyService, keyPem: string): string {
  * `host`, `host:port` or a URL, as key services write it: those of the reference write `mqtt://` and mean TLS (P 7.1).
  * `plain`: who writes `mqtt://` is taken at his word.
  */
-function brokerUrl(service: KeyService, text: string, plain: boolean): string {
+export function brokerUrl(service: KeyService, text: string, plain: boolean): string {
   const url = URL.parse(text.includes('://') ? text : `mqtts://${text}`);
   if (url === null || url.hostname === '')
     throw unfit(service, 'register', 'the address of the broker makes no sense');

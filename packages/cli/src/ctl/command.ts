@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addBroker } from './commands/broker.ts';
 import { addCodes, addRegistration, addTokens } from './commands/access.ts';
 import { addActions, addData } from './commands/act.ts';
 import { addArtifacts } from './commands/artifacts.ts';
@@ -13,7 +14,7 @@ import { addWatch } from './commands/watch.ts';
 
 const GROUPS: readonly (readonly [heading: string, ...adds: ((ctl: Command) => void)[]])[] = [
   ['Log in:', addLogin, addLogout],
-  ['Look:', addDevices, addWatch, addEvidence],
+  ['Look:', addDevices, addWatch, addEvidence, addBroker],
   ['Software:', addArtifacts, addUpdate, addRollback],
   ['Command:', addActions, addData, addLeave],
   ['Let in:', addJoins, addPolicy, addCodes, addRegistration, addTokens],

@@ -15,6 +15,9 @@ export interface ServeOptions {
   readonly publicMqttsUrl?: string;
   readonly broker?: string;
   readonly brokerCa?: string;
+  readonly brokerSessions?: string;
+  readonly brokerReload?: string;
+  readonly certificateDays?: string;
   readonly openRegistration?: true;
   readonly insecurePlainMqtt?: true;
   readonly witness?: readonly string[];
@@ -26,6 +29,9 @@ const HTTPS_PORT = '8443';
 const MQTTS_PORT = '8883';
 /** Reached as "localhost" too, which is always in the certificate. */
 const LOCAL = ['127.0.0.1', '::1'];
+const DAY_MS = 86_400_000;
+/** P 8.3. */
+const MOST_DAYS = 365;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'];
 
 export function addServeOptions(command: Command): Command {
@@ -50,6 +56,15 @@ export function addServeOptions(command: Command): Command {
       '--broker-ca <file>',
       "PEM file with the CA of that broker's certificate; this server's own CA unless told",
     )
+    .option(
+      '--broker-sessions <url>',
+      'where the server ends sessions of revoked devices at that broker: mqtts://HOST:PORT (see srup broker-config)',
+    )
+    .option(
+      '--broker-reload <command>',
+      'program and arguments, no shell, that make that broker read its files again: run when they change',
+    )
+    .option('--certificate-days <days>', 'how long certificates hold: 1 to 365 (default: 365)')
     .addOption(
       new Option('--open-registration', 'any device may register; joining is still decided').conflicts(
         'enrolmentRequired',
@@ -88,6 +103,7 @@ export async function serverOptions(
     ...(listen === undefined ? {} : { listen }),
     ...publicUrls(options),
     ...(broker === undefined ? {} : { broker }),
+    ...(options.certificateDays === undefined ? {} : { certificateMs: lifeOf(options.certificateDays) }),
     ...(options.insecurePlainMqtt === true ? { insecurePlainMqtt: true } : {}),
     ...(options.witness === undefined ? {} : { witnesses: options.witness.map(parseWitness) }),
   };
@@ -98,6 +114,12 @@ function parseWitness(place: string): string {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(place)) return resolve(place);
   if (URL.parse(place)?.protocol === 'https:') return place;
   throw new UserError(`--witness ${place} is no https URL`, 'Write it as https://HOST/PATH, or name a file.');
+}
+
+function lifeOf(text: string): number {
+  const days = Number(text);
+  if (/^[1-9]\d{0,2}$/.test(text) && days <= MOST_DAYS) return days * DAY_MS;
+  throw new UserError(`--certificate-days ${text} is not possible`, `Write a number from 1 to ${MOST_DAYS}.`);
 }
 
 function publicUrls({ publicUrl, publicMqttsUrl }: ServeOptions) {
@@ -118,23 +140,34 @@ function originOf(text: string, protocol: string, flag: string): string {
   throw new UserError(`${flag} ${text} is no address that can be used`, `Write it as ${protocol}//HOST:PORT`);
 }
 
-async function brokerOptions({ broker, brokerCa }: ServeOptions): Promise<ServerOptions['broker']> {
+async function brokerOptions(options: ServeOptions): Promise<ServerOptions['broker']> {
+  const { broker, brokerCa, brokerSessions, brokerReload } = options;
   if (broker === undefined) {
-    if (brokerCa === undefined) return undefined;
+    const [lone] = Object.entries({ brokerCa, brokerSessions, brokerReload }).filter(
+      ([, value]) => value !== undefined,
+    );
+    if (lone === undefined) return undefined;
     throw new UserError(
-      '--broker-ca is given without --broker',
+      `--${lone[0].replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} is given without --broker`,
       'Name the broker too: --broker mqtts://HOST:8883',
     );
   }
-  const url = URL.parse(broker);
-  if (url?.protocol !== 'mqtts:' || url.hostname === '') {
-    throw new UserError(
-      `"${broker}" is no broker that can be used: it must speak TLS`,
-      'Write it as mqtts://HOST:8883',
-    );
-  }
   const { readCa } = await import('../ctl/profile.ts');
-  return brokerCa === undefined ? { url: broker } : { url: broker, ca: await readCa(brokerCa) };
+  return {
+    url: brokerAddress(broker),
+    ...(brokerCa !== undefined && { ca: await readCa(brokerCa) }),
+    ...(brokerSessions !== undefined && { sessionsUrl: brokerAddress(brokerSessions) }),
+    ...(brokerReload !== undefined && { reload: brokerReload.trim().split(/\s+/) }),
+  };
+}
+
+function brokerAddress(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === 'mqtts:' && url.hostname !== '') return text;
+  throw new UserError(
+    `"${text}" is no broker that can be used: it must speak TLS`,
+    'Write it as mqtts://HOST:8883',
+  );
 }
 
 /** A server that others can reach needs a name that is in its certificate. */
@@ -155,7 +188,7 @@ function ownAddresses(): string[] {
   return all.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address);
 }
 
-function parsePort(text: string, flag: string): number {
+export function parsePort(text: string, flag: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
   throw new UserError(

@@ -55,6 +55,8 @@ export interface AuditBodies {
   };
   /** Who or what decided a join (P 9.8). */
   readonly decision: { readonly token: TokenKey; readonly verdict: string; readonly by: string };
+  /** An operator ended this identity at once, without asking the device (P 10.8). */
+  readonly revocation: { readonly by: string };
   readonly name: { readonly name: string; readonly by: string };
   /** `verdict` null: the rule of this type was taken away. */
   readonly policy: { readonly type: string; readonly verdict: string | null; readonly by: string };

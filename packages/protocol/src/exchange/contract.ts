@@ -215,6 +215,8 @@ export interface ServerData extends ServerExchangeBase {
   readonly dataId: string;
   /** Fingerprint of what came, to tell a repeat from a conflict (P 6.1). */
   readonly content: string;
+  /** Of ours, as hex, as long as it may have to be sent again. */
+  readonly bytes?: string;
 }
 
 export interface ServerIdentify extends ServerExchangeBase {

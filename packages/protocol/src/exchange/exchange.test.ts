@@ -54,7 +54,7 @@ describe('everything at once over a hostile network', () => {
           talk.insist(asked, () => talk.device.input({ on: 'leave', token, what: last }));
         } else if (last !== 'nothing') talk.command({ kind: last });
       });
-      const report = await talk.run(24 * HOUR);
+      const report = await talk.run(25 * HOUR);
       const { join, open } = talk.device.end.state;
       const { standing, exchanges } = talk.server.end.state;
       outcomes.set(`${last}: ${standing}`, (outcomes.get(`${last}: ${standing}`) ?? 0) + 1);

@@ -38,6 +38,8 @@ export const JOIN_RETRY: RetryPolicy = { firstMs: 15 * SECOND, mostMs: 15 * MINU
 export const LEAVE_RETRY: RetryPolicy = { firstMs: 20 * SECOND, mostMs: 320 * SECOND, tries: 5 };
 /** The same with a device that never confirms (P 10.7): one message, and time for it to arrive. */
 export const LEAVE_ONCE: RetryPolicy = { firstMs: 60 * SECOND, mostMs: 60 * SECOND, tries: 1 };
+/** DATA whose loss at the broker is known: so often, and within this time of its first sending. */
+export const DATA_REPEAT = { tries: 5, expireMs: DAY } as const;
 /** A deferred installation, tried again by the device itself (P 10.11). */
 export const DEFERRED_RETRY: RetryPolicy = { firstMs: 15 * MINUTE, mostMs: 15 * MINUTE };
 

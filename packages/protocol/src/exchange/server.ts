@@ -21,7 +21,7 @@ import { IDENTIFICATION_DATA_ID } from './identify/identification.ts';
 import * as identify from './identify/server.ts';
 import * as join from './join/server.ts';
 import * as leave from './leave/server.ts';
-import { refuse, unchanged } from './say.ts';
+import { refuse } from './say.ts';
 import { DEFER_DATA_ID } from './update/deferral.ts';
 import * as update from './update/server.ts';
 
@@ -38,7 +38,7 @@ export function openExchange(
     case 'action':
       return action.openAction(command.actionId, token, moment, facts);
     case 'data':
-      return data.sendData(command, token, moment);
+      return data.sendData(command, token, moment, facts);
     case 'identify':
       return identify.openIdentify(token, moment);
     case 'terminate':
@@ -156,7 +156,7 @@ export function stepServer(
     case 'message':
       return answerMessage(input.message, exchange, moment, facts);
     case 'time':
-      return wake(exchange, moment);
+      return wake(exchange, moment, facts);
     case 'activate':
       return exchange.kind === 'update'
         ? update.activateUpdate(exchange, moment, facts)
@@ -174,7 +174,7 @@ export function stepServer(
   }
 }
 
-function wake(exchange: ServerExchange, moment: Moment): ServerStep {
+function wake(exchange: ServerExchange, moment: Moment, facts: ServerFacts): ServerStep {
   switch (exchange.kind) {
     case 'update':
       return update.wakeUpdate(exchange, moment);
@@ -187,7 +187,7 @@ function wake(exchange: ServerExchange, moment: Moment): ServerStep {
     case 'leave':
       return leave.wakeLeave(exchange, moment);
     case 'data':
-      return unchanged(exchange);
+      return data.wakeData(exchange, moment, facts);
   }
 }
 

@@ -63,12 +63,16 @@ export interface Authority {
   revocationList(entries: readonly RevokedEntry[]): Promise<string>;
 }
 
-/** Opens a CA by its key and certificate. Throws when they are no pair. */
+/**
+ * Opens a CA by its key and certificate. Throws when they are no pair. `lifeMs`: of the certificates it issues, at most
+ * 365 days (P 8.3).
+ */
 export async function openAuthority(
   keyPem: Secret,
   caPem: string,
   clock: Clock,
   random: Random,
+  lifeMs = CERTIFICATE_DAYS * DAY_MS,
 ): Promise<Authority> {
   const key = parseKey(keyPem);
   const signingKey = toSigner(key);
@@ -84,13 +88,13 @@ export async function openAuthority(
     purpose: readonly Extension[],
     serial = newSerial(random),
   ): Promise<Issued> {
-    const notBefore = clock.now() - BACKDATED_MS;
+    const notBefore = clock.now() - Math.min(BACKDATED_MS, lifeMs / 10);
     const certificate = await X509CertificateGenerator.create({
       serialNumber: serial,
       subject,
       issuer: ca.subjectName,
       notBefore: new Date(notBefore),
-      notAfter: new Date(notBefore + CERTIFICATE_DAYS * DAY_MS),
+      notAfter: new Date(notBefore + lifeMs),
       signingKey,
       publicKey,
       signingAlgorithm: ECDSA_P256,

@@ -19,7 +19,7 @@ import type { DeviceRecord } from './records.ts';
 import type { SoftwareProof } from './software.ts';
 
 /** After a device left for good, the time in which our last answer can reach it, in milliseconds. */
-export const REVOKE_DELAY_MS = 30_000;
+export const REVOKE_DELAY_MS = 10_000;
 
 const UNSIGNED = new Uint8Array(0);
 

@@ -15,12 +15,13 @@ import { createCommand, createWord } from './command.ts';
 import { followConnection, holdLink, type Connection } from './connection.ts';
 import { createSave, type Core, type Save } from './core.ts';
 import { realDelay, type FleetDeps } from './deps.ts';
-import { exchangeAgenda, revocationAgenda } from './due.ts';
+import { exchangeAgenda } from './due.ts';
 import { openEvents } from './events.ts';
 import { createLanes } from './lanes.ts';
 import { createQueries } from './queries.ts';
 import { createRecords } from './records.ts';
 import { greetAfterRestore } from './restored.ts';
+import { createRevocations, type Revocations } from './revoke.ts';
 import { createSender } from './sender.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { createTimer } from './timer.ts';
@@ -59,7 +60,8 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
   const save = createSave(core);
   const subscriptions = createSubscriptions(core.store, core.link, core.serverId);
   const timeouts = createTimer(exchangeAgenda(core, save), core);
-  const revocations = createTimer(revocationAgenda(core, save, subscriptions), core);
+  const leaving = createRevocations(core, save, subscriptions);
+  const revocations = createTimer(leaving.agenda, core);
   const sender = createSender(core, subscriptions, () => {
     timeouts.nudge(core.clock.now());
   });
@@ -78,7 +80,7 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
   const arrive: RunningFleet['arrive'] = (arrival) =>
     isStopped ? Promise.reject(new Error('the server is stopping')) : take(arrival);
 
-  const fleet = fleetOf(core, save);
+  const fleet = fleetOf(core, save, leaving);
   let greeting: Promise<void> = Promise.resolve();
   const greet = (): Promise<void> =>
     greetAfterRestore(core, fleet, () => isStopped).catch((fault: unknown) => {
@@ -133,7 +135,7 @@ async function openCore(deps: FleetDeps, committed: Core['committed']): Promise<
   };
 }
 
-function fleetOf(core: Core, save: Save): Fleet {
+function fleetOf(core: Core, save: Save, leaving: Revocations): Fleet {
   const say = createWord(core, save);
   const command = createCommand(core, save);
   return {
@@ -147,6 +149,7 @@ function fleetOf(core: Core, save: Save): Fleet {
     setJoinPolicy: (type, verdict, by = SOMEONE) => core.policies.set(type, verdict, by),
     rename: (device, name, by = SOMEONE) =>
       core.lanes.run(device, () => rename(core, save, device, name, by)),
+    revoke: (id, by = SOMEONE) => leaving.revoke(id, by),
     watch: (listener, since) => core.events.watch(listener, since),
   };
 }

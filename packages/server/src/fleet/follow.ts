@@ -89,6 +89,12 @@ const isJoin = ({ kind }: ServerExchange): boolean => kind === 'join';
 /** Who left is asked nothing more, and a join that still waited lets it in no more. */
 const isNoFarewell = ({ kind }: ServerExchange): boolean => kind !== 'leave';
 
+/** The operator has ended this device's identity: nothing of it is waited for any more. */
+export async function giveUpAll(core: Core, change: Change): Promise<void> {
+  for (const exchange of await openExchanges(core, change.record.row.id))
+    change.exchanges.set(exchange.token, giveUp(exchange));
+}
+
 async function giveUpOthers(
   core: Core,
   change: Change,

@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { BrokerView } from '../contract.ts';
 import type { KeyService } from '../keyservice/contract.ts';
 import { guard } from './auth.ts';
 import { errorBody } from './errors.ts';
@@ -10,6 +11,7 @@ import type { Trail } from '../audit/trail.ts';
 import { accessRoutes, type AccessDeps } from './routes/access.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { brokerRoutes } from './routes/broker.ts';
 import { commandRoutes, type CommandDeps } from './routes/commands.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { enrolmentRoutes } from './routes/enrolment.ts';
@@ -24,6 +26,7 @@ const REQUESTS_A_MINUTE = 1_200;
 export interface ApiDeps extends AccessDeps, CommandDeps {
   readonly keys: KeyService;
   readonly trail: Trail;
+  readonly broker: () => BrokerView;
   readonly version: string;
 }
 
@@ -79,5 +82,6 @@ export async function api(
   await app.register(artifactRoutes(deps.artifacts));
   await app.register(auditRoutes(deps.trail));
   await app.register(enrolmentRoutes(deps.keys));
+  await app.register(brokerRoutes(deps.broker));
   await app.register(eventRoutes(deps.fleet, deps.tokens));
 }

@@ -47,6 +47,31 @@ export const deviceView = z
   })
   .meta({ id: 'Device' });
 
+export const revocation = z
+  .object({
+    id: deviceId,
+    ended: z.boolean().describe('false: the rest is tried again until it is done'),
+    problem: z.string().optional().describe('what could not be ended yet, and why'),
+  })
+  .meta({ id: 'Revocation' });
+
+export const brokerView = z
+  .object({
+    kind: z.enum(['embedded', 'external']),
+    url: z.string().describe('where devices connect'),
+    revocation: z
+      .object({
+        state: z
+          .enum(['current', 'behind', 'unproven'])
+          .describe('current: it refuses all who were revoked; behind: it does not; unproven: not known'),
+        since: time,
+        problem: z.string().optional(),
+      })
+      .describe('tried out with a certificate that was made to be refused'),
+    endsSessions: z.boolean().describe('the session of a revoked device can be ended there'),
+  })
+  .meta({ id: 'Broker' });
+
 export const exchangeView = z
   .object({
     device: deviceId,

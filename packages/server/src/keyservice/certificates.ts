@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
-import { writeFileAtomic } from '@srup/node';
-import { identityText, type Clock, type Identity } from '@srup/protocol';
-import type { Authority, Issued } from '../authority/authority.ts';
+import { createHash, X509Certificate } from 'node:crypto';
+import { newIdentity, writeFileAtomic } from '@srup/node';
+import { identityText, type Clock, type Identity, type Random } from '@srup/protocol';
+import { DAY_MS } from '../authority/ca.ts';
+import type { Authority, Credential, Issued } from '../authority/authority.ts';
+import { formatCredential, parseCredential, readIfThere } from '../vault/files.ts';
 import type { KeyServiceTables } from './tables.ts';
 
 /**
@@ -10,6 +13,9 @@ import type { KeyServiceTables } from './tables.ts';
  * keeps the old one until it has the new; one that asks for ever makes neither table nor CRL grow without end.
  */
 export const LIVE_CERTIFICATES = 8;
+
+/** A canary that ends within this is replaced at the next start, in milliseconds: it would be refused for its age. */
+const CANARY_LEFT_MS = 180 * DAY_MS;
 
 /** The record of what was issued, and the revocation list that follows from it (P 8.3). */
 export interface Certificates {
@@ -21,9 +27,18 @@ export interface Certificates {
   ): Promise<'recorded' | 'others-revoked'>;
   /** Part of the transaction that revokes the identity. */
   revokeAll(store: Kysely<KeyServiceTables>, id: Identity): Promise<void>;
-  /** Makes the list anew from what is committed, writes it to `crl.pem`, and gives it to the broker. */
+  /** Makes the list anew from what is committed, writes it to `crl.pem`, and gives it to the broker; if it changed. */
   publishCrl(): Promise<void>;
   crl(): string;
+  /** A certificate that is on this list and was on none before it. */
+  canary(): Credential;
+}
+
+interface Listed {
+  readonly pem: string;
+  /** Hash of those who were revoked. */
+  readonly serials: string;
+  readonly canary: Credential;
 }
 
 export interface CertificatesOptions {
@@ -32,34 +47,59 @@ export interface CertificatesOptions {
   readonly folder: string;
   readonly authority: Authority;
   readonly clock: Clock;
-  readonly onCrl: (pem: string) => void;
+  readonly random: Random;
+  readonly onCrl: (pem: string, canary: Credential) => void;
 }
 
 export async function openCertificates(options: CertificatesOptions): Promise<Certificates> {
-  const { store, folder, authority, clock, onCrl } = options;
-  let crl = await makeCrl();
+  const { store, folder, authority, clock, random, onCrl } = options;
+  const crlFile = join(folder, 'crl.pem');
+  const canaryFile = join(folder, 'canary.pem');
+  let current = await makeCrl(await readPresent());
   let turn: Promise<void> = Promise.resolve();
 
-  async function makeCrl(): Promise<string> {
+  /** The list of the last start: a broker that has read it need not read another one that says the same. */
+  async function readPresent(): Promise<Listed | undefined> {
+    const [text = '', pem = ''] = [await readIfThere(canaryFile), await readIfThere(crlFile)];
+    const [, serials, crl] = /^# (\w+) (\w+)\n/.exec(text) ?? [];
+    if (serials === undefined || crl !== hashOf(pem)) return undefined;
+    const canary = parseCredential(text, canaryFile);
+    const { validToDate } = new X509Certificate(canary.chain);
+    return validToDate.getTime() - clock.now() > CANARY_LEFT_MS ? { pem, serials, canary } : undefined;
+  }
+
+  /** With a canary of its own, unless it says the same as the present one. */
+  async function makeCrl(present?: Listed): Promise<Listed> {
     const rows = await store
       .selectFrom('certificates')
       .select(['serial', 'revoked_at as revokedAt'])
       .where('revoked_at', 'is not', null)
       // What has expired is refused anyway; but not by a clock that may have jumped ahead.
       .where('not_after', '>', clock.isTrusted() ? clock.now() : 0)
+      .orderBy('serial')
       .$narrowType<{ revokedAt: number }>()
       .execute();
-    const pem = await authority.revocationList(rows);
-    await writeFileAtomic(join(folder, 'crl.pem'), pem);
-    return pem;
+    const serials = hashOf(rows.map(({ serial }) => serial).join());
+    if (present?.serials === serials) return present;
+    const canary = await authority.issueClient(newIdentity(random));
+    const { serialNumber } = new X509Certificate(canary.chain);
+    const entries = [...rows, { serial: serialNumber.toLowerCase(), revokedAt: clock.now() }];
+    const pem = await authority.revocationList(entries);
+    await writeFileAtomic(canaryFile, `# ${serials} ${hashOf(pem)}\n${formatCredential(canary)}`);
+    await writeFileAtomic(crlFile, pem);
+    return { pem, serials, canary };
+  }
+
+  async function renew(): Promise<void> {
+    const next = await makeCrl(current);
+    if (next === current) return;
+    current = next;
+    onCrl(next.pem, next.canary);
   }
 
   /** One after the other: a list that was begun earlier never replaces a later one. */
   function publishCrl(): Promise<void> {
-    const mine = turn.then(async () => {
-      crl = await makeCrl();
-      onCrl(crl);
-    });
+    const mine = turn.then(renew);
     turn = mine.catch(() => undefined);
     return mine;
   }
@@ -104,5 +144,9 @@ export async function openCertificates(options: CertificatesOptions): Promise<Ce
       .execute();
   }
 
-  return { record, revokeAll, publishCrl, crl: () => crl };
+  return { record, revokeAll, publishCrl, crl: () => current.pem, canary: () => current.canary };
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

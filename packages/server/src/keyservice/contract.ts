@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { KeySet, PublicPems, Secret } from '@srup/node';
 import type { Clock, Identity, Random, SuiteName } from '@srup/protocol';
-import type { Authority } from '../authority/authority.ts';
+import type { Authority, Credential } from '../authority/authority.ts';
 import type { IdentityDirectory } from '../contract.ts';
 import type { Commit } from '../store/commit.ts';
 import type { Certificates } from './certificates.ts';
@@ -36,14 +36,17 @@ export interface KeyServiceOptions {
   readonly c2Token?: Secret;
   readonly clock: Clock;
   readonly random: Random;
-  /** A new revocation list, for the broker. */
-  readonly onCrl: (pem: string) => void;
+  /**
+   * A new revocation list for the broker. `canary`: a certificate that was made to be on this list and on none before
+   * it. Nobody has its key but who is told here.
+   */
+  readonly onCrl: (pem: string, canary: Credential) => void;
   /** Ends the identity's sessions, after it was revoked and the list made. May be called again for the same. */
   readonly onRevoked: (id: Identity) => Promise<void>;
 }
 
 export interface KeyService extends IdentityDirectory {
-  status(): Promise<{ active: boolean; identity: string }>;
+  status(): Promise<{ active: boolean; identity: string; broker: string }>;
   register(request: RegisterRequest): Promise<Answer<RegisterAnswer>>;
   validate(request: ValidateRequest): Promise<Answer<ValidateAnswer>>;
   access(request: AccessRequest): Promise<Answer<AccessAnswer>>;
@@ -63,6 +66,8 @@ export interface KeyService extends IdentityDirectory {
   isAllowed(id: Identity): Promise<boolean>;
   /** The revocation list in PEM; also in the folder, as `crl.pem`. */
   crl(): string;
+  /** Of that list. */
+  canary(): Credential;
   close(): Promise<void>;
 }
 

@@ -499,12 +499,19 @@ describe('a registration is refused', () => {
 
   test('503: the service is closed; what was registered goes on, also after a restart', async () => {
     await start();
-    expect((await get('status')).json).toEqual({ active: true, identity: identityText(vault.server.id) });
+    expect((await get('status')).json).toEqual({
+      active: true,
+      identity: identityText(vault.server.id),
+      broker: 'mqtts://broker.example:8883',
+    });
     const early = newDevice();
     expect((await early.register()).status).toBe(201);
     await service.setOpen(false);
     await restart();
-    expect((await get('status')).json).toEqual({ active: false, identity: identityText(vault.server.id) });
+    expect((await get('status')).json).toMatchObject({
+      active: false,
+      identity: identityText(vault.server.id),
+    });
     expect(refusalOf(await newDevice().register())).toEqual([503, 'closed']);
     expect((await early.validate()).status).toBe(200);
     expect((await early.access()).status).toBe(200);

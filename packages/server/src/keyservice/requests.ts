@@ -58,7 +58,11 @@ export type ValidateRequest = z.infer<typeof validateBody>;
 export type AccessRequest = z.infer<typeof accessBody>;
 export type C2Request = z.infer<typeof c2Body>;
 
-export const statusAnswer = z.object({ active: z.boolean(), identity: z.string() });
+export const statusAnswer = z.object({
+  active: z.boolean(),
+  identity: z.string(),
+  broker: z.string().describe('URL of the MQTT broker, as registrations are told now'),
+});
 export const registerAnswer = z.object({
   broker: z
     .string()

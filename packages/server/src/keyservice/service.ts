@@ -19,17 +19,18 @@ export async function openKeyService(options: KeyServiceOptions): Promise<KeySer
   const { folder, authority, clock, random, onCrl } = options;
   const server = identityText(options.serverId);
   const store = await openStore<KeyServiceTables>(join(folder, 'identities.sqlite'), keyServiceMigrations);
-  const certificates = await openCertificates({ store, folder, authority, clock, onCrl });
+  const certificates = await openCertificates({ store, folder, authority, clock, random, onCrl });
   const inside: Inside = { options, store, commit: createCommit(store), certificates, server };
   return {
     ...createEnrolment(inside),
     ...createDirectory(inside),
-    status: async () => ({ active: await isOpen(store), identity: server }),
+    status: async () => ({ active: await isOpen(store), identity: server, broker: options.brokerUrl() }),
     setOpen: (wanted, by = SOMEONE) => setOpen(store, wanted, clock.now(), by),
     events: openKeyEvents(store),
     codes: openCodes(store, clock, random),
     acceptsCode: (code, type) => hasUse(store, code, type, clock.now()),
     crl: () => certificates.crl(),
+    canary: () => certificates.canary(),
     close: () => store.destroy(),
   };
 }

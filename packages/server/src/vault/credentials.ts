@@ -9,7 +9,7 @@ import { parseKey } from '../authority/keys.ts';
 import { formatCredential, parseCredential, readIfThere } from './files.ts';
 import { namesIn } from './names.ts';
 
-/** A certificate with less than this left is replaced. */
+/** A certificate with less than this left is replaced; at most a third of its life. */
 const RENEWAL_MS = 30 * DAY_MS;
 
 export interface Renewed {
@@ -68,11 +68,10 @@ export async function openCredentials(options: CredentialOptions): Promise<Crede
 
   function isGood({ chain }: Credential, kind: Kind): boolean {
     const certificate = new X509Certificate(chain);
+    const [from, to] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()];
     const now = clock.now();
     // With an unset clock nothing can be told of dates, and a new certificate would be wrong for everyone else.
-    const isInTime =
-      !clock.isTrusted() ||
-      (certificate.validFromDate.getTime() <= now && certificate.validToDate.getTime() - now > RENEWAL_MS);
+    const isInTime = !clock.isTrusted() || (from <= now && to - now > Math.min(RENEWAL_MS, (to - from) / 3));
     return isInTime && certificate.verify(caKey) && kind.isWanted(chain);
   }
 

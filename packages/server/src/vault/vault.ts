@@ -30,7 +30,7 @@ import {
   type Random,
   type SuiteName,
 } from '@srup/protocol';
-import { openAuthority, type Authority, type Credential } from '../authority/authority.ts';
+import { CERTIFICATE_DAYS, openAuthority, type Authority, type Credential } from '../authority/authority.ts';
 import { DAY_MS, makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { openCredentials, type Credentials, type Renewed } from './credentials.ts';
@@ -47,6 +47,8 @@ import { certificateNames } from './names.ts';
 import { openSetupToken, type SetupToken } from './setup-token.ts';
 
 const FORMAT = 1;
+/** In the life of a certificate, but at least one a day. */
+const LOOKS = 24;
 const ROLES = ['server', 'key-service', 'authority', 'tls'] as const;
 /** A CA that ends within this is warned of: its end is the end of every certificate. */
 const CA_WARNING_MS = 365 * DAY_MS;
@@ -58,6 +60,8 @@ export interface VaultOptions {
   readonly folder: string;
   /** Host names and IP addresses by which devices reach the server; this machine's own are always added. */
   readonly names: readonly string[];
+  /** Of the certificates that are issued, in milliseconds; 365 days unless told, and never more (P 8.3). */
+  readonly certificateMs?: number;
   readonly clock: Clock;
   readonly random: Random;
   /** For the operator: what is wrong with the folder, and what to do. */
@@ -81,7 +85,7 @@ export interface Vault {
   readonly credentials: Credentials;
   /** When the server's certificates end, ms since 1970. */
   certificateEnds(): Readonly<Record<'ca' | 'tls' | 'mqtt', number>>;
-  /** Once a day replaces the certificates that end soon, and tells which. Returns how to stop. */
+  /** Replaces the certificates that end soon, and tells which. Returns how to stop. */
   keepFresh(onRenewed: (renewed: Renewed) => void): () => void;
   /** Lets another process have the folder. */
   close(): Promise<void>;
@@ -114,7 +118,7 @@ interface Making {
 }
 
 async function openLocked(
-  { folder, clock, random, warn }: VaultOptions,
+  { folder, clock, random, warn, certificateMs = CERTIFICATE_DAYS * DAY_MS }: VaultOptions,
   names: readonly string[],
   release: () => Promise<void>,
 ): Promise<Vault> {
@@ -131,7 +135,7 @@ async function openLocked(
   const [serverKeys, serviceKeys, authority] = await Promise.all([
     readKeys(join(folder, 'server'), making),
     readKeys(join(folder, 'key-service'), making),
-    readAuthority(join(folder, 'authority'), id, making),
+    readAuthority(join(folder, 'authority'), id, making, certificateMs),
   ]);
   const credentials = await openCredentials({ folder, serverId: id, names, authority, clock });
   const setupToken = await openSetupToken(join(folder, 'server'), random);
@@ -150,7 +154,7 @@ async function openLocked(
       tls: endOf(credentials.tls()),
       mqtt: endOf(credentials.mqtt()),
     }),
-    keepFresh: (onRenewed) => keepFresh(credentials, onRenewed, warn),
+    keepFresh: (onRenewed) => keepFresh(credentials, onRenewed, warn, certificateMs),
     close: release,
   };
 }
@@ -210,13 +214,14 @@ async function readAuthority(
   folder: string,
   id: Identity,
   { mayMake, clock, random }: Making,
+  certificateMs: number,
 ): Promise<Authority> {
   const keyFile = join(folder, 'ca.key.pem');
   const caFile = join(folder, 'ca.pem');
   const name = identityText(id);
   const key = new Secret(await readOrMake(keyFile, mayMake, async () => (await makeTlsKey()).reveal()));
   const ca = await readOrMake(caFile, mayMake, () => makeCaCertificate(key, name, clock, random));
-  const authority = await openAuthority(key, ca, clock, random).catch(() => undefined);
+  const authority = await openAuthority(key, ca, clock, random, certificateMs).catch(() => undefined);
   if (authority?.name === name) return authority;
   throw new VaultError(
     `${keyFile}, ${caFile} and the server's identity (${name}) don't belong together, or are damaged. Restore the whole folder from one backup.`,
@@ -227,19 +232,23 @@ function keepFresh(
   credentials: Credentials,
   onRenewed: (renewed: Renewed) => void,
   warn: (message: string) => void,
+  certificateMs: number,
 ): () => void {
-  const timer = setInterval(() => {
-    credentials.renew().then(
-      (renewed) => {
-        if (renewed.tls || renewed.mqtt) onRenewed(renewed);
-      },
-      (error: unknown) => {
-        warn(
-          `The server's certificates could not be renewed: ${error instanceof Error ? error.message : 'unknown reason'}. This is tried again in a day.`,
-        );
-      },
-    );
-  }, DAY_MS).unref();
+  const timer = setInterval(
+    () => {
+      credentials.renew().then(
+        (renewed) => {
+          if (renewed.tls || renewed.mqtt) onRenewed(renewed);
+        },
+        (error: unknown) => {
+          warn(
+            `The server's certificates could not be renewed: ${error instanceof Error ? error.message : 'unknown reason'}. This is tried again.`,
+          );
+        },
+      );
+    },
+    Math.min(DAY_MS, certificateMs / LOOKS),
+  ).unref();
   return () => {
     clearInterval(timer);
   };

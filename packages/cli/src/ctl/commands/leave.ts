@@ -1,4 +1,9 @@
 import type { Command } from 'commander';
+import { parseIdentity } from '@srup/protocol';
+import type { Revocation } from '@srup/server';
+import { UserError } from '../../user-error.ts';
+import { CTL_EXIT } from '../failure.ts';
+import type { Api } from '../api.ts';
 import { findDevice } from '../find.ts';
 import { confirmTyped } from '../prompts.ts';
 import { defineCommand, withSession, type CommonOptions } from '../session.ts';
@@ -41,5 +46,46 @@ export function addLeave(ctl: Command): void {
           );
         }),
       );
+  }
+
+  defineCommand(
+    ctl,
+    'revoke <device>',
+    'end the identity of a lost or stolen device at once, without asking it',
+    ['revoke pump-7', 'revoke b9d0c0ffee15600d --yes'],
+  )
+    .option('--yes', 'do not ask')
+    .addHelpText(
+      'after',
+      `
+Certificate, session and all that waits for the device end now, and nothing that it says is believed any more. The
+device is told nothing: one that is in good hands is let go with "deregister". An id that registered and never joined
+is written in full.`,
+    )
+    .action((name: string, options: LeaveOptions) =>
+      withSession(options, async ({ api, output }) => {
+        const { id, title } = await whomToRevoke(api, name);
+        await confirmTyped(`${title} will lose its identity for good, at once`, id, options.yes === true);
+        const outcome = await api.send<Revocation>('POST', `/devices/${id}/revoke`);
+        const { ended, problem = '' } = outcome;
+        output.result(outcome, () => {
+          if (ended)
+            output.line(`${title} is revoked: certificate, session and what waited for it have ended.`);
+          else
+            output.line(`${title} is revoked here, and nothing of it is believed. Tried again: ${problem}`);
+        });
+        return ended ? CTL_EXIT.ok : CTL_EXIT.refused;
+      }),
+    );
+}
+
+/** Also one that the fleet does not know, as it never asked to join. */
+async function whomToRevoke(api: Api, name: string): Promise<{ id: string; title: string }> {
+  try {
+    const device = await findDevice(api, name);
+    return { id: device.id, title: deviceTitle(device) };
+  } catch (error) {
+    if (!(error instanceof UserError) || parseIdentity(name) === undefined) throw error;
+    return { id: name, title: name };
   }
 }

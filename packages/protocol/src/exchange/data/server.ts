@@ -3,18 +3,45 @@ import type { BodyOf } from '../../message/layouts.ts';
 import { STATUS } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import type { Moment, ServerData, ServerFacts, ServerStep } from '../contract.ts';
+import { fromHex, toHex } from '../../wire/encoding.ts';
 import { fingerprint } from '../fingerprint.ts';
+import { DATA_REPEAT, isDue } from '../retry.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';
 import { settle } from '../settle.ts';
 import { isReservedDataId } from './ids.ts';
 
-/** Sent once: a device answers DATA only when it can't use it. RangeError for an id beginning `srup.`. */
-export function sendData(body: BodyOf<'DATA'>, token: TokenKey, moment: Moment): ServerStep {
+/**
+ * Nothing tells that DATA arrived: a device answers only what it can't use. So it is sent once; and again, under the
+ * same token, when what waited at the broker is known to be lost while it is young (`wakeAt` is brought forward). Only
+ * to who remembers tokens: a pySRUP would take it as new. RangeError for an id beginning `srup.`.
+ */
+export function sendData(
+  body: BodyOf<'DATA'>,
+  token: TokenKey,
+  moment: Moment,
+  { confirms }: ServerFacts,
+): ServerStep {
   const { dataId, data } = body;
   if (isReservedDataId(dataId))
     throw new RangeError(`data ids beginning "srup." belong to the protocol: "${dataId}"`);
-  const state: ServerData = { ...remember('server', body, token, moment), phase: 'sent', attempts: 1 };
+  const state: ServerData = {
+    ...remember('server', body, token, moment),
+    phase: 'sent',
+    attempts: 1,
+    ...(confirms && { bytes: toHex(data), wakeAt: moment.now + DATA_REPEAT.expireMs }),
+  };
   return { state, effects: [say('DATA', token, { dataId, data })] };
+}
+
+/** What a look at the clock leads to: DATA that may have been lost goes again; old DATA is let be. */
+export function wakeData(known: ServerData, moment: Moment, { joined }: ServerFacts): ServerStep {
+  const { wakeAt, bytes: hex, ...rest } = known;
+  const data = hex === undefined ? undefined : fromHex(hex);
+  if (data === undefined || !isDue(wakeAt, moment)) return unchanged(known);
+  const endsAt = known.openedAt + DATA_REPEAT.expireMs;
+  if (!joined || known.attempts >= DATA_REPEAT.tries || moment.now >= endsAt) return unchanged(rest);
+  const again: ServerData = { ...known, attempts: known.attempts + 1, wakeAt: endsAt };
+  return { state: again, effects: [say('DATA', known.token, { dataId: known.dataId, data })] };
 }
 
 function remember(
@@ -57,5 +84,6 @@ export function takeAgain(known: ServerData, body: BodyOf<'DATA'>): ServerStep {
 
 export function answerData(data: ServerData, status: number): ServerStep {
   if (data.by === 'device' || status !== STATUS.DATA_TYPE_UNKNOWN) return refuse(data, 'FLOW_STATUS');
-  return unchanged(settle(data, 'unknown', status));
+  const { bytes: _bytes, ...rest } = data;
+  return unchanged(settle(rest, 'unknown', status));
 }

@@ -11,6 +11,7 @@ import {
   pageOf,
   pageQuery,
   ranView,
+  revocation,
   standing,
 } from '../schemas.ts';
 
@@ -77,6 +78,22 @@ export function deviceRoutes(fleet: Fleet): FastifyPluginAsyncZod {
         },
       },
       (request) => fleet.rename(request.params.id, request.body.name, callerOf(request)),
+    );
+
+    app.post(
+      '/devices/:id/revoke',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags: ['devices'],
+          summary: 'End an identity now, without asking or waiting for the device: lost or stolen (P 10.8)',
+          description:
+            'Certificate, session, queue and open exchanges end. Nothing is sent to the device. It can not be undone.',
+          params: byId,
+          response: { 200: revocation },
+        },
+      },
+      (request) => fleet.revoke(request.params.id, callerOf(request)),
     );
 
     app.get(

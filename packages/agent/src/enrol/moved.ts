@@ -1,0 +1,81 @@
+import type { Clock, Random } from '@srup/protocol';
+import type { AgentConfig } from '../config.ts';
+import type { Home } from '../home.ts';
+import type { Log } from '../log.ts';
+import { reasonOf } from '../trouble.ts';
+import { saveIdentity } from '../vault/identity.ts';
+import { askStatus, brokerUrl } from './calls.ts';
+import { isPinned, type Renewable } from './renew.ts';
+import { keyServiceAt } from './service.ts';
+
+/** How long a device is without its broker before it asks where that is: doubled with each time it asked in vain. */
+const PATIENCE = { leastMs: 300_000, mostMs: 3_600_000 };
+
+export interface Movable extends Renewable {
+  isConnected(): boolean;
+}
+
+interface Surroundings {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Pick<Random, 'unit'>;
+  readonly patience?: typeof PATIENCE;
+}
+
+/**
+ * A broker may get another address after a device has registered. Who can't reach it asks the key service where it is,
+ * and believes only one that the owner has pinned (P 8.6).
+ */
+export function followBroker(
+  session: Movable,
+  home: Home,
+  config: AgentConfig,
+  { log, clock, random, patience = PATIENCE }: Surroundings,
+): { stop(): void } {
+  const stopping = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let asked = 0;
+
+  function wait(): void {
+    if (stopping.signal.aborted) return;
+    const ms = Math.min(patience.mostMs, patience.leastMs * 2 ** asked) * (0.5 + random.unit() / 2);
+    timer = setTimeout(() => void look().finally(wait), ms).unref();
+  }
+
+  async function look(): Promise<void> {
+    if (session.isConnected()) {
+      asked = 0;
+      return;
+    }
+    asked++;
+    try {
+      await ask();
+    } catch (error) {
+      if (stopping.signal.aborted) return;
+      log.info({ reason: reasonOf(error) }, 'the key service could not be asked where the broker is');
+    }
+  }
+
+  async function ask(): Promise<void> {
+    const { credentials } = session;
+    const service = keyServiceAt(config.url, credentials.ca, clock, stopping.signal);
+    const { broker: told } = await askStatus(service);
+    if (told === undefined) return;
+    const broker = brokerUrl(service, told, config.insecurePlainMqtt);
+    const { identity } = credentials;
+    if (broker === identity.broker || session.isConnected() || stopping.signal.aborted) return;
+    log.warn({ from: identity.broker, to: broker }, 'the broker has moved, says the key service');
+    const moved = { ...identity, broker };
+    await saveIdentity(home, moved);
+    await session.renew({ ...credentials, identity: moved });
+    asked = 0;
+  }
+
+  if (isPinned(config)) wait();
+  return {
+    stop: () => {
+      stopping.abort();
+      clearTimeout(timer);
+    },
+  };
+}

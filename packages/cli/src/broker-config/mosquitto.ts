@@ -1,0 +1,113 @@
+/** The configuration of Mosquitto 2 (2.0.11 or newer), as text. */
+import { createHash, pbkdf2Sync } from 'node:crypto';
+import { join } from 'node:path';
+import { MAX_MESSAGE_BYTES } from '@srup/protocol';
+
+/** The first line of each file: what begins otherwise is somebody else's. */
+export const MARK = '# Written by "srup broker-config mosquitto".';
+
+export interface MosquittoPlan {
+  readonly serverId: string;
+  readonly port: number;
+  /** Absent: all addresses. */
+  readonly listen?: string;
+  readonly sessionsPort: number;
+  /** Where the server comes from to end sessions. */
+  readonly sessionsListen: string;
+  readonly sessionsUser: string;
+  readonly password: string;
+  /** Paths as Mosquitto sees them. */
+  readonly caFile: string;
+  readonly credentialFile: string;
+  readonly crlFile: string;
+  readonly folder: string;
+  /** Who runs Mosquitto. */
+  readonly user: string;
+}
+
+/** A message with its topic. */
+const MAX_PACKET_BYTES = MAX_MESSAGE_BYTES + 4_096;
+/** Of one client. The server has the most to take: what a fleet says while the server is away. */
+const QUEUE = { messages: 20_000, bytes: 64 * 2 ** 20 };
+/** To one client without its acknowledgement; the server commits what comes together. */
+const INFLIGHT = 200;
+/** Mosquitto's own number for passwords; this one is 256 random bits, which need no slow hash. */
+const ROUNDS = 101;
+const SALT_BYTES = 12;
+const HASH_BYTES = 64;
+
+/** File names and contents. */
+export function mosquittoFiles(plan: MosquittoPlan): Readonly<Record<string, string>> {
+  return {
+    'mosquitto.conf': configuration(plan),
+    acl: rules(plan),
+    passwords: `${MARK}\n${plan.sessionsUser}:${hash(plan.password)}\n`,
+  };
+}
+
+/** P 7.1, 7.3, 8.3. */
+function configuration(plan: MosquittoPlan): string {
+  const { folder, port, listen, sessionsPort, sessionsListen, user } = plan;
+  const tls = [
+    `cafile ${plan.caFile}`,
+    `certfile ${plan.credentialFile}`,
+    `keyfile ${plan.credentialFile}`,
+    `crlfile ${plan.crlFile}`,
+    'require_certificate true',
+  ];
+  return [
+    MARK,
+    '# Changes are lost when it is written again.',
+    '',
+    `user ${user}`,
+    `pid_file ${join(folder, 'mosquitto.pid')}`,
+    `acl_file ${join(folder, 'acl')}`,
+    `password_file ${join(folder, 'passwords')}`,
+    'allow_anonymous false',
+    '',
+    '# Both ends keep what they owe, and say it again to a broker that forgot them. One that comes back with sessions',
+    '# of an older day would hide from them that it lost something.',
+    'persistence false',
+    'persistent_client_expiration 30d',
+    'retain_available false',
+    `max_packet_size ${MAX_PACKET_BYTES}`,
+    `max_queued_messages ${QUEUE.messages}`,
+    `max_queued_bytes ${QUEUE.bytes}`,
+    `max_inflight_messages ${INFLIGHT}`,
+    'set_tcp_nodelay true',
+    'log_dest stderr',
+    'log_type error',
+    'log_type warning',
+    'log_type notice',
+    '',
+    '# Devices and server: who they are is in the certificate, and nobody takes the client id of another one.',
+    `listener ${port}${listen === undefined ? '' : ` ${listen}`}`,
+    ...tls,
+    'use_identity_as_username true',
+    'use_username_as_clientid true',
+    '',
+    '# For the server alone, which ends the sessions of revoked devices here: a password beside the certificate.',
+    `listener ${sessionsPort} ${sessionsListen}`,
+    ...tls,
+    '',
+  ].join('\n');
+}
+
+function rules({ serverId }: MosquittoPlan): string {
+  return [
+    MARK,
+    `user ${serverId}`,
+    'topic readwrite SRUP/#',
+    '',
+    'pattern readwrite SRUP/%u',
+    'pattern write SRUP/servers/+/%u',
+    '',
+  ].join('\n');
+}
+
+/** As mosquitto_passwd writes it. The salt follows from the password: written again, the file is the same. */
+function hash(password: string): string {
+  const salt = createHash('sha256').update(`salt ${password}`).digest().subarray(0, SALT_BYTES);
+  const hashed = pbkdf2Sync(password, salt, ROUNDS, HASH_BYTES, 'sha512');
+  return `$7$${ROUNDS}$${salt.toString('base64')}$${hashed.toString('base64')}`;
+}

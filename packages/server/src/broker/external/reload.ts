@@ -1,0 +1,26 @@
+import { execFile } from 'node:child_process';
+
+const TIMEOUT_MS = 10_000;
+/** Characters of what the command said that are told. */
+const MOST_SAID = 300;
+
+/**
+ * Runs the operator's command that makes a broker read its files again: program and arguments, no shell. Rejects with
+ * what it said when it fails or takes longer than 10 s.
+ */
+export function runReload([program = '', ...args]: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    execFile(program, args, { timeout: TIMEOUT_MS, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
+      if (error === null) {
+        resolve();
+        return;
+      }
+      const said = (stderr || stdout).trim().slice(0, MOST_SAID);
+      const how =
+        error.killed === true
+          ? `took longer than ${TIMEOUT_MS / 1000} s`
+          : `failed (${String(error.code ?? error.signal)})`;
+      reject(new Error(`the command "${program}" ${how}${said === '' ? '' : `: ${said}`}`));
+    });
+  });
+}

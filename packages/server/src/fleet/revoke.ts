@@ -1,0 +1,118 @@
+/** The end of an identity (P 10.8): by the device's or the server's word, or at once by an operator's. */
+import { parseIdentity, type Identity } from '@srup/protocol';
+import { appendAudit } from '../audit/append.ts';
+import { FleetError, type Revocation } from '../contract.ts';
+import { beginChange } from './change.ts';
+import type { Core, Save } from './core.ts';
+import { within } from './deadline.ts';
+import { LONGEST_WAIT_MS } from './due.ts';
+import { giveUpAll } from './follow.ts';
+import type { Subscriptions } from './subscriptions.ts';
+import type { Agenda } from './timer.ts';
+
+/** For the key service and the broker to end an identity, in milliseconds. */
+const TIMEOUT_MS = 20_000;
+/** After they could not, in milliseconds. */
+const AGAIN_MS = 60_000;
+/** Identities that are ended at once. */
+const AT_ONCE = 20;
+
+export interface Revocations {
+  /** Devices that left for good: their certificates end, and nothing waits for them any more. */
+  readonly agenda: Agenda;
+  revoke(device: string, by: string): Promise<Revocation>;
+}
+
+export function createRevocations(core: Core, save: Save, subscriptions: Subscriptions): Revocations {
+  /** Gives the problem, when it is to be tried again. */
+  async function end(id: Identity, device: string): Promise<string | undefined> {
+    try {
+      const ending = core.directory.revoke(id);
+      await within(core.delay, TIMEOUT_MS, ending, 'the key service or the broker did not answer');
+    } catch (fault) {
+      core.log.error(
+        { err: fault, device },
+        'the identity of a device that left could not be ended; it is tried again',
+      );
+      return fault instanceof Error ? fault.message : 'unknown reason';
+    }
+    core.log.info({ device }, 'the identity of a device that left has ended');
+    return undefined;
+  }
+
+  async function endKnown(device: string): Promise<string | undefined> {
+    const record = await core.records.find(device);
+    if (record?.row.standing !== 'deregistered') return undefined;
+    await core.commit((transaction) =>
+      transaction.deleteFrom('outbox').where('device', '=', device).execute(),
+    );
+    const problem = await end(record.id, device);
+    const change = beginChange(record, core.clock.now());
+    const again = problem === undefined ? null : change.at + AGAIN_MS;
+    change.record = { ...record, row: { ...record.row, revoke_at: again } };
+    await save(change);
+    if (problem === undefined) await subscriptions.release(device).catch(() => undefined); // the link is down: nothing is subscribed
+    return problem;
+  }
+
+  /** Committed first: killed in between, the agenda does the rest. */
+  async function revokeNow(device: string, id: Identity, by: string): Promise<string | undefined> {
+    const record = await core.records.find(device);
+    if (record === undefined) return endStranger(device, id, by);
+    if (record.row.standing !== 'deregistered') {
+      const change = beginChange(record, core.clock.now());
+      change.record = { ...record, row: { ...record.row, standing: 'deregistered', revoke_at: change.at } };
+      change.orders.push({ kind: 'revocation', at: change.at, device, body: { by } });
+      await giveUpAll(core, change);
+      await save(change);
+    }
+    return endKnown(device);
+  }
+
+  /** One that registered, and never asked to join. */
+  async function endStranger(device: string, id: Identity, by: string): Promise<string | undefined> {
+    if ((await core.directory.find(id)) === undefined)
+      throw new FleetError('not-found', `no device ${device} is known or registered`);
+    const at = core.clock.now();
+    await core.commit((transaction) =>
+      appendAudit(transaction, { kind: 'revocation', at, device, body: { by } }),
+    );
+    return end(id, device);
+  }
+
+  return {
+    revoke: (device, by) =>
+      core.lanes.run(device, async () => {
+        const id = parseIdentity(device);
+        if (id === undefined || id === core.serverId)
+          throw new FleetError('invalid', `${device} is no device's identity`);
+        const problem = await revokeNow(device, id, by);
+        return { id: device, ended: problem === undefined, ...(problem !== undefined && { problem }) };
+      }),
+
+    agenda: {
+      next: async () => {
+        const row = await core.store
+          .selectFrom('devices')
+          .select('revoke_at')
+          .where('revoke_at', 'is not', null)
+          .orderBy('revoke_at')
+          .limit(1)
+          .executeTakeFirst();
+        return row?.revoke_at ?? undefined;
+      },
+      ring: async (now) => {
+        const due = await core.store
+          .selectFrom('devices')
+          .select('id')
+          .where((where) =>
+            where.or([where('revoke_at', '<=', now), where('revoke_at', '>', now + LONGEST_WAIT_MS)]),
+          )
+          .orderBy('revoke_at')
+          .limit(AT_ONCE)
+          .execute();
+        await Promise.all(due.map(({ id }) => core.lanes.run(id, () => endKnown(id))));
+      },
+    },
+  };
+}
