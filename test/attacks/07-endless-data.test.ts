@@ -141,7 +141,7 @@ onEachBroker('messages', (broker) => {
   let arena: Arena;
 
   beforeAll(async () => {
-    arena = await openArena(broker);
+    arena = await openArena(broker, { lawless: true });
   });
 
   afterAll(async () => {

@@ -59,7 +59,7 @@ onEachBroker('eavesdropping', (broker) => {
     const device = await enrolAttacker(arena);
     const tap = await startCuttingProxy(arena.plainPort, onBytes);
     ground.later(() => tap.close());
-    const options = { clientId: mqttClientId(device.id), username: device.text };
+    const options = { clientId: mqttClientId(device.id) };
     const link = await connect(arena, undefined, options, `mqtt://localhost:${tap.port}`);
     await talk(arena, device, link as Link);
     expect(readable(device)).toEqual([REPORT, ORDER, 'SRUP/', device.text, 'level']);

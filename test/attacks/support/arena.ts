@@ -48,7 +48,7 @@ async function breakLaws(ground: Ground): Promise<void> {
   const lines = (await readFile(config, 'utf8')).split('\n');
   const left = lines.filter((line) => !/^(use_username_as_clientid true|retain_available false)$/.test(line));
   if (left.length !== lines.length - 2) throw new Error(`${config} has other rules than expected`);
-  await writeFile(config, left.join('\n'));
+  await writeFile(config, left.filter((line) => !line.startsWith('max_packet_size ')).join('\n'));
   await writeFile(join(folder, 'acl'), 'pattern readwrite #\n');
 }
 
