@@ -26,6 +26,8 @@ export interface ArenaOptions {
   readonly onBytes?: (chunk: Buffer) => void;
   /** The broker speaks MQTT without TLS too: on `arena.plainPort`, the embedded one on no other. */
   readonly plain?: boolean;
+  /** The broker knows of no revocation: it has an old list, or asks nobody. */
+  readonly unlisted?: boolean;
   readonly ground?: Ground;
 }
 
@@ -130,7 +132,9 @@ export async function openArena(broker: BrokerName, options: ArenaOptions = {}):
   ground.later(() => front?.close());
   const args = ['--open-registration', '--https-port', String(httpsPort)];
   if (front !== undefined) args.push('--public-url', `https://localhost:${front.port}`);
-  const laws = options.lawless === true && broker === 'embedded' ? LAWS : [];
+  const laws: MutationName[] = [];
+  if (broker === 'embedded' && options.lawless === true) laws.push(...LAWS);
+  if (broker === 'embedded' && options.unlisted === true) laws.push('brokerList', 'brokerQuestion');
   const environment = takingAway(...laws);
   let lacked: readonly MutationName[] = [];
   let mqttsPort = await freePort();
@@ -153,7 +157,9 @@ export async function openArena(broker: BrokerName, options: ArenaOptions = {}):
     mqttsPort = Number(new URL(external.url).port);
     await external.start();
     wire?.leadTo(mqttsPort);
-    site = await startSite(ground, [...args, '--broker', wireUrl ?? external.url], environment);
+    const isTold = options.unlisted !== true && wireUrl === undefined;
+    const ways = isTold ? external.args : ['--broker', wireUrl ?? external.url];
+    site = await startSite(ground, [...args, ...ways], environment);
   }
   const login = await loadLogin('default', { SRUP_CONFIG: join(ground.folder, 'ctl.json') });
   const server = join(ground.folder, 'server');

@@ -237,6 +237,18 @@ export const MUTATIONS = {
       'async storeRetained(packet: QueuedPacket) { this.#retained.push(packet); }\n' +
       'createRetainedStreamCombi(): Readable {\n    return Readable.from(this.#retained);',
   },
+  /** P 8.3: a certificate is good whatever the revocation list says. */
+  brokerList: {
+    file: 'packages/server/src/broker/listener.ts',
+    from: '    ca,\n    crl,\n',
+    to: '    ca,\n',
+  },
+  /** P 8.5: nobody asks the key service whether a device may connect. */
+  brokerQuestion: {
+    file: 'packages/server/src/broker/gate.ts',
+    from: 'if (!(await isAllowed(id))) return REVOKED;',
+    to: 'void REVOKED;',
+  },
   /** P 7.3: a device gets whatever it has subscribed to. */
   brokerReceive: {
     file: 'packages/server/src/broker/rules.ts',

@@ -1,0 +1,74 @@
+/** Threat 23: an identity that was revoked goes on: with what is queued, in flight, or at its next connection (P 8.3). */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { generateKeys } from '@srup/node';
+import { encodeText, mqttClientId } from '@srup/protocol';
+import { onEachBroker } from '../support/brokers.ts';
+import { TYPE } from '../support/device.ts';
+import { newGround, type Ground } from '../support/server.ts';
+import { until } from '../support/wait.ts';
+import { openArena, type Arena } from './support/arena.ts';
+import { bodyOf, connect, enrolAttacker, type Attacker, type Link } from './support/attacker.ts';
+import { callKeyService } from './support/key-service.ts';
+
+const ACTION = 1;
+
+onEachBroker('a revoked identity', (broker) => {
+  let ground: Ground;
+
+  beforeEach(async () => {
+    ground = await newGround();
+  });
+
+  afterEach(async () => {
+    await ground.clear();
+  });
+
+  const revoke = (arena: Arena, { text }: Attacker): Promise<unknown> =>
+    arena.api.send('POST', `/devices/${text}/revoke`);
+  const comeAgain = (arena: Arena, { id, tls }: Attacker): Promise<Link | string> =>
+    connect(arena, tls, { clientId: mqttClientId(id), clean: false });
+
+  test('is ended: its session, its certificate, what waits for it, and its word', async () => {
+    const arena = await openArena(broker, { ground });
+    const [victim, other] = [await enrolAttacker(arena), await enrolAttacker(arena)];
+    const [link, otherLink] = [await victim.join(), await other.join()];
+    const queued = await arena.command(victim.text, { kind: 'action', actionId: ACTION });
+    await victim.hear(link, 'ACTION', queued);
+    const late = await victim.write('DATA', { dataId: 'level', data: encodeText('late') });
+    await revoke(arena, victim);
+
+    await link.publish(late.topic, late.bytes); // in flight, or already on a dead connection
+    await until('its session has ended', () => link.ended() !== undefined);
+    await until('it is not let in again', async () => {
+      const again = await comeAgain(arena, victim);
+      if (typeof again === 'string') return true;
+      await again.close();
+      return false;
+    });
+    expect(await arena.data(victim.text, 'level')).toEqual([]);
+    expect(await arena.device(victim.text)).toMatchObject({ standing: 'deregistered' });
+    expect((await arena.exchange(victim.text, queued)).phase).not.toBe('done');
+
+    // The id is not given again, not even to its owner; others are served as before.
+    const { signing, sealing } = await generateKeys('ed25519');
+    const { status } = await callKeyService(arena, 'register', {
+      identity: victim.text,
+      key: bodyOf(signing.publicPem),
+      type: TYPE,
+      sealKey: bodyOf(sealing?.publicPem ?? ''),
+    });
+    expect(status).toBe(409);
+    const token = await arena.command(other.text, { kind: 'action', actionId: ACTION });
+    await other.hear(otherLink, 'ACTION', token);
+  });
+
+  test('without list and question at the broker, it comes back and listens', async () => {
+    const arena = await openArena(broker, { ground, unlisted: true });
+    const victim = await enrolAttacker(arena);
+    await victim.join();
+    await revoke(arena, victim);
+    const again = await comeAgain(arena, victim);
+    expect(again).not.toBeTypeOf('string');
+    expect(await (again as Link).subscribe(victim.topic)).toBe(true);
+  });
+});
