@@ -25,7 +25,7 @@ const ROWS = 500;
 const SILENCE_MS = 15_000;
 const AGAIN_MS = 100;
 /** A server that stays away longer is not coming back. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 600_000;
 const TOO_MANY = 429;
 
 export function openApi(url: string, ca: string, token: string): Api {
