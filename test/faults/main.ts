@@ -2,22 +2,25 @@
 import { parseArgs } from 'node:util';
 import { BROKERS, canRun, type BrokerName } from '../support/brokers.ts';
 import { newGround } from '../support/server.ts';
-import { runCampaign } from './kills/campaign.ts';
+import { addUp, runCampaign, type Kills } from './kills/campaign.ts';
 import { countFindings, describe } from './kills/report.ts';
 import { runPowerCuts } from './power/run.ts';
 
-const USAGE = `npm run faults -- [--kills N] [--cuts N] [--seed N] [--devices N] [--broker embedded|mosquitto]
+const USAGE = `npm run faults -- [--kills N] [--cuts N] [--seed N] [--sites N] [--devices N] [--broker embedded|mosquitto]
 
   --kills    how many in all (default 1000): two thirds agents, a fifth the server, the rest the broker
   --cuts     power cuts of a device, with writes torn and lost (default 5000); one in a hundred is started on
   --seed     what is ordered and killed, and when; drawn unless told
-  --devices  how many at a time (default 6)
+  --sites    servers with a broker of their own, side by side (default 4)
+  --devices  of each site (default 3)
   --broker   mosquitto (default, where it is installed): killed too; embedded: dies with the server
 
 Exit code 1 when something was lost, doubled, bricked or is unknown.`;
 
 /** Power cuts after which the whole agent is started. */
 const STARTS_ONE_IN = 100;
+/** Between the seeds of two sites, whose devices have one each. */
+const SEEDS_APART = 1000;
 const MINUTE_MS = 60_000;
 /** Between two lines of progress where no terminal is. */
 const TELL_MS = 30_000;
@@ -27,7 +30,8 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '1000' },
     cuts: { type: 'string', default: '5000' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    devices: { type: 'string', default: '6' },
+    sites: { type: 'string', default: '4' },
+    devices: { type: 'string', default: '3' },
     broker: { type: 'string', default: canRun('mosquitto') ? 'mosquitto' : 'embedded' },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -38,39 +42,63 @@ if (values.help || broker === undefined || !Number.isInteger(kills)) {
   console.log(USAGE);
   process.exit(values.help ? 0 : 2);
 }
-const ground = await newGround();
-process.once('SIGINT', () => void ground.clear().finally(() => process.exit(130)));
+const sites = Number(values.sites);
+const grounds = await Promise.all(Array.from({ length: sites }, newGround));
+const clear = () => Promise.all(grounds.map((ground) => ground.clear()));
+process.once('SIGINT', () => void clear().finally(() => process.exit(130)));
 try {
   process.exitCode = await run(broker);
 } finally {
-  await ground.clear();
+  await clear();
 }
 
 async function run(on: BrokerName): Promise<number> {
   const began = performance.now();
   const [seed, devices] = [Number(values.seed), Number(values.devices)];
-  console.log(`${kills} kills, ${devices} devices, broker ${on}, seed ${seed}\n`);
+  console.log(`${kills} kills, ${sites} sites with ${devices} devices each, broker ${on}, seed ${seed}\n`);
   const server = Math.round(kills / 5);
   const brokers = on === 'mosquitto' ? Math.round(kills * 0.15) : 0;
-  let toldAt = began;
-  const outcome = await runCampaign(ground, {
-    ...{ broker: on, devices, seed },
-    kills: { agent: kills - server - brokers, server, broker: brokers },
-    onProgress: (now, all) => {
-      const line = `${now.agent + now.server + now.broker} of ${all}: agent ${now.agent}, server ${now.server}, broker ${now.broker}`;
-      if (process.stdout.isTTY) process.stdout.write(`\r${line} `);
-      else if (performance.now() - toldAt > TELL_MS) {
-        toldAt = performance.now();
-        console.log(line);
-      }
-    },
-  });
+  const wanted = { agent: kills - server - brokers, server, broker: brokers };
+  const tell = progressTeller();
+  const outcomes = await Promise.all(
+    grounds.map((ground, n) =>
+      runCampaign(ground, {
+        ...{ broker: on, devices, seed: seed + n * SEEDS_APART, kills: share(wanted) },
+        onProgress: (now) => {
+          tell(n, now);
+        },
+      }),
+    ),
+  );
+  const outcome = addUp(outcomes);
   console.log(`\n\n${describe(outcome)}`);
   console.log(`time      ${((performance.now() - began) / MINUTE_MS).toFixed(1)} minutes, seed ${seed}`);
   for (const { kind, device, what } of outcome.verdict.findings)
     console.error(`\n${kind} (${device}): ${what}`);
   const areWhole = await cutPower(seed, Number(values.cuts));
   return areWhole && Object.values(countFindings(outcome)).every((count) => count === 0) ? 0 : 1;
+}
+
+/** Of one site. */
+function share(all: Kills): Kills {
+  const of = (count: number) => Math.ceil(count / sites);
+  return { agent: of(all.agent), server: of(all.server), broker: of(all.broker) };
+}
+
+function progressTeller(): (site: number, now: Readonly<Kills>) => void {
+  const each = new Map<number, Readonly<Kills>>();
+  let toldAt = performance.now();
+  return (site, now) => {
+    each.set(site, now);
+    const sum = (what: keyof Kills) => [...each.values()].reduce((all, one) => all + one[what], 0);
+    const [agent, server, brokers] = [sum('agent'), sum('server'), sum('broker')];
+    const line = `${agent + server + brokers} of ${kills}: agent ${agent}, server ${server}, broker ${brokers}`;
+    if (process.stdout.isTTY) process.stdout.write(`\r${line} `);
+    else if (performance.now() - toldAt > TELL_MS) {
+      toldAt = performance.now();
+      console.log(line);
+    }
+  };
 }
 
 async function cutPower(seed: number, cuts: number): Promise<boolean> {

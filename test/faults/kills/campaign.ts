@@ -19,7 +19,7 @@ export interface CampaignPlan {
   /** Goes on until agents died at every named point, though that be more kills than wanted. */
   readonly everyPoint?: boolean;
   /** Told now and then, for people. */
-  readonly onProgress?: (kills: Readonly<Kills>, all: number) => void;
+  readonly onProgress?: (kills: Readonly<Kills>) => void;
 }
 
 export interface Kills {
@@ -63,8 +63,7 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
 
   const findings: Finding[] = [];
   const kills: Kills = { agent: 0, server: 0, broker: 0 };
-  const all = plan.kills.agent + plan.kills.server + plan.kills.broker;
-  const tell = () => plan.onProgress?.(kills, all);
+  const tell = () => plan.onProgress?.(kills);
   const jobs = drawJobs(random, plan.kills.agent, plan.everyPoint === true);
   let busy = 0;
   const areAgentsDone = () =>
@@ -213,5 +212,24 @@ function sum(verdicts: readonly Verdict[], findings: readonly Finding[]): Verdic
   return {
     ...{ commands: total('commands'), verified: total('verified'), handedOver: total('handedOver'), phases },
     findings: [...findings, ...verdicts.flatMap((verdict) => verdict.findings)],
+  };
+}
+
+/** Of campaigns side by side. */
+export function addUp(outcomes: readonly Outcome[]): Outcome {
+  const kills: Kills = { agent: 0, server: 0, broker: 0 };
+  const places = new Map<string, number>();
+  for (const outcome of outcomes) {
+    for (const what of ['agent', 'server', 'broker'] as const) kills[what] += outcome.kills[what];
+    for (const [place, count] of outcome.places) places.set(place, (places.get(place) ?? 0) + count);
+  }
+  const heard = outcomes.flatMap(({ heardOnTheWire }) => heardOnTheWire ?? []);
+  return {
+    ...{ kills, places },
+    verdict: sum(
+      outcomes.map(({ verdict }) => verdict),
+      [],
+    ),
+    heardOnTheWire: heard.length === 0 ? undefined : heard.reduce((all, one) => all + one, 0),
   };
 }

@@ -15,6 +15,7 @@ const DEVICE = fileURLToPath(new URL('device.ts', import.meta.url));
 /** Characters of a log that are kept, for when something goes wrong. */
 const KEPT_LOG = 20_000;
 const LAST_WORDS = 1_000;
+const REGISTER_MS = 180_000;
 
 export interface VictimDevice {
   readonly name: string;
@@ -97,10 +98,11 @@ export async function openDevice(
   }
 
   launch();
-  const id = await until(`${name} has registered`, async () => {
+  const readId = async () => {
     const text = await readFile(join(home, 'identity.json'), 'utf8').catch(() => undefined);
     return text === undefined ? undefined : (JSON.parse(text) as { id: string }).id;
-  });
+  };
+  const id = await until(`${name} has registered`, readId, REGISTER_MS);
   const say = (line: string) => child.stdin?.write(`${line}\n`);
   const device: VictimDevice = {
     ...{ name, home, id, deaths, crashes },

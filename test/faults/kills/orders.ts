@@ -32,9 +32,9 @@ interface Receipt {
 
 /** Well below the server's limit of requests a minute. */
 const LOOK_MS = 150;
-const JOIN_MS = 60_000;
+const JOIN_MS = 180_000;
 /** Software in trial is started by the agent, not by us: it may take a moment until it is to be seen. */
-const APPEAR_MS = 10_000;
+const APPEAR_MS = 60_000;
 /** Updates that are staged first, and activated by a word of their own. */
 const SHARE_STAGED = 0.3;
 
