@@ -59,7 +59,7 @@ export async function prepareMosquitto(ground: Ground): Promise<Mosquitto> {
     child = started;
     started.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text));
     await until('Mosquitto listens', () => {
-      if (started.exitCode !== null) throw new Error(`Mosquitto ended:\n${log()}`);
+      if (started.exitCode !== null || started.signalCode !== null) throw new Error(`Mosquitto ended:\n${log()}`);
       return /mosquitto version \S+ running/.test(log().slice(before));
     });
   }
@@ -67,7 +67,7 @@ export async function prepareMosquitto(ground: Ground): Promise<Mosquitto> {
   async function kill(): Promise<void> {
     const running = child;
     child = undefined;
-    if (running?.exitCode !== null) return;
+    if (running?.exitCode !== null || running.signalCode !== null) return;
     const ended = once(running, 'close');
     running.kill('SIGKILL');
     await ended;

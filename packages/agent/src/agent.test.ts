@@ -357,6 +357,27 @@ test('an unset clock never blocks a command; a set one refuses an old one (P 6.2
   expect(again.status().refusals).toEqual({ FLOW_TOKEN_AGE: 1 });
 });
 
+test('an action that waited behind others until it was too old is not begun (P 6.2)', async () => {
+  let ahead = 0;
+  const clock: Clock = { ...systemClock, now: () => Date.now() + ahead };
+  const { noted } = await world.join({ clock });
+  let finish = (): void => undefined;
+  noted.act = () =>
+    new Promise((resolve) => {
+      finish = () => {
+        resolve({ outcome: 'done' });
+      };
+    });
+  const first = await world.c2.say('ACTION', { actionId: 6 });
+  const second = await world.c2.say('ACTION', { actionId: 7 });
+  await roundTrip();
+  ahead = 660_000;
+  finish();
+  expect(await statusOf(first)).toBe(0x20);
+  expect(await statusOf(second)).toBe(0x2f);
+  expect(noted.asked).toEqual([{ do: 'act', token: first, actionId: 6 }]);
+});
+
 test('a clock that went back below the last commit is not believed', async () => {
   const { agent } = await world.join();
   await agent.stop();

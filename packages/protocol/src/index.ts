@@ -18,6 +18,7 @@ export * from './exchange/contract.ts';
 export * from './exchange/device.ts';
 export * from './exchange/server.ts';
 export { isProgramDataId, isReservedDataId } from './exchange/data/ids.ts';
+export { isActionStale } from './exchange/action/device.ts';
 export * from './exchange/action/standard.ts';
 export * from './wire/encoding.ts';
 export { encodeText, readText } from './wire/text.ts';

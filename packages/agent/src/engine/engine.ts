@@ -8,6 +8,7 @@ import {
   compose,
   deviceForbids,
   initialDevice,
+  isActionStale,
   isProgramDataId,
   MAX_MESSAGE_BYTES,
   nextSequence,
@@ -119,9 +120,9 @@ export function makeEngine(options: EngineOptions): Engine {
   const outbox = makeOutbox(records.readOutbox(store), forgetSent, log);
   const alarm = makeAlarm(clock, () => inTurn(() => take({ on: 'time' })));
   const workshop = makeWorkshop({
-    performers: options.performers,
-    log,
+    ...{ performers: options.performers, log },
     tell: (input) => inTurn(() => take(input)),
+    isStale: (token) => isActionStale(token, watch.moment()),
     answered: (token) => outbox.sent(ANSWER_GRACE_MS, token),
   });
   let stopped = false;

@@ -25,6 +25,8 @@ export interface WorkshopTools {
   readonly log: Log;
   /** Commits an outcome; rejects with `StoreError` when it can't be committed now. */
   readonly tell: (input: DeviceInput) => Promise<void>;
+  /** Is this token too old for its action to begin (P 6.2)? */
+  readonly isStale: (token: TokenKey) => boolean;
   /** Resolves when the answer with this token left, or its time is over. */
   readonly answered: (token: TokenKey) => Promise<void>;
 }
@@ -36,7 +38,7 @@ const COMMIT_AGAIN_MS = 5_000;
  * Performs effects, each kind one after another: two downloads share one folder, two installations one slot. A
  * download does not hold up an installation. An effect that is under way is not begun a second time.
  */
-export function makeWorkshop({ performers, log, tell, answered }: WorkshopTools): Workshop {
+export function makeWorkshop({ performers, log, tell, isStale, answered }: WorkshopTools): Workshop {
   const stopping = new AbortController();
   const lanes = new Map<Performed['do'], Promise<void>>();
   const underWay = new Set<string>();
@@ -68,6 +70,11 @@ export function makeWorkshop({ performers, log, tell, answered }: WorkshopTools)
   }
 
   async function outcomeOf(effect: Performed): Promise<Outcome> {
+    if (effect.do === 'act' && isStale(effect.token)) {
+      const token = tokenPrefix(effect.token);
+      log.warn({ token }, 'an action waited so long behind others that it is not begun; it counts as failed');
+      return { input: failureOf(effect) };
+    }
     try {
       return await run(performers, effect, stopping.signal);
     } catch (error) {

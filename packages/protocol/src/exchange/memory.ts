@@ -3,8 +3,11 @@ import { STATUS } from '../message/status.ts';
 import type { TokenKey } from '../token.ts';
 import type { DeviceExchange, DeviceState, Finished, Moment } from './contract.ts';
 
-/** Exchanges that a server may have open with a device at once. */
-export const MAX_OPEN_EXCHANGES = 16;
+/**
+ * Exchanges of a kind that a server may have open with a device at once. An update takes a place on the disk; an action
+ * waits its turn, and a device that was away finds many.
+ */
+export const MAX_OPEN = { update: 16, action: 256 } as const;
 /** Finished tokens are kept at least this long, and at least this many of them (P 6.4). */
 export const FINISHED_MS = 30 * 24 * 60 * 60 * 1000;
 export const MIN_FINISHED = 256;
@@ -107,13 +110,17 @@ function forget(
   );
 }
 
+export function hasRoom(state: DeviceState, kind: keyof typeof MAX_OPEN): boolean {
+  return Object.values(state.open).filter((one) => one.kind === kind).length < MAX_OPEN[kind];
+}
+
 /**
- * The state with room for one more exchange; undefined when there is none. SRUP has no word for "given up", so a
+ * The state with room for one more update; undefined when there is none. SRUP has no word for "given up", so a
  * server may leave staged updates behind: the oldest of them gives way, or the device would be shut for good.
  */
 export function makeRoom(state: DeviceState, moment: Moment): DeviceState | undefined {
+  if (hasRoom(state, 'update')) return state;
   const entries = Object.entries(state.open);
-  if (entries.length < MAX_OPEN_EXCHANGES) return state;
   const staged = entries.filter(([, exchange]) => exchange.kind === 'update' && exchange.phase === 'staged');
   const oldest = staged.sort(([, a], [, b]) => a.openedAt - b.openedAt)[0];
   if (oldest === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { inShort, soloDevice } from '../../testing/index.ts';
 import { resumeDevice } from '../device.ts';
-import { MAX_OPEN_EXCHANGES } from '../memory.ts';
+import { MAX_OPEN } from '../memory.ts';
 
 const MINUTE = 60_000;
 
@@ -47,9 +47,9 @@ describe('ACTION at the device', () => {
     ]);
   });
 
-  it('is answered 2F when too many exchanges are open, and never runs later', async () => {
+  it('is answered 2F when too many are open, and never runs later', async () => {
     const device = soloDevice();
-    const tokens = Array.from({ length: MAX_OPEN_EXCHANGES }, () => device.newToken());
+    const tokens = Array.from({ length: MAX_OPEN.action }, () => device.newToken());
     for (const token of tokens)
       expect(inShort(await device.hear('ACTION', token, { actionId: 6 }))).toEqual(['act']);
     const late = device.newToken();

@@ -3,7 +3,7 @@ import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import { isTooOld } from '../age.ts';
 import type { ActOutcome, DeviceAction, DeviceState, DeviceStep, Moment } from '../contract.ts';
-import { contentOf, finish, makeRoom, open, openOf, recall } from '../memory.ts';
+import { contentOf, finish, hasRoom, open, openOf, recall } from '../memory.ts';
 import { ACTION_AGE_MS } from '../retry.ts';
 import { refuse, respond, unchanged } from '../say.ts';
 
@@ -16,6 +16,11 @@ const STATUS_OF: Readonly<Record<ActOutcome, StatusCode>> = {
   unknown: STATUS.ACTION_UNKNOWN,
   failed: STATUS.ACTION_FAIL,
 };
+
+/** P 6.2: too old to be begun, also when it was taken in time and waited here. Nobody waits for it any more. */
+export function isActionStale(token: TokenKey, moment: Moment): boolean {
+  return isTooOld(token, ACTION_AGE_MS, moment);
+}
 
 export function act(state: DeviceState, token: TokenKey, actionId: number, moment: Moment): DeviceStep {
   const action: DeviceAction = { kind: 'action', phase: 'running', actionId, openedAt: moment.now };
@@ -30,12 +35,12 @@ export function act(state: DeviceState, token: TokenKey, actionId: number, momen
     case 'never':
       break;
   }
-  if (isTooOld(token, ACTION_AGE_MS, moment)) {
+  if (isActionStale(token, moment)) {
     return { ...end(state, token, action, 'failed', moment), refused: 'FLOW_TOKEN_AGE' };
   }
-  const roomy = makeRoom(state, moment);
-  if (roomy === undefined) return { ...end(state, token, action, 'failed', moment), refused: 'FLOW_LIMIT' };
-  return { state: open(roomy, token, action), effects: [{ do: 'act', token, actionId }] };
+  if (!hasRoom(state, 'action'))
+    return { ...end(state, token, action, 'failed', moment), refused: 'FLOW_LIMIT' };
+  return { state: open(state, token, action), effects: [{ do: 'act', token, actionId }] };
 }
 
 export function acted(state: DeviceState, token: TokenKey, outcome: ActOutcome, moment: Moment): DeviceStep {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { inShort, soloDevice, type SoloDevice } from '../../testing/index.ts';
 import type { TokenKey } from '../../token.ts';
 import { nextWake, resumeDevice } from '../device.ts';
-import { MAX_OPEN_EXCHANGES } from '../memory.ts';
+import { MAX_OPEN } from '../memory.ts';
 import { decodeDeferral } from './deferral.ts';
 
 const DAY = 24 * 3_600_000;
@@ -123,11 +123,11 @@ describe('INITIATE at the device', () => {
 
   it('finds room for so many, then is answered FE, and not obeyed later', async () => {
     const device = soloDevice();
-    const tokens = Array.from({ length: MAX_OPEN_EXCHANGES }, () => device.newToken());
+    const tokens = Array.from({ length: MAX_OPEN.update }, () => device.newToken());
     for (const token of tokens) expect(inShort(await initiate(device, token))).toEqual(['fetch']);
     const late = device.newToken();
     expect(inShort(await initiate(device, late))).toEqual(['send RESPONSE fe', 'refused FLOW_LIMIT']);
-    expect(Object.keys(device.state.open)).toHaveLength(MAX_OPEN_EXCHANGES);
+    expect(Object.keys(device.state.open)).toHaveLength(MAX_OPEN.update);
     device.tell({ on: 'fetched', token: tokens[0]!, outcome: 'no-file' });
     expect(inShort(await initiate(device, late))).toEqual(['send RESPONSE fe']);
     expect(inShort(await initiate(device, device.newToken()))).toEqual(['fetch']);
@@ -135,7 +135,7 @@ describe('INITIATE at the device', () => {
 
   it('takes the place of the oldest update that was staged and left behind', async () => {
     const device = soloDevice();
-    const tokens = Array.from({ length: MAX_OPEN_EXCHANGES }, () => device.newToken());
+    const tokens = Array.from({ length: MAX_OPEN.update }, () => device.newToken());
     for (const token of tokens) {
       await stage(device, token);
       device.pass(1000);
