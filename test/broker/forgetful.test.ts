@@ -54,7 +54,7 @@ async function orderAll(arena: Arena, id: string): Promise<Orders> {
   return { notes, actions: await Promise.all(acting), question, update, digest };
 }
 
-async function verifyAudit(arena: Arena): Promise<VerifyReport> {
+async function verifyAudit(): Promise<VerifyReport> {
   const file = join(ground.folder, 'history.jsonl');
   const profile = { SRUP_CONFIG: join(ground.folder, 'ctl.json') };
   expect(await runSrup(['audit', 'export', '-o', file], profile)).toMatchObject({ code: 0 });
@@ -93,6 +93,6 @@ describe.skipIf(!canRun('mosquitto'))('Mosquitto is killed', () => {
     expect(await linesOf(acted)).toEqual(orders.actions.map(() => 'done'));
     expect(await readFile(target, 'utf8')).toBe('new software');
     expect((await arena.device(id)).running?.digest).toBe(orders.digest);
-    expect(await verifyAudit(arena)).toMatchObject({ ok: true });
+    expect(await verifyAudit()).toMatchObject({ ok: true });
   });
 });

@@ -59,7 +59,8 @@ export async function prepareMosquitto(ground: Ground): Promise<Mosquitto> {
     child = started;
     started.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text));
     await until('Mosquitto listens', () => {
-      if (started.exitCode !== null || started.signalCode !== null) throw new Error(`Mosquitto ended:\n${log()}`);
+      if (started.exitCode !== null || started.signalCode !== null)
+        throw new Error(`Mosquitto ended:\n${log()}`);
       return /mosquitto version \S+ running/.test(log().slice(before));
     });
   }
