@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canRun, prepareSiteOn } from '../support/brokers.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
-import { credentialOf, intrude } from '../support/intruder.ts';
+import { credentialOf, credentialOfServer, intrude } from '../support/intruder.ts';
 import type { Mosquitto } from '../support/mosquitto.ts';
 import { newGround, type Ground, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
@@ -10,6 +10,8 @@ interface Exchange {
   readonly exchange: { readonly phase: string };
 }
 
+/** With `persistent_client_expiration`, Mosquitto 2.0.11 dies within about ten. */
+const ROUNDS = 20;
 const AWAY = 'the broker is away';
 
 let ground: Ground;
@@ -51,6 +53,23 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
     await mosquitto.start();
     const { id } = await untilJoined(site, device);
     await act(site, id);
+  });
+
+  it('its lists are read again and again while a device is away: its session is kept, and Mosquitto runs on', async () => {
+    await mosquitto.start();
+    const credential = await credentialOfServer(ground);
+    const comeAndGo = async () => {
+      const guest = await intrude(ground, { brokerUrl: mosquitto.url }, credential, mosquitto.serverId);
+      expect(guest.reasons).toEqual([]);
+      await guest.link.subscribe(['SRUP/1']);
+      await guest.link.close();
+    };
+    for (let n = 0; n < ROUNDS; n++) {
+      await comeAndGo();
+      await mosquitto.reload();
+    }
+    await comeAndGo();
+    expect(mosquitto.log().match(/Sending CONNACK to \S+ \(1, 0\)/g)).toHaveLength(ROUNDS);
   });
 
   it('a certificate speaks for its identity only', async () => {
