@@ -15,6 +15,7 @@ const PROGRAMS = {
   mosquitto: { executables: ['mosquitto'], debian: ['mosquitto'] },
   'systemd-analyze': { executables: ['systemd-analyze'], debian: ['systemd'] },
   pkill: { executables: ['pkill'], debian: ['procps'] },
+  faketime: { executables: ['faketime'], debian: ['faketime'] },
   openssl: { executables: ['openssl'], debian: ['openssl'] },
   shellcheck: { executables: ['shellcheck'], debian: ['shellcheck'] },
 } as const satisfies Record<string, SystemProgram>;

@@ -1,4 +1,11 @@
-import { connectMqtt, importSignKey, importVerifyKey, type MqttLink, type MqttOptions } from '@srup/node';
+import {
+  connectMqtt,
+  importSignKey,
+  importVerifyKey,
+  undatedBy,
+  type MqttLink,
+  type MqttOptions,
+} from '@srup/node';
 import {
   deviceTopic,
   mqttClientId,
@@ -12,6 +19,7 @@ import type { AgentConfig } from './config.ts';
 import type { Performers } from './contract.ts';
 import { makeEngine, type Engine, type EngineEvent } from './engine/engine.ts';
 import type { Log } from './log.ts';
+import { warnOfClock } from './unset-clock.ts';
 import { reasonOf } from './trouble.ts';
 import type { Credentials, DeviceIdentity } from './vault/identity.ts';
 import type { Store } from './vault/store.ts';
@@ -87,6 +95,11 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
       insecurePlain: tools.config.insecurePlainMqtt,
       clientId: mqttClientId(self),
       ca: with_.ca,
+      undated: () => {
+        const undated = undatedBy(clock, with_.ca, with_.tlsCertificate);
+        if (undated !== undefined) warnOfClock(log, clock);
+        return undated;
+      },
       cert: with_.tlsCertificate,
       key: with_.tlsKey,
       clean: false,

@@ -4,4 +4,5 @@ export { newIdentity, newToken, systemClock, systemRandom } from './system.ts';
 export { makePrivateFolder, sha256File, syncFile, syncFolder, writeFileAtomic } from './files.ts';
 export { FolderLockedError, lockFolder, type FolderLock } from './folder-lock.ts';
 export { fetchPinnedCa, fingerprintOf, PinError, type SeenCertificate } from './https.ts';
+export { connectUndated, judgeUndated, undatedBy, type Undated } from './undated.ts';
 export { connectMqtt, MqttError, type MqttArrival, type MqttLink, type MqttOptions } from './mqtt.ts';

@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type * as Mqtt from 'mqtt';
 import type { Random } from '@srup/protocol';
 import type { Secret } from './secret.ts';
 import { systemRandom } from './system.ts';
+import { guard, type Undated } from './undated.ts';
 
 /** One arrival, as the transport gives it: copied, nothing parsed. */
 export interface MqttArrival {
@@ -20,6 +22,8 @@ export interface MqttOptions {
   readonly clientId: string;
   /** PEM of the only CA that is trusted. */
   readonly ca: string;
+  /** Asked at each connection: what replaces the judgement of dates. Absent or undefined: the clock is right. */
+  readonly undated?: () => Undated | undefined;
   readonly cert: string;
   readonly key: Secret;
   /** False: the broker keeps what arrives while we are away (P 7.1). True: it forgets us, as is right for a trial. */
@@ -183,10 +187,11 @@ function openConnection(
   link: MqttLink,
   onEnd: (reason: string) => void,
 ): Connection {
-  const { protocol } = new URL(options.url);
+  const { protocol, hostname } = new URL(options.url);
   if (protocol !== 'mqtts:' && !(protocol === 'mqtt:' && options.insecurePlain === true)) {
     throw new TypeError(`${options.url} is not an mqtts URL`);
   }
+  const undated = protocol === 'mqtts:' ? options.undated?.() : undefined;
   // Loaded when it is wanted: who only needs keys and files does not pay for it.
   const client = (require('mqtt') as typeof Mqtt).connect(options.url, {
     protocolVersion: 4,
@@ -200,6 +205,7 @@ function openConnection(
       cert: options.cert,
       key: options.key.reveal(),
       minVersion: 'TLSv1.2',
+      rejectUnauthorized: undated === undefined, // or else `guard` does
     }),
     keepalive: options.keepalive ?? KEEPALIVE_SECONDS,
     connectTimeout: timeoutMs,
@@ -216,6 +222,11 @@ function openConnection(
     reason = because;
     client.stream.destroy();
   };
+  if (undated !== undefined) {
+    guard(client.stream as TLSSocket, hostname.replace(/^\[|\]$/g, ''), undated, (error) => {
+      drop(error.message);
+    });
+  }
   client.handleMessage = (packet, callback) => {
     link.onMessage({ topic: packet.topic, bytes: copy(packet.payload), retained: packet.retain }).then(
       () => {

@@ -19,11 +19,14 @@ export interface IssueOptions {
   /** From now, in ms. */
   readonly notBefore?: number;
   readonly notAfter?: number;
+  /** Of a client, and of nothing else. */
+  readonly isClient?: boolean;
 }
 
 export interface TestCa {
   readonly pem: string;
   readonly fingerprint: string;
+  readonly key: Secret;
   issue(options: IssueOptions): Promise<Issued>;
   /** For the public key of a certificate request. */
   sign(csrPem: string): Promise<string>;
@@ -52,12 +55,16 @@ export async function makeCa(name = 'Test CA'): Promise<TestCa> {
         new x509.SubjectAlternativeNameExtension(
           (options.hosts ?? []).map((host) => ({ type: /^[\d.]+$/.test(host) ? 'ip' : 'dns', value: host })),
         ),
+        ...(options.isClient === true
+          ? [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]
+          : []),
       ],
     });
     return certificate.toString('pem');
   };
   return {
     pem: root.toString('pem'),
+    key: new Secret(pemOf(keys.privateKey)),
     fingerprint: Buffer.from(await root.getThumbprint('SHA-256')).toString('hex'),
     issue: async (options) => {
       const own = await newKeys();

@@ -1,12 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fetchPinnedCa, generateKeys, makePrivateFolder, newIdentity } from '@srup/node';
+import { fetchPinnedCa, generateKeys, makePrivateFolder, newIdentity, undatedBy } from '@srup/node';
 import { identityText, type Clock, type Random } from '@srup/protocol';
 import type { AgentConfig } from '../config.ts';
 import type { Home } from '../home.ts';
 import type { Log } from '../log.ts';
 import { AgentError, reasonOf } from '../trouble.ts';
+import { warnOfClock } from '../unset-clock.ts';
 import {
   loadCredentials,
   loadKeys,
@@ -59,6 +60,7 @@ export async function enrol(config: AgentConfig, home: Home, tools: EnrolmentToo
 
 async function enrolOnce(config: AgentConfig, home: Home, tools: EnrolmentTools): Promise<Credentials> {
   const pinned = await trustedCa(config, tools);
+  if (pinned !== undefined && undatedBy(tools.clock, pinned)) warnOfClock(tools.log, tools.clock);
   const service = keyServiceAt(config.url, pinned, tools.clock, tools.signal);
   let progress = await loadProgress(home, config);
   for (let draws = 0; progress?.phase !== 'validated';) {

@@ -1,11 +1,13 @@
 import { request, type RequestOptions } from 'node:https';
 import * as v from 'valibot';
+import { connectUndated, undatedBy } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import { explainConnection } from './trouble.ts';
 
 /** Bytes of an answer; the largest honest one holds two certificates. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 const TIMEOUT_MS = 20_000;
+const HTTPS_PORT = 443;
 
 export interface Answer {
   readonly status: number;
@@ -21,7 +23,7 @@ export interface KeyService {
   call(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer>;
 }
 
-/** `ca`: PEM of what is trusted; absent: what the system trusts. */
+/** `ca`: PEM of what is trusted, whatever the clock says; absent: what the system trusts. */
 export function keyServiceAt(
   url: string,
   ca: string | undefined,
@@ -33,10 +35,8 @@ export function keyServiceAt(
     call: async (method, path, body) => {
       const options: RequestOptions = {
         method,
-        minVersion: 'TLSv1.2',
-        agent: false, // one connection a call: enrolment happens once in a life
+        ...trusting(url, ca, clock), // one connection a call: enrolment happens once in a life
         signal,
-        ...(ca !== undefined && { ca }),
         ...(body && { headers: { 'content-type': 'application/json' } }),
       };
       try {
@@ -47,6 +47,14 @@ export function keyServiceAt(
       }
     },
   };
+}
+
+function trusting(url: string, ca: string | undefined, clock: Clock): RequestOptions {
+  const undated = ca === undefined ? undefined : undatedBy(clock, ca);
+  if (undated === undefined) return { minVersion: 'TLSv1.2', agent: false, ...(ca !== undefined && { ca }) };
+  const { hostname, port } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return { createConnection: () => connectUndated({ host, port: Number(port || HTTPS_PORT) }, undated) };
 }
 
 function exchange(url: string, options: RequestOptions, body: object | undefined): Promise<Answer> {

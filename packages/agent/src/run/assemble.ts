@@ -193,7 +193,7 @@ function fetchPorts(
     folder: folders.downloads,
     slots,
     // The CA is known once the device is enrolled.
-    openTransport: () => openTransport({ ...trust, ca: surroundings.ca }),
+    openTransport: () => openTransport({ ...trust, ca: surroundings.ca }, clock),
     clock,
     random,
     log,

@@ -50,7 +50,8 @@ async function portsAt(
     rules: { ...RULES, ...rules },
     folder: join(root, 'downloads'),
     slots: await openSlots(join(root, 'slots')),
-    openTransport: () => openTransport({ ca: '', pinnedHost: 'localhost', mode: 'system', ...trust }),
+    openTransport: () =>
+      openTransport({ ca: '', pinnedHost: 'localhost', mode: 'system', ...trust }, systemClock),
     clock: systemClock,
     random: systemRandom,
     log,

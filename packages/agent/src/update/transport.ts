@@ -1,5 +1,7 @@
-import { getCACertificates } from 'node:tls';
-import type { Agent, Dispatcher } from 'undici';
+import { getCACertificates, type TLSSocket } from 'node:tls';
+import { judgeUndated, undatedBy, type Undated } from '@srup/node';
+import type { Clock } from '@srup/protocol';
+import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { createInflow } from './inflow.ts';
 
 export interface Answer {
@@ -31,7 +33,7 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const MAX_HEADER_BYTES = 16_384;
 
 /** undici is loaded at the first download: a device that only waits shouldn't hold it in memory. */
-export function openTransport(trust: Trust): Transport {
+export function openTransport(trust: Trust, clock: Clock): Transport {
   const agents = new Map<'pinned' | 'system', Agent>();
 
   async function agentFor(url: URL): Promise<Agent> {
@@ -39,12 +41,14 @@ export function openTransport(trust: Trust): Transport {
     const kind = isPinned ? 'pinned' : 'system';
     const known = agents.get(kind);
     if (known !== undefined) return known;
-    const { Agent } = await import('undici');
+    const { Agent, buildConnector } = await import('undici');
     const ca = isPinned ? [trust.ca] : [...getCACertificates('default'), ...getCACertificates('system')];
+    const undated = isPinned ? undatedBy(clock, trust.ca) : undefined;
     const agent = new Agent({
       allowH2: false,
       maxHeaderSize: MAX_HEADER_BYTES,
-      connect: { ca, timeout: CONNECT_TIMEOUT_MS },
+      connect:
+        undated === undefined ? { ca, timeout: CONNECT_TIMEOUT_MS } : connectorFor(buildConnector, undated),
       // The rate meter watches the whole exchange, waiting for the first byte included.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -64,6 +68,39 @@ export function openTransport(trust: Trust): Transport {
       agents.clear();
       await Promise.all(open.map((agent) => agent.destroy()));
     },
+  };
+}
+
+/** As undici connects, but that the verdict on the server is ours. */
+function connectorFor(
+  build: (options: buildConnector.BuildOptions) => buildConnector.connector,
+  undated: Undated,
+): buildConnector.connector {
+  const ca = [undated.ca];
+  // A resumed session would show no certificate.
+  const connect = build({
+    ca,
+    allowH2: false,
+    timeout: CONNECT_TIMEOUT_MS,
+    rejectUnauthorized: false,
+    maxCachedSessions: 0,
+  });
+  return (options, callback) => {
+    connect(options, (...[error, socket]) => {
+      if (error !== null) {
+        callback(error, null);
+        return;
+      }
+      const host = options.hostname.replace(/^\[|\]$/g, '');
+      const fault =
+        options.protocol === 'https:' ? judgeUndated(socket as TLSSocket, host, undated) : undefined;
+      if (fault === undefined) {
+        callback(null, socket);
+        return;
+      }
+      socket.destroy();
+      callback(fault, null);
+    });
   };
 }
 

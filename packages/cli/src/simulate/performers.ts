@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { judgeStatus, openTransport, type Performers, type Store } from '@srup/agent/parts';
+import { systemClock } from '@srup/node';
 import type { FetchOutcome } from '@srup/protocol';
 import { drawn, type Fault } from './choose.ts';
 import { SOFTWARE } from './keep.ts';
@@ -118,7 +119,7 @@ async function download(
   signal: AbortSignal,
 ): Promise<FetchOutcome | Again> {
   const mode = ca === undefined ? 'system' : 'auto';
-  const transport = openTransport({ ca: ca ?? '', pinnedHost: new URL(home).hostname, mode });
+  const transport = openTransport({ ca: ca ?? '', pinnedHost: new URL(home).hostname, mode }, systemClock);
   try {
     const answer = await transport.get(new URL(url), { 'user-agent': 'srup-simulate' }, signal);
     if (answer.status !== 200) {

@@ -1,0 +1,96 @@
+/**
+ * TLS for a device whose clock can't judge dates: one that was never set must connect, or nobody can help it (threat
+ * 25). Everything but the dates is judged, and here: OpenSSL tells the last of its complaints only, so that one about a
+ * date can hide one about a signature.
+ */
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import { checkServerIdentity, connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import type { Clock } from '@srup/protocol';
+
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+
+/** What is judged in place of the clock. */
+export interface Undated {
+  /** PEM of the CAs that are trusted. They sign the certificates of servers themselves. */
+  readonly ca: string;
+  /** The time that has certainly come, ms since 1970: what ended before it is old by any clock. */
+  readonly since: number;
+}
+
+/**
+ * Undefined: the clock may judge dates. It may not when it was never set, or says that one of the certificates (PEM)
+ * that this device believes was not made yet.
+ */
+export function undatedBy(clock: Clock, ca: string, own?: string): Undated | undefined {
+  const made = [...certificatesIn(ca), ...certificatesIn(own ?? '')].map((one) =>
+    one.validFromDate.getTime(),
+  );
+  const since = Math.max(0, ...made);
+  return clock.isTrusted() && clock.now() >= since ? undefined : { ca, since };
+}
+
+/** As `tls.connect`, but for dates; `host` is a name or an address. Nothing is sent before the server has proven who it is. */
+export function connectUndated(
+  options: ConnectionOptions & { readonly host: string },
+  undated: Undated,
+): TLSSocket {
+  const { host } = options;
+  const socket = connect({
+    ...options,
+    ...(isIP(host) === 0 && { servername: host }),
+    ca: undated.ca,
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: false, // `guard` does
+  });
+  guard(socket, host, undated, (error) => socket.destroy(error));
+  return socket;
+}
+
+/** Has a connection, that was opened with `rejectUnauthorized: false`, ended by `refuse` before a byte goes out. */
+export function guard(
+  socket: TLSSocket,
+  host: string,
+  undated: Undated,
+  refuse: (error: Error) => void,
+): void {
+  // Before all other listeners, and in the same turn as the end of the handshake: what waits to be sent waits longer.
+  socket.prependOnceListener('secureConnect', () => {
+    const fault = judgeUndated(socket, host, undated);
+    if (fault !== undefined) refuse(fault);
+  });
+}
+
+/** The verdict on the server at the other end, after the handshake; undefined: it is who it should be. */
+export function judgeUndated(socket: TLSSocket, host: string, { ca, since }: Undated): Error | undefined {
+  try {
+    const leaf = socket.getPeerX509Certificate();
+    if (leaf === undefined || !isSignedByOne(leaf, certificatesIn(ca)))
+      return faultOf('UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'the certificate is not signed by the pinned CA');
+    // A device of the same CA has a certificate too: for a client.
+    const uses = leaf.keyUsage as string[] | undefined;
+    if (leaf.ca || (uses !== undefined && !uses.includes(SERVER_AUTH)))
+      return faultOf('INVALID_PURPOSE', 'the certificate is not one of a server');
+    if (leaf.validToDate.getTime() < since)
+      return faultOf(
+        'CERT_HAS_EXPIRED',
+        'certificate has expired: another one that is known was made after its end',
+      );
+    return checkServerIdentity(host, leaf.toLegacyObject());
+  } catch (error) {
+    return error instanceof Error ? error : new Error('the certificate can not be judged');
+  }
+}
+
+function isSignedByOne(leaf: X509Certificate, cas: readonly X509Certificate[]): boolean {
+  return cas.some((ca) => ca.ca && leaf.checkIssued(ca) && leaf.verify(ca.publicKey));
+}
+
+function certificatesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => new X509Certificate(block));
+}
+
+function faultOf(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}

@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isMissing } from '../../scripts/system-programs.ts';
+import { launchDevice, TYPE as TEST_TYPE, untilDevice, untilJoined } from '../support/device.ts';
+import { runsPrograms, writeProgram } from '../support/programs.ts';
+import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+
+const MINUTE = 60_000;
+
+let ground: Ground;
+
+beforeEach(async () => {
+  ground = await newGround();
+});
+afterEach(async () => {
+  await ground.clear();
+});
+
+/** The clock of a process, as the system tells it: TLS is told the same. */
+async function lyingClock(time: string) {
+  const file = join(ground.folder, 'clock');
+  const set = async (to: string) => {
+    await writeFile(`${file}.new`, to);
+    await rename(`${file}.new`, file); // never half a time
+  };
+  await set(time);
+  const library = spawnSync('faketime', ['-f', '+0d', 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' });
+  const environment = {
+    LD_PRELOAD: library.stdout.trim(),
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_NO_CACHE: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  };
+  return { environment, set };
+}
+
+async function act(site: Site, id: string): Promise<void> {
+  const done = await site.ctl('action', id, ACTION, '--wait');
+  expect(done, done.stdout + done.stderr).toMatchObject({ code: 0 });
+}
+
+/** Its own: a self-test would say that the clock is wrong. */
+const ACTION = '40';
+const NEVER_SET = '@1970-01-01 00:01:00';
+const FAR_AHEAD = '@2099-06-01 00:00:00';
+const RIGHT = '+0';
+
+describe.skipIf(isMissing('faketime'))('the clock of a device (threat 25)', () => {
+  it(
+    'was never set, steps ahead and back: it registers, is updated and acts all the while',
+    { timeout: 5 * MINUTE },
+    async () => {
+      const site = await startSite(ground, ['--open-registration']);
+      await site.ctl('policy', 'set', TEST_TYPE, 'accept');
+      const clock = await lyingClock(NEVER_SET);
+      const first = await writeProgram(ground, 'v1');
+      const second = await writeProgram(ground, 'v2');
+      const actions = { commands: { [ACTION]: ['/bin/true'] as [string] } };
+      const config = { software: runsPrograms(first), actions };
+      const device = await launchDevice(ground, site, 'pump', config, clock.environment);
+      const { id } = await untilJoined(site, device);
+      expect(device.process.stderr()).toContain('THE CLOCK OF THIS DEVICE IS NOT SET');
+      const update = await site.ctl('update', id, second.path);
+      expect(update, update.stderr).toMatchObject({ code: 0 });
+
+      // As it runs, and as it starts and connects anew.
+      for (const time of [RIGHT, FAR_AHEAD, NEVER_SET, FAR_AHEAD]) {
+        await clock.set(time);
+        await act(site, id);
+        await device.process.stop();
+        device.restart();
+        await act(site, id);
+      }
+      const { running } = await untilDevice(site, device, 'known', () => true);
+      expect(running?.digest).toBe(second.digest);
+    },
+  );
+});
