@@ -49,7 +49,6 @@ export interface RunningAgent {
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const home = homeAt(options.home);
-  await makePrivateFolder(home.folder);
   const lock = await lockHome(home);
   try {
     return await startIn(home, options, () => lock.release());
@@ -61,9 +60,16 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
 async function lockHome(home: Home) {
   try {
+    await makePrivateFolder(home.folder);
     return await lockFolder(home.folder);
   } catch (error) {
-    if (!(error instanceof FolderLockedError)) throw error;
+    if (!(error instanceof FolderLockedError)) {
+      throw new AgentError(
+        `the folder of the agent can't be written to: ${reasonOf(error)}`,
+        'Give it a folder of its own, with room, on a disk that is not read-only (--home).',
+        error,
+      );
+    }
     throw new AgentError(
       `another agent works already: ${error.message}`,
       'Stop it first, or use another --home.',

@@ -1,0 +1,87 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { startDevice, TYPE, untilJoined } from '../support/device.ts';
+import { runSrup } from '../support/processes.ts';
+import { newGround, startSite, type Ground } from '../support/server.ts';
+import { until } from '../support/wait.ts';
+
+const MINUTE = 60_000;
+const ACTION = '40';
+
+let ground: Ground;
+
+beforeEach(async () => {
+  ground = await newGround();
+});
+afterEach(async () => {
+  await ground.clear();
+});
+
+/** Another process that has the database for itself, until the answer is called. */
+async function lockDatabase(file: string): Promise<() => Promise<void>> {
+  const hold = `
+    const { DatabaseSync } = require('node:sqlite');
+    const database = new DatabaseSync(${JSON.stringify(file)}, { timeout: 60000 });
+    database.exec('BEGIN IMMEDIATE');
+    console.log('locked');
+    process.stdin.once('data', () => { database.exec('ROLLBACK'); process.exit(0); });`;
+  const holder = spawn(process.execPath, ['-e', hold], { stdio: ['pipe', 'pipe', 'inherit'] });
+  ground.later(() => holder.kill());
+  await once(holder.stdout, 'data');
+  return async () => {
+    holder.stdin.write('enough');
+    await once(holder, 'close');
+  };
+}
+
+it(
+  'another process holds the database: an order is refused in words, and all goes on afterwards',
+  { timeout: 3 * MINUTE },
+  async () => {
+    const site = await startSite(ground);
+    const effects = join(ground.folder, 'effects');
+    const seen = async () => (await readFile(effects, 'utf8').catch(() => '')).split('\n').filter(Boolean);
+    const command: [string, ...string[]] = [
+      '/bin/sh',
+      '-c',
+      `echo begun >> ${effects}; sleep 3; echo done >> ${effects}`,
+    ];
+    const device = await startDevice(ground, site, 'pump', { actions: { commands: { [ACTION]: command } } });
+    const { id } = await untilJoined(site, device);
+    const before = site.ctl('action', id, ACTION, '--wait');
+    await until('it acts', async () => (await seen()).length === 1);
+    // The device's answer comes while the database is locked, and so does another order.
+    const release = await lockDatabase(join(ground.folder, 'server', 'server', 'fleet.db'));
+    const refused = await site.ctl('action', id, ACTION);
+    await release();
+    expect(refused).toMatchObject({ code: 1, stdout: expect.stringContaining('nothing was sent') as string });
+    expect(await before).toMatchObject({ code: 0 });
+    const after = await site.ctl('action', id, ACTION, '--wait');
+    expect(after, after.stdout + after.stderr).toMatchObject({ code: 0 });
+    expect(await seen()).toEqual(['begun', 'done', 'begun', 'done']);
+  },
+);
+
+function mountTmpfs(folder: string, options: string): boolean {
+  return spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]).status === 0;
+}
+
+it('the home of an agent is read-only: it says so, and ends', { timeout: MINUTE }, async (test) => {
+  const home = join(ground.folder, 'pump');
+  await mkdir(home, { mode: 0o700 });
+  if (!mountTmpfs(home, 'size=1m,mode=0700')) test.skip('needs to be root and to mount');
+  ground.later(() => spawnSync('umount', [home]));
+  const config = { url: 'https://localhost:1', caFingerprint: 'a'.repeat(64), type: TYPE };
+  await writeFile(join(home, 'agent.json'), JSON.stringify(config), { mode: 0o600 });
+  expect(spawnSync('mount', ['-o', 'remount,ro', home]).status).toBe(0);
+  const outcome = await runSrup(['agent', '--home', home]);
+  expect(outcome).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("can't be written to") as string,
+  });
+  expect(outcome.stderr).toContain('read-only');
+  expect(outcome.stderr).not.toMatch(/unexpected fault|^ +at /m);
+});
