@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { startDevice, TYPE, untilJoined } from '../support/device.ts';
@@ -85,3 +85,29 @@ it('the home of an agent is read-only: it says so, and ends', { timeout: MINUTE 
   expect(outcome.stderr).toContain('read-only');
   expect(outcome.stderr).not.toMatch(/unexpected fault|^ +at /m);
 });
+
+it(
+  'the whole disk of the server is full: orders are refused in words, and all goes on when there is room',
+  { timeout: 3 * MINUTE },
+  async (test) => {
+    const folder = join(ground.folder, 'server');
+    await mkdir(folder, { mode: 0o700 });
+    if (!mountTmpfs(folder, 'size=32m,mode=0700')) test.skip('needs to be root and to mount');
+    ground.later(() => spawnSync('umount', [folder]));
+    const site = await startSite(ground);
+    const actions = { commands: { [ACTION]: ['/bin/true'] as [string] } };
+    const device = await startDevice(ground, site, 'pump', { actions });
+    const { id } = await untilJoined(site, device);
+    const ballast = join(folder, 'ballast');
+    expect(spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4k']).status).toBe(1); // no space left
+    // A few still fit into what the database has already.
+    await until('an order is refused', async () => {
+      const { code, stdout } = await site.ctl('action', id, ACTION);
+      return code === 1 && stdout.includes('nothing was sent');
+    });
+    expect(site.process.child.exitCode).toBeNull();
+    await rm(ballast);
+    const after = await site.ctl('action', id, ACTION, '--wait');
+    expect(after, after.stdout + after.stderr).toMatchObject({ code: 0 });
+  },
+);
