@@ -131,12 +131,15 @@ async function tryClientId(
 }
 
 async function tryRevoked({ revoked }: Probes, enter: Enter): Promise<Judgement> {
-  if (revoked === undefined) return untried('the revocation list: nothing has been revoked yet');
+  if (revoked === undefined)
+    return untried(
+      'the revocation list: no device was revoked yet; what the server tried itself: srup ctl broker',
+    );
   const client = await enter(revoked);
   if (typeof client === 'string') return ok('a revoked certificate is refused');
   return warning(
     'a revoked certificate is let in: the broker has not read the revocation list',
-    'Reload it after each revocation (Mosquitto: SIGHUP). The server takes nothing from such a device all the same.',
+    'srup up --broker-reload makes it read that. The server takes nothing from such a device all the same.',
   );
 }
 
