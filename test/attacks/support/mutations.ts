@@ -140,8 +140,8 @@ export const MUTATIONS = {
   /** The file server may show any certificate. */
   fileServerCertificate: {
     file: 'packages/agent/src/update/transport.ts',
-    from: 'connect: { ca, timeout: CONNECT_TIMEOUT_MS },',
-    to: 'connect: { ca, timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: false },',
+    from: 'undated === undefined ? { ca, timeout: CONNECT_TIMEOUT_MS }',
+    to: 'undated === undefined ? { ca, timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: false }',
   },
   /** P 10.2: whatever was loaded is staged. */
   digest: {
