@@ -88,15 +88,18 @@ export async function untilDevice(
   holds: (state: DeviceState) => boolean,
 ): Promise<DeviceState> {
   const id = await device.id();
-  let last = '';
+  let last: DeviceState | undefined;
   return until(`the device ${id} is ${what}`, async () => {
-    const { code, stdout, stderr } = await site.ctl('device', id, '--json');
-    last = stdout + stderr;
-    if (code !== 0) return undefined;
-    const state = JSON.parse(stdout) as DeviceState;
-    return holds(state) ? state : undefined;
+    last = await site.look<DeviceState>(`/devices/${id}`);
+    return last !== undefined && holds(last) ? last : undefined;
   }).catch((error: unknown) => {
-    const said = [last, 'device:', device.process.stderr(), 'server:', site.process.stderr()].join('\n');
+    const said = [
+      JSON.stringify(last),
+      'device:',
+      device.process.stderr(),
+      'server:',
+      site.process.stderr(),
+    ].join('\n');
     throw new Error(`${(error as Error).message}\n${said}`);
   });
 }

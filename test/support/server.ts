@@ -1,6 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { runSrup, startSrup, type Outcome, type Srup } from './processes.ts';
 import { until } from './wait.ts';
 
@@ -39,6 +43,11 @@ export interface Site {
   ctl(...args: string[]): Promise<Outcome>;
   /** The same with --json, parsed; throws when it does not end with 0. */
   ask<Answer>(...args: string[]): Promise<Answer>;
+  /**
+   * GET of the API as that operator, for what is looked at again and again: a process each time would cost half a
+   * second of the machine. Undefined: no answer, or another one than 200.
+   */
+  look<Answer>(path: string): Promise<Answer | undefined>;
 }
 
 /** Starts a server in `ground.folder/server`; logs in when it shows a set-up token. */
@@ -87,10 +96,27 @@ export async function startSite(
     caFingerprint,
     process,
     ctl,
+    look: (path) => lookAt(url, env.SRUP_CONFIG, path) as never,
     ask: async (...rest) => {
       const { code, stdout, stderr } = await ctl(...rest, '--json');
       if (code !== 0) throw new Error(`srup ctl ${rest.join(' ')} ended with ${code}: ${stderr}`);
       return JSON.parse(stdout) as never;
     },
   };
+}
+
+async function lookAt(url: string, config: string, path: string): Promise<unknown> {
+  const { profiles } = JSON.parse(await readFile(config, 'utf8')) as {
+    profiles: Record<string, { token: string; ca?: string }>;
+  };
+  const login = profiles['default'];
+  const headers = { authorization: `Bearer ${login?.token ?? ''}` };
+  try {
+    const asked = request(new URL(`/api/v1${path}`, url), { ca: login?.ca, headers, agent: false }).end();
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    const said = await text(answer);
+    return answer.statusCode === 200 ? JSON.parse(said) : undefined;
+  } catch {
+    return undefined; // it starts, or is away
+  }
 }
