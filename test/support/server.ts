@@ -1,10 +1,8 @@
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import type { IncomingMessage } from 'node:http';
-import { request } from 'node:https';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { openApi } from '../../packages/cli/src/ctl/api.ts';
+import { loadLogin } from '../../packages/cli/src/ctl/profile.ts';
 import { runSrup, startSrup, type Outcome, type Srup } from './processes.ts';
 import { until } from './wait.ts';
 
@@ -96,7 +94,7 @@ export async function startSite(
     caFingerprint,
     process,
     ctl,
-    look: (path) => lookAt(url, env.SRUP_CONFIG, path) as never,
+    look: (path) => lookAt(env.SRUP_CONFIG, path) as never,
     ask: async (...rest) => {
       const { code, stdout, stderr } = await ctl(...rest, '--json');
       if (code !== 0) throw new Error(`srup ctl ${rest.join(' ')} ended with ${code}: ${stderr}`);
@@ -105,18 +103,14 @@ export async function startSite(
   };
 }
 
-async function lookAt(url: string, config: string, path: string): Promise<unknown> {
-  const { profiles } = JSON.parse(await readFile(config, 'utf8')) as {
-    profiles: Record<string, { token: string; ca?: string }>;
-  };
-  const login = profiles['default'];
-  const headers = { authorization: `Bearer ${login?.token ?? ''}` };
+async function lookAt(config: string, path: string): Promise<unknown> {
+  // A test may log in anew, by another address.
+  const api = openApi(await loadLogin('default', { SRUP_CONFIG: config }));
   try {
-    const asked = request(new URL(`/api/v1${path}`, url), { ca: login?.ca, headers, agent: false }).end();
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-    const said = await text(answer);
-    return answer.statusCode === 200 ? JSON.parse(said) : undefined;
+    return await api.find(path);
   } catch {
     return undefined; // it starts, or is away
+  } finally {
+    api.close();
   }
 }
