@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql, type Kysely } from 'kysely';
-import { makePrivateFolder } from '@srup/node';
+import { makePrivateFolder, syncFolder } from '@srup/node';
 import { isDigest, type Clock } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
 import type { AuditTables } from '../audit/tables.ts';
@@ -194,15 +194,6 @@ async function receive(
     await file.close();
   }
   return { digest: hash.digest('hex'), bytes };
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function view(row: ArtifactTables['artifacts']): ArtifactView {

@@ -1,7 +1,14 @@
 import { hash } from 'node:crypto';
 import { CompiledQuery } from 'kysely';
-import { contentHash, linkHash, NO_LINK, type NewAuditEntry, type HexSha256 } from '@srup/protocol';
-import type { AuditTransaction } from './tables.ts';
+import {
+  contentHash,
+  linkHash,
+  NO_LINK,
+  type AuditKind,
+  type HexSha256,
+  type NewAuditEntry,
+} from '@srup/protocol';
+import type { AuditRow, AuditTransaction } from './tables.ts';
 
 export const sha256: HexSha256 = (data) => hash('sha256', data, 'hex');
 
@@ -11,7 +18,10 @@ export interface Head {
   readonly hash: string;
 }
 
+type Queries = Pick<AuditTransaction, 'executeQuery'>;
+
 const LAST = 'select seq, hash from audit order by seq desc limit 1';
+const LAST_OF_KIND = 'select body from audit where kind = ? order by seq desc limit 1';
 const INSERT = 'insert into audit (seq, at, kind, device, evidence, body, hash) values (?, ?, ?, ?, ?, ?, ?)';
 
 /**
@@ -36,7 +46,25 @@ export async function appendAudit(
   }
 }
 
-export async function headOf(store: Pick<AuditTransaction, 'executeQuery'>): Promise<Head> {
+export async function headOf(store: Queries): Promise<Head> {
   const { rows } = await store.executeQuery<Head>(CompiledQuery.raw(LAST));
   return rows[0] ?? { seq: 0, hash: NO_LINK };
+}
+
+/** Whether the newest entry of this kind says the same: then nothing is new. */
+export async function isLastOfKind(store: Queries, kind: AuditKind, body: object): Promise<boolean> {
+  const { rows } = await store.executeQuery<{ body: string }>(CompiledQuery.raw(LAST_OF_KIND, [kind]));
+  return rows[0]?.body === JSON.stringify(body);
+}
+
+/** An entry as it is shown, without its body; what it does not have is left out. */
+export function entryHead({ seq, at, kind, device, evidence, hash: link }: AuditRow) {
+  return {
+    seq,
+    at,
+    kind,
+    ...(device !== '' && { device }),
+    ...(evidence !== '' && { evidence }),
+    hash: link,
+  };
 }

@@ -3,7 +3,7 @@ import type { NewAuditEntry, SuiteName } from '@srup/protocol';
 import { findRestore } from '../fleet/restored.ts';
 import { deviceEntry } from '../fleet/write.ts';
 import type { FleetTables } from '../store/tables.ts';
-import { appendAudit, headOf } from './append.ts';
+import { appendAudit, headOf, isLastOfKind } from './append.ts';
 import type { TrailOptions } from './trail.ts';
 
 type Options = Pick<TrailOptions, 'store' | 'server' | 'publicKeys' | 'caFingerprint' | 'version' | 'clock'>;
@@ -44,14 +44,7 @@ async function restoreEntry(store: Kysely<FleetTables>, at: number): Promise<New
   const restore = await findRestore(store);
   if (restore === undefined) return [];
   const body = { restoredAt: restore.at, backupOf: restore.backupOf };
-  const last = await store
-    .selectFrom('audit')
-    .select('body')
-    .where('kind', '=', 'restore')
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return last?.body === JSON.stringify(body) ? [] : [{ kind: 'restore', at, body }];
+  return (await isLastOfKind(store, 'restore', body)) ? [] : [{ kind: 'restore', at, body }];
 }
 
 async function devicesWithoutEntry(store: Kysely<FleetTables>, at: number): Promise<NewAuditEntry[]> {

@@ -9,7 +9,7 @@ import {
   type HeaderLine,
 } from '@srup/protocol';
 import type { FleetTables } from '../store/tables.ts';
-import { headOf, sha256 } from './append.ts';
+import { entryHead, headOf, sha256 } from './append.ts';
 import { formatCheckpoint } from './witness.ts';
 import type { AuditRow } from './tables.ts';
 
@@ -90,18 +90,8 @@ function withheld(row: AuditRow): object {
 }
 
 async function shown(store: Kysely<FleetTables>, row: AuditRow): Promise<object> {
-  const { seq, at, kind, device, evidence, body, hash } = row;
   const messages = await messagesOf(store, row);
-  return {
-    seq,
-    at,
-    kind,
-    ...(device !== '' && { device }),
-    ...(evidence !== '' && { evidence }),
-    body,
-    hash,
-    ...(messages.length > 0 && { messages }),
-  };
+  return { ...entryHead(row), body: row.body, ...(messages.length > 0 && { messages }) };
 }
 
 /** Those that are still stored. */

@@ -4,7 +4,7 @@ import type { KeyEvent, KeyEvents } from '../keyservice/events.ts';
 import { chainWaiting } from '../store/evidence.ts';
 import { IS_UNCHAINED } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
-import { appendAudit } from './append.ts';
+import { appendAudit, isLastOfKind } from './append.ts';
 
 /** Devices whose waiting messages are looked for at once. */
 const DEVICES_AT_ONCE = 50;
@@ -44,15 +44,9 @@ async function sealRefusals(store: Kysely<FleetTables>, at: number): Promise<voi
     const counts = await transaction.selectFrom('refusal_counts').selectAll().orderBy('code').execute();
     if (counts.length === 0) return;
     const totals = Object.fromEntries(counts.map(({ code, count }) => [code, count]));
-    const last = await transaction
-      .selectFrom('audit')
-      .select('body')
-      .where('kind', '=', 'refusals')
-      .orderBy('seq', 'desc')
-      .limit(1)
-      .executeTakeFirst();
     const body: AuditBodies['refusals'] = { totals };
-    if (last?.body !== JSON.stringify(body)) await appendAudit(transaction, { kind: 'refusals', at, body });
+    if (await isLastOfKind(transaction, 'refusals', body)) return;
+    await appendAudit(transaction, { kind: 'refusals', at, body });
   });
 }
 

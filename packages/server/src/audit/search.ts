@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { AuditKind } from '@srup/protocol';
 import type { AuditEntryView, AuditQuery, Page } from '../contract.ts';
 import { FleetError } from '../contract.ts';
-import { headOf } from './append.ts';
+import { entryHead, headOf } from './append.ts';
 import type { AuditRow, AuditTables } from './tables.ts';
 
 const DEFAULT_ROWS = 100;
@@ -43,16 +43,8 @@ export async function searchTrail(
   return { rows: rows.map(view), ...(end > 1 && { next: String(end) }) };
 }
 
-function view({ seq, at, kind, device, evidence, body, hash }: AuditRow): AuditEntryView {
-  return {
-    seq,
-    at,
-    kind,
-    ...(device !== '' && { device }),
-    ...(evidence !== '' && { evidence }),
-    body: JSON.parse(body) as AuditEntryView['body'],
-    hash,
-  };
+function view(row: AuditRow): AuditEntryView {
+  return { ...entryHead(row), body: JSON.parse(row.body) as AuditEntryView['body'] };
 }
 
 function placeOf(cursor: string): number {

@@ -2,6 +2,7 @@
 import { isDigest } from '@srup/protocol';
 import type { Artifacts } from '../artifacts/artifacts.ts';
 import type { CommandReceipt, Fleet, RanView } from '../contract.ts';
+import { artifactUrl } from './routes/files.ts';
 
 export interface RollbackDeps {
   readonly fleet: Fleet;
@@ -37,7 +38,7 @@ export async function rollBack(
     else byDigest.set(choice.digest, [...(byDigest.get(choice.digest) ?? []), device]);
   }
   for (const [digest, some] of byDigest) {
-    const url = `${publicUrl()}/artifacts/${digest}`;
+    const url = artifactUrl(publicUrl(), digest);
     const isStored = (await artifacts.find(digest)) !== undefined;
     const command = { kind: 'update', url, digest, activateAtOnce: true, isRollback: true } as const;
     for (const receipt of await fleet.command(some, command, by)) {

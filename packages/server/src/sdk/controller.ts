@@ -20,6 +20,7 @@ import {
   type TokenKey,
 } from '../contract.ts';
 import { writeDouble } from '../fleet/values.ts';
+import { artifactUrl } from '../http/routes/files.ts';
 import type { RunningServer, ServerOptions } from '../options.ts';
 import { startServer } from '../server.ts';
 import { settle } from './settle.ts';
@@ -165,7 +166,7 @@ export class Controller {
   async update(device: string, software: string, options: UpdateOptions = {}): Promise<Outcome> {
     const { version, activate = true } = options;
     const digest = isDigest(software) ? await this.#stored(software) : await this.#store(software, version);
-    const url = `${this.url}/artifacts/${digest}`;
+    const url = artifactUrl(this.url, digest);
     const command: ServerCommand = { kind: 'update', url, digest, activateAtOnce: activate };
     return this.#command(device, command, activate ? 'active' : 'staged', options);
   }

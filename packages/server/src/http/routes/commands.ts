@@ -7,6 +7,7 @@ import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 import { rollBack, type RollbackDeps } from '../rollback.ts';
 import { commandBody, receipts } from '../schemas.ts';
+import { artifactUrl } from './files.ts';
 
 type Body = z.infer<typeof commandBody>;
 type Value = Extract<Body['command'], { kind: 'data' }>['value'];
@@ -80,7 +81,7 @@ async function commandOf(
       if (artifact === undefined) {
         throw new RequestError(404, 'not-found', `no artifact ${command.digest} is stored: upload it first`);
       }
-      const url = `${deps.publicUrl()}/artifacts/${artifact.digest}`;
+      const url = artifactUrl(deps.publicUrl(), artifact.digest);
       return { kind: 'update', url, digest: artifact.digest, activateAtOnce: command.activate };
     }
     case 'data':

@@ -10,6 +10,11 @@ interface Span {
 
 const ONE_RANGE = /^bytes=(\d*)-(\d*)$/;
 
+/** Where devices fetch an artifact; `server`: what they reach the server by, `https://host:port`. */
+export function artifactUrl(server: string, digest: string): string {
+  return `${server}/artifacts/${digest}`;
+}
+
 /**
  * Where devices fetch their software (P 10.2). The name is the SHA-256 of the content, so it is a strong ETag, it
  * never changes, and who doesn't know it finds nothing.
