@@ -42,6 +42,7 @@ export async function launchDevice(
   name: string,
   config: Partial<AgentConfigInput> = {},
   environment: NodeJS.ProcessEnv = {},
+  args: readonly string[] = [],
 ): Promise<Device> {
   const home = join(ground.folder, name);
   await mkdir(home, { mode: 0o700 });
@@ -53,7 +54,7 @@ export async function launchDevice(
     ...config,
   };
   await writeFile(join(home, 'agent.json'), JSON.stringify(whole), { mode: 0o600 });
-  const start = (env = environment): Srup => startSrup(['agent', '--home', home], env);
+  const start = (env = environment): Srup => startSrup(['agent', '--home', home, ...args], env);
   const device: Device = {
     home,
     process: start(),

@@ -1,7 +1,7 @@
 /** Running one command: what every program of this package does around it. */
 import { readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
-import { EXIT, UserError } from './user-error.ts';
+import { EXIT, ToldError, UserError } from './user-error.ts';
 
 /** The version in the package's manifest, which lies one folder above both src and lib. */
 export function version(): string {
@@ -45,6 +45,7 @@ export function speakPlainly(program: Command): Command {
 /** Says on stderr what went wrong; gives the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // commander has said it
+  if (error instanceof ToldError) return error.exitCode;
   if (error instanceof UserError) {
     console.error(`srup: ${error.message}\n${error.hint}`);
     return EXIT.usage;

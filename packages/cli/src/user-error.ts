@@ -11,5 +11,16 @@ export class UserError extends Error {
   }
 }
 
+/** What ended a command was told already, in the form that was asked for: only the exit code is left. */
+export class ToldError extends Error {
+  override readonly name = 'ToldError';
+  readonly exitCode: number;
+
+  constructor(exitCode: number, cause: unknown) {
+    super('told already', { cause });
+    this.exitCode = exitCode;
+  }
+}
+
 /** Exit codes of every command; 3 is "can't be reached" where a command asks a server. */
 export const EXIT = { ok: 0, refused: 1, usage: 2, fault: 4 } as const;

@@ -239,7 +239,7 @@ export interface AuditQuery extends PageQuery {
 }
 
 export interface WitnessView {
-  /** File, or URL. */
+  /** File, or URL without its query. */
   readonly place: string;
   /** Last entry that a checkpoint there covers. */
   readonly seq: number;

@@ -3,7 +3,9 @@ import type { Log } from '../log.ts';
 type Level = keyof Log;
 
 function write(level: Level, fields: object, text: string): void {
-  process.stderr.write(`${JSON.stringify({ level, time: Date.now(), msg: text, ...fields })}\n`);
+  // As "srup agent --json-logs" writes them.
+  const line = { level, time: Date.now(), component: 'agent', ...fields, msg: text };
+  process.stderr.write(`${JSON.stringify(line)}\n`);
 }
 
 /** What needs somebody's attention, on stderr, a JSON line each; the rest is left out. */

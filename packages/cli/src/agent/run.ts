@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { AgentError, AgentEvent } from '@srup/agent';
-import { createLog } from '../up/log.ts';
+import { createLog, endInForm } from '../up/log.ts';
 import { untilAskedToStop } from '../up/stop.ts';
 import { UserError } from '../user-error.ts';
 import { forgetCode, settle, type SettingOptions } from './settings.ts';
@@ -12,7 +12,11 @@ export interface RunOptions extends SettingOptions {
 }
 
 /** Runs the agent until it is asked to stop. */
-export async function runAgent(options: RunOptions): Promise<void> {
+export function runAgent(options: RunOptions): Promise<void> {
+  return endInForm('agent', options.jsonLogs === true, () => run(options));
+}
+
+async function run(options: RunOptions): Promise<void> {
   const folder = resolve(options.home);
   const config = await settle(folder, options);
   const { createPerformers, startAgent } = await import('@srup/agent');

@@ -70,8 +70,8 @@ async function start(options: StartOptions): Promise<void> {
   const log = await openLog(folder, options);
   say('Starting the SRUP server...');
   const server = await launch({ ...chosen, log });
-  warnOfPlainMqtt(server);
-  warnOfOpenRegistration(options);
+  warnOfPlainMqtt(server, options, log);
+  warnOfOpenRegistration(options, log);
   let demo: DemoDevice | undefined;
   const asked = untilAskedToStop(() => demo?.hurry());
   try {

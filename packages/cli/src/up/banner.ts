@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { RunningServer } from '@srup/server';
+import type { Logger } from 'pino';
 import { programName } from '../ctl/program-name.ts';
 import { terminalOf } from '../terminal.ts';
 import type { ServeOptions } from './options.ts';
@@ -40,22 +41,37 @@ export function writeAccess(server: RunningServer, folder: string): void {
   write(`Let a device register:\n  ${programName()} ctl codes create`);
 }
 
-/** Loud, and whatever the level of the log (P 8.4). */
-export function warnOfOpenRegistration({ openRegistration }: Pick<ServeOptions, 'openRegistration'>): void {
+/** P 8.4. */
+export function warnOfOpenRegistration(
+  { openRegistration, jsonLogs }: Pick<ServeOptions, 'openRegistration' | 'jsonLogs'>,
+  log: Logger,
+): void {
   if (openRegistration !== true) return;
-  const { paint } = terminalOf(process.stderr);
-  process.stderr.write(
-    `\n${paint(['bold', 'red'], 'WARNING: any device may register, without a code (--open-registration).')}\n`,
-  );
+  const what = 'any device may register, without a code (--open-registration).';
+  warnLoudly(what, [], jsonLogs === true ? log : undefined);
 }
 
-/** Loud, and whatever the level of the log (P 7.5). */
-export function warnOfPlainMqtt({ brokerUrl }: RunningServer): void {
+/** P 7.5. */
+export function warnOfPlainMqtt(
+  { brokerUrl }: RunningServer,
+  { jsonLogs }: Pick<ServeOptions, 'jsonLogs'>,
+  log: Logger,
+): void {
   if (!brokerUrl.startsWith('mqtt:')) return;
+  const more = [
+    'Whoever sees the network reads every message that goes through it, and can see and stop what devices do. The',
+    'messages are still signed. Use it for tests only: start without --insecure-plain-mqtt.',
+  ];
+  warnLoudly(`${brokerUrl} is MQTT without TLS.`, more, jsonLogs === true ? log : undefined);
+}
+
+/** Whatever the level of the log. `lines`: the log, when stderr is lines of JSON and this must be one of them. */
+function warnLoudly(what: string, more: readonly string[], lines: Logger | undefined): void {
+  if (lines !== undefined) {
+    lines.child({}, { level: 'warn' }).warn(`WARNING: ${[what, ...more].join(' ')}`);
+    return;
+  }
   const { paint } = terminalOf(process.stderr);
-  process.stderr.write(
-    `\n${paint(['bold', 'red'], `WARNING: ${brokerUrl} is MQTT without TLS.`)}\n` +
-      'Whoever sees the network reads every message that goes through it, and can see and stop what devices do. The\n' +
-      'messages are still signed. Use it for tests only: start without --insecure-plain-mqtt.\n',
-  );
+  const told = [paint(['bold', 'red'], `WARNING: ${what}`), ...more];
+  process.stderr.write(`\n${told.join('\n')}\n`);
 }

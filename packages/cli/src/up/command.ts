@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { warnOfOpenRegistration, warnOfPlainMqtt, writeAccess, writeFacts } from './banner.ts';
 import { launch } from './launch.ts';
-import { createLog } from './log.ts';
+import { createLog, endInForm } from './log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from './options.ts';
 import { untilAskedToStop } from './stop.ts';
 
@@ -34,7 +34,7 @@ export function addUpCommand(program: Command): void {
       .option('--folder <folder>', 'where the server keeps everything', DEFAULT_FOLDER),
   )
     .addHelpText('after', AFTER)
-    .action(up);
+    .action((options: UpOptions) => endInForm('server', options.jsonLogs === true, () => up(options)));
 }
 
 async function up(options: UpOptions): Promise<void> {
@@ -46,8 +46,8 @@ async function up(options: UpOptions): Promise<void> {
   process.stdout.write('The SRUP server runs.\n\n');
   writeFacts(server, folder);
   writeAccess(server, folder);
-  warnOfPlainMqtt(server);
-  warnOfOpenRegistration(options);
+  warnOfPlainMqtt(server, options, log);
+  warnOfOpenRegistration(options, log);
   process.stdout.write('\nCtrl-C stops it.\n');
   await asked;
   process.stdout.write('Stopping...\n');

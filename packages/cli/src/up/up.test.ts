@@ -187,6 +187,14 @@ describe('srup up', () => {
     open.child.kill('SIGTERM');
     expect(await open.closed).toBe(0);
     expect(open.complaints().match(warning)).toHaveLength(1);
+    const lines = await up([...ANY_PORTS, '--open-registration', '--log-level', 'error', '--json-logs']);
+    lines.child.kill('SIGTERM');
+    expect(await lines.closed).toBe(0);
+    expect(JSON.parse(lines.complaints())).toMatchObject({
+      level: 'warn',
+      component: 'server',
+      msg: expect.stringMatching(warning) as string,
+    });
     const safe = await up();
     safe.child.kill('SIGTERM');
     expect(await safe.closed).toBe(0);

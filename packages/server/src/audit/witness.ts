@@ -66,7 +66,10 @@ export async function openWitness(place: string, store: Kysely<AuditTables>, log
     trouble = fault instanceof Error ? reasonOf(fault) : String(fault);
     failures += 1;
     const waitMs = Math.min(BACKOFF.mostMs, BACKOFF.leastMs * 2 ** (failures - 1));
-    log.warn({ place, trouble, retryMs: waitMs }, 'a witness did not take the checkpoints');
+    log.warn(
+      { place: shownPlace(place), trouble, retryMs: waitMs },
+      'a witness did not take the checkpoints',
+    );
     if (!isStopped) retry = setTimeout(nudge, waitMs).unref();
   }
 
@@ -78,7 +81,7 @@ export async function openWitness(place: string, store: Kysely<AuditTables>, log
   }
 
   return {
-    view: () => ({ place, seq, ...(trouble !== undefined && { trouble }) }),
+    view: () => ({ place: shownPlace(place), seq, ...(trouble !== undefined && { trouble }) }),
     nudge,
     stop: async (withinMs) => {
       isStopped = true;
@@ -94,6 +97,11 @@ export async function openWitness(place: string, store: Kysely<AuditTables>, log
 
 export function isUrl(place: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(place);
+}
+
+/** What others see of a witness: the query of its URL may hold a key. */
+function shownPlace(place: string): string {
+  return isUrl(place) ? place.replace(/[?#].*$/, '') : place;
 }
 
 /** One JSON object, as it is in witness files and sent to URLs. */
