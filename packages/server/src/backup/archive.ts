@@ -42,12 +42,18 @@ const manifest = z.object({
 export type Manifest = z.infer<typeof manifest>;
 export type FileEntry = Manifest['files'][number];
 
+/** May a file of this path be in a backup? */
+export function isPackable(name: string): boolean {
+  return path.safeParse(name).success;
+}
+
 /** The bytes of a backup. `contentOf` is asked for each file in turn; what differs from the manifest is a BackupError. */
 export function packBackup(
   contents: Manifest,
   contentOf: (file: FileEntry) => AsyncIterable<Uint8Array>,
   passphrase?: Secret,
 ): Readable {
+  manifest.parse(contents); // what could not be read again is not written
   const { readable, controller } = createTarPacker();
   const add = async (name: string, bytes: number, content: AsyncIterable<Uint8Array>): Promise<void> => {
     const mtime = new Date(contents.createdAt);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { packTar } from 'modern-tar';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Secret, systemClock, systemRandom } from '@srup/node';
+import { lockFolder, Secret, systemClock, systemRandom } from '@srup/node';
 import { keyServiceMigrations } from '../keyservice/tables.ts';
 import { serverMigrations } from '../migrations.ts';
 import { openStore } from '../store/store.ts';
@@ -103,6 +103,15 @@ function restore(options: Partial<RestoreOptions> = {}): Promise<Restored> {
   });
 }
 
+const contents = (files: Manifest['files']): Manifest => ({
+  format: 1,
+  version: '0',
+  serverId: 'b9d0',
+  createdAt: 1,
+  files,
+  withArtifacts: true,
+});
+
 describe('a backup', () => {
   test('holds everything but locks, is for its owner alone, and comes back as it was', async () => {
     const { manifest, missing, bytes } = await make();
@@ -140,6 +149,55 @@ describe('a backup', () => {
     await writeFile(join(folder, 'artifacts', digest), 'swapped');
     await expect(make()).rejects.toThrow(new RegExp(`artifacts/${digest} is not what it was`));
     expect(await readdir(root)).toEqual(['server']);
+  });
+
+  test('is not spoilt by what others put into the folder', async () => {
+    await mkdir(join(folder, 'mosquitto'));
+    await mkdir(join(folder, 'lost+found'));
+    await writeFile(join(folder, 'mosquitto', 'acl'), 'the rules\n');
+    for (const foreign of ['mosquitto/acl~', 'authority/a copy.pem', 'older.backup'])
+      await writeFile(join(folder, foreign), 'not ours');
+    const { manifest } = await make();
+    await restore();
+    expect(await readFile(join(inRoot('new'), 'mosquitto/acl'), 'utf8')).toBe('the rules\n');
+    expect(manifest.files).toHaveLength(8);
+  });
+
+  test('that can not be read again is not written', () => {
+    const files = [{ path: 'a b', bytes: 0, sha256: '0'.repeat(64) }];
+    expect(() => packBackup(contents(files), () => [] as never)).toThrow(/path/);
+  });
+
+  test(
+    'with a passphrase never has a key on another disk, not even on its way',
+    async () => {
+      const elsewhere = inRoot('elsewhere');
+      await mkdir(elsewhere);
+      const seen: string[] = [];
+      await make({
+        file: join(elsewhere, 'made.backup'),
+        passphrase: new Secret('correct horse battery'),
+        onProgress: () => {
+          for (const entry of readdirSync(elsewhere, { recursive: true, withFileTypes: true })) {
+            if (entry.isFile()) seen.push(readFileSync(join(entry.parentPath, entry.name), 'latin1'));
+          }
+        },
+      });
+      expect(seen.length).toBeGreaterThan(0);
+      expect(seen.filter((text) => /a key|SQLite format/.test(text))).toEqual([]);
+    },
+    SLOW_MS,
+  );
+
+  test('takes away what a killed one left, and waits for no other', async () => {
+    const copies = join(folder, '.backup', 'copies');
+    await mkdir(copies, { recursive: true });
+    await writeFile(join(copies, 'left'), 'x');
+    const other = await lockFolder(join(folder, '.backup'));
+    await expect(make()).rejects.toThrow(/another backup/i);
+    await other.release();
+    await make();
+    expect(existsSync(copies)).toBe(false);
   });
 
   test('never takes the place of another, and needs a server', async () => {
@@ -260,14 +318,6 @@ describe('a backup that is not what it was', () => {
     await refused(message);
   });
 
-  const contents = (files: Manifest['files']): Manifest => ({
-    format: 1,
-    version: '0',
-    serverId: 'b9d0',
-    createdAt: 1,
-    files,
-    withArtifacts: true,
-  });
   const entry = (path: string, text: string) => ({
     path,
     bytes: text.length,

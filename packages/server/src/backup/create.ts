@@ -1,15 +1,24 @@
 /** Makes a backup of a server's folder, whether the server runs or not. */
 import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
+import { chmod, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { makePrivateFolder, sha256File, syncFolder, type Secret } from '@srup/node';
+import {
+  FolderLockedError,
+  lockFolder,
+  makePrivateFolder,
+  sha256File,
+  syncFolder,
+  type FolderLock,
+  type Secret,
+} from '@srup/node';
 import { isDigest } from '@srup/protocol';
+import { VAULT_FOLDERS } from '../vault/vault.ts';
 import { VERSION } from '../version.ts';
-import { packBackup, type FileEntry, type Manifest } from './archive.ts';
+import { isPackable, packBackup, type FileEntry, type Manifest } from './archive.ts';
 import { BackupError } from './fault.ts';
 import { holdDatabases, type Snapshots } from './snapshot.ts';
 
@@ -18,6 +27,9 @@ import { holdDatabases, type Snapshots } from './snapshot.ts';
  * identity of the key service, and a revocation that only one of them knows is the core's, which orders it again.
  */
 const DATABASES = ['server/fleet.db', 'key-service/identities.sqlite'] as const;
+/** The server's own, and the configuration of its broker; others may keep things beside them. */
+const PARTS = [...VAULT_FOLDERS, 'mosquitto'] as const;
+const MARKER = 'vault.json';
 /** SQLite's side files; their content is in the copies. */
 const SIDE_FILE = /-(wal|shm|journal)$/;
 const ARTIFACTS = 'artifacts';
@@ -50,27 +62,45 @@ export async function createBackup(options: BackupOptions): Promise<BackupMade> 
   await checkSource(folder);
   if (await isThere(file))
     throw new BackupError(`${file} is there already. Choose another name, or remove it.`);
-  const work = await mkdtemp(join(dirname(file), `.${basename(file)}.`));
+  // In the server's folder, where nobody reads them who may not read the originals.
+  const work = join(folder, '.backup');
+  const lock = await lockWork(work);
+  const copies = join(work, 'copies');
+  const packed = join(dirname(file), `.${basename(file)}.${randomUUID()}`);
   try {
-    const { manifest, missing } = await collect(options, work);
+    await rm(copies, { recursive: true, force: true }); // of a backup that was killed
+    const { manifest, missing, small } = await collect(options, copies);
     const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
     let done = 0;
-    const contentOf = (entry: FileEntry): AsyncIterable<Uint8Array> => {
-      const source = createReadStream(join(isCopied(entry.path) ? work : folder, entry.path));
-      return source.on('data', (chunk) => options.onProgress?.((done += chunk.length), total));
+    const contentOf = ({ path }: FileEntry): AsyncIterable<Uint8Array> => {
+      const content = small.get(path);
+      const place = isDatabase(path) ? copies : folder;
+      const source = content === undefined ? createReadStream(join(place, path)) : Readable.from([content]);
+      return source.on('data', (chunk: Uint8Array) => options.onProgress?.((done += chunk.length), total));
     };
-    const packed = join(work, 'packed');
     const made = await writeDurably(packBackup(manifest, contentOf, passphrase), packed);
     await rename(packed, file);
     await syncFolder(dirname(file));
     return { manifest, missing, ...made };
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await rm(packed, { force: true });
+    await rm(copies, { recursive: true, force: true });
+    await lock.release();
+  }
+}
+
+async function lockWork(work: string): Promise<FolderLock> {
+  await makePrivateFolder(work);
+  try {
+    return await lockFolder(work);
+  } catch (fault) {
+    if (!(fault instanceof FolderLockedError)) throw fault;
+    throw new BackupError(`Another backup of this server is being made: ${fault.message}. Wait for its end.`);
   }
 }
 
 async function checkSource(folder: string): Promise<void> {
-  if (!(await isThere(join(folder, 'vault.json')))) {
+  if (!(await isThere(join(folder, MARKER)))) {
     throw new BackupError(`${folder} holds no server. Name the folder of one with --folder.`);
   }
   // Somebody else's side files beside the database would keep the server from its own.
@@ -90,80 +120,76 @@ async function isThere(path: string): Promise<boolean> {
   );
 }
 
-function isCopied(path: string): boolean {
-  return !path.startsWith(`${ARTIFACTS}/`);
+function isDatabase(path: string): boolean {
+  return (DATABASES as readonly string[]).includes(path);
 }
 
-/** Copies what can change into `work`, and lists everything. */
-async function collect(
-  { folder, withArtifacts, now }: BackupOptions,
-  work: string,
-): Promise<{ manifest: Manifest; missing: string[] }> {
+interface Collected {
+  readonly manifest: Manifest;
+  readonly missing: readonly string[];
+  /** Keys, certificates, settings by path: on no disk but the one they are on. */
+  readonly small: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Takes what can change, the databases into `copies`, and lists everything. */
+async function collect({ folder, withArtifacts, now }: BackupOptions, copies: string): Promise<Collected> {
   const files: FileEntry[] = [];
-  const { databases, others } = await listFolder(folder);
+  const small = new Map<string, Uint8Array>();
   // Before the databases: a set-up token that is used up later stays unused here, and locks nobody out.
-  for (const path of others) files.push(await copySmall(folder, path, work));
-  const snapshots = holdDatabases(databases.map((path) => join(folder, path)));
+  for (const path of await listSmall(folder)) {
+    // Each is written as a whole by whoever changes it.
+    const content = await readFile(join(folder, path));
+    small.set(path, content);
+    files.push({ path, bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') });
+  }
+  const snapshots = holdDatabases(DATABASES.map((path) => join(folder, path)));
   try {
-    for (const path of databases) files.push(await copyDatabase(folder, path, work, snapshots));
+    for (const path of DATABASES) files.push(await copyDatabase(folder, path, copies, snapshots));
   } finally {
     snapshots.close();
   }
   // After them: what the database lists has its file, unless it was removed in this moment.
-  const wanted = withArtifacts ? await listedArtifacts(join(work, DATABASES[0])) : [];
+  const wanted = withArtifacts ? await listedArtifacts(join(copies, DATABASES[0])) : [];
   const missing: string[] = [];
   for (const digest of wanted) {
     const found = await stat(join(folder, ARTIFACTS, digest)).catch(() => undefined);
     if (found === undefined) missing.push(digest);
     else files.push({ path: `${ARTIFACTS}/${digest}`, bytes: found.size, sha256: digest });
   }
-  const serverId = (await readFile(join(work, 'server/identity'), 'utf8')).trim();
+  const serverId = (await readFile(join(folder, 'server', 'identity'), 'utf8')).trim();
   const manifest = { format: 1, version: VERSION, serverId, createdAt: now, files, withArtifacts } as const;
-  return { manifest, missing };
+  return { manifest, missing, small };
 }
 
-/** Everything in the folder but artifacts, locks, side files of databases and what is half written. */
-async function listFolder(folder: string): Promise<{ databases: string[]; others: string[] }> {
-  const all = await walk(folder, '');
-  const known: readonly string[] = DATABASES;
-  const databases = [...known, ...all.filter((path) => /\.(db|sqlite)$/.test(path) && !known.includes(path))];
-  return { databases, others: all.filter((path) => !databases.includes(path)) };
-}
-
-async function walk(folder: string, below: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
-    const path = below === '' ? entry.name : `${below}/${entry.name}`;
-    if (entry.name.startsWith('.') || SIDE_FILE.test(entry.name) || path === ARTIFACTS) continue;
-    if (entry.isDirectory()) found.push(...(await walk(folder, path)));
-    else if (entry.isFile()) found.push(path);
+/** The server's files but databases, locks, what is half written, and what somebody else put there. */
+async function listSmall(folder: string): Promise<string[]> {
+  const found = [MARKER];
+  for (const part of PARTS) {
+    const entries = await readdir(join(folder, part), { withFileTypes: true }).catch(noneIfAbsent);
+    for (const entry of entries) {
+      const path = `${part}/${entry.name}`;
+      if (entry.isFile() && isPackable(path) && !isDatabase(path) && !SIDE_FILE.test(path)) found.push(path);
+    }
   }
   return found.sort();
 }
 
-/** Keys, certificates, settings: each is written as a whole by whoever changes it. */
-async function copySmall(folder: string, path: string, work: string): Promise<FileEntry> {
-  const content = await readFile(join(folder, path));
-  await writeDurably(Readable.from([content]), await roomFor(work, path));
-  return { path, bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') };
+function noneIfAbsent(fault: NodeJS.ErrnoException): [] {
+  if (fault.code === 'ENOENT') return [];
+  throw fault;
 }
 
 async function copyDatabase(
   folder: string,
   path: string,
-  work: string,
+  copies: string,
   snapshots: Snapshots,
 ): Promise<FileEntry> {
-  const to = await roomFor(work, path);
+  const to = join(copies, path);
+  await makePrivateFolder(dirname(to));
   await snapshots.copy(join(folder, path), to);
   await chmod(to, 0o600);
   return { path, bytes: (await stat(to)).size, sha256: await sha256File(to) };
-}
-
-async function roomFor(work: string, path: string): Promise<string> {
-  const to = join(work, path);
-  await makePrivateFolder(dirname(to));
-  return to;
 }
 
 async function listedArtifacts(database: string): Promise<string[]> {

@@ -49,7 +49,7 @@ import { openSetupToken, type SetupToken } from './setup-token.ts';
 const FORMAT = 1;
 /** In the life of a certificate, but at least one a day. */
 const LOOKS = 24;
-const ROLES = ['server', 'key-service', 'authority', 'tls'] as const;
+export const VAULT_FOLDERS = ['server', 'key-service', 'authority', 'tls'] as const;
 /** A CA that ends within this is warned of: its end is the end of every certificate. */
 const CA_WARNING_MS = 365 * DAY_MS;
 
@@ -95,7 +95,7 @@ export interface Vault {
 export async function openVault(options: VaultOptions): Promise<Vault> {
   const { folder, warn } = options;
   const names = certificateNames(options.names);
-  for (const path of await findExposed(folder, ROLES)) {
+  for (const path of await findExposed(folder, VAULT_FOLDERS)) {
     warn(
       `${path} can be read or written by others than its owner. Run: chmod go= '${path}'. If somebody else uses this machine, take the keys in it as known to them.`,
     );
@@ -122,7 +122,7 @@ async function openLocked(
   names: readonly string[],
   release: () => Promise<void>,
 ): Promise<Vault> {
-  for (const role of ROLES) await prepareFolder(join(folder, role));
+  for (const role of VAULT_FOLDERS) await prepareFolder(join(folder, role));
   const marker = join(folder, 'vault.json');
   const isComplete = await readMarker(marker);
   if (!isComplete && !clock.isTrusted()) {
