@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeCa } from '../../../node/test/certificates.ts';
 import { serve } from '../../test/file-server.ts';
-import { configOf, goodProgram, stage, started } from '../../test/programs.ts';
+import { until } from '../../../node/test/wait.ts';
+import { badProgram, configOf, goodProgram, stage, started } from '../../test/programs.ts';
 import { newFolder, removeFolders, sha256, surroundingsAt } from '../../test/surroundings.ts';
 import type { Performers } from '../contract.ts';
 import { createPerformers } from '../run/performers.ts';
@@ -103,5 +104,49 @@ test.runIf(canMount)(
     expect(performers.running()).toMatchObject({ digest: old, program: 'running' });
     const names = (await started(folder)).map(({ name }) => name);
     expect(names).not.toContain('next');
+  },
+);
+
+/** What `current.json` says of a switch under way. */
+async function readTrial(): Promise<unknown> {
+  const text = await readFile(join(folder, 'software', 'current.json'), 'utf8');
+  return (JSON.parse(text) as { trial?: unknown }).trial;
+}
+
+test.runIf(canMount)(
+  'software that fills the disk and fails: "reverted" is said when the record says so, not before',
+  async () => {
+    const old = await stage(folder, goodProgram('old'));
+    const next = await stage(folder, badProgram('next'));
+    const surroundings = surroundingsAt(folder, configOf(folder));
+    const start = () => {
+      performers = createPerformers(surroundings, {
+        onStep: (step, digest) => (step === 'launched' && digest === next ? fillDisk() : undefined),
+      });
+      return performers.start();
+    };
+    const unwritten = () => surroundings.lines.filter(({ text }) => text === 'disk failed').length;
+    const giveRoom = () => rm(join(folder, 'software', 'filler'));
+    const order = { do: 'install', digest: next, token: 'next' } as const;
+    await start();
+    await performers.install({ do: 'install', digest: old, token: 'old' }, never);
+
+    const stopped = expect(performers.install(order, never)).rejects.toThrow('the agent stops');
+    await until('the way back could not be written', () => unwritten() >= 2);
+    expect(performers.running()).toMatchObject({ digest: old, program: 'running' });
+    await performers.stop();
+    await stopped;
+    // The record still names it, so the next start tries it again.
+    expect(await readTrial()).not.toHaveProperty('failure');
+    await giveRoom();
+
+    await start();
+    const answered = performers
+      .install(order, never)
+      .then(async (answer) => ({ ...answer, trial: await readTrial() }));
+    await until('the way back could not be written again', () => unwritten() >= 4);
+    await giveRoom();
+    expect(await answered).toMatchObject({ outcome: 'reverted', trial: undefined });
+    expect(performers.running()).toMatchObject({ digest: old, program: 'running' });
   },
 );

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { InstallOutcome } from '@srup/protocol';
 import type { Log } from '../log.ts';
 import type { Installer } from '../run/installer.ts';
@@ -64,6 +65,8 @@ export interface Switched {
 
 /** Trials that may begin anew after the agent was ended in their middle: the software may be what ends it. */
 const MAX_STARTS = 3;
+/** Between tries to write on a full disk that a switch failed. */
+const WRITE_AGAIN_MS = 2_000;
 
 type Trial = NonNullable<SoftwareRecord['trial']>;
 
@@ -268,7 +271,7 @@ export class SoftwareSwitch {
     await onStep('withdrawn', digest);
     if (!(await this.#runGood())) await installer.clear();
     await onStep('restored', digest);
-    await this.#save(revert(this.#record, token, failure));
+    await this.#saveSurely(revert(this.#record, token, failure), signal);
     await onStep('reverted', digest);
     await this.collect();
     await onStep('collected', digest);
@@ -295,6 +298,17 @@ export class SoftwareSwitch {
     const { trial } = this.#record;
     if (trial === undefined) throw new Error('no switch is under way');
     return trial;
+  }
+
+  /** Resolves when the next start would run what runs now; until then nobody may be told how the switch ended. */
+  async #saveSurely(next: SoftwareRecord, signal: AbortSignal): Promise<void> {
+    while ((await this.#save(next)) !== undefined) {
+      const kept = await this.#ports.record.read().catch(() => undefined);
+      if (kept !== undefined && chosen(kept) === chosen(next)) return;
+      await sleep(WRITE_AGAIN_MS, undefined, { signal }).catch(() => {
+        signal.throwIfAborted();
+      });
+    }
   }
 
   /** What was decided holds in memory even when the disk refuses it; why it does is the answer then. */
