@@ -8,6 +8,7 @@ import { startDevice, untilJoined } from '../support/device.ts';
 import { prepareMosquitto } from '../support/mosquitto.ts';
 import { runSrup, type Outcome } from '../support/processes.ts';
 import { newGround, startSite, type Ground } from '../support/server.ts';
+import { until } from '../support/wait.ts';
 
 interface Finding {
   readonly check: string;
@@ -76,6 +77,53 @@ onEachBroker('srup doctor', (broker) => {
     );
     for (const { todo } of failures) expect(todo).toMatch(/\S/);
   });
+});
+
+it('finds what is wrong with the audit trail and its witnesses', async () => {
+  const witness = join(ground.folder, 'witness.jsonl');
+  const away = 'https://localhost:2/checkpoints';
+  const site = await startSite(ground, ['--witness', witness, `${away}?key=4711`]);
+  const folder = join(ground.folder, 'server');
+  const examine = async (): Promise<Finding[]> =>
+    findingsOf(
+      await runSrup(['doctor', '--folder', folder, '--url', site.url, '--broker', site.brokerUrl, '--json']),
+    ).filter(({ check }) => check === 'audit');
+  const told = (findings: readonly Finding[]): string =>
+    findings.map(({ verdict, what }) => `${verdict}: ${what}`).join('\n');
+  const good = await until('the witness that is away was tried', async () => {
+    const found = await examine();
+    return found.some(({ verdict }) => verdict === 'failed') ? found : undefined;
+  });
+  expect(told(good)).toMatch(/^ok: the trail holds: \d+ entries[^]*^ok: \S+witness.jsonl has all to entry/m);
+  expect(told(good)).toMatch(
+    /^failed: https:\/\/localhost:2\/checkpoints never took a checkpoint, \d+ entries.*ECONNREFUSED/m,
+  );
+  await site.process.stop();
+
+  // Somebody rewrites what was ordered, and somebody cuts the witness's file.
+  const whole = await readFile(witness, 'utf8');
+  await writeFile(witness, `${whole.split('\n')[0]}\n`);
+  const database = new DatabaseSync(join(folder, 'server', 'fleet.db'));
+  database.exec('drop trigger audit_no_update');
+  database.exec("update audit set body = replace(body, 'admin', 'nobody') where kind = 'token'");
+  database.close();
+  const bad = await examine();
+  expect(told(bad)).toMatch(/^failed: entry \d+ was changed/m);
+  expect(told(bad)).toMatch(
+    /^failed: \S+witness.jsonl ends with entry \d+, and had taken entry \d+: it was cut/m,
+  );
+  for (const { todo } of wrong(bad)) expect(todo).toMatch(/\S/);
+
+  // The server says so too, and the alarm stays when the cause is gone.
+  const again = await startSite(ground, site.sameAgain);
+  const { alarms } = (await again.look<{ alarms: string[] }>('/audit/status'))!;
+  expect(alarms).toEqual([expect.stringMatching(/^entry \d+ was changed/)]);
+  const restarted = new DatabaseSync(join(folder, 'server', 'fleet.db'));
+  restarted.exec("update audit set body = replace(body, 'nobody', 'admin') where kind = 'token'");
+  restarted.close();
+  expect(told(await examine())).toMatch(
+    /^ok: the trail holds[^]*^warning: alarm of .*: entry \d+ was changed/m,
+  );
 });
 
 describe.skipIf(isMissing('mosquitto'))('srup doctor [a careless broker]', () => {

@@ -98,7 +98,7 @@ async function secretsOf(site: Site): Promise<Map<string, string>> {
 
 onEachBroker('the logs of a server and its devices', (broker) => {
   it('are lines of JSON of one form, without a secret', async () => {
-    const witness = `https://localhost:1/checkpoints?key=${OF_WITNESS}`;
+    const witness = `https://localhost:2/checkpoints?key=${OF_WITNESS}`;
     const site = await startSiteOn(ground, broker, [...LOUDEST, '--witness', witness]);
     await site.ctl('policy', 'set', TYPE, 'accept');
     const { secret: code } = await site.ask<{ secret: string }>('codes', 'create', '--type', TYPE);

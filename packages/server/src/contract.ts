@@ -243,6 +243,10 @@ export interface WitnessView {
   readonly place: string;
   /** Last entry that a checkpoint there covers. */
   readonly seq: number;
+  /** When it took that, ms since 1970; absent when it never took one. */
+  readonly takenAt?: number;
+  /** Tries since the start in which it took nothing. */
+  readonly failures: number;
   /** Why the last try failed; absent when it didn't. */
   readonly trouble?: string;
 }
@@ -254,7 +258,7 @@ export interface AuditStatus {
   readonly entries: number;
   readonly checkpoint?: { readonly seq: number; readonly at: number };
   readonly witnesses: WitnessView[];
-  /** What was found wrong with the trail at this start. */
+  /** What was found wrong with the trail, at this start or since: it is looked at again each hour. */
   readonly alarms: string[];
 }
 

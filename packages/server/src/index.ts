@@ -18,6 +18,7 @@ export { openBrokerAccess, SESSIONS_USER, type BrokerAccess } from './vault/brok
 export * from './contract.ts';
 export { createBackup, type BackupMade } from './backup/create.ts';
 export { checkBackup, restoreBackup, type Restored } from './backup/restore.ts';
+export { examineTrail, type TrailFindings, type WitnessFinding } from './audit/examine.ts';
 export { makeProbes, type ProbeCredential } from './doctor/probe.ts';
 export { LEAST_PASSPHRASE } from './backup/cipher.ts';
 export { VERSION } from './version.ts';

@@ -126,6 +126,7 @@ async function start(
     isConnected,
     broker: () => embedded.broker?.stats(),
     certificates: () => vault.certificateEnds(),
+    audit: () => trail.status(),
   });
 
   const artifacts = await openArtifacts(join(folder, 'artifacts'), store, clock);

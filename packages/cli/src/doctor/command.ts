@@ -3,9 +3,9 @@ import { DEFAULT_FOLDER } from '../up/command.ts';
 import type { ServerDoctorOptions } from './run.ts';
 
 const AFTER = `
-Looks at the folder, the disk, the databases, the certificates and the clock, and knocks at the ports. It tries the broker
-with throw-away identities: what a device may do, and what must be denied. Nothing is changed. Run it on the
-server's machine, as the server's user.
+Looks at the folder, the disk, the databases, the audit trail and its witnesses, the certificates and the clock, and
+knocks at the ports. It tries the broker with throw-away identities: what a device may do, and what must be denied.
+Nothing is changed. Run it on the server's machine, as the server's user.
 
 Examples:
   $ srup doctor --folder /var/lib/srup

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { checkAudit } from './audit.ts';
 import { judgeCertificate } from './certificates.ts';
 import { diskChecks } from './disk.ts';
 import { failed, ok, untried, warning, type Check, type Judgement } from './finding.ts';
@@ -32,6 +33,7 @@ export function serverChecks(questions: ServerQuestions): Check[] {
       name: 'database',
       run: async () => [checkDatabase(join(folder, path), path)],
     })),
+    { name: 'audit', run: () => checkAudit(folder) },
     { name: 'certificates', run: () => checkCertificates(folder) },
     { name: 'https', run: () => checkHttps(questions) },
     { name: 'broker', run: () => checkBroker(questions) },

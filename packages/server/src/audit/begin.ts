@@ -20,10 +20,14 @@ export async function beginTrail(options: Options, alarms: readonly string[]): P
   const isNew = (await headOf(store)).seq === 0;
   if (isNew) await append(store, await beginEntry(options, at));
   const restored = await restoreEntry(store, at);
-  const found = alarms.map((what): NewAuditEntry => ({ kind: 'alarm', at, body: { what } }));
+  const found = alarms.map((what) => alarmEntry(what, at));
   // Of an older version's devices, or of those that a restore brought from the key service.
   const devices = isNew || restored.length > 0 ? await devicesWithoutEntry(store, at) : [];
   await append(store, ...restored, ...found, ...devices, { kind: 'start', at, body: { version } });
+}
+
+export function alarmEntry(what: string, at: number): NewAuditEntry {
+  return { kind: 'alarm', at, body: { what } };
 }
 
 async function beginEntry(

@@ -19,7 +19,7 @@ const HASHED_AGAIN = 10_000;
 /** Bytes at the end of a witness file that are looked through for its last checkpoint. */
 const TAIL_BYTES = 1 << 16;
 
-interface Own {
+export interface Own {
   readonly server: string;
   readonly key: VerifyKey;
 }
@@ -89,7 +89,7 @@ async function firstBroken(store: Kysely<AuditTables>): Promise<number | undefin
 }
 
 /** The last checkpoint of this server in the file, if there is a file and one in it. */
-async function lastWitnessed(path: string, { server, key }: Own): Promise<Checkpoint | undefined> {
+export async function lastWitnessed(path: string, { server, key }: Own): Promise<Checkpoint | undefined> {
   const lines = (await tailOf(path)).split('\n').reverse();
   for (const line of lines) {
     try {

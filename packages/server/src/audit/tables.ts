@@ -16,8 +16,17 @@ export interface AuditTables {
   };
   /** Of entries up to `seq`. */
   audit_checkpoints: { seq: number; at: number; text: string; signature: string };
-  /** What each witness has; `seq` of the last checkpoint that it took. */
-  audit_witnesses: { place: string; seq: number };
+  /**
+   * What each witness has: `seq` of the last checkpoint that it took, and when. `trouble`: why it took nothing the last
+   * time. `in_use`: 1 when the last start named it.
+   */
+  audit_witnesses: {
+    place: string;
+    seq: number;
+    taken_at: number | null;
+    trouble: string | null;
+    in_use: number;
+  };
 }
 
 export type AuditRow = AuditTables['audit'];
@@ -32,6 +41,14 @@ export const auditMigrations: Migrations = {
     async up(db: Kysely<unknown>) {
       await createAudit(db);
       await createCheckpoints(db);
+    },
+  },
+  'audit-002': {
+    async up({ schema }: Kysely<unknown>) {
+      const witnesses = schema.alterTable('audit_witnesses');
+      await witnesses.addColumn('taken_at', 'integer').execute();
+      await witnesses.addColumn('trouble', 'text').execute();
+      await witnesses.addColumn('in_use', 'integer', (column) => column.notNull().defaultTo(0)).execute();
     },
   },
 };

@@ -93,6 +93,12 @@ it('a witness that is away is told so, holds up nothing, and gets everything in 
   });
   expect(places.length).toBeGreaterThan(1);
   expect(places).toEqual([...places].sort((a, b) => a - b));
+  const headers = { authorization: `Bearer ${token}` };
+  const { body } = await request(`${server.url}/metrics`, { dispatcher: client, headers });
+  const metrics = await body.text();
+  expect(metrics).toMatch(/^srup_audit_alarms 0$/m);
+  expect(metrics).toMatch(/^srup_audit_witness_missing_entries\{witness="https:\S+\/srup"\} 0$/m);
+  expect(metrics).toMatch(/^srup_audit_witness_failures_total\{witness="https:\S+\/srup"\} [1-9]/m);
 });
 
 it('the key service tells of codes and registration, once, with who gave the order', async () => {

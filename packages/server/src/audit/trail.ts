@@ -6,17 +6,19 @@ import type { AuditEntryView, AuditQuery, AuditStatus, Page } from '../contract.
 import type { KeyEvents } from '../keyservice/events.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { headOf } from './append.ts';
-import { append, beginTrail } from './begin.ts';
+import { alarmEntry, append, beginTrail } from './begin.ts';
 import { lastCheckpoint, signCheckpoint, type StoredCheckpoint } from './checkpoints.ts';
 import { inspectTrail } from './inspect.ts';
 import { exportTrail, type ExportWish } from './export.ts';
 import { searchTrail } from './search.ts';
 import { sealTrail } from './seal.ts';
-import { isUrl, openWitness, type Witness } from './witness.ts';
+import { isUrl, nameWitnesses, openWitness, type Witness } from './witness.ts';
 
 /** The trail is signed when so many entries have come, or after so long when anything has. */
 const CHECKPOINT_ENTRIES = 1_000;
 const CHECKPOINT_MS = 300_000;
+/** The trail of a running server is looked at again, too. */
+const INSPECT_MS = 3_600_000;
 /** Between two looks at whether it is time. */
 const LOOK_MS = 10_000;
 /** For witnesses to take the last checkpoint when the server stops; the next start brings what is left. */
@@ -57,16 +59,33 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
   const own = { server, key: importVerifyKey(publicKeys.ed25519.signing) };
   const signer = { server, key: signKey };
   const files = options.witnesses.filter((place) => !isUrl(place));
-  const alarms = await inspectTrail(store, own, files);
-  for (const what of alarms) log.error({ what }, 'the audit trail is not what this server signed');
-  await beginTrail(options, alarms);
-  const witnesses = await Promise.all(options.witnesses.map((place) => openWitness(place, store, log)));
+  const alarms: string[] = [];
+  let inspectedAt = clock.monotonic();
+  await beginTrail(options, await findNew());
+  await nameWitnesses(store, options.witnesses);
+  const witnesses = await Promise.all(
+    options.witnesses.map((place) => openWitness(place, { store, clock, log })),
+  );
   let sealedAt = -Infinity;
   let turn: Promise<unknown> = Promise.resolve();
 
+  /** What is wrong with the trail, and was not found before. */
+  async function findNew(): Promise<readonly string[]> {
+    const found = (await inspectTrail(store, own, files)).filter((what) => !alarms.includes(what));
+    for (const what of found) log.error({ what }, 'the audit trail is not what this server signed');
+    alarms.push(...found);
+    return found;
+  }
+
   /** One after the other. */
+  function inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const mine = turn.then(work);
+    turn = mine.catch(() => undefined);
+    return mine;
+  }
+
   function checkpoint(mustSeal = true): Promise<StoredCheckpoint> {
-    const mine = turn.then(async () => {
+    return inTurn(async () => {
       if (mustSeal) {
         await sealTrail(store, keyEvents, clock.now());
         sealedAt = clock.monotonic();
@@ -75,11 +94,16 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
       for (const witness of witnesses) witness.nudge();
       return signed;
     });
-    turn = mine.catch(() => undefined);
-    return mine;
   }
 
   async function look(): Promise<void> {
+    if (clock.monotonic() - inspectedAt >= INSPECT_MS) {
+      inspectedAt = clock.monotonic();
+      await inTurn(async () => {
+        const found = await findNew();
+        await append(store, ...found.map((what) => alarmEntry(what, clock.now())));
+      });
+    }
     const isSealDue = clock.monotonic() - sealedAt >= CHECKPOINT_MS;
     const last = await lastCheckpoint(store);
     const { seq } = await headOf(store);

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { importVerifyKey, publicFingerprint, systemClock } from '@srup/node';
 import {
   createVerifier,
@@ -66,7 +66,7 @@ afterEach(async () => {
   await world.close();
 });
 
-async function startTrail(): Promise<void> {
+async function startTrail(clock = systemClock): Promise<void> {
   const suites = ['ed25519', 'rsa-sha256', 'ml-dsa-65'] as const;
   trail = await openTrail({
     store: world.store,
@@ -77,7 +77,7 @@ async function startTrail(): Promise<void> {
     version: '0.0.0',
     keyEvents: { after: async () => [], drop: async () => undefined },
     witnesses: [witnessFile],
-    clock: systemClock,
+    clock,
     log: world.log,
   });
 }
@@ -307,6 +307,31 @@ describe('with access to the database', () => {
     const report = verify(await linesOf());
     expect(report.alarms).toHaveLength(1);
     expect(report.ok).toBe(true);
+  });
+
+  it('a server that runs finds it within the hour, and tells it once', async () => {
+    await witness();
+    await trail.close();
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      let later = 0;
+      await startTrail({ ...systemClock, monotonic: () => later });
+      expect((await trail.status()).alarms).toEqual([]);
+      const database = breakIn(world.file);
+      database.prepare("update audit set body = replace(body, 'night', 'early')").run();
+      rebuild(database, world.server.keys.ed25519);
+      database.close();
+      for (later of [3_500_000, 3_700_000, 7_400_000]) {
+        vi.advanceTimersByTime(10_000);
+        await trail.checkpoint(); // waits its turn: what the timer began is done
+        expect((await trail.status()).alarms).toHaveLength(later < 3_600_000 ? 0 : 1);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+    expect((await trail.status()).alarms).toEqual([expect.stringContaining(witnessFile)]);
+    const rows = await world.store.selectFrom('audit').select('seq').where('kind', '=', 'alarm').execute();
+    expect(rows).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import type { Kysely } from 'kysely';
-import type { SignedCheckpoint } from '@srup/protocol';
+import type { Kysely, Updateable } from 'kysely';
+import type { Clock, SignedCheckpoint } from '@srup/protocol';
 import type { WitnessView } from '../contract.ts';
 import type { AuditTables } from './tables.ts';
 
@@ -23,17 +23,39 @@ interface Log {
   warn(fields: object, text: string): void;
 }
 
-/** Brings all checkpoints there, in order, from where it left off. Holds up nobody; what fails is tried again. */
-export async function openWitness(place: string, store: Kysely<AuditTables>, log: Log): Promise<Witness> {
+export interface WitnessOptions {
+  readonly store: Kysely<AuditTables>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Log;
+}
+
+/** Of those that were ever named, these are in use from now on. */
+export async function nameWitnesses(store: Kysely<AuditTables>, places: readonly string[]): Promise<void> {
+  await store.transaction().execute(async (transaction) => {
+    await transaction.updateTable('audit_witnesses').set({ in_use: 0 }).execute();
+    for (const place of places) {
+      await transaction
+        .insertInto('audit_witnesses')
+        .values({ place, seq: 0, taken_at: null, trouble: null, in_use: 1 })
+        .onConflict((conflict) => conflict.column('place').doUpdateSet({ in_use: 1 }))
+        .execute();
+    }
+  });
+}
+
+/** Brings all checkpoints to a named one, in order, from where it left off. Holds up nobody; what fails is tried again. */
+export async function openWitness(place: string, { store, clock, log }: WitnessOptions): Promise<Witness> {
   const deliver = isUrl(place) ? deliverToUrl : deliverToFile;
-  const row = await store
+  const known = await store
     .selectFrom('audit_witnesses')
-    .select('seq')
+    .select(['seq', 'taken_at', 'trouble'])
     .where('place', '=', place)
-    .executeTakeFirst();
-  let seq = row?.seq ?? 0;
-  let trouble: string | undefined;
+    .executeTakeFirstOrThrow();
+  let { seq } = known;
+  let takenAt = known.taken_at ?? undefined;
+  let trouble = known.trouble ?? undefined;
   let failures = 0;
+  let failuresInTurn = 0;
   let running: Promise<void> | undefined;
   let retry: NodeJS.Timeout | undefined;
   let isStopped = false;
@@ -50,27 +72,30 @@ export async function openWitness(place: string, store: Kysely<AuditTables>, log
       const last = rows.at(-1);
       if (last === undefined) return;
       await deliver(place, rows);
-      const values = { place, seq: last.seq };
-      await store
-        .insertInto('audit_witnesses')
-        .values(values)
-        .onConflict((conflict) => conflict.column('place').doUpdateSet({ seq: values.seq }))
-        .execute();
-      seq = last.seq;
+      const news = { seq: last.seq, taken_at: clock.now(), trouble: null };
+      await note(news);
+      seq = news.seq;
+      takenAt = news.taken_at;
       trouble = undefined;
-      failures = 0;
+      failuresInTurn = 0;
     }
   }
 
-  function fail(fault: unknown): void {
+  async function note(news: Updateable<AuditTables['audit_witnesses']>): Promise<void> {
+    await store.updateTable('audit_witnesses').set(news).where('place', '=', place).execute();
+  }
+
+  async function fail(fault: unknown): Promise<void> {
     trouble = fault instanceof Error ? reasonOf(fault) : String(fault);
     failures += 1;
-    const waitMs = Math.min(BACKOFF.mostMs, BACKOFF.leastMs * 2 ** (failures - 1));
+    failuresInTurn += 1;
+    const waitMs = Math.min(BACKOFF.mostMs, BACKOFF.leastMs * 2 ** (failuresInTurn - 1));
     log.warn(
       { place: shownPlace(place), trouble, retryMs: waitMs },
       'a witness did not take the checkpoints',
     );
     if (!isStopped) retry = setTimeout(nudge, waitMs).unref();
+    await note({ trouble }).catch(() => undefined); // a disk in trouble; here it is known all the same
   }
 
   function nudge(): void {
@@ -81,7 +106,13 @@ export async function openWitness(place: string, store: Kysely<AuditTables>, log
   }
 
   return {
-    view: () => ({ place: shownPlace(place), seq, ...(trouble !== undefined && { trouble }) }),
+    view: () => ({
+      place: shownPlace(place),
+      seq,
+      ...(takenAt !== undefined && { takenAt }),
+      failures,
+      ...(trouble !== undefined && { trouble }),
+    }),
     nudge,
     stop: async (withinMs) => {
       isStopped = true;
@@ -100,7 +131,7 @@ export function isUrl(place: string): boolean {
 }
 
 /** What others see of a witness: the query of its URL may hold a key. */
-function shownPlace(place: string): string {
+export function shownPlace(place: string): string {
   return isUrl(place) ? place.replace(/[?#].*$/, '') : place;
 }
 

@@ -35,6 +35,14 @@ beforeEach(async () => {
     isConnected: () => true,
     broker: () => undefined,
     certificates: () => ({ ca: 3000, tls: 2000, mqtt: 1000 }),
+    audit: async () => ({
+      ...{ server: 'b9d0', keyFingerprint: 'ab', entries: 12, alarms: ['entry 3 was changed'] },
+      checkpoint: { seq: 10, at: 5000 },
+      witnesses: [
+        { place: '/elsewhere/witness', seq: 10, takenAt: 6000, failures: 0 },
+        { place: 'https://witness.example/', seq: 4, failures: 7, trouble: 'away' },
+      ],
+    }),
   });
   await world.fleet.setJoinPolicy('*', 'accept');
   await join(world, device);
@@ -68,6 +76,13 @@ test('what happened is counted, without a name of a device', async () => {
     'srup_devices_proven_within{seconds="300"} 1',
     'srup_devices_proven_within{seconds="+Inf"} 1',
     'srup_certificate_expiry_timestamp_seconds{certificate="tls"} 2',
+    'srup_audit_alarms 1',
+    'srup_audit_entries 12',
+    'srup_audit_witness_missing_entries{witness="/elsewhere/witness"} 0',
+    'srup_audit_witness_missing_entries{witness="https://witness.example/"} 6',
+    'srup_audit_witness_last_success_timestamp_seconds{witness="/elsewhere/witness"} 6',
+    'srup_audit_witness_last_success_timestamp_seconds{witness="https://witness.example/"} 0',
+    'srup_audit_witness_failures_total{witness="https://witness.example/"} 7',
   ]) {
     expect(text).toContain(line);
   }

@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@srup/protocol';
 import type { ArtifactTables } from '../artifacts/tables.ts';
 import type { BrokerStats } from '../broker/broker.ts';
+import type { AuditStatus } from '../contract.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { createMeter, type Meter } from './meter.ts';
 import { AGES, readState, type StoredState } from './state.ts';
@@ -17,6 +18,7 @@ export interface Sources {
   readonly broker: () => BrokerStats | undefined;
   /** Ends of certificates, ms since 1970. */
   readonly certificates: () => Readonly<Record<'ca' | 'tls' | 'mqtt', number>>;
+  readonly audit: () => Promise<AuditStatus>;
 }
 
 export interface Metrics {
@@ -54,6 +56,7 @@ export function createMetrics(version: string): Metrics {
 function createCollect(registry: Registry, sources: Sources): () => Promise<void> {
   const setState = stateMetrics(registry);
   const setBroker = brokerMetrics(registry);
+  const setAudit = auditMetrics(registry);
   const gauge = gauges(registry);
   const link = gauge('srup_broker_link_up', '1 while the server is connected to its broker and heard there');
   const ends = gauge('srup_certificate_expiry_timestamp_seconds', 'When a certificate of the server ends', [
@@ -66,6 +69,7 @@ function createCollect(registry: Registry, sources: Sources): () => Promise<void
     for (const [certificate, end] of Object.entries(sources.certificates())) {
       ends.set({ certificate }, end / 1000);
     }
+    setAudit(await sources.audit());
     const stats = sources.broker();
     if (stats !== undefined) setBroker(stats);
   };
@@ -112,6 +116,41 @@ function stateMetrics(registry: Registry): (state: StoredState, now: number) => 
     bytes.set(state.artifacts.bytes ?? 0);
     refused.reset();
     for (const { code, count } of state.refusals) refused.inc({ code }, count);
+  };
+}
+
+function auditMetrics(registry: Registry): (status: AuditStatus) => void {
+  const gauge = gauges(registry);
+  const alarms = gauge('srup_audit_alarms', 'What was found wrong with the audit trail; 0: it holds');
+  const entries = gauge('srup_audit_entries', 'Entries of the audit trail');
+  const signed = gauge('srup_audit_signed_entries', 'Entries up to the last checkpoint');
+  const missing = gauge(
+    'srup_audit_witness_missing_entries',
+    'Signed entries that a witness has no checkpoint for',
+    ['witness'],
+  );
+  const taken = gauge(
+    'srup_audit_witness_last_success_timestamp_seconds',
+    'When a witness took a checkpoint; there are new ones only when there are new entries',
+    ['witness'],
+  );
+  const failures = new Counter({
+    name: 'srup_audit_witness_failures_total',
+    help: 'Tries since the start in which a witness took nothing',
+    labelNames: ['witness'],
+    registers: [registry],
+  });
+  return (status) => {
+    const signedEntries = status.checkpoint?.seq ?? 0;
+    alarms.set(status.alarms.length);
+    entries.set(status.entries);
+    signed.set(signedEntries);
+    failures.reset();
+    for (const { place: witness, seq, takenAt, failures: count } of status.witnesses) {
+      missing.set({ witness }, Math.max(0, signedEntries - seq));
+      taken.set({ witness }, (takenAt ?? 0) / 1000);
+      failures.inc({ witness }, count);
+    }
   };
 }
 

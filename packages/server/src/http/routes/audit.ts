@@ -29,10 +29,12 @@ const statusView = z
       z.object({
         place: z.string(),
         seq: z.number().describe('last entry that it has a checkpoint for'),
+        takenAt: z.number().optional().describe('when it took that, ms since 1970'),
+        failures: z.number().describe('tries since the start in which it took nothing'),
         trouble: z.string().optional().describe('why it took nothing the last time'),
       }),
     ),
-    alarms: z.array(z.string()).describe('what this start found wrong with the trail'),
+    alarms: z.array(z.string()).describe('what was found wrong with the trail, at this start or since'),
   })
   .meta({ id: 'AuditStatus' });
 
