@@ -1,6 +1,6 @@
 import type { AuditBodies, AuditKind } from './entry.ts';
 
-type FieldForm = 'text' | 'count' | 'way' | 'keys';
+type FieldForm = 'text' | 'count' | 'count?' | 'way' | 'keys';
 
 /** What a verification reads of a body. A file from anywhere may hold anything. */
 const FORMS: Readonly<Partial<Record<AuditKind, Readonly<Record<string, FieldForm>>>>> = {
@@ -8,7 +8,7 @@ const FORMS: Readonly<Partial<Record<AuditKind, Readonly<Record<string, FieldFor
   device: { type: 'text', suite: 'text', key: 'text' },
   message: { id: 'count', direction: 'way', type: 'text', sequence: 'text', token: 'text' },
   messages: { from: 'count', to: 'count', count: 'count' },
-  trim: { through: 'count' },
+  trim: { through: 'count', data: 'count?' },
   order: { order: 'text', token: 'text', by: 'text' },
   decision: { token: 'text', verdict: 'text', by: 'text' },
   alarm: { what: 'text' },
@@ -38,6 +38,8 @@ function has(value: unknown, form: FieldForm): boolean {
   switch (form) {
     case 'text':
       return typeof value === 'string';
+    case 'count?':
+      return value === undefined || has(value, 'count');
     case 'count':
       return Number.isSafeInteger(value) && (value as number) >= 0;
     case 'way':

@@ -32,6 +32,16 @@ export interface Fact {
   readonly by?: string;
 }
 
+/** Messages of one entry that are not in the file. */
+export interface Missing {
+  /** Of the one that was kept longest. */
+  readonly id: number;
+  readonly seq: number;
+  readonly count: number;
+  /** Can there be telemetry among them? */
+  readonly isData: boolean;
+}
+
 export interface DeviceHistory {
   readonly id: string;
   type: string;
@@ -52,8 +62,10 @@ export interface DeviceHistory {
   factCount: number;
   /** A part of its messages is not in the file, so an order may be missing. */
   isPartial: boolean;
+  /** Ids of messages that may be gone, and of telemetry. */
   trimmedThrough: number;
-  readonly missing: { readonly id: number; readonly seq: number; readonly count: number }[];
+  dataTrimmedThrough: number;
+  readonly missing: Missing[];
   readonly windows: { in: ReplayWindow; out: ReplayWindow };
   readonly asked: Map<TokenKey, Asked>;
 }
@@ -74,6 +86,7 @@ export function beginDevice(id: string): DeviceHistory {
     factCount: 0,
     isPartial: false,
     trimmedThrough: 0,
+    dataTrimmedThrough: 0,
     missing: [],
     windows: { in: EMPTY_WINDOW, out: EMPTY_WINDOW },
     asked: new Map(),

@@ -43,8 +43,11 @@ export interface AuditBodies {
   };
   /** All messages of a device with ids from `from` to `to`: telemetry, and what comes too fast to be told singly. */
   readonly messages: { readonly from: number; readonly to: number; readonly count: number };
-  /** Bytes of messages of this device with ids up to `through` may have been removed to make room. */
-  readonly trim: { readonly through: number };
+  /**
+   * Bytes of messages of this device with ids up to `through` may have been removed to make room, and of its
+   * telemetry (DATA) with ids up to `data`.
+   */
+  readonly trim: { readonly through: number; readonly data?: number };
   /** How many messages were refused since the server was set up, by code. */
   readonly refusals: { readonly totals: Readonly<Partial<Record<FaultCode, number>>> };
   /** An operator's word about one device: a command, or what to do with an exchange. */

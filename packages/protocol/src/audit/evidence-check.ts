@@ -4,7 +4,7 @@ import { decode } from '../message/envelope.ts';
 import { authenticate, type Authentic } from '../security/authentic.ts';
 import { tokenKey } from '../token.ts';
 import { fromHex } from '../wire/encoding.ts';
-import { takeMessage, type DeviceHistory } from './device-history.ts';
+import { takeMessage, type DeviceHistory, type Missing } from './device-history.ts';
 import { evidenceOf, type AuditBodies, type HexSha256 } from './entry.ts';
 import type { Findings } from './findings.ts';
 import type { EntryLine, EvidenceMessage } from './lines.ts';
@@ -25,7 +25,7 @@ export function checkEvidence(sha256: HexSha256, parties: Parties, findings: Fin
     const device = parties.device(entry.device);
     const [message] = entry.messages;
     if (message === undefined) {
-      noteMissing(device, body.id, 1, entry);
+      noteMissing(device, { id: body.id, seq: entry.seq, count: 1, isData: body.type === 'DATA' });
       return;
     }
     if (hashOf(message) !== entry.evidence || message.id !== body.id || entry.messages.length !== 1) {
@@ -54,7 +54,8 @@ export function checkEvidence(sha256: HexSha256, parties: Parties, findings: Fin
         return;
       }
     } else {
-      noteMissing(device, messages.length === 0 ? to : from, count - messages.length, entry);
+      const id = messages.length === 0 ? to : from;
+      noteMissing(device, { id, seq: entry.seq, count: count - messages.length, isData: true });
     }
     for (const message of messages) takeBytes(message, undefined, device, entry);
   }
@@ -94,18 +95,18 @@ export function checkEvidence(sha256: HexSha256, parties: Parties, findings: Fin
     return authentic.value;
   }
 
-  function noteMissing(device: DeviceHistory, id: number, count: number, { seq }: EntryLine): void {
+  function noteMissing(device: DeviceHistory, missing: Missing): void {
     device.isPartial = true;
-    device.trimmed += count;
-    device.missing.push({ id, seq, count });
+    device.trimmed += missing.count;
+    device.missing.push(missing);
     if (device.missing.length > MISSING_HELD) device.missing.shift();
   }
 
   /** Only the last line shows how much was trimmed: what an entry lacked may be told of later. */
   function judgeMissing(): void {
     for (const device of parties.devices()) {
-      for (const { id, seq, count } of device.missing) {
-        if (id <= device.trimmedThrough) continue;
+      for (const { id, seq, count, isData } of device.missing) {
+        if (id <= (isData ? device.dataTrimmedThrough : device.trimmedThrough)) continue;
         device.trimmed -= count;
         const what = count === 1 ? `message ${id} is` : `${count} messages are`;
         findings.add('MISSING', `the bytes of ${what} gone, and no entry says that they may be`, {

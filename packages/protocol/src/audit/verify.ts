@@ -97,7 +97,9 @@ export function createVerifier(options: VerifyOptions): Verifier {
         break;
       case 'trim': {
         const device = parties.device(entry.device);
-        device.trimmedThrough = Math.max(device.trimmedThrough, (body as AuditBodies['trim']).through);
+        const { through, data = 0 } = body as AuditBodies['trim'];
+        device.trimmedThrough = Math.max(device.trimmedThrough, through);
+        device.dataTrimmedThrough = Math.max(device.dataTrimmedThrough, through, data);
         break;
       }
       case 'order': {

@@ -9,6 +9,7 @@ import {
   type TestDevice,
 } from '../../test/fleet/device.ts';
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
+import type { Keep } from '../store/trim.ts';
 import { appendAudit, sha256 } from './append.ts';
 import type { AuditRow } from './tables.ts';
 
@@ -25,7 +26,7 @@ afterEach(async () => {
   await world.close();
 });
 
-async function begin(keep?: { rows: number; bytes: number }): Promise<TestDevice> {
+async function begin(keep?: Keep): Promise<TestDevice> {
   const server = await makeServer();
   const device = await makeDevice(server);
   world = await openWorld({ directory: directoryOf(device), server, ...(keep && { keep }) });
@@ -114,7 +115,7 @@ describe('the audit trail', () => {
   });
 
   it('grows little when a joined device floods, and keeps the hashes of what was trimmed', async () => {
-    const device = await begin({ rows: 200, bytes: 1 << 20 });
+    const device = await begin({ rows: 200, bytes: 1 << 20, proofs: 10 });
     await join(world, device);
     const count = 500;
     for (let sent = 0; sent < count; sent += 1) {

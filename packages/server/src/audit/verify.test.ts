@@ -22,6 +22,7 @@ import {
   type TestServer,
 } from '../../test/fleet/device.ts';
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
+import { trimDevice } from '../store/trim.ts';
 import { sha256 } from './append.ts';
 import { append } from './begin.ts';
 import { exportTrail, type ExportWish } from './export.ts';
@@ -191,6 +192,27 @@ describe('a history', () => {
     expect(report.findings).toEqual([]);
     expect(report.devices.find((one) => one.device === device.text)?.trimmed).toBe(21);
     expect(report.notProven.join('\n')).toContain('What 21 messages said');
+  });
+});
+
+describe('a history in which telemetry made no room for itself', () => {
+  it('still proves what the device runs; a receipt that is gone from it is missing', async () => {
+    const keep = { rows: 5, bytes: 1 << 20, proofs: 10 };
+    await world.store
+      .transaction()
+      .execute((transaction) => trimDevice(transaction, device.text, keep, Date.now()));
+    const report = verify(await linesOf());
+    expect(report.findings).toEqual([]);
+    const told = report.devices.find((one) => one.device === device.text);
+    expect(told?.facts.map(({ what }) => what)).toEqual(['joined', 'staged', 'ran']);
+    expect(told?.trimmed).toBeGreaterThan(10);
+    const database = breakIn(world.file);
+    const { running } = database
+      .prepare('select running_token as running from devices where id = ?')
+      .get(device.text) as { running: string };
+    database.prepare("delete from messages where token = ? and type = 'ACTIVATE'").run(running);
+    database.close();
+    expect(codes(verify(await linesOf()))).toEqual(['MISSING']);
   });
 });
 
