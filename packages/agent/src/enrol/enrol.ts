@@ -113,7 +113,7 @@ async function draw(config: AgentConfig, home: Home, { random }: EnrolmentTools)
   return saveProgress(home, { phase: 'drawn', id: identityText(newIdentity(random)), type, suite, url });
 }
 
-/** Undefined: the id is taken, perhaps by ourselves before the answer got lost. Draw again. */
+/** Undefined: the id is taken; by ourselves, perhaps, at a reference service whose answer got lost. Draw again. */
 async function register(
   service: KeyService,
   config: AgentConfig,

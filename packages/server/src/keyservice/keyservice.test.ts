@@ -310,7 +310,10 @@ describe('two that want the same', () => {
   test('identity: exactly one gets it', async () => {
     await start();
     const one = newDevice();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => one.register()));
+    const keys = await Promise.all(Array.from({ length: 20 }, () => generateKeys('ed25519')));
+    const answers = await Promise.all(
+      keys.map((set) => newDevice('ed25519', set).register({ identity: one.identity })),
+    );
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(19);
   });
@@ -437,12 +440,33 @@ describe('a registration is refused', () => {
     expect((await one.register()).status).toBe(201);
   });
 
+  test('the same again, after a lost answer: the same answer, and no second use of the code', async () => {
+    await start({ requireCode: true });
+    const { secret } = await service.codes.create({ uses: 1 });
+    const one = newDevice();
+    const first = await one.register({ code: secret });
+    expect(await one.register({ code: secret })).toEqual(first);
+    expect(first.status).toBe(201);
+    expect(refusalOf(await newDevice().register({ code: secret }))).toEqual([403, 'wrong-code']);
+    now += 10 * MINUTE - 1;
+    expect((await one.register({ code: secret })).status).toBe(201);
+    expect((await one.validate()).status).toBe(200);
+    expect(refusalOf(await one.register({ code: secret }))).toEqual([409, 'duplicate']); // it goes on by now
+    now += 1; // no longer than the first time would have given it
+    expect(refusalOf(await one.access())).toEqual([410, 'gone']);
+  });
+
   test('a duplicate uses up no code', async () => {
     await start({ requireCode: true });
     const { secret } = await service.codes.create({ uses: 2 });
     const one = newDevice();
     expect((await one.register({ code: secret })).status).toBe(201);
-    expect(refusalOf(await one.register({ code: secret }))).toEqual([409, 'duplicate']);
+    const { identity } = one;
+    for (const other of [
+      newDevice('rsa-sha256').register({ identity, code: secret }),
+      one.register({ type: 'another', code: secret }),
+    ])
+      expect(refusalOf(await other)).toEqual([409, 'duplicate']);
     expect((await service.codes.list())[0]?.usesLeft).toBe(1);
   });
 
@@ -858,7 +882,8 @@ describe('another C2 server', () => {
       key: pemToBody(vault.keyService.keys['rsa-sha256'].signing.publicPem),
     });
     expect((await get(`c2_check/${recorded['identity']!}`)).status).toBe(200);
-    expect(refusalOf(await post('c2/', recorded))).toEqual([409, 'duplicate']);
+    const other = { ...recorded, key: pemToBody(device['rsa-sha256'].signing.publicPem) };
+    expect(refusalOf(await post('c2/', other))).toEqual([409, 'duplicate']);
   });
 });
 

@@ -42,7 +42,9 @@ export function readKeys(fields: {
 }
 
 /**
- * Takes an identity, in one transaction: of two that register the same id, one wins. `code`: undefined when none
+ * Takes an identity, in one transaction: of two that register the same id, one wins. The same again, after a lost
+ * answer, is no duplicate and takes no second use of the code: who asks proves at `validate` that the key is its own.
+ * `code`: undefined when none
  * was sent; `codeRequired`: whether that is allowed.
  */
 export function takeIdentity(
@@ -54,8 +56,9 @@ export function takeIdentity(
   return commit(async (trx) => {
     await emptyExpired(trx, now);
     const id = identityText(wanted.id);
-    const taken = await trx.selectFrom('identities').select('id').where('id', '=', id).executeTakeFirst();
+    const taken = await findRow(trx, id);
     if (taken !== undefined) {
+      if (isSameAgain(taken, wanted)) return undefined;
       return refuse(
         'duplicate',
         `the identity ${id} is taken, and is never given again (P 8.5): make a new one`,
@@ -80,6 +83,12 @@ export function takeIdentity(
       .execute();
     return undefined;
   });
+}
+
+/** Keys of a registration that expired are gone, so it is another one. */
+function isSameAgain(row: IdentityRow, { type, publicPem, sealPem }: NewIdentity): boolean {
+  const isSame = row.type === type && row.public_pem === publicPem && row.seal_pem === (sealPem ?? null);
+  return isSame && row.state === 'registered';
 }
 
 const CODE_MESSAGE =
