@@ -21,6 +21,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
+          globalSetup: 'test/support/made-server.ts',
           testTimeout: 120 * SECOND,
           hookTimeout: 120 * SECOND,
         },

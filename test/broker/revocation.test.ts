@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectMqtt, pemToBody, Secret } from '@srup/node';
 import type { BrokerView } from '@srup/server';
 import { canRun, onEachBroker, prepareSiteOn, startSiteOn } from '../support/brokers.ts';
-import { launchDevice, TYPE, untilJoined, type Device } from '../support/device.ts';
+import { launchDevice, letJoin, TYPE, untilJoined, type Device } from '../support/device.ts';
 import { credentialOf, credentialOfServer, intrude, signedBy } from '../support/intruder.ts';
 import type { Mosquitto } from '../support/mosquitto.ts';
 import { runSrup } from '../support/processes.ts';
@@ -36,7 +36,7 @@ const own = (id: string): string => `SRUP Client: ${id}`;
 const topicOf = (id: string): string => `SRUP/${id}`;
 
 async function joined(site: Site, name: string): Promise<{ device: Device; id: string }> {
-  await site.ctl('policy', 'set', TYPE, 'accept');
+  await letJoin(site);
   const device = await launchDevice(ground, site, name);
   return { device, id: (await untilJoined(site, device)).id };
 }

@@ -3,7 +3,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isMissing } from '../../scripts/system-programs.ts';
-import { launchDevice, TYPE as TEST_TYPE, untilDevice, untilJoined } from '../support/device.ts';
+import { launchDevice, letJoin, untilDevice, untilJoined } from '../support/device.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
 import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
 
@@ -53,7 +53,7 @@ describe.skipIf(isMissing('faketime'))('the clock of a device (threat 25)', () =
     { timeout: 5 * MINUTE },
     async () => {
       const site = await startSite(ground, ['--open-registration']);
-      await site.ctl('policy', 'set', TEST_TYPE, 'accept');
+      await letJoin(site);
       const clock = await lyingClock(NEVER_SET);
       const first = await writeProgram(ground, 'v1');
       const second = await writeProgram(ground, 'v2');

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { onEachBroker, startSiteOn, type BrokerName } from '../support/brokers.ts';
+import { letJoin } from '../support/device.ts';
 import { freePort } from '../support/ports.ts';
 import { newGround, type Ground, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
@@ -32,7 +33,7 @@ async function startOpenSite(broker: BrokerName): Promise<{ site: Site; http: Ht
     '--open-registration',
     ...(broker === 'embedded' ? announced : []),
   ]);
-  await site.ctl('policy', 'set', TYPE, 'accept');
+  await letJoin(site, TYPE);
   const http = httpTrusting(await readFile(join(ground.folder, 'server', 'authority', 'ca.pem'), 'utf8'));
   return { site, http, port: broker === 'embedded' ? mqtts : Number(new URL(site.brokerUrl).port) };
 }

@@ -1,7 +1,8 @@
 import { describe } from 'vitest';
 import { isMissing } from '../../scripts/system-programs.ts';
 import { prepareMosquitto, type Mosquitto } from './mosquitto.ts';
-import { startSite, type Ground, type Site } from './server.ts';
+import { freePort } from './ports.ts';
+import { placeServer, startSite, type Ground, type Site } from './server.ts';
 
 /** Every broker that a whole system is tested with. */
 export const BROKERS = ['embedded', 'mosquitto'] as const;
@@ -48,10 +49,10 @@ export async function prepareSiteOn(
   environment: NodeJS.ProcessEnv = {},
   untold?: 'untold',
 ): Promise<{ external: Mosquitto; start: () => Promise<Site> }> {
-  const alone = await startSite(ground, args); // makes the server's folder
-  await alone.process.stop();
+  await placeServer(ground);
   const external = await prepareMosquitto(ground);
   const ways = untold === undefined ? external.args : ['--broker', external.url];
-  const again = [...alone.sameAgain, ...ways];
+  const port = args.includes('--https-port') ? [] : ['--https-port', String(await freePort())];
+  const again = [...args, ...port, ...ways];
   return { external, start: () => startSite(ground, again, environment) };
 }

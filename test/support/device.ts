@@ -30,9 +30,16 @@ export async function startDevice(
   name: string,
   config: Partial<AgentConfigInput> = {},
 ): Promise<Device> {
-  await site.ctl('policy', 'set', TYPE, 'accept');
-  const { secret } = await site.ask<{ secret: string }>('codes', 'create', '--type', TYPE);
+  await letJoin(site);
+  const { secret } = await site.api((api) =>
+    api.send<{ secret: string }>('POST', '/enrolment-codes', { type: TYPE, uses: 1 }),
+  );
   return launchDevice(ground, site, name, { enrolmentCode: secret, ...config });
+}
+
+/** Devices of a type may join. */
+export async function letJoin(site: Pick<Site, 'api'>, type = TYPE): Promise<void> {
+  await site.api((api) => api.send('PUT', `/join-policy/${type}`, { verdict: 'accept' }));
 }
 
 /** Starts a device that the site lets in already. */

@@ -1,13 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openApi } from '../../packages/cli/src/ctl/api.ts';
+import { openApi, type Api } from '../../packages/cli/src/ctl/api.ts';
 import { loadLogin } from '../../packages/cli/src/ctl/profile.ts';
 import { runSrup, startSrup, type Outcome, type Srup } from './processes.ts';
 import { until } from './wait.ts';
 
 /** Long, for a busy disk: it syncs what it makes. */
 const START_MS = 180_000;
+
+/** Names the folder of the server that a run shares, in the environment. */
+export const MADE_SERVER = 'SRUP_TEST_MADE_SERVER';
+/** Where its operator is logged in while it does not run. */
+const NOWHERE = 'https://nowhere.invalid';
 
 /** A folder of its own, and what to do at the end of the test, last things first. */
 export interface Ground {
@@ -41,15 +47,56 @@ export interface Site {
   ctl(...args: string[]): Promise<Outcome>;
   /** The same with --json, parsed; throws when it does not end with 0. */
   ask<Answer>(...args: string[]): Promise<Answer>;
-  /**
-   * GET of the API as that operator, for what is looked at again and again: a process each time would cost half a
-   * second of the machine. Undefined: no answer, or another one than 200.
-   */
+  /** The API as that operator, by the client of `srup ctl`: without the quarter of a second that a process takes. */
+  api<Answer>(use: (api: Api) => Promise<Answer>): Promise<Answer>;
+  /** GET, for what is looked at again and again. Undefined: no answer, or another one than 200. */
   look<Answer>(path: string): Promise<Answer | undefined>;
 }
 
-/** Starts a server in `ground.folder/server`; logs in when it shows a set-up token. */
+/**
+ * Starts a server in `ground.folder/server`, as an operator has it who started it before and logged in. Where no server
+ * was yet it is a copy of the one that the whole run shares (made-server.ts).
+ */
 export async function startSite(
+  ground: Ground,
+  args: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Site> {
+  if (!existsSync(join(ground.folder, 'server', 'vault.json'))) await placeServer(ground);
+  const site = await launchSite(ground, args, environment);
+  await moveLogin(ground, NOWHERE, site.url);
+  return site;
+}
+
+/** The folder of a server that has run, and the login of its operator; it does not run. */
+export async function placeServer(ground: Ground): Promise<void> {
+  const made = process.env[MADE_SERVER];
+  if (made === undefined) return makeServer(ground);
+  await cp(made, ground.folder, { recursive: true });
+}
+
+/** Makes it as a person does: with the set-up token that the first start shows. */
+export async function makeServer(ground: Ground): Promise<void> {
+  const site = await launchSite(ground);
+  const { url, caFingerprint, process } = site;
+  const token = /--token (\S+)/.exec(process.stdout())?.[1] ?? '';
+  const login = await site.ctl('login', '--url', url, '--ca-fingerprint', caFingerprint, '--token', token);
+  if (login.code !== 0) throw new Error(`login failed: ${login.stderr}`);
+  await process.stop();
+  await moveLogin(ground, url, NOWHERE);
+}
+
+async function moveLogin(ground: Ground, from: string, to: string): Promise<void> {
+  const file = loginFile(ground);
+  const text = await readFile(file, 'utf8');
+  if (text.includes(from)) await writeFile(file, text.replace(from, to));
+}
+
+function loginFile(ground: Ground): string {
+  return join(ground.folder, 'ctl.json');
+}
+
+async function launchSite(
   ground: Ground,
   args: readonly string[] = [],
   environment: NodeJS.ProcessEnv = {},
@@ -74,13 +121,8 @@ export async function startSite(
     new RegExp(`^  ${name} +(\\S+)$`, 'm').exec(process.stdout())?.[1] ?? '';
   const url = fact('URL');
   const caFingerprint = fact('CA fingerprint');
-  const env = { SRUP_CONFIG: join(ground.folder, 'ctl.json') };
-  const token = /--token (\S+)/.exec(process.stdout())?.[1];
+  const env = { SRUP_CONFIG: loginFile(ground) };
   const ctl = (...rest: string[]): Promise<Outcome> => runSrup(['ctl', ...rest], env);
-  if (token !== undefined) {
-    const login = await ctl('login', '--url', url, '--ca-fingerprint', caFingerprint, '--token', token);
-    if (login.code !== 0) throw new Error(`login failed: ${login.stderr}`);
-  }
   const brokerUrl = fact('MQTT');
   return {
     url,
@@ -94,7 +136,9 @@ export async function startSite(
     caFingerprint,
     process,
     ctl,
-    look: (path) => lookAt(env.SRUP_CONFIG, path) as never,
+    api: (use) => withApi(env.SRUP_CONFIG, use),
+    // It may be starting, or away.
+    look: (path) => withApi(env.SRUP_CONFIG, (api) => api.find<never>(path)).catch(() => undefined),
     ask: async (...rest) => {
       const { code, stdout, stderr } = await ctl(...rest, '--json');
       if (code !== 0) throw new Error(`srup ctl ${rest.join(' ')} ended with ${code}: ${stderr}`);
@@ -103,13 +147,11 @@ export async function startSite(
   };
 }
 
-async function lookAt(config: string, path: string): Promise<unknown> {
+async function withApi<Answer>(config: string, use: (api: Api) => Promise<Answer>): Promise<Answer> {
   // A test may log in anew, by another address.
   const api = openApi(await loadLogin('default', { SRUP_CONFIG: config }));
   try {
-    return await api.find(path);
-  } catch {
-    return undefined; // it starts, or is away
+    return await use(api);
   } finally {
     api.close();
   }

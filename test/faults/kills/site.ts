@@ -6,7 +6,7 @@ import { decode, identityText, parseIdentity, toHex, type Identity } from '@srup
 import { openAuthority } from '../../../packages/server/src/authority/authority.ts';
 import type { BrokerName } from '../../support/brokers.ts';
 import { prepareMosquitto, type Mosquitto } from '../../support/mosquitto.ts';
-import { startSite, type Ground } from '../../support/server.ts';
+import { placeServer, startSite, type Ground } from '../../support/server.ts';
 import { until } from '../../support/wait.ts';
 import { openApi, type Api } from './api.ts';
 
@@ -31,19 +31,16 @@ export interface Witness {
 }
 
 export async function openSite(ground: Ground, broker: BrokerName): Promise<VictimSite> {
-  let site = await startSite(ground, ['--open-registration']);
-  const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'faults', '--role', 'admin');
-  let args = site.sameAgain;
+  await placeServer(ground);
   let mosquitto: Mosquitto | undefined;
   let witness: Witness | undefined;
   if (broker === 'mosquitto') {
-    await site.process.stop();
     mosquitto = await prepareMosquitto(ground);
     witness = await openWitness(ground, mosquitto);
-    args = [...args, ...mosquitto.args];
-    site = await startSite(ground, args);
   }
-  const { url, caFingerprint } = site;
+  let site = await startSite(ground, ['--open-registration', ...(mosquitto?.args ?? [])]);
+  const { url, caFingerprint, sameAgain } = site;
+  const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'faults', '--role', 'admin');
   const ca = await readFile(join(ground.folder, 'server', 'authority', 'ca.pem'), 'utf8');
   const api = openApi(url, ca, secret);
   await api.put('/join-policy/victim', { verdict: 'accept' });
@@ -54,7 +51,7 @@ export async function openSite(ground: Ground, broker: BrokerName): Promise<Vict
     ...{ url, caFingerprint, api, witness },
     killServer: async () => {
       await site.process.stop('SIGKILL');
-      site = await startSite(ground, args);
+      site = await startSite(ground, sameAgain);
     },
     killBroker: mosquitto && (() => restart(mosquitto)),
     said: () => site.process.stderr().slice(-4_000),
