@@ -331,13 +331,34 @@ test('deregistered by its own will; with rejoin it enrols anew by itself', async
   await until('another id', () => (agent.status().id ?? id) !== id);
 });
 
-test('self-destruct: the identity is gone for good, even with rejoin', async () => {
+test('self-destruct: the identity is gone for good, even with rejoin, and nothing runs until told to join', async () => {
   const { agent, noted } = await world.join({}, { rejoin: 'yes' });
-  noted.act = () =>
-    Promise.resolve({ outcome: 'done', afterwards: () => noted.surroundings!.eraseIdentity() });
+  noted.act = async () => {
+    const { oweErasure, beginErasure } = noted.surroundings!;
+    await oweErasure();
+    const afterwards = () => {
+      beginErasure();
+      return Promise.resolve();
+    };
+    return { outcome: 'done', afterwards };
+  };
   expect(await statusOf(await world.c2.say('ACTION', { actionId: 9 }))).toBe(0x20);
   await until('unregistered', () => agent.status().phase === 'unregistered');
   await expect(access(homeAt(world.home).identity)).rejects.toThrow('ENOENT');
+  await agent.stop();
+  const { agent: again, noted: anew } = await world.start({}, { rejoin: 'yes' });
+  await until('still unregistered', () => again.status().phase === 'unregistered');
+  expect(anew.running).toBe(false);
+  await again.join();
+  await until('it runs', () => anew.running);
+});
+
+test('an erasure that is owed is not undone by a deregistration that comes before it', async () => {
+  const { agent, noted } = await world.join({}, { rejoin: 'yes' });
+  await noted.surroundings!.oweErasure();
+  await world.c2.say('DEREGISTER_CMD', {});
+  await until('unregistered', () => agent.status().phase === 'unregistered');
+  expect(noted.running).toBe(false);
 });
 
 test('an unset clock never blocks a command; a set one refuses an old one (P 6.2)', async () => {

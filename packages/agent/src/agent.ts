@@ -12,6 +12,7 @@ import type { MqttTuning } from './session.ts';
 import { describeStatus, type AgentStatus } from './status.ts';
 import { AgentError, reasonOf } from './trouble.ts';
 import { realDisk, type Disk } from './vault/disk.ts';
+import { isErased, markLeft, readLeft } from './vault/left.ts';
 import { AGENT_VERSION } from './version.ts';
 
 export type AgentEvent = LifeEvent;
@@ -45,7 +46,7 @@ export interface RunningAgent {
 
 /**
  * Starts the program that the device holds, and then, beside it and without end: enrol, join, obey. Resolves when
- * the program runs. `AgentError`: another agent works in the folder, or the folder can't be used.
+ * the program runs; a device that erased itself has none, until it is told to join. `AgentError`: another agent works in the folder, or the folder can't be used.
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const home = homeAt(options.home);
@@ -102,11 +103,10 @@ async function startIn(
     get ca() {
       return life?.session()?.credentials.ca ?? '';
     },
-    eraseIdentity: async () => {
-      await life?.erase();
-    },
+    oweErasure: () => markLeft(home, { how: 'erasing', at: clock.now() }),
+    beginErasure: () => life?.erase(),
   });
-  await performers.start();
+  if (!isErased(await readLeft(home))) await performers.start();
 
   function onEvent(event: LifeEvent): void {
     if (event.what === 'join') {

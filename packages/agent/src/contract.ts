@@ -26,12 +26,17 @@ export type EffectOf<Name extends DeviceEffect['do']> = Extract<DeviceEffect, { 
  */
 export interface Performers {
   /**
-   * Called once, before any effect: brings the folders in order after a power cut and starts the program that
+   * Called once, before any effect, and again after `erase`: brings the folders in order after a power cut and starts the program that
    * the current slot holds, if there is one. Rejects with `UserError`-like messages for mistakes of configuration.
    */
   start(): Promise<void>;
   /** Stops the program (SIGTERM, then SIGKILL) and everything that runs; resolves when all of it is gone. */
   stop(): Promise<void>;
+  /**
+   * Action 09 (P 10.5): the device's own part of it, then everything ends and all software goes. After a power cut in
+   * its middle it is called again, in place of `start`.
+   */
+  erase(): Promise<void>;
 
   /** P 10.2. Stages the file of this digest, or finds it staged or installed already (P 10.12). */
   fetch(effect: EffectOf<'fetch'>, signal: AbortSignal): Promise<FetchOutcome>;
@@ -99,11 +104,10 @@ export interface Surroundings {
    * Read it when it is used: it is empty before enrolment, when the program runs already.
    */
   readonly ca: string;
-  /**
-   * Action 09 (P 10.5), when allowed: forgets keys, certificate and state. The software is the performers' own to
-   * erase. To be called in `afterwards`.
-   */
-  readonly eraseIdentity: () => Promise<void>;
+  /** Action 09 (P 10.5), when allowed: durable when it resolves. The next start begins it at the latest. */
+  readonly oweErasure: () => Promise<void>;
+  /** Begins what is owed: the identity is forgotten, then `erase` is called. To be called in `afterwards`. */
+  readonly beginErasure: () => void;
   /** Names this start of the system; undefined where it has no name. The kernel's word unless given. */
   readonly bootId?: () => Promise<string | undefined>;
 }

@@ -16,8 +16,8 @@ import type { Log } from './log.ts';
 import { openSession, type LinkEvent, type Session, type MqttTuning } from './session.ts';
 import { AgentError } from './trouble.ts';
 import type { Disk } from './vault/disk.ts';
-import { loadCredentials, type Credentials, type DeviceIdentity } from './vault/identity.ts';
-import { clearLeft, giveUpIdentity, markLeft, readLeft, type Left } from './vault/left.ts';
+import { forgetIdentity, loadCredentials, type Credentials, type DeviceIdentity } from './vault/identity.ts';
+import { clearLeft, giveUpIdentity, isErased, markLeft, readLeft, type Left } from './vault/left.ts';
 import { openStore } from './vault/store.ts';
 
 export type LifeEvent = EngineEvent | LinkEvent | { readonly what: 'enrolled'; readonly id: string };
@@ -50,12 +50,12 @@ export interface Life {
   isUnregistered(): boolean;
   readonly join: () => Promise<void>;
   readonly leave: (what: 'resign' | 'deregister') => Promise<void>;
-  /** Action 09 (P 10.5): the identity is forgotten for good. */
-  erase(): Promise<void>;
+  /** Action 09 (P 10.5), which `left.json` says is owed: the identity ends now, and the software after it. */
+  erase(): void;
 }
 
 export function liveOn(tools: LifeTools): Life {
-  const { config, home, log, clock, signal } = tools;
+  const { config, home, log, clock, performers, signal } = tools;
   let session: Session | undefined;
   /** How the present identity ends; undefined: with the agent. */
   let end: Deferred<Left['how'] | undefined> | undefined;
@@ -84,8 +84,13 @@ export function liveOn(tools: LifeTools): Life {
   async function comeBack(): Promise<void> {
     const left = await readLeft(home);
     if (left === undefined) return;
-    await giveUpIdentity(home, left); // a power cut may have come in between
-    if (left.how === 'erased' || config.rejoin === 'no') {
+    await forgetIdentity(home); // a power cut may have come in between
+    if (left.how === 'erasing') {
+      await performers.erase();
+      await markLeft(home, { how: 'erased', at: clock.now() });
+      log.warn({}, 'this device has erased its identity and its software');
+    }
+    if (isErased(left) || config.rejoin === 'no') {
       log.info({}, 'unregistered: "srup agent join" makes this device register again');
       told = defer();
       begun.resolve(undefined);
@@ -96,7 +101,9 @@ export function liveOn(tools: LifeTools): Life {
       clearInterval(alive);
       told = undefined;
     }
-    if (!isStopping()) await clearLeft(home);
+    if (isStopping()) return;
+    if (isErased(left)) await performers.start();
+    await clearLeft(home);
   }
 
   /** Undefined when the agent stops before that. */
@@ -162,9 +169,8 @@ export function liveOn(tools: LifeTools): Life {
       if (session === undefined) throw new AgentError('this device is not registered');
       await session.engine.leave(what);
     },
-    erase: async () => {
-      await markLeft(home, { how: 'erased', at: clock.now() });
-      end?.resolve('erased');
+    erase: () => {
+      end?.resolve('erasing');
     },
   };
 }

@@ -40,6 +40,7 @@ async function perform<T>(effect: { do: string; token: string }, outcome: T): Pr
 const performers: Performers = {
   start: () => Promise.resolve(),
   stop: () => Promise.resolve(),
+  erase: () => Promise.resolve(),
   fetch: (effect) => perform(effect, 'ok'),
   install: (effect) => perform(effect, { outcome: 'active' }),
   act: (effect) => perform(effect, { outcome: 'done' }),

@@ -42,6 +42,10 @@ export function notePerformers(): Noted {
           noted.running = false;
           return Promise.resolve();
         },
+        erase: () => {
+          noted.running = false;
+          return Promise.resolve();
+        },
         fetch: (effect, signal) => {
           noted.asked.push(effect);
           return noted.fetch(effect, signal);

@@ -62,7 +62,8 @@ export function surroundingsAt(
       return Promise.resolve('kept');
     },
     ca: '',
-    eraseIdentity: () => Promise.resolve(),
+    oweErasure: () => Promise.resolve(),
+    beginErasure: () => undefined,
     ...changes,
   };
 }

@@ -15,12 +15,15 @@ const never = new AbortController().signal;
 let folder: string;
 let performers: Performers;
 let actions: ActionTable;
-let erased: number;
+/** What was owed and begun of an erasure. */
+let erasing: string[];
+let isDiskFull: boolean;
 
 beforeEach(async () => {
   folder = await newFolder();
   actions = createActionTable();
-  erased = 0;
+  erasing = [];
+  isDiskFull = false;
 });
 afterEach(async () => {
   await performers.stop();
@@ -28,12 +31,13 @@ afterEach(async () => {
 });
 
 async function start(config: AgentConfigInput['actions'] = {}, extras: PerformerExtras = {}): Promise<void> {
-  const eraseIdentity = () => {
-    erased += 1;
-    return Promise.resolve();
+  const oweErasure = () => {
+    erasing.push('owed');
+    return isDiskFull ? Promise.reject(new Error('ENOSPC')) : Promise.resolve();
   };
+  const beginErasure = () => void erasing.push('begun');
   performers = createPerformers(
-    surroundingsAt(folder, { ...configOf(folder), actions: config }, { eraseIdentity }),
+    surroundingsAt(folder, { ...configOf(folder), actions: config }, { oweErasure, beginErasure }),
     { actions, ...extras },
   );
   await performers.start();
@@ -100,7 +104,7 @@ describe('dangerous and last actions (P 10.5)', () => {
     expect(await act(0x03)).toEqual({ outcome: 'failed' });
     expect(await act(0x09)).toEqual({ outcome: 'failed' });
     expect(await readdir(work('.'))).toEqual([]);
-    expect(erased).toBe(0);
+    expect(erasing).toEqual([]);
   });
 
   test('power off and reboot wait until the answer has left', async () => {
@@ -122,17 +126,38 @@ describe('dangerous and last actions (P 10.5)', () => {
     expect(await act(0x03)).toEqual({ outcome: 'unknown' });
   });
 
-  test('self-destruction erases the software and the identity, after the answer', async () => {
-    await start({ allow: ['09'], commands: { '09': shell('exit 1') } });
+  test('self-destruction is owed before the answer, and begins after it', async () => {
+    await start({ allow: ['09'] });
+    const { outcome, afterwards } = await act(0x09);
+    expect({ outcome, erasing }).toEqual({ outcome: 'done', erasing: ['owed'] });
+    await afterwards!();
+    expect(erasing).toEqual(['owed', 'begun']);
+  });
+
+  test('self-destruction that can not be written down is not promised', async () => {
+    await start({ allow: ['09'] });
+    isDiskFull = true;
+    expect(await act(0x09)).toEqual({ outcome: 'failed' });
+    expect(erasing).toEqual(['owed']);
+  });
+
+  test('erasing does the part of the device, which may fail, and leaves no software; then all begins anew', async () => {
+    await start({ commands: { '09': shell('touch ../../own-part; exit 1') } });
     const digest = await stage(folder, goodProgram('doomed'));
     await performers.install({ do: 'install', digest, token: 'x' }, never);
-    const { outcome, afterwards } = await act(0x09);
-    expect(outcome).toBe('done');
-    expect(performers.running().program).toBe('running');
-    await afterwards!();
+    expect(await alive(folder)).toEqual(['doomed']);
+    await performers.erase();
     expect(await alive(folder)).toEqual([]);
-    expect(await readdir(folder)).toEqual(['trace']);
-    expect(erased).toBe(1);
+    expect((await readdir(folder)).sort()).toEqual(['own-part', 'trace']);
+    expect(performers.running()).toEqual({ program: 'none', restarts: 0 });
+
+    await performers.start();
+    const next = await stage(folder, goodProgram('next'));
+    expect(await performers.install({ do: 'install', digest: next, token: 'y' }, never)).toEqual({
+      outcome: 'active',
+    });
+    actions.on(0x40, () => undefined);
+    expect(await act(0x40)).toEqual({ outcome: 'done' });
   });
 });
 

@@ -38,8 +38,9 @@ export interface ActionPorts {
   readonly run: (argv: readonly string[], signal: AbortSignal) => Promise<CommandResult>;
   /** Undefined: all is well; else what is not. */
   readonly selfTest: () => Promise<string | undefined>;
-  /** Erases software and identity. */
-  readonly selfDestruct: () => Promise<void>;
+  /** As in `Surroundings`. */
+  readonly oweErasure: () => Promise<void>;
+  readonly beginErasure: () => void;
   readonly log: Log;
 }
 
@@ -51,9 +52,8 @@ export async function doAction(actionId: number, ports: ActionPorts, signal: Abo
     log.warn({ action }, 'dangerous action refused: this device does not allow it');
     return { outcome: 'failed' };
   }
+  if (actionId === SELF_DESTRUCT) return promiseErasure(ports);
   const handler = findHandler(actionId, ports);
-  if (actionId === SELF_DESTRUCT)
-    return { outcome: 'done', afterwards: () => destruct(handler, ports, signal) };
   if (handler === undefined) return { outcome: 'unknown' };
   if (!endsDevice(actionId))
     return { outcome: (await attempt(action, handler, ports, signal)) ? 'done' : 'failed' };
@@ -69,15 +69,26 @@ function findHandler(actionId: number, ports: ActionPorts): ActionHandler | unde
   return ports.handlers.find(actionId) ?? (argv === undefined ? builtIn : commandHandler(argv, ports));
 }
 
-/** The device's own part first; its failure must not keep software and identity alive. */
-async function destruct(
-  handler: ActionHandler | undefined,
-  ports: ActionPorts,
-  signal: AbortSignal,
-): Promise<void> {
-  const action = actionName(SELF_DESTRUCT);
-  if (handler !== undefined) await attempt(action, handler, ports, signal).catch(() => false);
-  await ports.selfDestruct();
+/** It can't be answered afterwards, so it is owed before it is answered: a power cut in between changes nothing. */
+async function promiseErasure({ oweErasure, beginErasure, log }: ActionPorts): Promise<Acted> {
+  try {
+    await oweErasure();
+  } catch (error) {
+    log.error({ reason: reasonOf(error) }, 'that this device is to erase itself can not be written down');
+    return { outcome: 'failed' };
+  }
+  const afterwards = () => {
+    beginErasure();
+    return Promise.resolve();
+  };
+  return { outcome: 'done', afterwards };
+}
+
+/** The device's own part of its erasure; its failure must not keep the software alive. */
+export async function eraseOwnPart(ports: ActionPorts, signal: AbortSignal): Promise<void> {
+  const handler = findHandler(SELF_DESTRUCT, ports);
+  if (handler !== undefined)
+    await attempt(actionName(SELF_DESTRUCT), handler, ports, signal).catch(() => false);
 }
 
 function commandHandler(argv: readonly string[], ports: ActionPorts): ActionHandler {

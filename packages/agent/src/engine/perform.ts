@@ -51,7 +51,7 @@ export function makeWorkshop({ performers, log, tell, isStale, answered }: Works
       await answered(effect.token);
       await afterwards();
     } catch (error) {
-      // Stopped: the same effect is owed at the next start.
+      // Stopped: at the next start `resumeDevice` says what is owed; an action and a delivery are not done again.
       if (!stopping.signal.aborted)
         log.error({ effect: effect.do, reason: reasonOf(error) }, 'an effect went wrong');
     }

@@ -5,13 +5,12 @@ import { type LineSocket, openLineSocket } from '../lines/socket.ts';
 import type { FetchPorts, OnProgress } from '../update/fetch.ts';
 import { type InstallStep, SoftwareSwitch } from '../update/install.ts';
 import { collectPartials } from '../update/partial.ts';
-import { openRecord } from '../update/record.ts';
+import { openRecord, type RecordFile } from '../update/record.ts';
 import { openSlots, type Slots } from '../update/slots.ts';
 import { openTransport } from '../update/transport.ts';
 import { askCommand, type CommandAnswer, type CommandResult, runCommand } from './command.ts';
 import { createCommandInstaller } from './command-installer.ts';
 import { fillCommand, makeEnvironment, SOCKET_NAME } from './environment.ts';
-import { adoptFactory } from './factory.ts';
 import { createFileInstaller, type FileInstallerOptions } from './file-installer.ts';
 import { type Folders, openFolders } from './folders.ts';
 import { createHandlerInstaller, type SoftwareHandler } from './handler-installer.ts';
@@ -37,6 +36,7 @@ export interface Hooks {
 export interface Parts {
   readonly folders: Folders;
   readonly slots: Slots;
+  readonly record: RecordFile;
   readonly fetch: FetchPorts;
   readonly supervisor: Supervisor;
   readonly output: ProgramOutput;
@@ -95,10 +95,6 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
       ? chooseInstaller(surroundings, folders, mark, supervisor, ask)
       : createHandlerInstaller(hooks.onUpdate, health.deadlineSeconds * MS, log);
   const record = openRecord(folders.record, log);
-  const factory = software.factory ?? (software.installer === 'file' ? software.target : undefined);
-  if (factory !== undefined) {
-    await adoptFactory(factory, software.factory !== undefined, { folders, slots, record, log });
-  }
   const rules = {
     aliveMs: health.aliveSeconds * MS,
     command: health.command,
@@ -129,7 +125,18 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
   });
   const fetch = fetchPorts(surroundings, folders, slots, hooks);
   const socket = socketPath === undefined ? undefined : await openLineSocket(socketPath, output.listen, log);
-  return { folders, slots, fetch, supervisor, output, socket, installer, switch: softwareSwitch, run };
+  return {
+    folders,
+    slots,
+    record,
+    fetch,
+    supervisor,
+    output,
+    socket,
+    installer,
+    switch: softwareSwitch,
+    run,
+  };
 }
 
 function chooseInstaller(

@@ -1,6 +1,7 @@
 import { constants, copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256File, syncFile } from '@srup/node';
+import type { AgentConfig } from '../config.ts';
 import type { Log } from '../log.ts';
 import { AgentError, codeOf, reasonOf } from '../trouble.ts';
 import type { RecordFile } from '../update/record.ts';
@@ -8,6 +9,7 @@ import type { Slots } from '../update/slots.ts';
 import type { Folders } from './folders.ts';
 
 export interface FactoryPorts {
+  readonly software: AgentConfig['software'];
   readonly folders: Folders;
   readonly slots: Slots;
   readonly record: RecordFile;
@@ -16,10 +18,12 @@ export interface FactoryPorts {
 
 /**
  * Makes the file that came with the device its first good software, so that a failed first update has a way back.
- * Does nothing on a device that has software, or had any. `mustExist`: its absence is a mistake of the configuration.
+ * Does nothing on a device that has software, or had any. `AgentError`: what the configuration names is not there.
  */
-export async function adoptFactory(file: string, mustExist: boolean, ports: FactoryPorts): Promise<void> {
-  const { folders, slots, record, log } = ports;
+export async function adoptFactory({ software, folders, slots, record, log }: FactoryPorts): Promise<void> {
+  const { factory, installer, target } = software;
+  const file = factory ?? (installer === 'file' ? target : undefined);
+  if (file === undefined) return;
   const { good, trial, results } = await record.read();
   if (good !== undefined || trial !== undefined || results.length > 0) return;
   const copy = join(folders.downloads, 'factory');
@@ -27,7 +31,7 @@ export async function adoptFactory(file: string, mustExist: boolean, ports: Fact
     await rm(copy, { force: true });
     await copyFile(file, copy, constants.COPYFILE_FICLONE);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' && !mustExist) return;
+    if (codeOf(error) === 'ENOENT' && factory === undefined) return;
     throw new AgentError(
       `The software that came with the device can't be read: ${reasonOf(error)}.`,
       'Correct "software.factory" in the configuration, or take it out.',

@@ -1,6 +1,13 @@
 import { rm } from 'node:fs/promises';
+import { syncFolder } from '@srup/node';
 import type { FetchOutcome } from '@srup/protocol';
-import { type ActionTable, createActionTable, doAction } from '../act/actions.ts';
+import {
+  type ActionPorts,
+  type ActionTable,
+  createActionTable,
+  doAction,
+  eraseOwnPart,
+} from '../act/actions.ts';
 import { testSelf } from '../act/self-test.ts';
 import type { Performers, RunningSoftware, Surroundings } from '../contract.ts';
 import { createDataTable, type DataTable } from '../lines/data-table.ts';
@@ -8,6 +15,7 @@ import { deliverData } from '../lines/deliver.ts';
 import { AgentError, reasonOf } from '../trouble.ts';
 import { fetchSoftware, type Wanted } from '../update/fetch.ts';
 import { assemble, type Hooks, type Parts } from './assemble.ts';
+import { adoptFactory } from './factory.ts';
 import { isLoopback } from './health.ts';
 
 /** What a program that has the agent built in may add. */
@@ -18,10 +26,10 @@ export interface PerformerExtras extends Hooks {
 
 /** Everything that a device does, behind the engine's contract. */
 export function createPerformers(surroundings: Surroundings, extras: PerformerExtras = {}): Performers {
-  const { config, log, clock } = surroundings;
+  const { config, home, log, clock } = surroundings;
   const handlers = extras.actions ?? createActionTable();
   const takers = extras.data ?? createDataTable();
-  const stopping = new AbortController();
+  let stopping = new AbortController();
   const timeoutMs = config.actions.timeoutSeconds * 1000;
   let fetching: Promise<unknown> = Promise.resolve();
   let parts: Parts | undefined;
@@ -64,16 +72,48 @@ export function createPerformers(surroundings: Surroundings, extras: PerformerEx
     await parts?.socket?.close();
   }
 
-  async function selfDestruct(): Promise<void> {
+  async function erase(): Promise<void> {
+    // A power cut may have come before: what ran then is found and ended by what is put together now.
+    parts ??= await assemble(surroundings, extras);
+    await eraseOwnPart(actionPorts(), stopping.signal);
     await stop();
-    await parts?.installer.clear();
-    await rm(surroundings.home.software, { recursive: true, force: true });
-    await surroundings.eraseIdentity();
+    await parts.installer.clear();
+    await removeSoftware();
+    parts = undefined;
+    stopping = new AbortController();
+  }
+
+  async function removeSoftware(): Promise<void> {
+    try {
+      await rm(home.software, { recursive: true, force: true });
+      await syncFolder(home.folder);
+    } catch (error) {
+      throw new AgentError(
+        `The software of this device can't be erased: ${reasonOf(error)}.`,
+        `Remove ${home.software}, and start the agent again.`,
+        error,
+      );
+    }
+  }
+
+  function actionPorts(): ActionPorts {
+    const { run, folders } = opened();
+    const { oweErasure, beginErasure } = surroundings;
+    return {
+      handlers,
+      commands: config.actions.commands,
+      allow: config.actions.allow,
+      timeoutMs,
+      run: (argv, until) => run(argv, { timeoutMs, signal: until }),
+      selfTest: () => testSelf({ folder: folders.root, running, clock }),
+      ...{ oweErasure, beginErasure, log },
+    };
   }
 
   return {
     running,
     stop,
+    erase,
     async start() {
       const { url } = config.health;
       if (url !== undefined && !isLoopback(url)) {
@@ -83,6 +123,7 @@ export function createPerformers(surroundings: Surroundings, extras: PerformerEx
         );
       }
       parts = await assemble(surroundings, extras);
+      await adoptFactory({ ...parts, software: config.software, log });
       await parts.switch.start(stopping.signal);
     },
     fetch({ url, digest }, signal) {
@@ -95,18 +136,7 @@ export function createPerformers(surroundings: Surroundings, extras: PerformerEx
       return opened().switch.install({ token, digest }, untilStopped(signal));
     },
     act({ actionId }, signal) {
-      const { run, folders } = opened();
-      const ports = {
-        handlers,
-        commands: config.actions.commands,
-        allow: config.actions.allow,
-        timeoutMs,
-        run: (argv: readonly string[], until: AbortSignal) => run(argv, { timeoutMs, signal: until }),
-        selfTest: () => testSelf({ folder: folders.root, running, clock }),
-        selfDestruct,
-        log,
-      };
-      return doAction(actionId, ports, untilStopped(signal));
+      return doAction(actionId, actionPorts(), untilStopped(signal));
     },
     deliver({ dataId, data }, signal) {
       const { run, supervisor, socket } = opened();

@@ -5,8 +5,8 @@ import type { Home } from '../home.ts';
 import { forgetIdentity, readJson } from './identity.ts';
 
 const schema = v.object({
-  /** `erased`: by action 09, for good. */
-  how: v.picklist(['deregistered', 'erased']),
+  /** `erasing`: action 09 (P 10.5) is owed and not finished yet; `erased`: it is. */
+  how: v.picklist(['deregistered', 'erasing', 'erased']),
   at: v.number(),
 });
 
@@ -23,8 +23,14 @@ export async function markLeft(home: Home, left: Left): Promise<void> {
 }
 
 export async function giveUpIdentity(home: Home, left: Left): Promise<void> {
-  await markLeft(home, left);
+  // An erasure that is owed stays owed, however the identity ends.
+  if ((await readLeft(home)) === undefined) await markLeft(home, left);
   await forgetIdentity(home);
+}
+
+/** Nothing is to run on a device that erased itself, or is about to, until somebody wants it back. */
+export function isErased(left: Left | undefined): boolean {
+  return left !== undefined && left.how !== 'deregistered';
 }
 
 /** The device may enrol again. */

@@ -62,6 +62,7 @@ export function simulatedPerformers(
   return {
     start: async () => undefined,
     stop: async () => undefined,
+    erase: async () => undefined,
     fetch: async ({ url, digest }, signal) => {
       await linger(signal);
       const { held, ...rest } = software();
