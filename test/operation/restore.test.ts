@@ -1,7 +1,18 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startDevice, untilDevice, untilJoined, type Device } from '../support/device.ts';
+import { readCrl } from '../../packages/server/src/authority/crl.ts';
+import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import {
+  launchDevice,
+  startDevice,
+  TYPE,
+  untilDevice,
+  untilJoined,
+  type Device,
+  type DeviceState,
+} from '../support/device.ts';
+import { credentialOf, intrude } from '../support/intruder.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
 import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
@@ -96,7 +107,7 @@ describe('a server that was lost and restored', () => {
 
     const restored = await runSrup(['restore', file, '--folder', folder]);
     expect(restored, restored.stderr).toMatchObject({ code: 0 });
-    expect(restored.stderr).toMatch(/old server must never run again[^]*are trusted again/);
+    expect(restored.stderr).toMatch(/old server must never run again[^]*are trusted again[^]*--crl FILE/);
     const again = await startSite(ground, site.sameAgain);
 
     // What was in flight ends as it ended on the device, by its own repeated receipts.
@@ -127,5 +138,56 @@ describe('a server that was lost and restored', () => {
     }
     // A code that was there is not: it may have been used up since.
     expect(await again.ask('codes')).toEqual([]);
+  });
+});
+
+onEachBroker('devices that were revoked after the backup', (broker) => {
+  it('stay so when the restore is given the newest revocation list', async () => {
+    const site = await startSiteOn(ground, broker, ['--open-registration']);
+    await site.ctl('policy', 'set', TYPE, 'accept');
+    const folder = join(ground.folder, 'server');
+    const enrolled = async (name: string) => {
+      const device = await launchDevice(ground, site, name);
+      return { device, id: (await untilJoined(site, device)).id, stolen: await credentialOf(device) };
+    };
+    const [kept, lost] = await Promise.all([enrolled('kept'), enrolled('lost')]);
+    const file = join(ground.folder, 'srup.backup');
+    expect(await runSrup(['backup', file, '--folder', folder])).toMatchObject({ code: 0 });
+    const late = await enrolled('late'); // of which the backup knows nothing
+    for (const { device, id } of [lost, late]) {
+      await device.process.stop();
+      expect(await site.ctl('revoke', id, '--yes')).toMatchObject({ code: 0 });
+    }
+    await site.process.stop('SIGKILL');
+    const newest = join(ground.folder, 'newest.pem');
+    await rename(join(folder, 'key-service', 'crl.pem'), newest);
+    await rm(folder, { recursive: true });
+
+    const args = ['restore', file, '--folder', folder, '--crl', newest, '--json'];
+    const restored = await runSrup(args);
+    expect(restored, restored.stderr).toMatchObject({ code: 0 });
+    expect(JSON.parse(restored.stdout)).toMatchObject({ revoked: [lost.id], unclear: [] });
+    expect(restored.stderr).toMatch(new RegExp(`these are revoked: ${lost.id}\n`));
+    const again = await startSite(ground, site.sameAgain);
+    await until('it is let go', async () => {
+      const state = await again.look<DeviceState>(`/devices/${lost.id}`);
+      return state?.standing === 'deregistered';
+    });
+    await until('the broker refuses who was revoked', async () => (await again.ctl('broker')).code === 0);
+    for (const { id, stolen } of [lost, late]) {
+      const thief = await intrude(ground, again, stolen, `SRUP Client: ${id}`);
+      expect(thief.entries).toBe(0);
+      await thief.link.close();
+    }
+    const done = await again.ctl('action', kept.id, 'self-test', '--wait');
+    expect(done, done.stderr + kept.device.process.stderr()).toMatchObject({ code: 0 });
+
+    // Its own list goes on from that one, and has all that was on it.
+    const ca = await readFile(join(folder, 'authority', 'ca.pem'), 'utf8');
+    const before = readCrl(await readFile(newest, 'utf8'), ca)!;
+    const after = readCrl(await readFile(join(folder, 'key-service', 'crl.pem'), 'utf8'), ca)!;
+    expect(after.number).toBeGreaterThan(before.number);
+    const serials = after.entries.map(({ serial }) => serial);
+    expect(serials).toEqual(expect.arrayContaining(before.entries.map(({ serial }) => serial)));
   });
 });

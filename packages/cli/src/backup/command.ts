@@ -20,8 +20,11 @@ const AFTER_RESTORE = `
 Everything in the backup is checked before anything is written. The folder must be new or empty. Sequence numbers are
 moved ahead, so that none is used twice. The old server must never run again. Read what it says at the end.
 
+A backup does not know who was revoked after it was made. --crl takes the server's newest revocation list, and keeps them
+out: key-service/crl.pem of the old folder, or the file that the broker reads.
+
 Examples:
-  $ srup restore srup-2026-11-21.backup --folder /var/lib/srup
+  $ srup restore srup-2026-11-21.backup --folder /var/lib/srup --crl /var/lib/srup.old/key-service/crl.pem
   $ srup restore srup-2026-11-21.backup --folder /var/lib/srup --new-tokens
   $ srup restore srup-2026-11-21.backup --check
 ${EXIT_CODES}`;
@@ -48,6 +51,7 @@ export function addBackupCommands(program: Command): void {
     .description('put a server back from a backup, in a new folder')
     .option('--folder <folder>', 'where to: new, or empty')
     .option('--check', 'check the backup and write nothing')
+    .option('--crl <file>', "the server's newest revocation list: who was revoked since stays revoked")
     .option('--new-tokens', 'forget all API tokens: the next start prints a set-up token')
     .option(...PASSPHRASE)
     .option(...JSON_OPTION)

@@ -12,6 +12,7 @@ import { readPassphrase } from './passphrase.ts';
 export interface RestoreCommandOptions {
   readonly folder?: string;
   readonly passphraseFile?: string;
+  readonly crl?: string;
   readonly newTokens?: true;
   readonly check?: true;
   readonly json?: true;
@@ -36,6 +37,7 @@ export async function restore(name: string, options: RestoreCommandOptions): Pro
       file: resolve(name),
       folder,
       passphrase,
+      crl: options.crl === undefined ? undefined : resolve(options.crl),
       newTokens: options.newTokens === true,
       clock: systemClock,
       random: systemRandom,
@@ -54,6 +56,9 @@ export async function restore(name: string, options: RestoreCommandOptions): Pro
       ['Server', serverId],
       ['As of', exactTime(createdAt)],
       ['Devices', `${restored.devices}, their sequence numbers moved ahead`],
+      ...(restored.listedAt === undefined
+        ? []
+        : [['Revoked', restored.revoked.join(' ') || 'nobody since then'] as const]),
     ]);
   });
   tellWhatIsLost(restored, options.newTokens === true);
@@ -77,13 +82,13 @@ async function check(name: string, options: RestoreCommandOptions): Promise<void
 }
 
 /** Loud, and whatever the form of the result: each of these could let somebody in, or leave somebody out. */
-function tellWhatIsLost({ manifest, codesDropped }: Restored, newTokens: boolean): void {
+function tellWhatIsLost(restored: Restored, newTokens: boolean): void {
+  const { manifest, codesDropped } = restored;
   const { paint } = terminalOf(process.stderr);
-  const since = exactTime(manifest.createdAt);
   const ctl = `${programName()} ctl`;
   const points = [
     `The old server must never run again: two servers from one backup are one identity, and devices obey both.`,
-    `Devices that were deregistered or revoked since ${since} are trusted again. Look at "${ctl} devices" and end those: ${ctl} deregister DEVICE`,
+    ...tellOfRevoked(restored),
     `Devices that registered since then are unknown: they must register anew (srup agent join).`,
     newTokens
       ? 'All API tokens are gone: the next start prints a set-up token.'
@@ -98,4 +103,25 @@ function tellWhatIsLost({ manifest, codesDropped }: Restored, newTokens: boolean
     `\n${paint(['bold', 'yellow'], 'WARNING: this server knows nothing of what happened since then.')}\n`,
   );
   for (const point of points) process.stderr.write(`- ${point}\n`);
+}
+
+function tellOfRevoked({ manifest, listedAt, revoked, unclear }: Restored): string[] {
+  const ctl = `${programName()} ctl`;
+  const since = exactTime(listedAt ?? manifest.createdAt);
+  const end = `Look at "${ctl} devices" and end those: ${ctl} revoke DEVICE`;
+  const trusted = `Devices that were deregistered or revoked since ${since} are trusted again, and nothing here can tell which.`;
+  if (listedAt === undefined) {
+    return [
+      `${trusted} ${end}. If the old folder or the broker still has the newest revocation list, begin again in another folder with --crl FILE.`,
+    ];
+  }
+  return [
+    ...(revoked.length === 0 ? [] : [`By the list of ${since} these are revoked: ${revoked.join(' ')}`]),
+    `${trusted} ${end}`,
+    ...(unclear.length === 0
+      ? []
+      : [
+          `Of these the list can't tell, as their certificates in the backup had ended: ${unclear.join(' ')}. Revoke those that are not yours any more.`,
+        ]),
+  ];
 }

@@ -59,8 +59,8 @@ export interface Authority {
   issueClient(id: Identity, serial?: string): Promise<Credential>;
   /** For a device's request, after the checks of P 8.3. `identityKey`: PEM of its SRUP key. */
   issueDevice(id: Identity, csrPem: string, identityKey: string): Promise<IssueResult>;
-  /** The CRL in PEM. */
-  revocationList(entries: readonly RevokedEntry[]): Promise<string>;
+  /** The CRL in PEM. `number`: ms since 1970 unless told; greater than that of the list before it. */
+  revocationList(entries: readonly RevokedEntry[], number?: bigint): Promise<string>;
 }
 
 /**
@@ -141,10 +141,10 @@ export async function openAuthority(
       const certificate = await issue(`CN=${identityText(id)}`, verdict.publicKey, [clientOnly]);
       return { ok: true, certificate };
     },
-    revocationList: (entries) => {
+    revocationList: (entries, number = BigInt(clock.now())) => {
       const { notBefore, notAfter } = ca;
       const name = ca.subjectName.toArrayBuffer();
-      return makeCrl({ name, keyIdentifier, key, notBefore, notAfter }, entries, BigInt(clock.now()));
+      return makeCrl({ name, keyIdentifier, key, notBefore, notAfter }, entries, number);
     },
   };
 }

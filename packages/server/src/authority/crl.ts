@@ -1,4 +1,4 @@
-import { sign, type KeyObject } from 'node:crypto';
+import { sign, verify, X509Certificate, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { AsnConvert, AsnIntegerBigIntConverter, OctetString } from '@peculiar/asn1-schema';
 import {
@@ -68,6 +68,41 @@ export async function makeCrl(
     signature: copyOf(signature),
   });
   return toPem(AsnConvert.serialize(certificateList));
+}
+
+export interface RevocationList {
+  /** Greater than that of every list before it; about the ms since 1970 when it was made. */
+  readonly number: bigint;
+  readonly entries: readonly RevokedEntry[];
+}
+
+/** Undefined: it can't be read, or is not signed by this CA. */
+export function readCrl(pem: string, caPem: string): RevocationList | undefined {
+  const [, body] = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/.exec(pem) ?? [];
+  if (body === undefined) return undefined;
+  try {
+    const list = AsnConvert.parse(Buffer.from(body, 'base64'), CertificateList);
+    const { publicKey } = new X509Certificate(caPem);
+    const signed = Buffer.from(list.tbsCertListRaw ?? new ArrayBuffer());
+    const key = { key: publicKey, dsaEncoding: 'der' } as const;
+    if (!verify('sha256', signed, key, Buffer.from(list.signature))) return undefined;
+    const { revokedCertificates = [], crlExtensions = [] } = list.tbsCertList;
+    const number = crlExtensions.find(({ extnID }) => extnID === id_ce_cRLNumber);
+    return {
+      number: number === undefined ? 0n : readInteger(Buffer.from(number.extnValue.buffer)),
+      entries: revokedCertificates.map(({ userCertificate, revocationDate }) => ({
+        serial: Buffer.from(userCertificate).toString('hex'),
+        revokedAt: revocationDate.getTime().getTime(),
+      })),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The positive DER integer that is left when tag and length are gone. */
+function readInteger(der: Buffer): bigint {
+  return BigInt(`0x${der.subarray(2).toString('hex')}`);
 }
 
 function toRevoked({ serial, revokedAt }: RevokedEntry): RevokedCertificate {

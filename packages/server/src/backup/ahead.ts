@@ -80,6 +80,12 @@ export function dropCodes(keyService: DatabaseSync): number {
   return Number(keyService.prepare('delete from enrolment_codes').run().changes);
 }
 
+/** Who is revoked gets nothing more. */
+export function dropOwed(fleet: DatabaseSync, devices: readonly string[]): void {
+  const drop = fleet.prepare('delete from outbox where device = ?');
+  for (const device of devices) drop.run(device);
+}
+
 /** Nobody logs in with a token that was revoked since, or stolen with the old machine. */
 export function dropApiTokens(fleet: DatabaseSync): number {
   return Number(fleet.prepare('delete from api_tokens').run().changes);

@@ -11,11 +11,13 @@ import { keyServiceMigrations } from '../keyservice/tables.ts';
 import { serverMigrations } from '../migrations.ts';
 import { noteRestore } from '../fleet/restored.ts';
 import { refuseNewer, type Migrations } from '../store/store.ts';
-import { dropApiTokens, dropCodes, jumpAfter, moveCounters, reserveCounters } from './ahead.ts';
+import { dropApiTokens, dropCodes, dropOwed, jumpAfter, moveCounters, reserveCounters } from './ahead.ts';
 import { readBackup, type FileEntry, type Manifest } from './archive.ts';
 import { BackupError } from './fault.ts';
+import { adoptCrl, revokeListed, type NewlyRevoked } from './revoked.ts';
 
 const FLEET = 'server/fleet.db';
+const NOBODY: NewlyRevoked = { revoked: [], unclear: [] };
 const KEY_SERVICE = 'key-service/identities.sqlite';
 
 export interface RestoreOptions {
@@ -23,6 +25,8 @@ export interface RestoreOptions {
   /** Empty, or not there yet. */
   readonly folder: string;
   readonly passphrase?: Secret | undefined;
+  /** The newest revocation list of this server, PEM: who was revoked after the backup stays so. */
+  readonly crl?: string | undefined;
   /** Forget all API tokens; the next start prints a set-up token. */
   readonly newTokens: boolean;
   readonly clock: Clock;
@@ -31,8 +35,10 @@ export interface RestoreOptions {
   readonly onProgress?: (doing: 'check' | 'write', done: number, total: number) => void;
 }
 
-export interface Restored {
+export interface Restored extends NewlyRevoked {
   readonly manifest: Manifest;
+  /** When the revocation list was made, ms since 1970; absent without one. */
+  readonly listedAt?: number;
   /** Devices whose counters were moved ahead. */
   readonly devices: number;
   readonly codesDropped: number;
@@ -131,22 +137,28 @@ async function place(
 async function bringForward(
   work: string,
   manifest: Manifest,
-  { newTokens, clock, random }: RestoreOptions,
+  { crl, newTokens, clock, random }: RestoreOptions,
   jump: bigint,
 ): Promise<Omit<Restored, 'manifest'>> {
+  const list = await adoptCrl(work, crl);
   const fleet = openChecked(join(work, FLEET), serverMigrations);
   try {
     const keyService = openChecked(join(work, KEY_SERVICE), keyServiceMigrations);
     try {
+      keyService.exec('begin immediate');
       const codesDropped = dropCodes(keyService);
+      const since = list === undefined ? NOBODY : revokeListed(keyService, list, clock.now());
+      keyService.exec('commit');
       fleet.exec('begin immediate');
+      dropOwed(fleet, since.revoked);
       const devices = moveCounters(fleet, jump);
       reserveCounters(fleet, keyService, random);
       const tokensDropped = newTokens ? dropApiTokens(fleet) : 0;
-      noteRestore(fleet, { at: clock.now(), backupOf: manifest.createdAt });
+      noteRestore(fleet, { at: clock.now(), backupOf: manifest.createdAt, revoked: since.revoked });
       fleet.exec('commit');
       if (newTokens) await rm(join(work, 'server', 'setup-token.used'), { force: true });
-      return { devices, codesDropped, tokensDropped };
+      const listed = list === undefined ? {} : { listedAt: Number(list.number) };
+      return { devices, codesDropped, tokensDropped, ...since, ...listed };
     } finally {
       keyService.close();
     }

@@ -20,7 +20,7 @@ import { openEvents } from './events.ts';
 import { createLanes } from './lanes.ts';
 import { createQueries } from './queries.ts';
 import { createRecords } from './records.ts';
-import { greetAfterRestore } from './restored.ts';
+import { greetAfterRestore, letGoOfRevoked } from './restored.ts';
 import { createRevocations, type Revocations } from './revoke.ts';
 import { createSender } from './sender.ts';
 import { createSubscriptions } from './subscriptions.ts';
@@ -92,6 +92,7 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
     arrive,
     isConnected: () => connection.isUp(),
     start: async () => {
+      await letGoOfRevoked(core, leaving);
       await sender.wakeOwed();
       timeouts.start();
       revocations.start();

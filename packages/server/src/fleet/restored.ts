@@ -4,6 +4,7 @@ import type { Kysely } from 'kysely';
 import type { Fleet } from '../contract.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Core } from './core.ts';
+import type { Revocations } from './revoke.ts';
 
 const NAME = 'restored';
 /** Devices asked at once. */
@@ -14,6 +15,8 @@ export interface Restore {
   readonly at: number;
   /** When the backup was made, ms since 1970. */
   readonly backupOf: number;
+  /** Identities that were revoked since, by the list that `srup restore` was given. */
+  readonly revoked?: readonly string[];
 }
 
 /** For the first start in this folder. Before any server opened the database. */
@@ -29,6 +32,13 @@ export function noteRestore(fleet: DatabaseSync, restore: Restore): void {
 export async function findRestore(store: Kysely<FleetTables>): Promise<Restore | undefined> {
   const row = await store.selectFrom('settings').select('value').where('name', '=', NAME).executeTakeFirst();
   return row && (JSON.parse(row.value) as Restore);
+}
+
+/** Before anything is sent: who was revoked after the backup is let go here too; the agenda ends its sessions. */
+export async function letGoOfRevoked(core: Core, leaving: Pick<Revocations, 'letGo'>): Promise<void> {
+  const restore = await findRestore(core.store);
+  for (const device of restore?.revoked ?? [])
+    await core.lanes.run(device, () => leaving.letGo(device, 'restore'));
 }
 
 /**

@@ -20,6 +20,8 @@ const AT_ONCE = 20;
 export interface Revocations {
   /** Devices that left for good: their certificates end, and nothing waits for them any more. */
   readonly agenda: Agenda;
+  /** In the device's lane: commits that it has left; the agenda ends its identity. False: nothing is known of it. */
+  letGo(device: string, by: string): Promise<boolean>;
   revoke(device: string, by: string): Promise<Revocation>;
 }
 
@@ -55,18 +57,21 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
     return problem;
   }
 
+  async function letGo(device: string, by: string): Promise<boolean> {
+    const record = await core.records.find(device);
+    if (record === undefined) return false;
+    if (record.row.standing === 'deregistered') return true;
+    const change = beginChange(record, core.clock.now());
+    change.record = { ...record, row: { ...record.row, standing: 'deregistered', revoke_at: change.at } };
+    change.orders.push({ kind: 'revocation', at: change.at, device, body: { by } });
+    await giveUpAll(core, change);
+    await save(change);
+    return true;
+  }
+
   /** Committed first: killed in between, the agenda does the rest. */
   async function revokeNow(device: string, id: Identity, by: string): Promise<string | undefined> {
-    const record = await core.records.find(device);
-    if (record === undefined) return endStranger(device, id, by);
-    if (record.row.standing !== 'deregistered') {
-      const change = beginChange(record, core.clock.now());
-      change.record = { ...record, row: { ...record.row, standing: 'deregistered', revoke_at: change.at } };
-      change.orders.push({ kind: 'revocation', at: change.at, device, body: { by } });
-      await giveUpAll(core, change);
-      await save(change);
-    }
-    return endKnown(device);
+    return (await letGo(device, by)) ? endKnown(device) : endStranger(device, id, by);
   }
 
   /** One that registered, and never asked to join. */
@@ -81,6 +86,7 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
   }
 
   return {
+    letGo,
     revoke: (device, by) =>
       core.lanes.run(device, async () => {
         const id = parseIdentity(device);

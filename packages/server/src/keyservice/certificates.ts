@@ -5,6 +5,7 @@ import { newIdentity, writeFileAtomic } from '@srup/node';
 import { identityText, type Clock, type Identity, type Random } from '@srup/protocol';
 import { DAY_MS } from '../authority/ca.ts';
 import type { Authority, Credential, Issued } from '../authority/authority.ts';
+import { readCrl, type RevokedEntry } from '../authority/crl.ts';
 import { formatCredential, parseCredential, readIfThere } from '../vault/files.ts';
 import type { KeyServiceTables } from './tables.ts';
 
@@ -55,38 +56,53 @@ export async function openCertificates(options: CertificatesOptions): Promise<Ce
   const { store, folder, authority, clock, random, onCrl } = options;
   const crlFile = join(folder, 'crl.pem');
   const canaryFile = join(folder, 'canary.pem');
-  let current = await makeCrl(await readPresent());
+  const present = (await readIfThere(crlFile)) ?? '';
+  /** Of the last list. */
+  let number = readCrl(present, authority.caPem)?.number ?? 0n;
+  let current = await makeCrl(await readListed(present));
   let turn: Promise<void> = Promise.resolve();
 
   /** The list of the last start: a broker that has read it need not read another one that says the same. */
-  async function readPresent(): Promise<Listed | undefined> {
-    const [text = '', pem = ''] = [await readIfThere(canaryFile), await readIfThere(crlFile)];
+  async function readListed(pem: string): Promise<Listed | undefined> {
+    const text = (await readIfThere(canaryFile)) ?? '';
     const [, serials, crl] = /^# (\w+) (\w+)\n/.exec(text) ?? [];
     if (serials === undefined || crl !== hashOf(pem)) return undefined;
     const canary = parseCredential(text, canaryFile);
     const { validToDate } = new X509Certificate(canary.chain);
-    return validToDate.getTime() - clock.now() > CANARY_LEFT_MS ? { pem, serials, canary } : undefined;
+    const isLasting = validToDate.getTime() - clock.now() > CANARY_LEFT_MS;
+    return isLasting ? { pem, serials, canary } : undefined;
   }
 
-  /** With a canary of its own, unless it says the same as the present one. */
-  async function makeCrl(present?: Listed): Promise<Listed> {
-    const rows = await store
+  /** What is listed now. What has expired is refused anyway; but not by a clock that may have jumped ahead. */
+  async function revoked(): Promise<readonly RevokedEntry[]> {
+    const from = clock.isTrusted() ? clock.now() : 0;
+    const own = store
       .selectFrom('certificates')
       .select(['serial', 'revoked_at as revokedAt'])
       .where('revoked_at', 'is not', null)
-      // What has expired is refused anyway; but not by a clock that may have jumped ahead.
-      .where('not_after', '>', clock.isTrusted() ? clock.now() : 0)
-      .orderBy('serial')
-      .$narrowType<{ revokedAt: number }>()
-      .execute();
+      .where('not_after', '>', from)
+      .$narrowType<{ revokedAt: number }>();
+    const foreign = store
+      .selectFrom('foreign_revocations')
+      .select(['serial', 'revoked_at as revokedAt'])
+      .where('not_after', '>', from);
+    return own.unionAll(foreign).orderBy('serial').execute();
+  }
+
+  /** With a canary of its own, unless it says the same as the present one. */
+  async function makeCrl(listed?: Listed): Promise<Listed> {
+    const rows = await revoked();
     const serials = hashOf(rows.map(({ serial }) => serial).join());
-    if (present?.serials === serials) return present;
+    if (listed?.serials === serials) return listed;
     const canary = await authority.issueClient(newIdentity(random));
     const { serialNumber } = new X509Certificate(canary.chain);
     const entries = [...rows, { serial: serialNumber.toLowerCase(), revokedAt: clock.now() }];
-    const pem = await authority.revocationList(entries);
+    // The time tells how new a list is, but a clock that was set back makes no older number (RFC 5280, 5.2.3).
+    const next = BigInt(clock.now()) > number ? BigInt(clock.now()) : number + 1n;
+    const pem = await authority.revocationList(entries, next);
     await writeFileAtomic(canaryFile, `# ${serials} ${hashOf(pem)}\n${formatCredential(canary)}`);
     await writeFileAtomic(crlFile, pem);
+    number = next;
     return { pem, serials, canary };
   }
 

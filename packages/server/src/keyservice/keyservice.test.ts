@@ -19,6 +19,7 @@ import { identityText, parseIdentity, type Clock, type Identity, type SuiteName 
 import Fastify, { type FastifyInstance } from 'fastify';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readCrl } from '../authority/crl.ts';
 import { Pkcs10CertificateRequestGenerator } from '../authority/x509.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { LIVE_CERTIFICATES } from './certificates.ts';
@@ -759,6 +760,18 @@ describe('revocation', () => {
     for (const serial of serials) expect(hexOf(crls.at(-1)!)).toContain(serial);
     await restart();
     for (const serial of serials) expect(hexOf(service.crl())).toContain(serial);
+  });
+
+  test('makes a list with a greater number, also when the clock was set back meanwhile', async () => {
+    await start();
+    const devices = [newDevice(), newDevice()] as const;
+    for (const one of devices) await one.enrol();
+    await service.revoke(devices[0].id);
+    await restart({ clock: { ...clock, now: () => clock.now() - 86_400_000 } });
+    await service.revoke(devices[1].id);
+    const numbers = crls.map((crl) => readCrl(crl, vault.keyService.authority.caPem)!.number);
+    expect(numbers).toHaveLength(2);
+    expect(numbers[1]).toBe(numbers[0]! + 1n);
   });
 
   test('during a request for a certificate wins', async () => {

@@ -35,6 +35,8 @@ export interface KeyServiceTables {
     expires_at: number | null;
     created_at: number;
   };
+  /** Of certificates that were issued after the backup that this service was restored from (`srup restore --crl`). */
+  foreign_revocations: { serial: string; revoked_at: number; not_after: number };
   /** For the audit trail, which is in the C2 core's database; rows go when it has them. */
   audit_events: { id: Generated<number>; at: number; event: string };
   settings: {
@@ -60,6 +62,16 @@ export const keyServiceMigrations: Migrations = {
         .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
         .addColumn('at', 'integer', (column) => column.notNull())
         .addColumn('event', 'text', (column) => column.notNull())
+        .execute();
+    },
+  },
+  'keyservice-restore-001': {
+    async up({ schema }: Kysely<unknown>) {
+      await schema
+        .createTable('foreign_revocations')
+        .addColumn('serial', 'text', (column) => column.primaryKey())
+        .addColumn('revoked_at', 'integer', (column) => column.notNull())
+        .addColumn('not_after', 'integer', (column) => column.notNull())
         .execute();
     },
   },

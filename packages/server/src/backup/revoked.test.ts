@@ -1,0 +1,121 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock, systemRandom } from '@srup/node';
+import { openAuthority, type Authority } from '../authority/authority.ts';
+import { makeCaCertificate } from '../authority/ca.ts';
+import { readCrl } from '../authority/crl.ts';
+import { makeTlsKey } from '../authority/keys.ts';
+import { keyServiceMigrations } from '../keyservice/tables.ts';
+import { openStore } from '../store/store.ts';
+import { adoptCrl, revokeListed } from './revoked.ts';
+
+const [OLD, NEW] = [1_700_000_000_000n, 1_700_000_100_000n];
+const LATER = Number(NEW) + 1_000_000;
+const serial = (name: string): string => name.padEnd(32, '0');
+
+let folder: string;
+let authority: Authority;
+let keyService: DatabaseSync;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'srup-revoked-'));
+  authority = await makeAuthority();
+  for (const part of ['authority', 'key-service']) await mkdir(join(folder, part));
+  await writeFile(join(folder, 'authority', 'ca.pem'), authority.caPem);
+  await writeFile(join(folder, 'key-service', 'crl.pem'), await authority.revocationList([], OLD));
+  await writeFile(join(folder, 'key-service', 'canary.pem'), 'of the old list');
+  const file = join(folder, 'key-service', 'identities.sqlite');
+  await (await openStore(file, keyServiceMigrations)).destroy();
+  keyService = new DatabaseSync(file);
+});
+
+afterEach(async () => {
+  keyService.close();
+  await rm(folder, { recursive: true });
+});
+
+async function makeAuthority(): Promise<Authority> {
+  const key = await makeTlsKey();
+  return openAuthority(
+    key,
+    await makeCaCertificate(key, 'b9d0', systemClock, systemRandom),
+    systemClock,
+    systemRandom,
+  );
+}
+
+/** A certified identity with these certificates: name to end. */
+function identity(id: string, certificates: Readonly<Record<string, number>>): void {
+  keyService
+    .prepare(`insert into identities values (?, 'pump', 'ed25519', 'pem', null, 'certified', 1, null)`)
+    .run(id);
+  for (const [name, end] of Object.entries(certificates))
+    keyService.prepare('insert into certificates values (?, ?, 1, ?, null)').run(serial(name), id, end);
+}
+
+async function newest(...names: string[]): Promise<string> {
+  const file = join(folder, 'newest.pem');
+  const entries = names.map((name) => ({ serial: serial(name), revokedAt: Number(NEW) }));
+  await writeFile(file, await authority.revocationList(entries, NEW));
+  return file;
+}
+
+test('an identity without a good certificate is revoked; one that only renewed too often is not', async () => {
+  identity('a1', { '4a': LATER, '4b': LATER });
+  identity('b2', { '5a': LATER, '5b': LATER });
+  identity('c3', { '6a': 1, '6b': LATER }); // one ended, the other is listed
+  identity('d4', { '7a': 1 }); // renewed after the backup
+  identity('e5', { '4f': LATER });
+  const list = (await adoptCrl(folder, await newest('4a', '4b', '5a', '6b', '7f')))!;
+  expect(revokeListed(keyService, list, LATER)).toEqual({ revoked: ['a1', 'c3'], unclear: ['d4'] });
+  const states = keyService.prepare('select id, state from identities order by id').all();
+  expect(states.map(({ id, state }) => `${String(id)} ${String(state)}`)).toEqual([
+    ...['a1 revoked', 'b2 certified', 'c3 revoked', 'd4 certified', 'e5 certified'],
+  ]);
+  const listed = keyService.prepare('select serial from certificates where revoked_at is not null').all();
+  expect(listed.map((row) => row['serial']).sort()).toEqual(['4a', '4b', '5a', '6b'].map(serial));
+  expect(keyService.prepare('select serial from foreign_revocations').all()).toEqual([
+    { serial: serial('7f') },
+  ]);
+  const told = keyService.prepare('select event from audit_events').all();
+  expect(told.map(({ event }) => (JSON.parse(String(event)) as { device: string }).device)).toEqual([
+    'a1',
+    'c3',
+  ]);
+});
+
+test('the list takes the place of the one in the backup, for a broker that is started first', async () => {
+  const file = await newest('4a');
+  const list = await adoptCrl(folder, file);
+  expect(list?.number).toBe(NEW);
+  expect(list?.entries).toEqual([{ serial: serial('4a'), revokedAt: Number(NEW) }]);
+  expect(await readFile(join(folder, 'key-service', 'crl.pem'), 'utf8')).toBe(await readFile(file, 'utf8'));
+  expect(await readdir(join(folder, 'key-service'))).not.toContain('canary.pem');
+});
+
+test('a list that is older, of another CA, changed, or none is refused, in words', async () => {
+  const file = join(folder, 'given.pem');
+  const good = await authority.revocationList([{ serial: serial('4a'), revokedAt: 1 }], NEW);
+  for (const [text, why] of [
+    [await authority.revocationList([], OLD - 1n), /is older than the revocation list in the backup/],
+    [await (await makeAuthority()).revocationList([], NEW), /no revocation list by the CA of this server/],
+    [
+      good.replace(/(\n\w{20})(\w)/, (_, start: string, one: string) => start + (one === 'A' ? 'B' : 'A')),
+      /no rev/,
+    ],
+    [authority.caPem, /no revocation list/],
+    ['', /no revocation list.* Name the newest one: key-service\/crl.pem/],
+  ] as const) {
+    await writeFile(file, text);
+    await expect(adoptCrl(folder, file)).rejects.toThrow(why);
+    expect(readCrl(text, authority.caPem)?.number).not.toBe(NEW);
+  }
+});
+
+test('without a list the folder keeps its own, and its canary is made anew', async () => {
+  expect(await adoptCrl(folder, undefined)).toBeUndefined();
+  expect(await readdir(join(folder, 'key-service'))).toEqual(['crl.pem', 'identities.sqlite']);
+});
