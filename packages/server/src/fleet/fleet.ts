@@ -109,6 +109,7 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
       revocations.stop();
       await sender.stop();
       await greeting;
+      await leaving.settle();
       await core.lanes.settle();
       core.events.stop();
     },

@@ -23,10 +23,14 @@ export interface Revocations {
   /** In the device's lane: commits that it has left; the agenda ends its identity. False: nothing is known of it. */
   letGo(device: string, by: string): Promise<boolean>;
   revoke(device: string, by: string): Promise<Revocation>;
+  /** Resolves when no identity is being ended. */
+  settle(): Promise<void>;
 }
 
 export function createRevocations(core: Core, save: Save, subscriptions: Subscriptions): Revocations {
-  /** Gives the problem, when it is to be tried again. */
+  const endings = new Map<string, Promise<string | undefined>>();
+
+  /** Never in a device's lane: what it says meanwhile would wait, and all that the broker brings after it. Gives the problem, when it is to be tried again. */
   async function end(id: Identity, device: string): Promise<string | undefined> {
     try {
       const ending = core.directory.revoke(id);
@@ -42,21 +46,44 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
     return undefined;
   }
 
-  async function endKnown(device: string): Promise<string | undefined> {
+  /** Whoever wants the same at the same time waits for the one that is under way. */
+  function endKnown(device: string): Promise<string | undefined> {
+    const begun = endings.get(device);
+    if (begun !== undefined) return begun;
+    const ending = endOnce(device).finally(() => endings.delete(device));
+    endings.set(device, ending);
+    return ending;
+  }
+
+  async function endOnce(device: string): Promise<string | undefined> {
+    const id = await core.lanes.run(device, () => emptyOutbox(device));
+    if (id === undefined) return undefined;
+    const problem = await end(id, device);
+    await core.lanes.run(device, () => noteEnd(device, problem));
+    if (problem === undefined) await subscriptions.release(device).catch(() => undefined); // the link is down: nothing is subscribed
+    return problem;
+  }
+
+  /** Undefined: it has not left. */
+  async function emptyOutbox(device: string): Promise<Identity | undefined> {
     const record = await core.records.find(device);
     if (record?.row.standing !== 'deregistered') return undefined;
     await core.commit((transaction) =>
       transaction.deleteFrom('outbox').where('device', '=', device).execute(),
     );
-    const problem = await end(record.id, device);
+    return record.id;
+  }
+
+  async function noteEnd(device: string, problem: string | undefined): Promise<void> {
+    const record = await core.records.find(device);
+    if (record === undefined) return;
     const change = beginChange(record, core.clock.now());
     const again = problem === undefined ? null : change.at + AGAIN_MS;
     change.record = { ...record, row: { ...record.row, revoke_at: again } };
     await save(change);
-    if (problem === undefined) await subscriptions.release(device).catch(() => undefined); // the link is down: nothing is subscribed
-    return problem;
   }
 
+  /** Committed before the end itself: killed in between, the agenda does the rest. */
   async function letGo(device: string, by: string): Promise<boolean> {
     const record = await core.records.find(device);
     if (record === undefined) return false;
@@ -69,32 +96,35 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
     return true;
   }
 
-  /** Committed first: killed in between, the agenda does the rest. */
-  async function revokeNow(device: string, id: Identity, by: string): Promise<string | undefined> {
-    return (await letGo(device, by)) ? endKnown(device) : endStranger(device, id, by);
-  }
-
   /** One that registered, and never asked to join. */
-  async function endStranger(device: string, id: Identity, by: string): Promise<string | undefined> {
+  async function orderForStranger(device: string, id: Identity, by: string): Promise<void> {
     if ((await core.directory.find(id)) === undefined)
       throw new FleetError('not-found', `no device ${device} is known or registered`);
     const at = core.clock.now();
     await core.commit((transaction) =>
       appendAudit(transaction, { kind: 'revocation', at, device, body: { by } }),
     );
-    return end(id, device);
   }
 
   return {
     letGo,
-    revoke: (device, by) =>
-      core.lanes.run(device, async () => {
-        const id = parseIdentity(device);
-        if (id === undefined || id === core.serverId)
-          throw new FleetError('invalid', `${device} is no device's identity`);
-        const problem = await revokeNow(device, id, by);
-        return { id: device, ended: problem === undefined, ...(problem !== undefined && { problem }) };
-      }),
+
+    settle: async () => {
+      await Promise.allSettled(endings.values());
+    },
+
+    revoke: async (device, by) => {
+      const id = parseIdentity(device);
+      if (id === undefined || id === core.serverId)
+        throw new FleetError('invalid', `${device} is no device's identity`);
+      const isKnown = await core.lanes.run(device, async () => {
+        if (await letGo(device, by)) return true;
+        await orderForStranger(device, id, by);
+        return false;
+      });
+      const problem = await (isKnown ? endKnown(device) : end(id, device));
+      return { id: device, ended: problem === undefined, ...(problem !== undefined && { problem }) };
+    },
 
     agenda: {
       next: async () => {
@@ -117,7 +147,7 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
           .orderBy('revoke_at')
           .limit(AT_ONCE)
           .execute();
-        await Promise.all(due.map(({ id }) => core.lanes.run(id, () => endKnown(id))));
+        await Promise.all(due.map(({ id }) => endKnown(id)));
       },
     },
   };

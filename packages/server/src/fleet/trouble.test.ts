@@ -309,6 +309,28 @@ test('a device that left for good loses its certificate, after it had its answer
   await until(() => !world.link.filters.has(device.topic));
 });
 
+test('while an identity is being ended, what its device says waits for nothing', async () => {
+  await openJoined();
+  const working = { ...directory };
+  let answer: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  let asked = 0;
+  directory.revoke = async (id) => {
+    asked += 1;
+    await held;
+    return working.revoke(id);
+  };
+  const revoked = [world.fleet.revoke(device.text), world.fleet.revoke(device.text)];
+  await until(() => asked > 0);
+  await device.say(world.link, 'DATA', { dataId: 't', data: encodeText('1') }); // the link brings nothing more before
+  expect(await world.fleet.refusalCounts()).toMatchObject({ AUTH_STATE: 1 });
+  answer();
+  for (const one of revoked) expect(await one).toEqual({ id: device.text, ended: true });
+  expect(asked).toBe(1);
+  const row = await world.store.selectFrom('devices').selectAll().where('id', '=', device.text).execute();
+  expect(row).toMatchObject([{ standing: 'deregistered', revoke_at: null }]);
+});
+
 test('events come in order and without gaps, and one who fails stops nobody', async () => {
   await openJoined();
   const seen: { seq: number; kind: string }[] = [];
