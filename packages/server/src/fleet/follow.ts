@@ -39,10 +39,14 @@ export async function addOutcome(
   addStep(change, step, core.serverId);
   if (isFinal(step.state) && (known === undefined || !isFinal(known))) change.ended.push(step.state);
   const after = change.record.row.standing;
-  if (after !== before && GONE.has(after)) await giveUpOthers(core, change, step, isNoFarewell);
+  const isOther = ({ token }: ServerExchange): boolean => token !== step.state.token;
+  // Who left is asked nothing more, and a join that still waited lets it in no more.
+  if (after !== before && GONE.has(after))
+    await giveUpOpen(core, change, (open) => open.kind !== 'leave' && isOther(open));
   if (step.state.kind === 'join') {
     // One request of a device waits at a time: the device has forgotten the token of the older one.
-    if (known === undefined && before === 'pending') await giveUpOthers(core, change, step, isJoin);
+    if (known === undefined && before === 'pending')
+      await giveUpOpen(core, change, (open) => open.kind === 'join' && isOther(open));
     if (before !== 'joined' && known?.phase !== step.state.phase) welcome(core, change, step, moment, by);
   }
   // It now runs something else than it said when it joined.
@@ -85,24 +89,14 @@ async function tellIdentified(
   }
 }
 
-const isJoin = ({ kind }: ServerExchange): boolean => kind === 'join';
-/** Who left is asked nothing more, and a join that still waited lets it in no more. */
-const isNoFarewell = ({ kind }: ServerExchange): boolean => kind !== 'leave';
-
-/** The operator has ended this device's identity: nothing of it is waited for any more. */
-export async function giveUpAll(core: Core, change: Change): Promise<void> {
-  for (const exchange of await openExchanges(core, change.record.row.id))
-    change.exchanges.set(exchange.token, giveUp(exchange));
-}
-
-async function giveUpOthers(
+/** Nothing is waited for any more: of all that is open, unless told. */
+export async function giveUpOpen(
   core: Core,
   change: Change,
-  { state }: ServerStep,
-  isMeant: (exchange: ServerExchange) => boolean,
+  isMeant: (exchange: ServerExchange) => boolean = () => true,
 ): Promise<void> {
   for (const exchange of await openExchanges(core, change.record.row.id)) {
-    if (!isMeant(exchange) || exchange.token === state.token) continue;
+    if (!isMeant(exchange)) continue;
     const given = giveUp(exchange);
     change.exchanges.set(exchange.token, given);
     change.ended.push(given);

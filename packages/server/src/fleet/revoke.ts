@@ -6,7 +6,7 @@ import { beginChange } from './change.ts';
 import type { Core, Save } from './core.ts';
 import { within } from './deadline.ts';
 import { LONGEST_WAIT_MS } from './due.ts';
-import { giveUpAll } from './follow.ts';
+import { giveUpOpen } from './follow.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { Agenda } from './timer.ts';
 
@@ -91,7 +91,7 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
     const change = beginChange(record, core.clock.now());
     change.record = { ...record, row: { ...record.row, standing: 'deregistered', revoke_at: change.at } };
     change.orders.push({ kind: 'revocation', at: change.at, device, body: { by } });
-    await giveUpAll(core, change);
+    await giveUpOpen(core, change);
     await save(change);
     return true;
   }

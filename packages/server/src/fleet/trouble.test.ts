@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { encodeText, STATUS, tokenKey, type SignKey } from '@srup/protocol';
+import { SILENT } from '../metrics/meter.ts';
 import {
   directoryOf,
   makeDevice,
@@ -307,6 +308,19 @@ test('a device that left for good loses its certificate, after it had its answer
   expect(directory.revoked).toEqual([device.text]);
   expect(world.link.filters.has(other.topic)).toBe(true);
   await until(() => !world.link.filters.has(device.topic));
+});
+
+test('what a revocation ends is counted', async () => {
+  const ended: string[] = [];
+  const meter = {
+    ...SILENT,
+    ended: ({ kind, phase }: { kind: string; phase: string }) => ended.push(`${kind} ${phase}`),
+  };
+  await openJoined({ meter });
+  await act(device);
+  ended.length = 0;
+  await world.fleet.revoke(device.text);
+  expect(ended).toEqual(['action expired']);
 });
 
 test('while an identity is being ended, what its device says waits for nothing', async () => {
