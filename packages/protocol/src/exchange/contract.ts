@@ -70,7 +70,10 @@ export interface Finished {
   readonly answer?: number;
   /** What the token stood for (digest, action id...), to tell a repeat from a conflict. */
   readonly content: string;
+  /** When, ms since 1970; but always later than those before it, whatever the clock said. */
   readonly at: number;
+  /** The clock was not believed then: `at` says the order only, and tells no age. */
+  readonly undated?: true;
 }
 
 /** The device's standing with its server (P 9). */

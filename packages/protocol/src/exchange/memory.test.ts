@@ -49,6 +49,27 @@ describe('finished tokens (P 6.4)', () => {
     ).toHaveLength(2001);
   });
 
+  it('are forgotten in the order in which they were finished, whatever the clock said', () => {
+    const full = remembering(MAX_FINISHED, (n) => NOW + n);
+    const unset = { now: 1000, trusted: false, random: 0.5 };
+    const once = finish(full, 'first', DONE, unset);
+    const twice = finish(once, 'second', DONE, unset);
+    const set = finish(twice, 'third', DONE, MOMENT);
+    const tokens = Object.keys(set.finished);
+    expect(tokens).toHaveLength(MAX_FINISHED);
+    expect(tokens).toEqual(expect.arrayContaining(['first', 'second', 'third', 't-3']));
+    expect(tokens).not.toContain('t-0');
+    expect(tokens).not.toContain('t-2');
+  });
+
+  it('finished while the clock was not set have no age afterwards either', () => {
+    let state = remembering(1, () => NOW - 2 * FINISHED_MS);
+    for (let n = 0; n < 300; n++)
+      state = finish(state, `u-${n}`, DONE, { ...MOMENT, now: n, trusted: false });
+    expect(tokensAfter(state)).toEqual(expect.arrayContaining(['new', 'u-0', 'u-299']));
+    expect(tokensAfter(state)).not.toContain('t-0');
+  });
+
   it('stay finished: no step forgets a recent one', async () => {
     const device = soloDevice();
     for (let n = 0; n < 300; n++) {

@@ -86,10 +86,13 @@ export function open(state: DeviceState, token: TokenKey, exchange: DeviceExchan
 export function finish(
   state: DeviceState,
   token: TokenKey,
-  finished: Omit<Finished, 'at'>,
+  finished: Omit<Finished, 'at' | 'undated'>,
   moment: Moment,
 ): DeviceState {
-  const entries = { ...state.finished, [token]: { ...finished, at: moment.now } };
+  const newest = Object.values(state.finished).reduce((latest, { at }) => Math.max(latest, at), 0);
+  const at = Math.max(moment.now, newest + 1);
+  const dated: Finished = { ...finished, at, ...(!moment.trusted && { undated: true }) };
+  const entries = { ...state.finished, [token]: dated };
   return { ...state, open: without(state.open, token), finished: forget(entries, moment) };
 }
 
@@ -100,7 +103,7 @@ function forget(
 ): Record<TokenKey, Finished> {
   const entries = Object.entries(finished);
   // An unset clock knows no age: a device that wakes up in 2099 must not forget all.
-  const isOld = ({ at }: Finished) => trusted && now - at > FINISHED_MS;
+  const isOld = ({ at, undated }: Finished) => trusted && undated !== true && now - at > FINISHED_MS;
   const mayDrop =
     entries.length > MAX_FINISHED || (entries.length > MIN_FINISHED && entries.some(([, it]) => isOld(it)));
   if (!mayDrop) return finished;
