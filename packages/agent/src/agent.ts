@@ -5,6 +5,7 @@ import type { OpenPerformers, Performers, ProgramReport } from './contract.ts';
 import { serveControl, type Ask } from './control.ts';
 import { defer } from './deferred.ts';
 import type { EnrolmentTools } from './enrol/enrol.ts';
+import type { Patience } from './enrol/moved.ts';
 import { homeAt, type Home } from './home.ts';
 import { liveOn, type Life, type LifeEvent } from './life.ts';
 import type { Log } from './log.ts';
@@ -29,6 +30,7 @@ export interface AgentOptions {
   readonly disk?: Disk;
   readonly mqtt?: MqttTuning;
   readonly enrolmentBackoff?: EnrolmentTools['backoff'];
+  readonly brokerPatience?: Patience;
 }
 
 export interface RunningAgent {
@@ -116,13 +118,14 @@ async function startIn(
     options.onEvent?.(event);
   }
 
-  const { mqtt, enrolmentBackoff } = options;
+  const { mqtt, enrolmentBackoff, brokerPatience } = options;
   const current = (life = liveOn({
     ...{ config, home, log, clock, random, disk, performers, onEvent },
     facts: (self, { reference }) => factsOf(self, reference !== true, config, performers),
     signal: stopping.signal,
     ...(mqtt && { mqtt }),
     ...(enrolmentBackoff && { enrolmentBackoff }),
+    ...(brokerPatience && { brokerPatience }),
   }));
   // It may be over while the next lines wait: `ended` tells it, and nobody else has to.
   current.over.catch(() => undefined);

@@ -9,7 +9,7 @@ import { defer, type Deferred } from './deferred.ts';
 import type { EngineEvent } from './engine/engine.ts';
 import { readBootId } from './engine/watch.ts';
 import { enrol, type EnrolmentTools } from './enrol/enrol.ts';
-import { followBroker } from './enrol/moved.ts';
+import { followBroker, type Patience } from './enrol/moved.ts';
 import { keepRenewed } from './enrol/renew.ts';
 import type { Home } from './home.ts';
 import type { Log } from './log.ts';
@@ -38,6 +38,7 @@ export interface LifeTools {
   readonly signal: AbortSignal;
   readonly mqtt?: MqttTuning;
   readonly enrolmentBackoff?: EnrolmentTools['backoff'];
+  readonly brokerPatience?: Patience;
 }
 
 export interface Life {
@@ -139,7 +140,7 @@ export function liveOn(tools: LifeTools): Life {
     session = open;
     begun.resolve(undefined);
     const renewal = keepRenewed(open, home, config, tools);
-    const following = followBroker(open, home, config, tools);
+    const following = followBroker(open, home, config, tools, tools.brokerPatience);
     if (isStopping()) end.resolve(undefined);
     const how = await end.promise;
     renewal.stop();

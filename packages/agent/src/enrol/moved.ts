@@ -9,7 +9,12 @@ import { isPinned, type Renewable } from './renew.ts';
 import { keyServiceAt } from './service.ts';
 
 /** How long a device is without its broker before it asks where that is: doubled with each time it asked in vain. */
-const PATIENCE = { leastMs: 300_000, mostMs: 3_600_000 };
+export interface Patience {
+  readonly leastMs: number;
+  readonly mostMs: number;
+}
+
+const PATIENCE: Patience = { leastMs: 300_000, mostMs: 3_600_000 };
 
 export interface Movable extends Renewable {
   isConnected(): boolean;
@@ -19,7 +24,6 @@ interface Surroundings {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Pick<Random, 'unit'>;
-  readonly patience?: typeof PATIENCE;
 }
 
 /**
@@ -30,7 +34,8 @@ export function followBroker(
   session: Movable,
   home: Home,
   config: AgentConfig,
-  { log, clock, random, patience = PATIENCE }: Surroundings,
+  { log, clock, random }: Surroundings,
+  patience = PATIENCE,
 ): { stop(): void } {
   const stopping = new AbortController();
   let timer: NodeJS.Timeout | undefined;

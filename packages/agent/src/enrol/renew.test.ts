@@ -75,9 +75,14 @@ function renewing(clock: Clock): void {
 }
 
 function following(from = config): void {
-  const patience = { leastMs: 10, mostMs: 40 };
   running.push(
-    followBroker(session, home, from, { log, clock: systemClock, random: systemRandom, patience }),
+    followBroker(
+      session,
+      home,
+      from,
+      { log, clock: systemClock, random: systemRandom },
+      { leastMs: 10, mostMs: 40 },
+    ),
   );
 }
 
