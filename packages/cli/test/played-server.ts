@@ -57,10 +57,9 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       keyService: async () => undefined,
       log: pino({ level: 'silent' }),
       tokens,
-      consumeSetupToken: async (text) => {
-        const isGood = !isSetUp && text === SETUP_TOKEN;
-        isSetUp ||= isGood;
-        return isGood;
+      setupToken: {
+        matches: (text) => !isSetUp && text === SETUP_TOKEN,
+        consume: async () => (isSetUp = true),
       },
       fleet: played.fleet,
       artifacts,

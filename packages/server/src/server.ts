@@ -149,7 +149,7 @@ async function start(
     trail,
     broker: () => broker.view(),
     publicUrl: () => place.url,
-    consumeSetupToken: (text) => setupToken.consume(text),
+    setupToken,
   });
   closing.push(() => app.close());
   await app.listen({ host: options.listen ?? DEFAULT_LISTEN, port: options.httpsPort ?? DEFAULT_HTTPS_PORT });

@@ -30,7 +30,10 @@ export interface Revocations {
 export function createRevocations(core: Core, save: Save, subscriptions: Subscriptions): Revocations {
   const endings = new Map<string, Promise<string | undefined>>();
 
-  /** Never in a device's lane: what it says meanwhile would wait, and all that the broker brings after it. Gives the problem, when it is to be tried again. */
+  /**
+   * Never in a device's lane: what it says meanwhile would wait, and all that the broker brings after it.
+   * Gives the problem, when it is to be tried again.
+   */
   async function end(id: Identity, device: string): Promise<string | undefined> {
     try {
       const ending = core.directory.revoke(id);

@@ -200,6 +200,16 @@ describe('the HTTP API', () => {
     expect((await call('GET', '/me', first.body['secret'] as string)).status).toBe(200);
   });
 
+  it('writes nothing down for who only guesses a set-up token', async () => {
+    const tokens = () => call('GET', '/audit?kind=token&limit=100', secrets.viewer);
+    const before = await tokens();
+    expect((await call('POST', '/setup', undefined, { token: 'guess', name: 'x'.repeat(100) })).status).toBe(
+      401,
+    );
+    expect((await tokens()).body).toEqual(before.body);
+    expect(before.status).toBe(200);
+  });
+
   it('stops guessing of set-up tokens', async () => {
     const statuses: number[] = [];
     for (let tries = 0; tries < 12; tries++) {

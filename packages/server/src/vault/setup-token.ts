@@ -11,6 +11,8 @@ const TOKEN_BYTES = 20;
 export interface SetupToken {
   /** The token in words, while nobody has used one: made anew at each start, shown then, kept only as a hash. */
   readonly shown?: Secret;
+  /** Is it the right one, and not used? Changes nothing. */
+  matches(text: string): boolean;
   /** True once, for the right token; it stays used across a crash. */
   consume(text: string): Promise<boolean>;
 }
@@ -19,7 +21,9 @@ export interface SetupToken {
 export async function openSetupToken(folder: string, random: Random): Promise<SetupToken> {
   const file = join(folder, 'setup-token');
   const usedFile = `${file}.used`;
-  if ((await readIfThere(usedFile)) !== undefined) return { consume: () => Promise.resolve(false) };
+  if ((await readIfThere(usedFile)) !== undefined) {
+    return { matches: () => false, consume: () => Promise.resolve(false) };
+  }
 
   // A token that was printed and lost, or never printed because of a crash, must not lock its owner out.
   const shown = new Secret(Buffer.from(random.bytes(TOKEN_BYTES)).toString('hex'));
@@ -27,8 +31,12 @@ export async function openSetupToken(folder: string, random: Random): Promise<Se
   await writeFileAtomic(file, `${hash.toString('hex')}\n`);
   let used = false;
 
+  function matches(text: string): boolean {
+    return timingSafeEqual(hashOf(text.trim().toLowerCase()), hash) && !used;
+  }
+
   async function consume(text: string): Promise<boolean> {
-    if (!timingSafeEqual(hashOf(text.trim().toLowerCase()), hash) || used) return false;
+    if (!matches(text)) return false;
     used = true; // before anything is awaited: of two at once, one gets it
     try {
       await rename(file, usedFile);
@@ -39,7 +47,7 @@ export async function openSetupToken(folder: string, random: Random): Promise<Se
     }
     return true;
   }
-  return { shown, consume };
+  return { shown, matches, consume };
 }
 
 function hashOf(text: string): Buffer {

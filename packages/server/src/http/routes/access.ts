@@ -4,6 +4,7 @@ import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 import { tokenView } from '../schemas.ts';
 import { ROLES, type ApiTokens } from '../tokens.ts';
+import type { SetupToken } from '../../vault/setup-token.ts';
 
 const name = z.string().trim().min(1).max(100);
 const created = z.object({ secret: z.string().describe('shown this once'), token: tokenView });
@@ -11,11 +12,18 @@ const tags = ['access'];
 
 export interface AccessDeps {
   readonly tokens: ApiTokens;
-  /** Uses up the one-time set-up token; false when it is wrong or used. */
-  readonly consumeSetupToken: (text: string) => Promise<boolean>;
+  readonly setupToken: Pick<SetupToken, 'matches' | 'consume'>;
 }
 
-export function accessRoutes({ tokens, consumeSetupToken }: AccessDeps): FastifyPluginAsyncZod {
+function wrongSetupToken(): RequestError {
+  return new RequestError(
+    401,
+    'setup-token',
+    'this set-up token is wrong or was used: it works once. Log in with an API token, which an admin can create',
+  );
+}
+
+export function accessRoutes({ tokens, setupToken }: AccessDeps): FastifyPluginAsyncZod {
   return async (app) => {
     app.post(
       '/setup',
@@ -31,16 +39,15 @@ export function accessRoutes({ tokens, consumeSetupToken }: AccessDeps): Fastify
         },
       },
       async (request, reply) => {
+        const { token, name } = request.body;
+        // Who only guesses leaves no trace in the trail, which keeps everything for ever.
+        if (!setupToken.matches(token)) throw wrongSetupToken();
         // Made first: a fault in between must not use the set-up token up and leave nobody with access.
         const by = 'the set-up token';
-        const first = await tokens.create(request.body.name, 'admin', { isSetUp: true, by });
-        if (!(await consumeSetupToken(request.body.token))) {
-          await tokens.remove(first.token.id, 'a set-up token that was refused');
-          throw new RequestError(
-            401,
-            'setup-token',
-            'this set-up token is wrong or was used: it works once. Log in with an API token, which an admin can create',
-          );
+        const first = await tokens.create(name, 'admin', { isSetUp: true, by });
+        if (!(await setupToken.consume(token))) {
+          await tokens.remove(first.token.id, 'a set-up token that was used at the same time');
+          throw wrongSetupToken();
         }
         return reply.status(201).send(first);
       },
