@@ -42,7 +42,7 @@ async function joined(site: Site, name: string): Promise<{ device: Device; id: s
 }
 
 function evidence(site: Site, id: string): Promise<Evidence[]> {
-  return site.ask('messages', id, '--limit', 'all');
+  return site.api((api) => api.list(`/devices/${id}/messages`));
 }
 
 async function nextNumber(site: Site, id: string): Promise<bigint> {
@@ -51,11 +51,15 @@ async function nextNumber(site: Site, id: string): Promise<bigint> {
 }
 
 async function standing(site: Site, id: string): Promise<string> {
-  return (await site.ask<{ standing: string }>('device', id)).standing;
+  return (await site.api((api) => api.get<{ standing: string }>(`/devices/${id}`))).standing;
 }
 
 async function refusals(site: Site): Promise<string[]> {
-  return (await site.ask<{ code: string }[]>('refusals')).map(({ code }) => code);
+  return (await site.api((api) => api.list<{ code: string }>('/refusals'))).map(({ code }) => code);
+}
+
+function received(site: Site, id: string): Promise<unknown[]> {
+  return site.api((api) => api.list(`/devices/${id}/data`));
 }
 
 async function acts(site: Site, id: string): Promise<void> {
@@ -82,7 +86,7 @@ onEachBroker('an identity ends', (broker) => {
       topicOf(id),
       await signedBy(device, id, (await nextNumber(site, id)) + 5n, data),
     );
-    await until('it is heard', async () => (await site.ask<unknown[]>('received', id)).length > 0);
+    await until('it is heard', async () => (await received(site, id)).length > 0);
     expect((await site.ctl('action', away.id, '40')).code).toBe(0); // waits at the broker
     if (site.external !== undefined) expect(await isSessionKept(site, away.id)).toBe(true);
 
@@ -93,7 +97,7 @@ onEachBroker('an identity ends', (broker) => {
     await until('its connection has ended, and it has tried again', () => thief.reasons.length >= 3);
     expect(thief.entries, thief.reasons.join()).toBe(1);
     if (site.external !== undefined) expect(await isSessionKept(site, away.id)).toBe(false);
-    expect(await site.ask<BrokerView>('broker')).toMatchObject({ revocation: { state: 'current' } });
+    expect(await site.look<BrokerView>('/broker')).toMatchObject({ revocation: { state: 'current' } });
     await expectOver(site, id);
     await expectOver(site, away.id);
     const hearsNothing = thief.heard.length;
@@ -209,13 +213,16 @@ describe.skipIf(!canRun('mosquitto'))('a Mosquitto that nobody tells of revocati
       return codes.filter((code) => code === 'AUTH_STATE').length >= 2;
     });
     expect(thief.reasons, 'it is still connected').toEqual([]);
-    expect(await site.ask('received', id)).toEqual([]);
+    expect(await received(site, id)).toEqual([]);
     expect((await evidence(site, id)).length).toBe(heardBefore);
     expect((await evidence(site, id)).filter(({ direction }) => direction === 'out').length).toBe(sent);
 
     // Told by hand, it refuses it; an open connection ends with its next one.
     await external.reload();
-    await until('the server has seen it', async () => (await site.ctl('broker')).code === 0);
+    await until('the server has seen it', async () => {
+      return (await site.look<BrokerView>('/broker'))?.revocation.state === 'current';
+    });
+    expect((await site.ctl('broker')).code).toBe(0);
     const late = await intrude(ground, site, await credentialOf(device), own(id));
     expect(late.reasons[0]).toMatch(/revoked/);
   });
@@ -224,7 +231,7 @@ describe.skipIf(!canRun('mosquitto'))('a Mosquitto that nobody tells of revocati
 /** What no lost box can undo. */
 async function expectOver(site: Site, id: string): Promise<void> {
   expect(await standing(site, id)).toBe('deregistered');
-  expect(await site.ask('exchanges', '--device', id, '--open')).toEqual([]);
+  expect(await site.api((api) => api.list('/exchanges', { device: id, open: true }))).toEqual([]);
   expect((await site.ctl('action', id, '40')).code).toBe(1);
   const { status } = await askKeyService(site, `get_key/${id}`);
   expect(status).toBe(410);

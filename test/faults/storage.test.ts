@@ -43,11 +43,12 @@ it(
   async () => {
     const site = await startSite(ground);
     const effects = join(ground.folder, 'effects');
+    const gate = join(ground.folder, 'gate');
     const seen = async () => (await readFile(effects, 'utf8').catch(() => '')).split('\n').filter(Boolean);
     const command: [string, ...string[]] = [
       '/bin/sh',
       '-c',
-      `echo begun >> ${effects}; sleep 3; echo done >> ${effects}`,
+      `echo begun >> ${effects}; until [ -e ${gate} ]; do sleep 0.1; done; echo done >> ${effects}`,
     ];
     const device = await startDevice(ground, site, 'pump', { actions: { commands: { [ACTION]: command } } });
     const { id } = await untilJoined(site, device);
@@ -55,6 +56,7 @@ it(
     await until('it acts', async () => (await seen()).length === 1);
     // The device's answer comes while the database is locked, and so does another order.
     const release = await lockDatabase(join(ground.folder, 'server', 'server', 'fleet.db'));
+    await writeFile(gate, '');
     const refused = await site.ctl('action', id, ACTION);
     await release();
     expect(refused).toMatchObject({ code: 1, stdout: expect.stringContaining('nothing was sent') as string });

@@ -8,7 +8,7 @@
  */
 import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
-import { enableCompileCache } from 'node:module';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import {
@@ -24,7 +24,7 @@ import { realDisk, type Disk } from '../../../packages/agent/src/vault/disk.ts';
 import { createLog } from '../../../packages/cli/src/up/log.ts';
 import { KNOWN_ACTIONS } from './points.ts';
 
-enableCompileCache();
+flushCompileCache(); // who is killed keeps nothing at the end
 const [home = '', point = '', count = '1'] = process.argv.slice(2);
 let armed: { point: string; left: number } | undefined;
 if (point !== '') armed = { point, left: Number(count) };

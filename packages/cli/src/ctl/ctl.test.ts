@@ -16,8 +16,6 @@ const CAMERA = 'b9d0c0ffee15600e';
 const SENSOR = 'd41f000000000001';
 const HOSTILE = 'c41f000000000001';
 
-/** Dozens of starts of the same program. */
-let cache: string;
 let server: PlayedServer;
 let folder: string;
 let env: Record<string, string>;
@@ -25,12 +23,10 @@ let software: string;
 
 beforeAll(async () => {
   server = await startPlayedServer();
-  cache = await mkdtemp(join(tmpdir(), 'srup-cache-'));
 });
 
 afterAll(async () => {
   await server.close();
-  await rm(cache, { recursive: true });
 });
 
 beforeEach(async () => {
@@ -38,7 +34,6 @@ beforeEach(async () => {
   software = join(folder, 'v2.mjs');
   await writeFile(software, `// ${randomBytes(8).toString('hex')}\n`);
   env = {
-    NODE_COMPILE_CACHE: cache,
     npm_lifecycle_event: '', // not as if npx had started it
     SRUP_URL: server.url,
     SRUP_TOKEN: await server.token('admin'),

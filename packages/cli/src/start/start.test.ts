@@ -28,7 +28,6 @@ beforeEach(async () => {
   folder = join(root, 'srup');
   env = {
     SRUP_CONFIG: join(root, 'ctl.json'),
-    NODE_COMPILE_CACHE: join(root, 'cache'),
     npm_lifecycle_event: 'npx',
   };
   children = [];

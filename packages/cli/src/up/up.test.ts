@@ -43,7 +43,7 @@ const ANY_PORTS = ['--https-port', '0', '--mqtts-port', '0'];
 async function up(args: readonly string[] = ANY_PORTS): Promise<Up> {
   const child = startSrup(['up', '--folder', folder, ...args], {
     // Not as if npx had started it.
-    env: { NODE_COMPILE_CACHE: join(root, 'cache'), npm_lifecycle_event: '' },
+    env: { npm_lifecycle_event: '' },
   });
   running.push(child);
   const closed = once(child, 'close').then(([code]) => code as number | null);
@@ -75,7 +75,7 @@ function paste(command: string): Promise<Outcome> {
   const [program, ...args] = command.trim().split(' ');
   expect(program).toBe('srup');
   return runSrup(args, {
-    env: { SRUP_CONFIG: join(root, 'ctl.json'), NODE_COMPILE_CACHE: join(root, 'cache') },
+    env: { SRUP_CONFIG: join(root, 'ctl.json') },
   });
 }
 
