@@ -301,6 +301,43 @@ test('terminated: it says nothing more until it is told to join again', async ()
   await again.joined;
 });
 
+test('terminated: what was not begun is not, and a download ends; what runs is answered as it ends (P 10.8)', async () => {
+  const { agent, noted } = await world.join();
+  const { c2 } = world;
+  let finish = (): void => undefined;
+  noted.act = () =>
+    new Promise((resolve) => {
+      finish = () => {
+        resolve({ outcome: 'done' });
+      };
+    });
+  let isDownloadOver = false;
+  noted.fetch = (_, signal) =>
+    new Promise((_, reject) => {
+      signal.addEventListener('abort', () => {
+        isDownloadOver = true;
+        reject(signal.reason as Error);
+      });
+    });
+  const first = await c2.say('ACTION', { actionId: 6 });
+  const second = await c2.say('ACTION', { actionId: 7 });
+  const update = await c2.say('INITIATE', { url: URL, digest: DIGEST });
+  await until('both run', () => noted.asked.length === 2);
+  const dismissal = await c2.say('TERMINATE_CMD', {});
+  expect(await statusOf(dismissal)).toBe(0x70);
+  await until('the download ends', () => isDownloadOver);
+  // Let in again at once: that is no new word on what was told before.
+  await c2.say('JOIN_CMD', { deviceId: BigInt(`0x${agent.status().id}`) });
+  await c2.hear('JOIN_REQ', undefined, 2);
+  await c2.accept();
+  await until('joined again', () => agent.status().phase === 'joined');
+  finish();
+  expect(await statusOf(first)).toBe(0x20);
+  expect(await statusOf(second)).toBe(0x2f);
+  expect(noted.asked.map(({ token }) => token).sort()).toEqual([first, update].sort());
+  expect(agent.status().open).toEqual([]);
+});
+
 test('deregistered by the server: answered, identity erased, unregistered until told, then somebody else', async () => {
   const { agent } = await world.join();
   const { id } = agent.status();

@@ -258,6 +258,7 @@ export function makeEngine(options: EngineOptions): Engine {
       case 'send':
         return; // is in the outbox
       case 'leave':
+        workshop.drop();
         if (effect.identity === 'drop') void tellDropped();
         return;
       default:

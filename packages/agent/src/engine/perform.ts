@@ -10,6 +10,8 @@ type Performed = Extract<DeviceEffect, { readonly do: 'fetch' | 'install' | 'act
 
 export interface Workshop {
   perform(effect: Performed): void;
+  /** The device is let go (P 10.8): what was not begun yet fails, and downloads end; what else runs is finished. */
+  drop(): void;
   /** Aborts what runs and waits for its end. */
   stop(): Promise<void>;
 }
@@ -40,12 +42,13 @@ const COMMIT_AGAIN_MS = 5_000;
  */
 export function makeWorkshop({ performers, log, tell, isStale, answered }: WorkshopTools): Workshop {
   const stopping = new AbortController();
+  let dropping = new AbortController();
   const lanes = new Map<Performed['do'], Promise<void>>();
   const underWay = new Set<string>();
 
-  async function work(effect: Performed): Promise<void> {
+  async function work(effect: Performed, dropped: AbortSignal): Promise<void> {
     try {
-      const { input, afterwards } = await outcomeOf(effect);
+      const { input, afterwards } = await outcomeOf(effect, dropped);
       await tellUntilKept(input);
       if (afterwards === undefined) return;
       await answered(effect.token);
@@ -69,21 +72,25 @@ export function makeWorkshop({ performers, log, tell, isStale, answered }: Works
     }
   }
 
-  async function outcomeOf(effect: Performed): Promise<Outcome> {
-    if (effect.do === 'act' && isStale(effect.token)) {
-      const token = tokenPrefix(effect.token);
-      log.warn({ token }, 'an action waited so long behind others that it is not begun; it counts as failed');
+  async function outcomeOf(effect: Performed, dropped: AbortSignal): Promise<Outcome> {
+    const about = { effect: effect.do, token: tokenPrefix(effect.token) };
+    const isDropped = () => dropped.aborted;
+    if (isDropped()) {
+      log.info(about, 'not begun any more: this device was let go');
       return { input: failureOf(effect) };
     }
+    if (effect.do === 'act' && isStale(effect.token)) {
+      log.warn(about, 'an action waited so long behind others that it is not begun; it counts as failed');
+      return { input: failureOf(effect) };
+    }
+    const isDownload = effect.do === 'fetch';
     try {
-      return await run(performers, effect, stopping.signal);
+      const signal = isDownload ? AbortSignal.any([stopping.signal, dropped]) : stopping.signal;
+      return await run(performers, effect, signal);
     } catch (error) {
       stopping.signal.throwIfAborted();
-      const { do: what, token } = effect;
-      log.error(
-        { effect: what, token: tokenPrefix(token), reason: reasonOf(error) },
-        'a performer threw; it counts as failed',
-      );
+      if (!(isDownload && isDropped()))
+        log.error({ ...about, reason: reasonOf(error) }, 'a performer threw; it counts as failed');
       return { input: failureOf(effect) };
     }
   }
@@ -94,11 +101,16 @@ export function makeWorkshop({ performers, log, tell, isStale, answered }: Works
       const name = `${effect.do} ${effect.token}`;
       if (underWay.has(name)) return;
       underWay.add(name);
+      const dropped = dropping.signal;
       const before = lanes.get(effect.do) ?? Promise.resolve();
       const after = before
-        .then(() => (stopping.signal.aborted ? undefined : work(effect)))
+        .then(() => (stopping.signal.aborted ? undefined : work(effect, dropped)))
         .finally(() => underWay.delete(name));
       lanes.set(effect.do, after);
+    },
+    drop: () => {
+      dropping.abort();
+      dropping = new AbortController();
     },
     stop: async () => {
       stopping.abort();

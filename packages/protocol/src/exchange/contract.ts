@@ -155,7 +155,10 @@ export type DeviceEffect =
   | { readonly do: 'act'; readonly token: TokenKey; readonly actionId: number }
   /** Hand DATA to the program or its owner; answer with `delivered`. */
   | { readonly do: 'deliver'; readonly token: TokenKey; readonly dataId: string; readonly data: Uint8Array }
-  /** The server let the device go, or the device left: stop sending (P 10.8). */
+  /**
+   * The server let the device go, or the device left (P 10.8): what was not begun of the effects before is not begun
+   * any more and counts as failed, and downloads end.
+   */
   | { readonly do: 'leave'; readonly identity: 'keep' | 'drop' };
 
 export type DeviceStep = Step<DeviceState, DeviceEffect>;

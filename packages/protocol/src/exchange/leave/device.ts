@@ -14,6 +14,7 @@ import type {
 import { finish, isLeaving, open, recall } from '../memory.ts';
 import { judge, LEAVE_RETRY, nextTry } from '../retry.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';
+import { forgetUnbegun } from '../update/device.ts';
 
 type What = DeviceLeave['what'];
 type Identity = 'keep' | 'drop';
@@ -169,7 +170,8 @@ function go(state: DeviceState, identity: Identity, moment: Moment): DeviceStep 
     attempts: 0,
     identity: state.join.identity === 'drop' ? 'drop' : identity,
   };
-  return { state: { ...forgetJoin(state, moment), join: left }, effects: owed(left) };
+  const over = forgetUnbegun(forgetJoin(state, moment), moment);
+  return { state: { ...over, join: left }, effects: owed(left) };
 }
 
 /** What is to be done after leaving, and done again after a restart. */

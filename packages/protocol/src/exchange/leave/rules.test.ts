@@ -143,6 +143,30 @@ describe('a device that is dismissed (P 10.8)', () => {
     expect(inShort(await device.hear(other, 'c-1', {}))).toEqual(['refused FLOW_CONFLICT']);
   });
 
+  it('does not go on with what it was told to fetch, or put off; what it switches to now is finished', async () => {
+    const device = soloDevice({ serverSpeaksProfile: false });
+    const url = 'https://files.example/fw';
+    const digests = { fetching: 'a'.repeat(64), putOff: 'b'.repeat(64), activating: 'c'.repeat(64) };
+    for (const [token, digest] of Object.entries(digests)) {
+      await device.hear('INITIATE', token, { url, digest });
+      if (token === 'fetching') continue;
+      device.tell({ on: 'fetched', token, outcome: 'ok' });
+      await device.hear('ACTIVATE', token, {});
+    }
+    device.tell({ on: 'installed', token: 'putOff', outcome: 'deferred' });
+    await device.hear('TERMINATE_CMD', 'c-1', {});
+    expect(Object.keys(device.state.open)).toEqual(['activating']);
+    expect(nextWake(device.state)).toBeUndefined();
+    expect(inShort(resumeDevice(device.state, device.moment, true))).toEqual(['leave', 'install']);
+    expect(inShort(device.tell({ on: 'fetched', token: 'fetching', outcome: 'ok' }))).toEqual([]);
+    // Asked again, it says what is true: it has no file of the one, and never ran the other.
+    device.state = { ...device.state, join: { phase: 'joined', attempts: 0 } };
+    expect(inShort(await device.hear('INITIATE', 'fetching', { url, digest: digests.fetching }))).toEqual([
+      'send RESPONSE fe',
+    ]);
+    expect(inShort(await device.hear('ACTIVATE', 'putOff', {}))).toEqual(['send RESPONSE 1f']);
+  });
+
   it('never gets an identity back that it gave up', async () => {
     const device = soloDevice();
     await device.hear('DEREGISTER_CMD', 'c-1', {});

@@ -228,6 +228,16 @@ export function wakeUpdate(
   return { state: open(state, token, rest), effects: owed(token, rest) };
 }
 
+/** Who leaves neither fetches nor tries later what it was told before (P 10.8). What it may switch to now is finished. */
+export function forgetUnbegun(state: DeviceState, moment: Moment): DeviceState {
+  return Object.entries(state.open).reduce((next, [token, update]) => {
+    if (update.kind !== 'update') return next;
+    if (update.phase === 'fetching')
+      return end(next, token, update, 'failed', moment, STATUS.UPDATE_FAIL_FILE);
+    return update.wakeAt === undefined ? next : end(next, token, update, 'reverted', moment);
+  }, state);
+}
+
 /** What is to be done in this phase, and done again after a restart. */
 export function owed(token: TokenKey, { phase, url, digest, wakeAt }: DeviceUpdate): DeviceEffect[] {
   switch (phase) {
