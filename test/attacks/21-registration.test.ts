@@ -43,7 +43,7 @@ onEachBroker('registration', (broker) => {
   /** Asks for a certificate for `identity`, with a request in the name of `name`. */
   async function certify(identity: string, name: string, { signing }: KeySet) {
     const tlsKey = await makeTlsKey();
-    const csr = await makeCsr(name, tlsKey);
+    const csr = makeCsr(name, tlsKey);
     const reply = await callKeyService(arena, 'access', {
       identity,
       csr: Buffer.from(csr).toString('base64'),

@@ -10,7 +10,7 @@ export type { Log } from './log.ts';
 export { openSession, type LinkEvent, type Session } from './session.ts';
 export { AgentError, reasonOf } from './trouble.ts';
 export { judgeStatus } from './update/answer.ts';
-export { openTransport } from './update/transport.ts';
+export { createTransport, type Answer } from './update/transport.ts';
 export type { Changes, Value } from './vault/journal.ts';
 export type { Credentials } from './vault/identity.ts';
 export { StoreError, type Store } from './vault/store.ts';

@@ -5,7 +5,7 @@ import type { Clock } from '@srup/protocol';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { makeCa, type IssueOptions, type TestCa } from '../../node/test/certificates.ts';
 import { keyServiceAt } from './enrol/service.ts';
-import { openTransport } from './update/transport.ts';
+import { createTransport } from './update/transport.ts';
 
 const never = new AbortController().signal;
 const unset: Clock = { ...systemClock, now: () => 60_000, isTrusted: () => false };
@@ -38,14 +38,10 @@ async function serve(by: TestCa, options: Partial<IssueOptions> = {}): Promise<s
 }
 
 async function download(url: string, clock: Clock, mode: 'pinned' | 'system' = 'pinned'): Promise<number> {
-  const transport = openTransport({ ca: ca.pem, pinnedHost: 'localhost', mode }, clock);
-  try {
-    const answer = await transport.get(new URL(url), {}, never);
-    answer.discard();
-    return answer.status;
-  } finally {
-    await transport.close();
-  }
+  const transport = createTransport({ ca: ca.pem, pinnedHost: 'localhost', mode }, clock);
+  const answer = await transport.get(new URL(url), {}, never);
+  answer.discard();
+  return answer.status;
 }
 const register = async (url: string, clock: Clock): Promise<number> =>
   (await keyServiceAt(url, ca.pem, clock, never).call('POST', '/register/register', {})).status;

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import { tls } from './builtin.ts';
 
 const CONNECT_MS = 15_000;
 const HTTPS_PORT = 443;
@@ -55,7 +56,7 @@ function fetchChain(url: URL, signal: AbortSignal | undefined): Promise<X509Cert
   const port = url.port === '' ? HTTPS_PORT : Number(url.port);
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const socket = connect({
+    const socket = tls().connect({
       host,
       port,
       ...(isIP(host) === 0 && { servername: host }),

@@ -1,3 +1,4 @@
+export { http, https, tls } from './builtin.ts';
 export * from './crypto/index.ts';
 export { Secret } from './secret.ts';
 export { newIdentity, newToken, systemClock, systemRandom } from './system.ts';

@@ -5,8 +5,9 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { checkServerIdentity, connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { Clock } from '@srup/protocol';
+import { tls } from './builtin.ts';
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
@@ -36,7 +37,7 @@ export function connectUndated(
   undated: Undated,
 ): TLSSocket {
   const { host } = options;
-  const socket = connect({
+  const socket = tls().connect({
     ...options,
     ...(isIP(host) === 0 && { servername: host }),
     ca: undated.ca,
@@ -76,7 +77,7 @@ export function judgeUndated(socket: TLSSocket, host: string, { ca, since }: Und
         'CERT_HAS_EXPIRED',
         'certificate has expired: another one that is known was made after its end',
       );
-    return checkServerIdentity(host, leaf.toLegacyObject());
+    return tls().checkServerIdentity(host, leaf.toLegacyObject());
   } catch (error) {
     return error instanceof Error ? error : new Error('the certificate can not be judged');
   }

@@ -172,7 +172,7 @@ export async function enrolAttacker(arena: Arena, suite: SuiteName = 'ed25519'):
     identity,
     signature: proveText(keys.signing.privatePem, identity),
   });
-  const csr = await makeCsr(identity, tlsKey);
+  const csr = makeCsr(identity, tlsKey);
   const { body } = await callKeyService(arena, 'access', {
     identity,
     csr: Buffer.from(csr).toString('base64'),

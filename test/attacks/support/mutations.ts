@@ -139,9 +139,9 @@ export const MUTATIONS = {
   },
   /** The file server may show any certificate. */
   fileServerCertificate: {
-    file: 'packages/agent/src/update/transport.ts',
-    from: 'undated === undefined ? { ca, timeout: CONNECT_TIMEOUT_MS }',
-    to: 'undated === undefined ? { ca, timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: false }',
+    file: 'packages/agent/src/connecting.ts',
+    from: 'return { agent: false,',
+    to: 'return { agent: false, rejectUnauthorized: false,',
   },
   /** P 10.2: whatever was loaded is staged. */
   digest: {

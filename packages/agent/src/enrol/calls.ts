@@ -134,7 +134,7 @@ export async function askAccess(
   tlsKey: Secret,
   clock: Clock,
 ): Promise<Access | 'gone'> {
-  const csr = await makeCsr(id, tlsKey);
+  const csr = makeCsr(id, tlsKey);
   const answer = await service.call('POST', '/register/access', {
     identity: id,
     csr: Buffer.from(csr).toString('base64'),

@@ -1,13 +1,13 @@
-import { request, type RequestOptions } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import * as v from 'valibot';
-import { connectUndated, undatedBy } from '@srup/node';
+import { https } from '@srup/node';
 import type { Clock } from '@srup/protocol';
+import { connecting } from '../connecting.ts';
 import { explainConnection } from './trouble.ts';
 
 /** Bytes of an answer; the largest honest one holds two certificates. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 const TIMEOUT_MS = 20_000;
-const HTTPS_PORT = 443;
 
 export interface Answer {
   readonly status: number;
@@ -35,7 +35,7 @@ export function keyServiceAt(
     call: async (method, path, body) => {
       const options: RequestOptions = {
         method,
-        ...trusting(url, ca, clock), // one connection a call: enrolment happens once in a life
+        ...connecting(new URL(url), ca, clock),
         signal,
         ...(body && { headers: { 'content-type': 'application/json' } }),
       };
@@ -49,17 +49,9 @@ export function keyServiceAt(
   };
 }
 
-function trusting(url: string, ca: string | undefined, clock: Clock): RequestOptions {
-  const undated = ca === undefined ? undefined : undatedBy(clock, ca);
-  if (undated === undefined) return { minVersion: 'TLSv1.2', agent: false, ...(ca !== undefined && { ca }) };
-  const { hostname, port } = new URL(url);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  return { createConnection: () => connectUndated({ host, port: Number(port || HTTPS_PORT) }, undated) };
-}
-
 function exchange(url: string, options: RequestOptions, body: object | undefined): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, options, (incoming) => {
+    const outgoing = https().request(url, options, (incoming) => {
       const chunks: Buffer[] = [];
       let size = 0;
       incoming.on('data', (chunk: Buffer) => {

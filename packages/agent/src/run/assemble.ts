@@ -7,7 +7,7 @@ import { type InstallStep, SoftwareSwitch } from '../update/install.ts';
 import { collectPartials } from '../update/partial.ts';
 import { openRecord, type RecordFile } from '../update/record.ts';
 import { openSlots, type Slots } from '../update/slots.ts';
-import { openTransport } from '../update/transport.ts';
+import { createTransport } from '../update/transport.ts';
 import { askCommand, type CommandAnswer, type CommandResult, runCommand } from './command.ts';
 import { createCommandInstaller } from './command-installer.ts';
 import { fillCommand, makeEnvironment, SOCKET_NAME } from './environment.ts';
@@ -200,7 +200,7 @@ function fetchPorts(
     folder: folders.downloads,
     slots,
     // The CA is known once the device is enrolled.
-    openTransport: () => openTransport({ ...trust, ca: surroundings.ca }, clock),
+    createTransport: () => createTransport({ ...trust, ca: surroundings.ca }, clock),
     clock,
     random,
     log,

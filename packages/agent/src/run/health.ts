@@ -1,5 +1,5 @@
-import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { http } from '@srup/node';
 import { type CommandOptions, runCommand } from './command.ts';
 
 /** When is new software healthy? All that is named must hold (P 10.1). */
@@ -101,7 +101,7 @@ function probeAddress(url: string): Probe {
   return (timeoutMs, signal) =>
     new Promise((resolve) => {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-      const request = get(url, { agent: false, signal: limit }, ({ statusCode = 0 }) => {
+      const request = http().get(url, { agent: false, signal: limit }, ({ statusCode = 0 }) => {
         resolve(statusCode >= 200 && statusCode < 300 ? undefined : `it answered ${statusCode}`);
         request.destroy();
       });

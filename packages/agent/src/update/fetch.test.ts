@@ -11,7 +11,7 @@ import { fileListener, serve, type FileServer } from '../../test/file-server.ts'
 import { newFolder, recordingLog, removeFolders, sha256 } from '../../test/surroundings.ts';
 import { type FetchPorts, type FetchRules, fetchSoftware } from './fetch.ts';
 import { openSlots } from './slots.ts';
-import { openTransport, type Trust } from './transport.ts';
+import { createTransport, type Trust } from './transport.ts';
 
 const RULES: FetchRules = {
   allowHttp: true,
@@ -50,8 +50,8 @@ async function portsAt(
     rules: { ...RULES, ...rules },
     folder: join(root, 'downloads'),
     slots: await openSlots(join(root, 'slots')),
-    openTransport: () =>
-      openTransport({ ca: '', pinnedHost: 'localhost', mode: 'system', ...trust }, systemClock),
+    createTransport: () =>
+      createTransport({ ca: '', pinnedHost: 'localhost', mode: 'system', ...trust }, systemClock),
     clock: systemClock,
     random: systemRandom,
     log,
@@ -303,6 +303,23 @@ describe('attacks', () => {
       response.socket?.end(`HTTP/1.1 200 OK\r\nContent-Length: ${FILE.length}\r\n\r\nshort`);
     });
     expect(await fetchSoftware(wanted(server), ports, never)).toMatchObject({ outcome: 'no-server' });
+  });
+
+  test.each([
+    [
+      'that wants another protocol',
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n',
+    ],
+    ['whose head has no end (threat 7)', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`],
+    ['that is none', 'nonsense\r\n\r\n'],
+  ])('an answer %s counts as none', async (_, answer) => {
+    let count = 0;
+    const server = await start((_, response) => {
+      count += 1;
+      response.socket?.write(answer);
+    });
+    expect(await fetchSoftware(wanted(server), ports, never)).toMatchObject({ outcome: 'no-server' });
+    expect(count).toBe(RULES.attempts);
   });
 
   test('a body without end stops at the limit (threat 7)', async () => {

@@ -26,7 +26,7 @@ export interface FetchPorts {
   /** Where unfinished files are kept; on the same file system as the slots. */
   readonly folder: string;
   readonly slots: Slots;
-  readonly openTransport: () => Transport;
+  readonly createTransport: () => Transport;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -65,7 +65,7 @@ export async function fetchSoftware(
   const url = judgeAddress(wanted.url, ports.rules);
   if (typeof url === 'string') return { outcome: 'no-file', reason: url };
   const deadline = AbortSignal.timeout(Math.min(ports.rules.deadlineMs, MAX_TIMER_MS));
-  const transport = ports.openTransport();
+  const transport = ports.createTransport();
   let last: Fetched = { outcome: 'no-server', reason: 'no time left' };
   try {
     const download = { url, digest: wanted.digest, ports, transport };
@@ -73,8 +73,6 @@ export async function fetchSoftware(
   } catch (error) {
     signal.throwIfAborted();
     if (!deadline.aborted) throw error;
-  } finally {
-    await transport.close();
   }
   return last;
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { judgeStatus, openTransport, type Performers, type Store } from '@srup/agent/parts';
+import { createTransport, judgeStatus, type Answer, type Performers, type Store } from '@srup/agent/parts';
 import { systemClock } from '@srup/node';
 import type { FetchOutcome } from '@srup/protocol';
 import { drawn, type Fault } from './choose.ts';
@@ -120,9 +120,10 @@ async function download(
   signal: AbortSignal,
 ): Promise<FetchOutcome | Again> {
   const mode = ca === undefined ? 'system' : 'auto';
-  const transport = openTransport({ ca: ca ?? '', pinnedHost: new URL(home).hostname, mode }, systemClock);
+  const transport = createTransport({ ca: ca ?? '', pinnedHost: new URL(home).hostname, mode }, systemClock);
+  let answer: Answer | undefined;
   try {
-    const answer = await transport.get(new URL(url), { 'user-agent': 'srup-simulate' }, signal);
+    answer = await transport.get(new URL(url), { 'user-agent': 'srup-simulate' }, signal);
     if (answer.status !== 200) {
       const verdict = judgeStatus(answer.status, answer.header('retry-after'), Date.now());
       return verdict.end === 'over' ? verdict.outcome : (verdict as Again);
@@ -141,6 +142,6 @@ async function download(
     const reason = error instanceof Error ? error.message : String(error);
     return { end: 'again', cause: 'no-server', reason: `a download failed: ${reason}` };
   } finally {
-    await transport.close();
+    answer?.discard();
   }
 }
