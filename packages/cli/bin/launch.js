@@ -6,16 +6,10 @@ import * as nodeModule from 'module';
 import { constants, homedir } from 'os';
 import { dirname, join } from 'path';
 import { fileURLToPath } from 'url';
-import { setFlagsFromString } from 'v8';
 
 const NEEDED_MAJOR = 24;
-const SMALL = [
-  '--no-opt',
-  '--no-maglev',
-  '--no-sparkplug',
-  '--lazy-feedback-allocation',
-  '--optimize-for-size',
-];
+/** Nothing is compiled to machine code, and the agent may say when memory is to be given back. */
+const SMALL = ['--lite-mode', '--expose-gc'];
 const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 
 function stop(message) {
@@ -64,24 +58,33 @@ function keepCompiled() {
 }
 
 /**
- * An agent waits most of its life, and what costs time is native code: interpreting the rest takes away a good part of
- * the memory that compiled code needs.
+ * Becomes the same program with the flags of a small one, which count from the first moment only. Returns when it is
+ * that already, or where a process can't be replaced (Windows).
  */
-function saveMemory() {
-  for (const flag of SMALL) setFlagsFromString(flag);
+function becomeSmall(self) {
+  if (SMALL.every((flag) => process.execArgv.includes(flag))) return;
+  const args = [process.execPath, ...process.execArgv, ...SMALL, self, ...process.argv.slice(2)];
+  try {
+    process.execve(process.execPath, args);
+  } catch (error) {
+    if (error.code !== 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM') throw error;
+  }
 }
 
-/** Starts what `entry` names, below src or lib, in place of the program `url`. `isSmall`: in little memory. */
+/**
+ * Starts what `entry` names, below src or lib, in place of the program `url`. `isSmall`: in little memory, for a program
+ * that waits most of its life and leaves to native code what takes time.
+ */
 export function launch(url, entry, isSmall) {
   if (!isNewEnough(process.versions.node)) {
     handOver(fileURLToPath(url));
     return;
   }
-  keepCompiled();
   const source = new URL(`../src/${entry}.ts`, import.meta.url);
   const isSource = existsSync(source);
   // Not in a checkout: there types are stripped at each start, and that is real work.
-  if (isSmall && !isSource) saveMemory();
+  if (isSmall && !isSource) becomeSmall(fileURLToPath(url));
+  else keepCompiled();
   const file = isSource ? source : new URL(`../lib/${entry}.js`, import.meta.url);
   import(file.href).then(({ main }) => main(process.argv));
 }

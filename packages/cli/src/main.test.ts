@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LAUNCHER, runSrup, startSrup } from '../test/run-srup.ts';
 
@@ -61,7 +62,7 @@ describe('the launcher', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'srup-launcher-'));
     mkdirSync(join(folder, 'bin'));
-    for (const file of ['srup.js', 'launch.js'])
+    for (const file of ['srup.js', 'srup-agent.js', 'launch.js'])
       copyFileSync(join(dirname(LAUNCHER), file), join(folder, 'bin', file));
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   });
@@ -84,6 +85,24 @@ describe('the launcher', () => {
     await new Promise((resolve) => child.stdout!.once('data', resolve));
     child.kill('SIGTERM');
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(128 + 15);
+  });
+
+  it('starts an installed agent with the flags of a small program, in the same process', async () => {
+    mkdirSync(join(folder, 'lib/agent'), { recursive: true });
+    const source = `export const main = ([, ...argv]) => {
+      console.log(JSON.stringify({ pid: process.pid, argv, small: process.execArgv, gc: typeof gc }));
+    };`;
+    writeFileSync(join(folder, 'lib/agent/main.js'), source);
+    const launcher = join(folder, 'bin/srup-agent.js');
+    const child = startSrup(['--home', 'a b'], { node: ['--no-deprecation'], launcher });
+    const [output, errors] = await Promise.all([text(child.stdout!), text(child.stderr!)]);
+    expect(errors).toBe('');
+    expect(JSON.parse(output)).toEqual({
+      pid: child.pid,
+      argv: [launcher, '--home', 'a b'],
+      small: ['--no-deprecation', '--lite-mode', '--expose-gc'],
+      gc: 'function',
+    });
   });
 
   it('says what is missing when there is no newer Node.js', async () => {

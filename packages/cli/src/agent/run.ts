@@ -11,6 +11,20 @@ export interface RunOptions extends SettingOptions {
   readonly jsonLogs?: true;
 }
 
+/** After the start, and then again, in milliseconds. */
+const TIDY = { firstMs: 10_000, thenMs: 3_600_000 };
+
+/** What a start leaves behind would stay for days: so little happens later that it is never collected. */
+function keepTidy(): void {
+  const { gc } = globalThis; // there in a program that was started as a small one
+  if (gc === undefined) return;
+  const tidy = () => {
+    gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  };
+  setTimeout(tidy, TIDY.firstMs).unref();
+  setInterval(tidy, TIDY.thenMs).unref();
+}
+
 /** Runs the agent until it is asked to stop. */
 export function runAgent(options: RunOptions): Promise<void> {
   return endInForm('agent', options.jsonLogs === true, () => run(options));
@@ -31,6 +45,7 @@ async function run(options: RunOptions): Promise<void> {
   try {
     const agent = await startAgent({ config, home: folder, log, openPerformers: createPerformers, onEvent });
     log.info({ home: folder, pid: process.pid }, 'the agent runs');
+    keepTidy();
     await Promise.race([agent.ended, asked]);
     log.info({}, 'stopping');
     await agent.stop();
