@@ -29,8 +29,8 @@ export interface Session {
   readonly engine: Engine;
   readonly credentials: Credentials;
   isConnected(): boolean;
-  /** Goes on with a renewed certificate, or at another address of the broker. */
-  renew(credentials: Credentials): Promise<void>;
+  /** Goes on with a renewed certificate, or at another address of the broker; one after another, until it is closed. */
+  renew(changed: Partial<Credentials>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -86,6 +86,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
   let link = connect(credentials);
   let connected = false;
   let starting: NodeJS.Timeout | undefined;
+  let renewing: Promise<void> = Promise.resolve();
   let closed = false;
 
   function connect(with_: Credentials): MqttLink {
@@ -142,6 +143,12 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
     });
   }
 
+  async function reconnect(changed: Partial<Credentials>): Promise<void> {
+    current = { ...current, ...changed };
+    await link.close();
+    if (!closed) link = connect(current);
+  }
+
   start();
   // Those who wait for it hear of a standing that was reached before.
   const { phase } = engine.view().join;
@@ -152,14 +159,15 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
       return current;
     },
     isConnected: () => connected,
-    renew: async (renewed) => {
-      await link.close();
-      current = renewed;
-      link = connect(renewed);
+    renew: (changed) => {
+      const turn = renewing.then(() => reconnect(changed));
+      renewing = turn.catch(() => undefined);
+      return turn;
     },
     close: async () => {
       closed = true;
       clearTimeout(starting);
+      await renewing;
       await link.close();
       await engine.stop();
     },

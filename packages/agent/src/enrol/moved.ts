@@ -72,7 +72,7 @@ export function followBroker(
     log.warn({ from: identity.broker, to: broker }, 'the broker has moved, says the key service');
     const moved = { ...identity, broker };
     await saveIdentity(home, moved);
-    await session.renew({ ...credentials, identity: moved });
+    await session.renew({ identity: moved });
     asked = 0;
   }
 

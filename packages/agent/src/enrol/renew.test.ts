@@ -57,7 +57,7 @@ beforeEach(async () => {
     get credentials() {
       return given.at(-1) ?? first;
     },
-    renew: async (credentials) => void given.push(credentials),
+    renew: async (changed) => void given.push({ ...session.credentials, ...changed }),
   };
   running = [];
   service.calls.length = 0;

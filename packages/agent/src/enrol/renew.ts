@@ -4,7 +4,7 @@ import type { AgentConfig } from '../config.ts';
 import type { Home } from '../home.ts';
 import type { Log } from '../log.ts';
 import { reasonOf } from '../trouble.ts';
-import { loadCredentials, saveKeyFile, type Credentials } from '../vault/identity.ts';
+import { saveKeyFile, type Credentials } from '../vault/identity.ts';
 import { askAccess } from './calls.ts';
 import { keyServiceAt } from './service.ts';
 import { PassingTrouble } from './trouble.ts';
@@ -33,7 +33,7 @@ export function isRenewalDue(certificatePem: string, now: number): boolean {
 
 export interface Renewable {
   readonly credentials: Credentials;
-  renew(credentials: Credentials): Promise<void>;
+  renew(changed: Partial<Credentials>): Promise<void>;
 }
 
 /**
@@ -96,7 +96,7 @@ async function renewCertificate(
   const access = await askAccess(service, identity.id, keys, tlsKey, clock);
   if (access === 'gone') throw new PassingTrouble('the key service does not know this device');
   await saveKeyFile(home, 'tlsCertificate', access.certificate);
-  await session.renew((await loadCredentials(home)) as Credentials);
+  await session.renew({ tlsCertificate: access.certificate });
 }
 
 /** Does the owner name the CA of the key service? Otherwise what the system trusts decides. */

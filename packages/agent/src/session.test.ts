@@ -1,0 +1,68 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { connectMqtt, systemClock, systemRandom, type MqttLink } from '@srup/node';
+import { until } from '../../node/test/wait.ts';
+import { silentLog } from '../test/log.ts';
+import { makeWorld, QUICK, type World } from '../test/world.ts';
+import { homeAt } from './home.ts';
+import { openSession, type Session } from './session.ts';
+import { realDisk } from './vault/disk.ts';
+import { loadCredentials, type Credentials } from './vault/identity.ts';
+import { openStore } from './vault/store.ts';
+
+let world: World;
+let session: Session;
+let credentials: Credentials;
+/** Links that nobody has closed. */
+let links: Set<MqttLink>;
+
+beforeEach(async () => {
+  world = await makeWorld();
+  const { agent, noted } = await world.join();
+  await agent.stop();
+  const home = homeAt(world.home);
+  credentials = (await loadCredentials(home))!;
+  await mkdir(home.state, { recursive: true });
+  links = new Set();
+  session = openSession(credentials, {
+    config: { insecurePlainMqtt: false },
+    store: await openStore(join(home.state, 'journal'), realDisk, silentLog),
+    bootId: undefined,
+    ...{ log: silentLog, clock: systemClock, random: systemRandom, mqtt: QUICK },
+    performers: noted.open(noted.surroundings!),
+    facts: (self) => ({ self, identification: 'test', allowHttp: false }),
+    onEvent: () => undefined,
+    openLink: (options) => {
+      const link = connectMqtt(options);
+      const close = link.close.bind(link);
+      links.add(link);
+      link.close = async () => {
+        await close();
+        links.delete(link);
+      };
+      return link;
+    },
+  });
+  await until('connected', () => session.isConnected());
+});
+afterEach(async () => {
+  await session.close();
+  await world.close();
+});
+
+test('a new certificate and a new address at the same time: both count, over one connection', async () => {
+  const tlsCertificate = `${credentials.tlsCertificate}\n`;
+  const identity = { ...credentials.identity, broker: credentials.identity.broker.toUpperCase() };
+  await Promise.all([session.renew({ tlsCertificate }), session.renew({ identity })]);
+  expect(session.credentials).toEqual({ ...credentials, tlsCertificate, identity });
+  expect(links.size).toBe(1);
+});
+
+test('closed while it is being renewed, it is closed', async () => {
+  const renewed = session.renew({});
+  await Promise.all([session.close(), renewed]);
+  expect(links.size).toBe(0);
+  await session.renew({});
+  expect(links.size).toBe(0);
+});
