@@ -37,12 +37,12 @@ onEachBroker('takeover by JOIN_CMD', (broker) => {
   const requests = (victim: Victim): number =>
     rogueLink.heard.filter(({ topic }) => topic === joinTopic(server, idOf(victim))).length;
 
-  /** By who has the server's key: its own command, for another device. */
+  /** By who has the server's key: its own command, for another device. It takes no number that the server needs. */
   async function misdirect(victim: Victim): Promise<void> {
     const written = await rogue.write(
       'JOIN_CMD',
       { deviceId: rogue.id },
-      { sender: server, sequence: nextNumber(victim), key: await arena.serverKey() },
+      { sender: server, sequence: nextNumber(victim) + 10n, key: await arena.serverKey() },
     );
     await rogueLink.publish(`SRUP/${victim.id}`, written.bytes);
   }

@@ -48,9 +48,9 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
   it('a server whose broker is away starts, says so, and goes on when it appears', async () => {
     const site = await startServer();
     await until('the server says so', () => site.process.stderr().includes(AWAY));
-    const device = await startDevice(ground, site, 'pump');
-    await device.id();
     await mosquitto.start();
+    await until('the server listens', () => mosquitto.log().includes(`SUBACK to ${mosquitto.serverId}`));
+    const device = await startDevice(ground, site, 'pump');
     const { id } = await untilJoined(site, device);
     await act(site, id);
   });
@@ -112,6 +112,6 @@ async function act(site: Site, id: string): Promise<void> {
 }
 
 async function phasesOfActions(site: Site, id: string): Promise<string[]> {
-  const all = await site.ask<Exchange[]>('exchanges', '--device', id, '--kind', 'action');
+  const all = await site.api((api) => api.list<Exchange>('/exchanges', { device: id, kind: 'action' }));
   return all.map(({ exchange }) => exchange.phase);
 }

@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATUS } from '@srup/protocol';
 import { onEachBroker, startSiteOn } from '../support/brokers.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
@@ -8,7 +8,7 @@ import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
 import { startFailingServer } from '../support/failing-server.ts';
 import { freePort } from '../support/ports.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground } from '../support/server.ts';
+import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Exchange {
@@ -25,9 +25,17 @@ afterEach(async () => {
   await ground.clear();
 });
 
-onEachBroker('trouble on the way to new software', (broker) => {
+/** Of the last update. */
+async function statusOfFailed(site: Site, id: string): Promise<number | undefined> {
+  const [last] = await site.api((api) => api.list<Exchange>('/exchanges', { device: id, kind: 'update' }, 1));
+  expect(last?.exchange.phase).toBe('failed');
+  return last?.exchange.status;
+}
+
+/** Downloads do not go by the broker, and one broker carries a status like the other (update.test.ts). */
+describe('trouble on the way to new software', () => {
   it('is told by the right status, and changes nothing on the device', async () => {
-    const site = await startSiteOn(ground, broker);
+    const site = await startSite(ground);
     const first = await writeProgram(ground, 'v1');
     const device = await startDevice(ground, site, 'pump', {
       software: runsPrograms(first),
@@ -44,9 +52,7 @@ onEachBroker('trouble on the way to new software', (broker) => {
       await spoil(fileOf(digest));
       const { code, stdout } = await site.ctl('update', id, digest);
       expect(code, stdout).toBe(1);
-      const [last] = await site.ask<Exchange[]>('exchanges', '--device', id, '--kind', 'update');
-      expect(last?.exchange.phase).toBe('failed');
-      return last?.exchange.status;
+      return statusOfFailed(site, id);
     };
 
     expect(await failure('gone', (path) => rm(path))).toBe(STATUS.UPDATE_FAIL_FILE);
@@ -66,7 +72,7 @@ onEachBroker('trouble on the way to new software', (broker) => {
     const proxy = await startCuttingProxy(port);
     ground.later(() => proxy.close());
     const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
-    const site = await startSiteOn(ground, broker, throughProxy);
+    const site = await startSite(ground, throughProxy);
     // The operator needs no proxy: only the device's way is to be in trouble.
     const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'direct', '--role', 'admin');
     const { caFingerprint } = site;
@@ -91,9 +97,7 @@ onEachBroker('trouble on the way to new software', (broker) => {
       const { code, stdout, stderr } = await site.ctl('update', id, digest);
       proxy.leadTo(port);
       expect(code, stdout + stderr).toBe(1);
-      const [last] = await site.ask<Exchange[]>('exchanges', '--device', id, '--kind', 'update');
-      expect(last?.exchange.phase).toBe('failed');
-      return last?.exchange.status;
+      return statusOfFailed(site, id);
     };
 
     expect(await failure('error', failing.port)).toBe(STATUS.UPDATE_FAIL_HTTP_ERROR);
@@ -104,8 +108,10 @@ onEachBroker('trouble on the way to new software', (broker) => {
     const good = await writeProgram(ground, 'good');
     expect((await site.ctl('update', id, good.path, '--stage-only')).code).toBe(0);
   });
+});
 
-  it('a server that is away is waited for, by the device and by the operator', async () => {
+onEachBroker('a server that is away', (broker) => {
+  it('is waited for, by the device and by the operator', async () => {
     const site = await startSiteOn(ground, broker);
     const device = await startDevice(ground, site, 'pump');
     const { id } = await untilJoined(site, device);

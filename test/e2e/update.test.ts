@@ -23,6 +23,11 @@ interface Exchange {
   readonly exchange: { readonly kind: string; readonly phase: string; readonly status?: number };
 }
 
+interface Received {
+  readonly dataId: string;
+  readonly value: unknown;
+}
+
 /** Bytes of each connection, and how many connections. */
 const CUT_AFTER = 1_000_000;
 const MOST_CUTS = 20;
@@ -39,7 +44,7 @@ afterEach(async () => {
 
 /** Status bytes of the receipts of one exchange, each checked with nothing but the device's public key. */
 async function provenStatuses(site: Site, id: string, publicPem: string, token: string): Promise<number[]> {
-  const evidence = await site.ask<Evidence[]>('messages', id, '--token', token, '--limit', 'all');
+  const evidence = await site.api((api) => api.list<Evidence>(`/devices/${id}/messages`, { token }));
   const key = importVerifyKey(publicPem);
   return evidence.flatMap(({ direction, type, hex }) => {
     if (direction !== 'in' || type !== 'RESPONSE') return [];
@@ -70,45 +75,18 @@ onEachBroker('an update, from registration to the receipt', (broker) => {
       STATUS.ACTIVATE_SUCCESS,
     ]);
     await until('version 2 itself was heard (P 10.6)', async () => {
-      const received = await site.ask<{ dataId: string; value: unknown }[]>('received', id);
+      const received = await site.api((api) => api.list<Received>(`/devices/${id}/data`));
       return received.some(({ dataId, value }) => dataId === 'version' && value === 'v2');
     });
 
     const failing = await site.ctl('update', id, broken.path);
     expect(failing.code, failing.stdout).toBe(1);
     expect(failing.stdout).toContain('reverted');
-    const [last] = await site.ask<Exchange[]>('exchanges', '--device', id, '--kind', 'update');
+    const query = { device: id, kind: 'update' };
+    const [last] = await site.api((api) => api.list<Exchange>('/exchanges', query, 1));
     expect(last?.exchange).toMatchObject({ phase: 'reverted', status: STATUS.ACTIVATE_FAIL });
     const { running } = await untilDevice(site, device, 'known', () => true);
     expect(running?.digest).toBe(second.digest);
-  });
-
-  it('goes on where it was when a download is cut again and again', async () => {
-    const port = await freePort();
-    const proxy = await startCuttingProxy(port);
-    ground.later(() => proxy.close());
-    const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
-    const site = await startSiteOn(ground, broker, throughProxy);
-    const first = await writeProgram(ground, 'v1');
-    const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });
-    const { id } = await untilJoined(site, device);
-
-    const large = join(ground.folder, 'large.mjs');
-    const text = `setInterval(() => {}, 1000);\n// ${randomBytes(4_500_000).toString('base64')}\n`;
-    await writeFile(large, text);
-    const { digest } = await site.ask<{ digest: string }>('upload', large);
-    expect(digest).toBe(createHash('sha256').update(text).digest('hex'));
-    proxy.cutAfter(CUT_AFTER, MOST_CUTS);
-    const before = proxy.bytesBack;
-    const update = await site.ctl('update', id, digest);
-    expect(update, update.stderr).toMatchObject({ code: 0 });
-    // A client that begins at zero is cut until no cut is left: 20 MB, and then the file.
-    // One that goes on is cut about once a megabyte, and loses little more than the end of a TLS record each time.
-    expect(proxy.cuts).toBeGreaterThanOrEqual(5);
-    expect(proxy.cuts).toBeLessThan(MOST_CUTS);
-    expect(proxy.bytesBack - before).toBeLessThan(text.length + 3 * CUT_AFTER);
-    const { running } = await untilDevice(site, device, 'known', () => true);
-    expect(running?.digest).toBe(digest);
   });
 
   it('goes on where it was when agent and server are killed in the middle of it', async () => {
@@ -128,4 +106,33 @@ onEachBroker('an update, from registration to the receipt', (broker) => {
     const { running } = await untilDevice(again, device, 'updated', (state) => state.running !== undefined);
     expect(running?.digest).toBe(second.digest);
   });
+});
+
+// Downloads do not go by the broker.
+it('an update goes on where it was when a download is cut again and again', async () => {
+  const port = await freePort();
+  const proxy = await startCuttingProxy(port);
+  ground.later(() => proxy.close());
+  const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
+  const site = await startSite(ground, throughProxy);
+  const first = await writeProgram(ground, 'v1');
+  const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });
+  const { id } = await untilJoined(site, device);
+
+  const large = join(ground.folder, 'large.mjs');
+  const text = `setInterval(() => {}, 1000);\n// ${randomBytes(4_500_000).toString('base64')}\n`;
+  await writeFile(large, text);
+  const { digest } = await site.ask<{ digest: string }>('upload', large);
+  expect(digest).toBe(createHash('sha256').update(text).digest('hex'));
+  proxy.cutAfter(CUT_AFTER, MOST_CUTS);
+  const before = proxy.bytesBack;
+  const update = await site.ctl('update', id, digest);
+  expect(update, update.stderr).toMatchObject({ code: 0 });
+  // A client that begins at zero is cut until no cut is left: 20 MB, and then the file.
+  // One that goes on is cut about once a megabyte, and loses little more than the end of a TLS record each time.
+  expect(proxy.cuts).toBeGreaterThanOrEqual(5);
+  expect(proxy.cuts).toBeLessThan(MOST_CUTS);
+  expect(proxy.bytesBack - before).toBeLessThan(text.length + 3 * CUT_AFTER);
+  const { running } = await untilDevice(site, device, 'known', () => true);
+  expect(running?.digest).toBe(digest);
 });
