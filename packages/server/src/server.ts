@@ -156,6 +156,7 @@ async function start(
   place.url = options.publicUrl ?? `https://${bracketed(host)}:${portOf(app.addresses())}`;
   closing.push(
     vault.keepFresh((renewed) => {
+      log.info(renewed, 'certificates of this server were renewed');
       if (renewed.mqtt) link.drop('the certificate was renewed');
       if (!renewed.tls) return;
       const { key, chain } = vault.credentials.tls();

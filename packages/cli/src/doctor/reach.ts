@@ -1,4 +1,5 @@
 /** What can be found out by knocking at a port. */
+import type { X509Certificate } from 'node:crypto';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
@@ -46,6 +47,8 @@ export function judgeClock(date: number, now: number, whose: string): Judgement 
 export interface Greeting {
   /** Why it did not come to a connection. */
   readonly refused?: string;
+  /** The other side's certificate, where it came to that. */
+  readonly shown?: X509Certificate;
 }
 
 /** A TLS handshake, with or without a certificate; then waits whether the other side ends it. */
@@ -63,14 +66,16 @@ export function greet(
       minVersion: 'TLSv1.2',
       ...options,
     });
+    let shown: X509Certificate | undefined;
     const end = (greeting: Greeting): void => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(greeting);
+      resolve({ ...greeting, ...(shown !== undefined && { shown }) });
     };
     let timer = setTimeout(end, TIMEOUT_MS, { refused: 'no answer in time' });
     socket.once('secureConnect', () => {
       clearTimeout(timer);
+      shown = socket.getPeerX509Certificate();
       // With TLS 1.3 a client's certificate is refused after the handshake.
       timer = setTimeout(end, patienceMs, {});
     });

@@ -1,4 +1,5 @@
 /** Tries with throw-away identities what a broker permits and what it must deny (P 7.3, 8.3). */
+import type { X509Certificate } from 'node:crypto';
 import type { MqttLink } from '@srup/node';
 import { encodeText, identityText, mqttClientId, type Identity } from '@srup/protocol';
 import type { ProbeCredential } from '@srup/server';
@@ -7,6 +8,8 @@ import { greet } from './reach.ts';
 
 /** Milliseconds for what must come. */
 const PATIENCE_MS = 8_000;
+/** Left of the certificate that a broker shows, or a quarter of its life: a server renews its own well before. */
+const LATE_MS = 21 * 86_400_000;
 /** Milliseconds after which a connection that was not ended is one that was let in. */
 const LET_IN_MS = 1_500;
 
@@ -31,7 +34,8 @@ const DENIED = 'See "External broker" in docs/operation.md for the rules that a 
 
 export async function tryBroker(probes: Probes): Promise<Judgement[]> {
   const found: Judgement[] = [];
-  const { refused } = await greet(new URL(probes.url), { ca: probes.ca }, LET_IN_MS);
+  const { refused, shown } = await greet(new URL(probes.url), { ca: probes.ca }, LET_IN_MS);
+  if (shown !== undefined) found.push(judgeShown(shown, Date.now()));
   found.push(
     refused === undefined
       ? failed('lets in clients without a certificate', DENIED)
@@ -53,6 +57,21 @@ export async function tryBroker(probes: Probes): Promise<Judgement[]> {
     for (const { link } of open) await link.close();
   }
   return found;
+}
+
+/** A broker elsewhere shows what it has read, not what lies in the folder. */
+export function judgeShown(
+  { validFromDate, validToDate }: Pick<X509Certificate, 'validFromDate' | 'validToDate'>,
+  now: number,
+): Judgement {
+  const end = validToDate.toISOString().slice(0, 10);
+  const life = validToDate.getTime() - validFromDate.getTime();
+  if (validToDate.getTime() - now > Math.min(LATE_MS, life / 4))
+    return ok(`shows a certificate that is valid until ${end}`);
+  return warning(
+    `shows a certificate that ends on ${end}: nobody connects after that`,
+    'Make it read its files again (srup up --broker-reload does), or renew the certificate that it has of its own.',
+  );
 }
 
 type Enter = (credential: ProbeCredential, as?: Identity) => Promise<Client | string>;

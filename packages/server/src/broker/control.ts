@@ -47,9 +47,10 @@ export function controlBroker(
   external: ExternalBroker | undefined,
   embedded: { readonly broker?: RunningBroker },
   url: () => string,
-  { log }: Pick<ServerOptions, 'log'>,
+  options: Pick<ServerOptions, 'log' | 'broker'>,
   startedAt: number,
 ): BrokerControl {
+  const { log } = options;
   return {
     setCrl: (crl, canary) => {
       embedded.broker?.setTls({ crl });
@@ -57,6 +58,11 @@ export function controlBroker(
     },
     renewed: (credential) => {
       embedded.broker?.setTls({ credential });
+      if (options.broker !== undefined && options.broker.reload === undefined)
+        log.warn(
+          {},
+          'a broker that shows the certificate of this server must read it again (--broker-reload)',
+        );
       external?.reload().catch((error: unknown) => {
         log.error({ err: error }, 'the broker was not told of its new certificate');
       });

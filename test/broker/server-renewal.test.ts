@@ -1,0 +1,149 @@
+/** The server's own certificates end: for HTTPS, for MQTTS, and that of its connection to the broker. */
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Secret, systemClock, systemRandom } from '@srup/node';
+import { parseIdentity } from '@srup/protocol';
+import { startServer, type RunningServer, type ServerOptions } from '@srup/server';
+import { openAuthority } from '../../packages/server/src/authority/authority.ts';
+import { formatCredential } from '../../packages/server/src/vault/files.ts';
+import { onEachBroker } from '../support/brokers.ts';
+import { launchDevice, TYPE, type Device } from '../support/device.ts';
+import { prepareMosquitto, type Mosquitto } from '../support/mosquitto.ts';
+import { newGround, startSite, type Ground } from '../support/server.ts';
+import { until } from '../support/wait.ts';
+
+const DAY_MS = 86_400_000;
+/** Of every certificate: renewed after two thirds of it. */
+const LIFE_MS = 8_000;
+const SELF_TEST = 5;
+
+let ground: Ground;
+let said: string;
+
+beforeEach(async () => {
+  ground = await newGround();
+  said = '';
+});
+
+afterEach(async () => {
+  await ground.clear();
+});
+
+const inServer = (...path: string[]): string => join(ground.folder, 'server', ...path);
+
+/** The certificate that is shown at this port. */
+async function shownAt(url: string): Promise<X509Certificate> {
+  const { hostname: host, port } = new URL(url);
+  const socket = connect({ host, port: Number(port), rejectUnauthorized: false });
+  socket.on('error', () => undefined); // a broker ends it: there is no certificate of ours
+  await once(socket, 'secureConnect');
+  const certificate = socket.getPeerX509Certificate();
+  socket.destroy();
+  return certificate!;
+}
+
+/** In this process: no option of the command makes certificates that end within seconds. */
+async function startShort(httpsPort: number, broker?: Mosquitto): Promise<RunningServer> {
+  const options: ServerOptions = {
+    folder: inServer(),
+    httpsPort,
+    mqttsPort: 0,
+    requireEnrolmentCode: false,
+    certificateMs: LIFE_MS,
+    log: pino({ level: 'info' }, { write: (line: string) => void (said += line) }),
+    ...(broker && { broker: optionsOf(broker) }),
+  };
+  const server = await startServer(options);
+  ground.later(() => server.close());
+  return server;
+}
+
+function optionsOf({ url, args }: Mosquitto): NonNullable<ServerOptions['broker']> {
+  const option = (name: string): string => args[args.indexOf(name) + 1] ?? '';
+  return { url, sessionsUrl: option('--broker-sessions'), reload: option('--broker-reload').split(' ') };
+}
+
+async function acts({ fleet }: RunningServer, id: string): Promise<void> {
+  const [receipt] = await fleet.command([id], { kind: 'action', actionId: SELF_TEST });
+  if (receipt?.ok !== true) throw new Error(JSON.stringify(receipt));
+  await until('the action is done', async () => {
+    const view = await fleet.exchange(id, receipt.token);
+    return view?.exchange.phase === 'done';
+  });
+}
+
+async function untilKnown({ fleet }: RunningServer, device: Device): Promise<string> {
+  const id = await device.id();
+  await until('the device has said what it is', async () => (await fleet.device(id))?.identification);
+  return id;
+}
+
+/** As a server finds its folder that was off for two years. */
+async function letExpire(): Promise<void> {
+  const key = new Secret(await readFile(inServer('authority', 'ca.key.pem'), 'utf8'));
+  const clock = { ...systemClock, now: () => Date.now() - 730 * DAY_MS };
+  const ca = await readFile(inServer('authority', 'ca.pem'), 'utf8');
+  const old = await openAuthority(key, ca, clock, systemRandom);
+  const id = parseIdentity((await readFile(inServer('server', 'identity'), 'utf8')).trim())!;
+  const names = ['127.0.0.1', '::1', 'localhost'];
+  await writeFile(inServer('tls', 'server.pem'), formatCredential(await old.issueServer(names)));
+  await writeFile(inServer('server', 'mqtt.pem'), formatCredential(await old.issueClient(id)));
+}
+
+onEachBroker("the server's certificates", (broker) => {
+  it('are renewed before they end, and after: devices stay, or come back by themselves', async () => {
+    const alone = await startSite(ground); // makes the folder, and lets the operator log in
+    await alone.ctl('policy', 'set', TYPE, 'accept');
+    await alone.process.stop();
+    for (const path of ['tls/server.pem', 'server/mqtt.pem']) await rm(inServer(path)); // of a year
+    const external = broker === 'mosquitto' ? await prepareMosquitto(ground) : undefined;
+    const server = await startShort(Number(new URL(alone.url).port), external);
+    await external?.start();
+    const device = await launchDevice(ground, server, 'pump');
+    const id = await untilKnown(server, device);
+    // From then on a broker is told of a new certificate, and of nothing else for an hour.
+    if (external !== undefined) {
+      await until('the broker has the list', () => said.includes('the broker refuses everybody'));
+    }
+
+    const first = [await shownAt(server.url), await shownAt(server.brokerUrl)];
+    const own = new X509Certificate(await readFile(inServer('server', 'mqtt.pem')));
+    const end = Math.max(...[...first, own].map(({ validToDate }) => validToDate.getTime()));
+    expect(end).toBeLessThan(Date.now() + LIFE_MS);
+    await until('they have ended', () => Date.now() > end + 1_000);
+    for (const [index, url] of [server.url, server.brokerUrl].entries()) {
+      const shown = await shownAt(url);
+      expect(shown.serialNumber).not.toBe(first[index]?.serialNumber);
+      expect(shown.validToDate.getTime()).toBeGreaterThan(Date.now());
+    }
+    expect(said).toContain('the certificate was renewed'); // so it connected anew, with the new one
+    await acts(server, id);
+    // Everybody shows and checks certificates again.
+    await external?.kill();
+    await external?.start();
+    await device.process.stop();
+    device.restart();
+    await acts(server, id);
+
+    // Off for too long: the broker outside has come up with what it found.
+    await server.close();
+    await letExpire();
+    await external?.kill();
+    await external?.start();
+    if (external !== undefined) {
+      expect((await shownAt(external.url)).validToDate.getTime()).toBeLessThan(Date.now());
+    }
+    const ports = ['--mqtts-port', new URL(server.brokerUrl).port];
+    const https = ['--https-port', new URL(server.url).port];
+    const again = await startSite(ground, [...https, ...(external?.args ?? ports)]);
+    const done = await again.ctl('action', id, 'self-test', '--wait', '--limit', '1m');
+    expect(done, done.stdout + done.stderr).toMatchObject({ code: 0 });
+    for (const url of [again.url, again.brokerUrl])
+      expect((await shownAt(url)).validToDate.getTime()).toBeGreaterThan(Date.now() + DAY_MS);
+  });
+});
