@@ -8,6 +8,7 @@ import Fastify, {
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { api, type ApiDeps } from './api.ts';
 import { installErrorForms, pathOf } from './errors.ts';
+import { limitBodies, PATIENCE, type Patience } from './patience.ts';
 import { serveFiles } from './routes/files.ts';
 import { describeOperation, operationRoutes, type OperationDeps } from './routes/operation.ts';
 
@@ -28,16 +29,20 @@ export interface AppDeps extends ApiDeps, OperationDeps {
   readonly log: FastifyBaseLogger;
   /** Operators' addresses; devices have theirs in any case. */
   readonly withApi: boolean;
+  /** `PATIENCE` unless told. */
+  readonly patience?: Patience;
 }
 
 /** The one HTTPS port: key service, artifacts, API. */
 export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
+  const { idleMs, bodyMs } = deps.patience ?? PATIENCE;
   const app = Fastify({
     https: { key: deps.tls.key, cert: deps.tls.chain, minVersion: 'TLSv1.2', headersTimeout: HEADERS_MS },
     loggerInstance: deps.log,
     // A request line holds the query; `logRequests` writes one without.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES,
+    connectionTimeout: idleMs,
     forceCloseConnections: true,
     // A digest fits; so does a token key.
     routerOptions: { maxParamLength: 600 },
@@ -46,6 +51,7 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   installErrorForms(app);
   logRequests(app);
+  limitBodies(app, bodyMs);
   await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
   serveFiles(app, deps.artifacts);
   await app.register(deps.keyService, { prefix: '/KeyEx' });

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Artifacts } from '../../artifacts/artifacts.ts';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
+import { liftBodyLimit } from '../patience.ts';
 import { artifactView, digest, pageOf, pageQuery } from '../schemas.ts';
 
 const byDigest = z.object({ digest });
@@ -37,6 +38,7 @@ export function artifactRoutes(artifacts: Artifacts): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const content = request.body as AsyncIterable<Uint8Array> | undefined;
+        liftBodyLimit(request);
         if (content === undefined)
           throw new RequestError(400, 'empty', 'send the file as the body of the request');
         return reply

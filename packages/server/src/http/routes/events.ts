@@ -7,7 +7,7 @@ import { identify } from '../auth.ts';
 import type { ApiTokens } from '../tokens.ts';
 
 /** A comment line this often keeps proxies from closing a quiet stream. */
-const HEARTBEAT_MS = 20_000;
+export const HEARTBEAT_MS = 20_000;
 /** Bytes that wait for a reader before it is cut off: it comes back with Last-Event-ID and misses nothing. */
 const SLOW_READER_BYTES = 1 << 20;
 
