@@ -196,7 +196,7 @@ test('the answer leaves before what ends the answering', async () => {
         return Promise.resolve();
       },
     });
-  await world.c2.say('ACTION', { actionId: 4 });
+  await world.c2.say('ACTION', { actionId: 9 });
   await until('it is done', () => order.length > 0);
   expect(order).toEqual(['waiting: 0']);
 });

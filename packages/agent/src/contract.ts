@@ -63,7 +63,7 @@ export interface Acted {
   readonly outcome: ActOutcome;
   /**
    * Done after the answer reached the broker, or after `ANSWER_GRACE_MS` without one: what ends the device's own
-   * ability to answer (power off, reboot, erasing itself).
+   * ability to answer for good. It must be owed already, as it is not done when the power is cut before.
    */
   readonly afterwards?: () => Promise<void>;
 }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectMqtt, systemClock, systemRandom, type MqttLink } from '@srup/node';
 import { until } from '../../node/test/wait.ts';
 import { silentLog } from '../test/log.ts';
+import type { Noted } from '../test/performers.ts';
 import { makeWorld, QUICK, type World } from '../test/world.ts';
 import { homeAt } from './home.ts';
 import { openSession, type Session } from './session.ts';
@@ -12,23 +13,20 @@ import { loadCredentials, type Credentials } from './vault/identity.ts';
 import { openStore } from './vault/store.ts';
 
 let world: World;
+let noted: Noted;
 let session: Session;
 let credentials: Credentials;
 /** Links that nobody has closed. */
 let links: Set<MqttLink>;
 
-beforeEach(async () => {
-  world = await makeWorld();
-  const { agent, noted } = await world.join();
-  await agent.stop();
+/** `bootId`: which start of the device this is. */
+async function open(noted: Noted, bootId: string): Promise<Session> {
   const home = homeAt(world.home);
-  credentials = (await loadCredentials(home))!;
   await mkdir(home.state, { recursive: true });
-  links = new Set();
-  session = openSession(credentials, {
+  return openSession(credentials, {
     config: { insecurePlainMqtt: false },
     store: await openStore(join(home.state, 'journal'), realDisk, silentLog),
-    bootId: undefined,
+    bootId,
     ...{ log: silentLog, clock: systemClock, random: systemRandom, mqtt: QUICK },
     performers: noted.open(noted.surroundings!),
     facts: (self) => ({ self, identification: 'test', allowHttp: false }),
@@ -44,6 +42,16 @@ beforeEach(async () => {
       return link;
     },
   });
+}
+
+beforeEach(async () => {
+  world = await makeWorld();
+  const joined = await world.join();
+  noted = joined.noted;
+  await joined.agent.stop();
+  credentials = (await loadCredentials(homeAt(world.home)))!;
+  links = new Set();
+  session = await open(noted, 'first');
   await until('connected', () => session.isConnected());
 });
 afterEach(async () => {
@@ -66,3 +74,24 @@ test('closed while it is being renewed, it is closed', async () => {
   await session.renew({});
   expect(links.size).toBe(0);
 });
+
+test.each([
+  ['second', 0x20],
+  ['first', 0x2f],
+])(
+  'a reboot is answered at the next start, which was the %s of the device: %i (P 10.5)',
+  async (bootId, status) => {
+    noted.act = (_, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          reject(signal.reason as Error);
+        });
+      });
+    const token = await world.c2.say('ACTION', { actionId: 4 });
+    await until('it is under way', () => noted.asked.length === 1);
+    await session.close();
+    expect(world.c2.count('RESPONSE', token)).toBe(0);
+    session = await open(noted, bootId);
+    expect((await world.c2.hear('RESPONSE', token)).message.body).toEqual({ status });
+  },
+);

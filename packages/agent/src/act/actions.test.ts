@@ -4,16 +4,17 @@ import { systemClock } from '@srup/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../../node/test/wait.ts';
 import { alive, configOf, goodProgram, stage } from '../../test/programs.ts';
-import { newFolder, removeFolders, surroundingsAt } from '../../test/surroundings.ts';
+import { newFolder, removeFolders, surroundingsAt, type TestSurroundings } from '../../test/surroundings.ts';
 import type { AgentConfigInput } from '../config.ts';
 import type { Acted, Performers } from '../contract.ts';
 import { createPerformers, type PerformerExtras } from '../run/performers.ts';
-import { type ActionTable, createActionTable } from './actions.ts';
+import { type ActionPorts, type ActionTable, createActionTable, doAction } from './actions.ts';
 import { testSelf } from './self-test.ts';
 
 const never = new AbortController().signal;
 let folder: string;
 let performers: Performers;
+let surroundings: TestSurroundings;
 let actions: ActionTable;
 /** What was owed and begun of an erasure. */
 let erasing: string[];
@@ -36,10 +37,12 @@ async function start(config: AgentConfigInput['actions'] = {}, extras: Performer
     return isDiskFull ? Promise.reject(new Error('ENOSPC')) : Promise.resolve();
   };
   const beginErasure = () => void erasing.push('begun');
-  performers = createPerformers(
-    surroundingsAt(folder, { ...configOf(folder), actions: config }, { oweErasure, beginErasure }),
-    { actions, ...extras },
+  surroundings = surroundingsAt(
+    folder,
+    { ...configOf(folder), actions: config },
+    { oweErasure, beginErasure },
   );
+  performers = createPerformers(surroundings, { actions, ...extras });
   await performers.start();
 }
 
@@ -107,18 +110,40 @@ describe('dangerous and last actions (P 10.5)', () => {
     expect(erasing).toEqual([]);
   });
 
-  test('power off and reboot wait until the answer has left', async () => {
-    await start({ commands: { '03': shell('touch off'), '04': shell('touch again') }, allow: ['03'] });
-    for (const [id, name] of [
-      [0x03, 'off'],
-      [0x04, 'again'],
-    ] as const) {
-      const { outcome, afterwards } = await act(id);
-      expect(outcome).toBe('done');
-      expect(await readdir(work('.'))).not.toContain(name);
-      await afterwards!();
-      expect(await readdir(work('.'))).toContain(name);
-    }
+  test('a command that can not power off or reboot has failed', async () => {
+    await start({ commands: { '03': shell('exit 1'), '04': shell('exit 1') }, allow: ['03'] });
+    expect(await act(0x03)).toEqual({ outcome: 'failed' });
+    expect(await act(0x04)).toEqual({ outcome: 'failed' });
+  });
+
+  test('power off is answered when its command has done its part: there may be no time later', async () => {
+    await start({ commands: { '03': shell('touch off') }, allow: ['03'] });
+    expect(await act(0x03)).toEqual({ outcome: 'done' });
+    expect(await readdir(work('.'))).toContain('off');
+  });
+
+  test('a reboot is not answered before it: the agent ends with it', async () => {
+    await start({ commands: { '04': shell('touch again') } });
+    const goingDown = new AbortController();
+    const acting = act(0x04, goingDown.signal);
+    const waits = () => surroundings.lines.some(({ text }) => text.startsWith('waiting for the restart'));
+    await until('the command has run', waits);
+    expect(await readdir(work('.'))).toContain('again');
+    goingDown.abort(new Error('the agent stops'));
+    await expect(acting).rejects.toThrow('the agent stops');
+  });
+
+  test('a reboot that does not come has failed', async () => {
+    await start();
+    const handlers = createActionTable();
+    handlers.on(0x04, () => undefined);
+    const { oweErasure, beginErasure, log } = surroundings;
+    const run = () => Promise.reject(new Error('not asked'));
+    const ports: ActionPorts = {
+      ...{ handlers, commands: {}, allow: [], timeoutMs: 1000, restartMs: 20 },
+      ...{ run, selfTest: run, oweErasure, beginErasure, log },
+    };
+    expect(await doAction(0x04, ports, never)).toEqual({ outcome: 'failed' });
   });
 
   test('allowed, but nobody knows how', async () => {

@@ -1,9 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Acted } from '../contract.ts';
 import type { Log } from '../log.ts';
 import { inTime } from '../in-time.ts';
 import type { CommandResult } from '../run/command.ts';
 import { reasonOf } from '../trouble.ts';
-import { actionName, endsDevice, isDangerous, SELF_DESTRUCT, SELF_TEST } from './table.ts';
+import { actionName, isDangerous, REBOOT, SELF_DESTRUCT, SELF_TEST } from './table.ts';
 
 /** Does an action. Resolves when it is done, rejects when it failed; the signal aborts when time is up or the agent stops. */
 export type ActionHandler = (signal: AbortSignal) => Promise<void> | void;
@@ -35,6 +36,8 @@ export interface ActionPorts {
   /** Dangerous ones that are obeyed, by two hex digits. */
   readonly allow: readonly string[];
   readonly timeoutMs: number;
+  /** From the success of a reboot's command to the end of the device, at most. */
+  readonly restartMs: number;
   readonly run: (argv: readonly string[], signal: AbortSignal) => Promise<CommandResult>;
   /** Undefined: all is well; else what is not. */
   readonly selfTest: () => Promise<string | undefined>;
@@ -55,12 +58,20 @@ export async function doAction(actionId: number, ports: ActionPorts, signal: Abo
   if (actionId === SELF_DESTRUCT) return promiseErasure(ports);
   const handler = findHandler(actionId, ports);
   if (handler === undefined) return { outcome: 'unknown' };
-  if (!endsDevice(actionId))
-    return { outcome: (await attempt(action, handler, ports, signal)) ? 'done' : 'failed' };
-  const afterwards = async () => {
-    await attempt(action, handler, ports, signal);
-  };
-  return { outcome: 'done', afterwards };
+  if (!(await attempt(action, handler, ports, signal))) return { outcome: 'failed' };
+  return actionId === REBOOT ? awaitRestart(ports, signal) : { outcome: 'done' };
+}
+
+/**
+ * A restart is proven by the start of the device that comes after it, where what is open is answered
+ * (`actionInterrupted`). Here it is only awaited: rejects with the signal's reason when the agent ends.
+ */
+async function awaitRestart({ restartMs, log }: ActionPorts, signal: AbortSignal): Promise<Acted> {
+  log.info({}, 'waiting for the restart of the device');
+  await sleep(restartMs, undefined, { signal }).catch(() => undefined);
+  signal.throwIfAborted();
+  log.warn({}, 'the device was told to restart, and did not');
+  return { outcome: 'failed' };
 }
 
 function findHandler(actionId: number, ports: ActionPorts): ActionHandler | undefined {

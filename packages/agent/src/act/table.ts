@@ -1,20 +1,13 @@
 import { STANDARD_ACTIONS } from '@srup/protocol';
 
 export const SELF_TEST = STANDARD_ACTIONS['self-test'];
+export const REBOOT = STANDARD_ACTIONS.reboot;
 export const SELF_DESTRUCT = STANDARD_ACTIONS['self-destruct'];
 
 /** What can't be undone from afar: obeyed only where the device's own configuration says so (P 10.5). */
 const DANGEROUS: ReadonlySet<number> = new Set([STANDARD_ACTIONS['power-off'], SELF_DESTRUCT]);
 
-/** After these the device may not be able to answer: they are done once the answer has left. */
-const LAST: ReadonlySet<number> = new Set([
-  STANDARD_ACTIONS['power-off'],
-  STANDARD_ACTIONS.reboot,
-  SELF_DESTRUCT,
-]);
-
 export const isDangerous = (actionId: number): boolean => DANGEROUS.has(actionId);
-export const endsDevice = (actionId: number): boolean => LAST.has(actionId);
 
 /** An id as the configuration writes it: two lower-case hex digits. */
 export const actionName = (actionId: number): string => actionId.toString(16).padStart(2, '0');

@@ -24,6 +24,9 @@ export interface PerformerExtras extends Hooks {
   readonly data?: DataTable;
 }
 
+/** A device that was told to restart has begun to after this time, or will not. */
+const RESTART_MS = 300_000;
+
 /** Everything that a device does, behind the engine's contract. */
 export function createPerformers(surroundings: Surroundings, extras: PerformerExtras = {}): Performers {
   const { config, home, log, clock } = surroundings;
@@ -104,6 +107,7 @@ export function createPerformers(surroundings: Surroundings, extras: PerformerEx
       commands: config.actions.commands,
       allow: config.actions.allow,
       timeoutMs,
+      restartMs: RESTART_MS,
       run: (argv, until) => run(argv, { timeoutMs, signal: until }),
       selfTest: () => testSelf({ folder: folders.root, running, clock }),
       ...{ oweErasure, beginErasure, log },

@@ -1,5 +1,6 @@
 import {
   FAULT_MEANING,
+  STANDARD_ACTIONS,
   STATUS_MEANING,
   statusName,
   type FlowCode,
@@ -66,6 +67,15 @@ const PHASES: { readonly [K in Kind]: Readonly<Record<PhaseOf<K>, PhaseMeaning>>
   },
 };
 
+/** Done, says the device, and then there is nobody left who could prove it. */
+const LAST_WORDS: ReadonlyMap<number, string> = new Map([
+  [STANDARD_ACTIONS['power-off'], 'The device said that it powers off; once off, it can not prove it.'],
+  [
+    STANDARD_ACTIONS['self-destruct'],
+    'The device said that it erases itself; once erased, it can not prove it.',
+  ],
+]);
+
 function meaningOf(exchange: ServerExchange): PhaseMeaning {
   return (PHASES[exchange.kind] as Readonly<Record<string, PhaseMeaning>>)[exchange.phase] as PhaseMeaning;
 }
@@ -81,6 +91,8 @@ export function explain(exchange: ServerExchange): string {
   if (exchange.kind === 'update' && exchange.isRollback === true && exchange.phase === 'active') {
     return 'The device proved that it went back to what it had run before.';
   }
+  if (exchange.kind === 'action' && exchange.phase === 'done')
+    return LAST_WORDS.get(exchange.actionId) ?? words;
   if (exchange.kind === 'update' && exchange.deferral !== undefined && !isFinal(exchange)) {
     return `The device put the activation off: ${exchange.deferral.reason}${askedAgain(exchange.wakeAt)}`;
   }
