@@ -4,6 +4,7 @@ import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { askAgent, homeAt, type AgentStatus } from '@srup/agent';
 import { connectMqtt, pemToBody, Secret } from '@srup/node';
 import type { BrokerView } from '@srup/server';
 import { canRun, onEachBroker, prepareSiteOn, startSiteOn } from '../support/brokers.ts';
@@ -232,7 +233,9 @@ describe.skipIf(!canRun('mosquitto'))('a Mosquitto that nobody tells of revocati
 async function expectOver(site: Site, id: string): Promise<void> {
   expect(await standing(site, id)).toBe('deregistered');
   expect(await site.api((api) => api.list('/exchanges', { device: id, open: true }))).toEqual([]);
-  expect((await site.ctl('action', id, '40')).code).toBe(1);
+  const order = { devices: [id], command: { kind: 'action', actionId: 0x40 } };
+  const [receipt] = await site.api((api) => api.send<{ ok: boolean }[]>('POST', '/commands', order));
+  expect(receipt).toMatchObject({ ok: false });
   const { status } = await askKeyService(site, `get_key/${id}`);
   expect(status).toBe(410);
   expect(await askKeyService(site, 'access', { identity: id, csr: 'AA==', signature: 'AA==' })).toMatchObject(
@@ -306,7 +309,6 @@ async function serverOf(): Promise<{ serverId: string }> {
 }
 
 async function refusedBy(device: Device): Promise<number> {
-  const { stdout } = await runSrup(['agent', 'status', '--home', device.home, '--json']);
-  const { refusals: counts } = JSON.parse(stdout) as { refusals: Record<string, number> };
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const status = (await askAgent(homeAt(device.home).socket, 'status'))?.value as AgentStatus;
+  return Object.values(status.refusals).reduce((sum, count) => sum + count, 0);
 }

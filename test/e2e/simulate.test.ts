@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { DeviceState } from '../support/device.ts';
 import { runSrup, startSrup, type Outcome } from '../support/processes.ts';
 import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
@@ -14,6 +15,10 @@ beforeAll(async () => {
   site = await startSite(ground);
 });
 afterAll(() => ground.clear());
+
+interface Exchange {
+  readonly exchange: { readonly phase: string };
+}
 
 interface Summary {
   readonly devices: number;
@@ -35,7 +40,7 @@ const summaryOf = ({ code, stdout, stderr }: Outcome): Summary => {
 };
 
 async function devicesOf(type: string): Promise<readonly { id: string; standing: string }[]> {
-  return site.ask('devices', '--type', type);
+  return site.api((api) => api.list('/devices', { type }));
 }
 
 test('devices with faults are updated as their faults allow, and the server knows what is true', async () => {
@@ -60,7 +65,7 @@ test('devices with faults are updated as their faults allow, and the server know
   ground.later(() => fleet.stop('SIGKILL'));
   await until('all are joined, and the offline ones are away', async () => {
     if (fleet.child.exitCode !== null) throw new Error(fleet.stderr());
-    const devices = await site.ask<readonly { standing: string; identification?: string }[]>('devices');
+    const devices = await site.api((api) => api.list<DeviceState>('/devices'));
     return (
       devices.filter(({ standing, identification }) => standing === 'joined' && identification !== undefined)
         .length === 30
@@ -81,11 +86,7 @@ test('devices with faults are updated as their faults allow, and the server know
   expect(summary.updated).toBeGreaterThanOrEqual(26);
   // The server was told by signed receipts, and of nothing else.
   const phases = await until('the last receipts', async () => {
-    const updates = await site.ask<readonly { exchange: { phase: string } }[]>(
-      'exchanges',
-      '--kind',
-      'update',
-    );
+    const updates = await site.api((api) => api.list<Exchange>('/exchanges', { kind: 'update' }));
     const count = (phase: string) => updates.filter(({ exchange }) => exchange.phase === phase).length;
     const [active, back, failed] = [count('active'), count('reverted'), count('failed')];
     return active === switched && back === reverted && failed === badDownloads && updates.length;

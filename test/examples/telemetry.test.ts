@@ -29,7 +29,7 @@ test('the examples of telemetry report by lines and by the socket, and take data
   const program = runExample(ground, 'telemetry', process.execPath, ['socket.mjs'], { SRUP_SOCKET: socket });
   const reading = (dataId: string) =>
     until(`${dataId} is at the server`, async () => {
-      const rows = await site.ask<Reading[]>('received', id);
+      const rows = await site.api((api) => api.list<Reading>(`/devices/${id}/data`));
       return rows.find((row) => row.dataId === dataId);
     });
   expect(typeof (await reading('load')).value).toBe('number');
