@@ -90,6 +90,16 @@ test('a message that makes the program fail is dropped and jams nothing', async 
   ]);
 });
 
+test('a message that can never be stored is dropped and jams nothing', async () => {
+  await openJoined();
+  await sql`create trigger cursed before insert on data when new.data_id = 'cursed'
+    begin select raise(abort, 'never'); end`.execute(world.store);
+  await device.say(world.link, 'DATA', { dataId: 'cursed', data: encodeText('1') });
+  await device.say(world.link, 'DATA', { dataId: 't', data: encodeText('2') });
+  expect(await dataOf(device)).toHaveLength(1);
+  expect(world.link.drops).toEqual([]);
+});
+
 test('a key service that hangs holds a stranger up, for its time and no longer', async () => {
   const { clock, delay, turn } = turnedClock();
   await openJoined({ clock, delay });
@@ -260,7 +270,7 @@ test('a greeting whose consequences can not be stored is not taken: brought agai
   await act(device);
   await device.next(world.link, 'ACTION');
   await sql
-    .raw("create trigger jam before update of wake_at on exchanges begin select raise(abort, 'jam'); end")
+    .raw('create trigger jam before update of wake_at on exchanges begin select no_such_function(); end')
     .execute(world.store);
   const greeted = device.say(world.link, 'JOIN_REQ', {});
   await until(() => world.link.drops.length > 0);

@@ -9,22 +9,30 @@ export class StoreFault extends Error {
   readonly code = 'EFFECT_STORE';
 }
 
+/** SQLite's SQLITE_CONSTRAINT, the low byte of its codes: what was to be stored is wrong, and always will be. */
+const CONSTRAINT = 19;
+
 /** Also for a reading that failed: the way to the disk is broken, not the message. */
 export function isStoreFault(fault: unknown): boolean {
   if (fault instanceof StoreFault) return true;
-  const code = fault instanceof Error && 'code' in fault ? fault.code : undefined;
-  return code === 'ERR_SQLITE_ERROR' || code === 'ERR_INVALID_STATE';
+  if (!(fault instanceof Error) || !('code' in fault)) return false;
+  if (fault.code === 'ERR_INVALID_STATE') return true;
+  return fault.code === 'ERR_SQLITE_ERROR' && !isConstraint(fault);
+}
+
+function isConstraint(fault: Error): boolean {
+  return 'errcode' in fault && typeof fault.errcode === 'number' && (fault.errcode & 0xff) === CONSTRAINT;
 }
 
 type Work<Tables, Value> = (transaction: Transaction<Tables>) => Promise<Value>;
 
-/** Resolves when the work is on disk; rejects with StoreFault when it isn't and never will be. */
+/** Resolves when the work is on disk. Rejects when it isn't and never will be: with StoreFault, or as the work did. */
 export type Commit<Tables> = <Value>(work: Work<Tables, Value>) => Promise<Value>;
 
 interface Waiting<Tables> {
   /** Does the work; returns what tells its owner that it is on disk. */
   perform(transaction: Transaction<Tables>): Promise<() => void>;
-  fail(fault: StoreFault): void;
+  fail(fault: unknown): void;
 }
 
 /**
@@ -63,6 +71,11 @@ export function createCommit<Tables>(
     try {
       await performAll([work]);
     } catch (cause) {
+      // Called a fault of the store, the message would be brought again for ever.
+      if (!isStoreFault(cause)) {
+        work.fail(cause);
+        return;
+      }
       const why = cause instanceof Error ? cause.message : String(cause);
       work.fail(new StoreFault(`the state could not be stored: ${why}`, { cause }));
     }
