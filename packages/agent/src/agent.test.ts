@@ -446,6 +446,21 @@ test('a clock that went back below the last commit is not believed', async () =>
   expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: ancient }))).toBe(0x20);
 });
 
+test("a clock that went back is not believed for an answer, which carries this device's own time", async () => {
+  const { agent } = await world.join();
+  expect(await statusOf(await world.c2.say('TERMINATE_CMD', {}))).toBe(0x70);
+  await agent.stop();
+  const back: Clock = { ...systemClock, now: () => Date.now() - 86_400_000 };
+  const { agent: again } = await world.start({ clock: back });
+  await until('connected', () => again.status().connected);
+  await again.join();
+  await world.c2.hear('JOIN_REQ', undefined, 2);
+  await world.c2.accept();
+  await until('joined', () => again.status().phase === 'joined');
+  const ancient = tokenKey(createToken(Date.now() - 30 * 86_400_000, new Uint8Array(10)));
+  expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: ancient }))).toBe(0x20);
+});
+
 test('numbers that are used up: what can not be said stays unsaid, and nothing jams', async () => {
   const { agent, noted } = await world.start();
   await world.meet();

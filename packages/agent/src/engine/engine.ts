@@ -168,7 +168,8 @@ export function makeEngine(options: EngineOptions): Engine {
     const fresh = result.value;
     const { type, token } = fresh.message;
     const step = stepDevice(state, { on: 'message', message: fresh }, watch.moment(), options.facts());
-    watch.heard(tokenTime(token));
+    // An answer carries a token of this device: its own clock, which proves nothing to itself.
+    if (type !== 'RESPONSE') watch.heard(tokenTime(token));
     await settle(step, fresh.window);
     if (step.refused !== undefined) note(step.refused, bytes);
     else onEvent({ what: 'accepted', type, token: tokenKey(token) });
