@@ -1,10 +1,11 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { onEachBroker, startSiteOn } from '../support/brokers.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground } from '../support/server.ts';
+import { newGround, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Update {
@@ -27,49 +28,51 @@ afterEach(async () => {
   await ground.clear();
 });
 
-it('a device that says "not now" says why and until when, and switches when it may (P 10.11)', async () => {
-  const site = await startSite(ground);
-  const first = await writeProgram(ground, 'v1');
-  const second = await writeProgram(ground, 'v2');
-  const busy = join(ground.folder, 'busy');
-  const ask = `test ! -e '${busy}' || { echo 'a patient is on it'; echo retry-after=7200; exit 1; }`;
-  const device = await startDevice(ground, site, 'pump', {
-    software: { ...runsPrograms(first), preconditions: [{ command: ['/bin/sh', '-c', ask] }] },
-  });
-  const { id } = await untilJoined(site, device);
-  const last = async (): Promise<Update['exchange'] | undefined> =>
-    (await site.ask<Update[]>('exchanges', '--device', id, '--kind', 'update'))[0]?.exchange;
-  const putOff = (reason: string) =>
-    until(`it is put off: ${reason}`, async () => {
-      const update = await last();
-      return update?.deferral?.reason === reason ? update : undefined;
+onEachBroker('a device that says "not now"', (broker) => {
+  it('says why and until when, and switches when it may (P 10.11)', async () => {
+    const site = await startSiteOn(ground, broker);
+    const first = await writeProgram(ground, 'v1');
+    const second = await writeProgram(ground, 'v2');
+    const busy = join(ground.folder, 'busy');
+    const ask = `test ! -e '${busy}' || { echo 'a patient is on it'; echo retry-after=7200; exit 1; }`;
+    const device = await startDevice(ground, site, 'pump', {
+      software: { ...runsPrograms(first), preconditions: [{ command: ['/bin/sh', '-c', ask] }] },
     });
+    const { id } = await untilJoined(site, device);
+    const last = async (): Promise<Update['exchange'] | undefined> =>
+      (await site.ask<Update[]>('exchanges', '--device', id, '--kind', 'update'))[0]?.exchange;
+    const putOff = (reason: string) =>
+      until(`it is put off: ${reason}`, async () => {
+        const update = await last();
+        return update?.deferral?.reason === reason ? update : undefined;
+      });
 
-  await writeFile(busy, '');
-  const asked = Date.now();
-  expect((await site.ctl('update', id, second.path, '--no-wait')).code).toBe(0);
-  const { phase, wakeAt = 0 } = await putOff('a patient is on it');
-  expect(phase).toBe('activating');
-  expect(wakeAt).toBeGreaterThan(asked + 2 * HOUR - MINUTE);
-  expect(wakeAt).toBeLessThan(Date.now() + 2 * HOUR + MINUTE);
-  const shown = await site.ctl('exchanges', '--device', id, '--kind', 'update');
-  expect(shown.stdout).toMatch(
-    /put the activation off: a patient is on it \(asked again at [-0-9]+ [0-9:]+ UTC\)/,
-  );
+    await writeFile(busy, '');
+    const asked = Date.now();
+    expect((await site.ctl('update', id, second.path, '--no-wait')).code).toBe(0);
+    const { phase, wakeAt = 0 } = await putOff('a patient is on it');
+    expect(phase).toBe('activating');
+    expect(wakeAt).toBeGreaterThan(asked + 2 * HOUR - MINUTE);
+    expect(wakeAt).toBeLessThan(Date.now() + 2 * HOUR + MINUTE);
+    const shown = await site.ctl('exchanges', '--device', id, '--kind', 'update');
+    expect(shown.stdout).toMatch(
+      /put the activation off: a patient is on it \(asked again at [-0-9]+ [0-9:]+ UTC\)/,
+    );
 
-  // The owner's word comes before the conditions; an operator may ask again at once.
-  const defer = (...args: string[]) => runSrup(['agent', 'defer', ...args, '--home', device.home]);
-  expect(await defer('1h', '--reason', 'trade fair')).toMatchObject({ code: 0 });
-  expect((await site.ctl('activate', id, '--no-wait')).code).toBe(0);
-  await putOff('trade fair');
+    // The owner's word comes before the conditions; an operator may ask again at once.
+    const defer = (...args: string[]) => runSrup(['agent', 'defer', ...args, '--home', device.home]);
+    expect(await defer('1h', '--reason', 'trade fair')).toMatchObject({ code: 0 });
+    expect((await site.ctl('activate', id, '--no-wait')).code).toBe(0);
+    await putOff('trade fair');
 
-  expect(await defer('off')).toMatchObject({ code: 0 });
-  await until('the fair is over', async () => {
-    const { stdout } = await runSrup(['agent', 'status', '--home', device.home, '--json']);
-    return !('deferred' in (JSON.parse(stdout) as object));
+    expect(await defer('off')).toMatchObject({ code: 0 });
+    await until('the fair is over', async () => {
+      const { stdout } = await runSrup(['agent', 'status', '--home', device.home, '--json']);
+      return !('deferred' in (JSON.parse(stdout) as object));
+    });
+    await rm(busy);
+    const done = await site.ctl('activate', id);
+    expect(done, done.stderr).toMatchObject({ code: 0 });
+    expect(await last()).toMatchObject({ phase: 'active' });
   });
-  await rm(busy);
-  const done = await site.ctl('activate', id);
-  expect(done, done.stderr).toMatchObject({ code: 0 });
-  expect(await last()).toMatchObject({ phase: 'active' });
 });

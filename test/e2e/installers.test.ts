@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { STATUS } from '@srup/protocol';
+import { onEachBroker, startSiteOn } from '../support/brokers.ts';
 import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { freePort } from '../support/ports.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { newGround, type Ground, type Site } from '../support/server.ts';
 
 const PLAIN = fileURLToPath(new URL('../../examples/installers/plain.sh', import.meta.url));
 
@@ -31,37 +32,39 @@ async function writeImage(name: string): Promise<{ path: string; digest: string 
   return { path, digest: createHash('sha256').update(`${name}\n`).digest('hex') };
 }
 
-it('a script installs, and the receipts say what really runs', async () => {
-  const site = await startSite(ground);
-  const app = join(ground.folder, 'app');
-  await mkdir(app);
-  const device = await startDevice(ground, site, 'pump', {
-    software: {
-      installer: 'command',
-      command: [PLAIN],
-      env: { APP_FOLDER: app, APP_RESTART: `cat current >>'${app}/started' || :` },
-    },
-    health: { command: ['/bin/sh', '-c', `! grep -q sick '${app}/current'`], deadlineSeconds: 1 },
-  });
-  const { id } = await untilJoined(site, device);
-  const first = await writeImage('one');
-  const second = await writeImage('two');
-  const sick = await writeImage('sick');
+onEachBroker('a script', (broker) => {
+  it('installs, and the receipts say what really runs', async () => {
+    const site = await startSiteOn(ground, broker);
+    const app = join(ground.folder, 'app');
+    await mkdir(app);
+    const device = await startDevice(ground, site, 'pump', {
+      software: {
+        installer: 'command',
+        command: [PLAIN],
+        env: { APP_FOLDER: app, APP_RESTART: `cat current >>'${app}/started' || :` },
+      },
+      health: { command: ['/bin/sh', '-c', `! grep -q sick '${app}/current'`], deadlineSeconds: 1 },
+    });
+    const { id } = await untilJoined(site, device);
+    const first = await writeImage('one');
+    const second = await writeImage('two');
+    const sick = await writeImage('sick');
 
-  for (const { path, digest } of [first, second]) {
-    const update = await site.ctl('update', id, path);
-    expect(update, update.stderr).toMatchObject({ code: 0 });
-    expect((await untilDevice(site, device, 'known', () => true)).running?.digest).toBe(digest);
-    await untilDevice(site, device, 'telling it', ({ identification = '' }) =>
-      identification.endsWith(digest),
-    );
-  }
-  const failing = await site.ctl('update', id, sick.path);
-  expect(failing.code, failing.stdout).toBe(1);
-  const [last] = await site.ask<Update[]>('exchanges', '--device', id, '--kind', 'update');
-  expect(last?.exchange).toMatchObject({ phase: 'reverted', status: STATUS.ACTIVATE_FAIL });
-  expect((await untilDevice(site, device, 'known', () => true)).running?.digest).toBe(second.digest);
-  expect(await readFile(join(app, 'started'), 'utf8')).toBe('one\ntwo\nsick\ntwo\n');
+    for (const { path, digest } of [first, second]) {
+      const update = await site.ctl('update', id, path);
+      expect(update, update.stderr).toMatchObject({ code: 0 });
+      expect((await untilDevice(site, device, 'known', () => true)).running?.digest).toBe(digest);
+      await untilDevice(site, device, 'telling it', ({ identification = '' }) =>
+        identification.endsWith(digest),
+      );
+    }
+    const failing = await site.ctl('update', id, sick.path);
+    expect(failing.code, failing.stdout).toBe(1);
+    const [last] = await site.ask<Update[]>('exchanges', '--device', id, '--kind', 'update');
+    expect(last?.exchange).toMatchObject({ phase: 'reverted', status: STATUS.ACTIVATE_FAIL });
+    expect((await untilDevice(site, device, 'known', () => true)).running?.digest).toBe(second.digest);
+    expect(await readFile(join(app, 'started'), 'utf8')).toBe('one\ntwo\nsick\ntwo\n');
+  });
 });
 
 interface Receipt {
@@ -70,13 +73,13 @@ interface Receipt {
   readonly explanation: string;
 }
 
-describe('a rollback', () => {
+onEachBroker('a rollback', (broker) => {
   /** A site whose file server the devices reach through a proxy, which can lead nowhere. */
   async function startCutSite(): Promise<{ site: Site; cutOff: () => void }> {
     const port = await freePort();
     const proxy = await startCuttingProxy(port);
     ground.later(() => proxy.close());
-    const site = await startSite(ground, [
+    const site = await startSiteOn(ground, broker, [
       ...['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`],
     ]);
     const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'direct', '--role', 'admin');
@@ -143,7 +146,7 @@ describe('a rollback', () => {
   });
 
   it('fetches what the device no longer holds, and fails in words when nobody has it', async () => {
-    const site = await startSite(ground);
+    const site = await startSiteOn(ground, broker);
     const factory = await writeProgram(ground, 'v1');
     const next = await writeProgram(ground, 'v2');
     const device = await startDevice(ground, site, 'pump', {

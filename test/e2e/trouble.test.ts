@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { STATUS } from '@srup/protocol';
 import { onEachBroker, startSiteOn } from '../support/brokers.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
@@ -32,10 +32,9 @@ async function statusOfFailed(site: Site, id: string): Promise<number | undefine
   return last?.exchange.status;
 }
 
-/** Downloads do not go by the broker, and one broker carries a status like the other (update.test.ts). */
-describe('trouble on the way to new software', () => {
+onEachBroker('trouble on the way to new software', (broker) => {
   it('is told by the right status, and changes nothing on the device', async () => {
-    const site = await startSite(ground);
+    const site = await startSiteOn(ground, broker);
     const first = await writeProgram(ground, 'v1');
     const device = await startDevice(ground, site, 'pump', {
       software: runsPrograms(first),
@@ -72,7 +71,7 @@ describe('trouble on the way to new software', () => {
     const proxy = await startCuttingProxy(port);
     ground.later(() => proxy.close());
     const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
-    const site = await startSite(ground, throughProxy);
+    const site = await startSiteOn(ground, broker, throughProxy);
     // The operator needs no proxy: only the device's way is to be in trouble.
     const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'direct', '--role', 'admin');
     const { caFingerprint } = site;
@@ -108,10 +107,8 @@ describe('trouble on the way to new software', () => {
     const good = await writeProgram(ground, 'good');
     expect((await site.ctl('update', id, good.path, '--stage-only')).code).toBe(0);
   });
-});
 
-onEachBroker('a server that is away', (broker) => {
-  it('is waited for, by the device and by the operator', async () => {
+  it('a server that is away is waited for, by the device and by the operator', async () => {
     const site = await startSiteOn(ground, broker);
     const device = await startDevice(ground, site, 'pump');
     const { id } = await untilJoined(site, device);

@@ -106,33 +106,32 @@ onEachBroker('an update, from registration to the receipt', (broker) => {
     const { running } = await untilDevice(again, device, 'updated', (state) => state.running !== undefined);
     expect(running?.digest).toBe(second.digest);
   });
-});
 
-// Downloads do not go by the broker.
-it('an update goes on where it was when a download is cut again and again', async () => {
-  const port = await freePort();
-  const proxy = await startCuttingProxy(port);
-  ground.later(() => proxy.close());
-  const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
-  const site = await startSite(ground, throughProxy);
-  const first = await writeProgram(ground, 'v1');
-  const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });
-  const { id } = await untilJoined(site, device);
+  it('goes on where it was when a download is cut again and again', async () => {
+    const port = await freePort();
+    const proxy = await startCuttingProxy(port);
+    ground.later(() => proxy.close());
+    const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
+    const site = await startSiteOn(ground, broker, throughProxy);
+    const first = await writeProgram(ground, 'v1');
+    const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });
+    const { id } = await untilJoined(site, device);
 
-  const large = join(ground.folder, 'large.mjs');
-  const text = `setInterval(() => {}, 1000);\n// ${randomBytes(4_500_000).toString('base64')}\n`;
-  await writeFile(large, text);
-  const { digest } = await site.ask<{ digest: string }>('upload', large);
-  expect(digest).toBe(createHash('sha256').update(text).digest('hex'));
-  proxy.cutAfter(CUT_AFTER, MOST_CUTS);
-  const before = proxy.bytesBack;
-  const update = await site.ctl('update', id, digest);
-  expect(update, update.stderr).toMatchObject({ code: 0 });
-  // A client that begins at zero is cut until no cut is left: 20 MB, and then the file.
-  // One that goes on is cut about once a megabyte, and loses little more than the end of a TLS record each time.
-  expect(proxy.cuts).toBeGreaterThanOrEqual(5);
-  expect(proxy.cuts).toBeLessThan(MOST_CUTS);
-  expect(proxy.bytesBack - before).toBeLessThan(text.length + 3 * CUT_AFTER);
-  const { running } = await untilDevice(site, device, 'known', () => true);
-  expect(running?.digest).toBe(digest);
+    const large = join(ground.folder, 'large.mjs');
+    const text = `setInterval(() => {}, 1000);\n// ${randomBytes(4_500_000).toString('base64')}\n`;
+    await writeFile(large, text);
+    const { digest } = await site.ask<{ digest: string }>('upload', large);
+    expect(digest).toBe(createHash('sha256').update(text).digest('hex'));
+    proxy.cutAfter(CUT_AFTER, MOST_CUTS);
+    const before = proxy.bytesBack;
+    const update = await site.ctl('update', id, digest);
+    expect(update, update.stderr).toMatchObject({ code: 0 });
+    // A client that begins at zero is cut until no cut is left: 20 MB, and then the file.
+    // One that goes on is cut about once a megabyte, and loses little more than the end of a TLS record each time.
+    expect(proxy.cuts).toBeGreaterThanOrEqual(5);
+    expect(proxy.cuts).toBeLessThan(MOST_CUTS);
+    expect(proxy.bytesBack - before).toBeLessThan(text.length + 3 * CUT_AFTER);
+    const { running } = await untilDevice(site, device, 'known', () => true);
+    expect(running?.digest).toBe(digest);
+  });
 });

@@ -1,6 +1,6 @@
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { readCrl } from '../../packages/server/src/authority/crl.ts';
 import { onEachBroker, startSiteOn } from '../support/brokers.ts';
 import {
@@ -66,9 +66,9 @@ async function refusalsOf(device: Device): Promise<Record<string, number>> {
   return (JSON.parse(stdout) as { refusals: Record<string, number> }).refusals;
 }
 
-describe('a server that was lost and restored', () => {
+onEachBroker('a server that was lost and restored', (broker) => {
   it('goes on with its devices: no number twice, nothing done twice, nothing forgotten', async () => {
-    const site = await startSite(ground);
+    const site = await startSiteOn(ground, broker);
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const third = await writeProgram(ground, 'v3');
