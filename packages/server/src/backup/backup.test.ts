@@ -360,6 +360,14 @@ describe('a backup that is not what it was', () => {
     await refused(/damaged|malformed/);
   });
 
+  test('of an older version is brought up to date before revocations are put in', async () => {
+    const step = "delete from kysely_migration where name = 'keyservice-restore-001'";
+    change('key-service/identities.sqlite', `drop table foreign_revocations; ${step}`);
+    await make();
+    await restore();
+    expect(ask('key-service/identities.sqlite', 'select * from foreign_revocations')).toEqual([]);
+  });
+
   test('links are no files', async () => {
     await symlink('/etc/hostname', join(folder, 'server', 'link'));
     const { manifest } = await make();

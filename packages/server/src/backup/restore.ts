@@ -10,7 +10,7 @@ import type { Clock, Random } from '@srup/protocol';
 import { keyServiceMigrations } from '../keyservice/tables.ts';
 import { serverMigrations } from '../migrations.ts';
 import { noteRestore } from '../fleet/restored.ts';
-import { refuseNewer, type Migrations } from '../store/store.ts';
+import { openStore, refuseNewer, type Migrations } from '../store/store.ts';
 import { dropApiTokens, dropCodes, dropOwed, jumpAfter, moveCounters, reserveCounters } from './ahead.ts';
 import { readBackup, type FileEntry, type Manifest } from './archive.ts';
 import { BackupError } from './fault.ts';
@@ -145,6 +145,8 @@ async function bringForward(
   try {
     const keyService = openChecked(join(work, KEY_SERVICE), keyServiceMigrations);
     try {
+      // The backup may be of an older version.
+      await (await openStore(join(work, KEY_SERVICE), keyServiceMigrations)).destroy();
       keyService.exec('begin immediate');
       const codesDropped = dropCodes(keyService);
       const since = list === undefined ? NOBODY : revokeListed(keyService, list, clock.now());
