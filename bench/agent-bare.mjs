@@ -1,4 +1,4 @@
-// What an agent can't be smaller than: Node.js with TLS and an MQTT client, for bench/agent.ts. Arguments: URL of mqtt's
+// What an agent is compared with: Node.js as it starts, with TLS and an MQTT client, for bench/agent.ts. Arguments: URL of mqtt's
 // module, URL of the broker, home of a device that is registered. Without arguments: Node.js alone.
 import { readFileSync } from 'node:fs';
 
