@@ -59,9 +59,10 @@ export async function openWitness(place: string, { store, clock, log }: WitnessO
   let running: Promise<void> | undefined;
   let retry: NodeJS.Timeout | undefined;
   let isStopped = false;
+  const ending = new AbortController();
 
   async function bring(): Promise<void> {
-    for (;;) {
+    while (!ending.signal.aborted) {
       const rows = await store
         .selectFrom('audit_checkpoints')
         .selectAll()
@@ -71,7 +72,7 @@ export async function openWitness(place: string, { store, clock, log }: WitnessO
         .execute();
       const last = rows.at(-1);
       if (last === undefined) return;
-      await deliver(place, rows);
+      await deliver(place, rows, ending.signal);
       const news = { seq: last.seq, taken_at: clock.now(), trouble: null };
       await note(news);
       seq = news.seq;
@@ -86,6 +87,7 @@ export async function openWitness(place: string, { store, clock, log }: WitnessO
   }
 
   async function fail(fault: unknown): Promise<void> {
+    if (ending.signal.aborted) return;
     trouble = fault instanceof Error ? reasonOf(fault) : String(fault);
     failures += 1;
     failuresInTurn += 1;
@@ -100,9 +102,17 @@ export async function openWitness(place: string, { store, clock, log }: WitnessO
 
   function nudge(): void {
     clearTimeout(retry);
+    if (ending.signal.aborted) return;
     running ??= bring()
       .catch(fail)
       .finally(() => (running = undefined));
+  }
+
+  async function bringLast(): Promise<void> {
+    // What runs may have read before the last checkpoint was made.
+    await running;
+    nudge();
+    await running;
   }
 
   return {
@@ -116,11 +126,9 @@ export async function openWitness(place: string, { store, clock, log }: WitnessO
     nudge,
     stop: async (withinMs) => {
       isStopped = true;
-      // What runs may have read before the last checkpoint was made.
-      await running;
-      nudge();
       const end = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
-      await Promise.race([running, end]);
+      await Promise.race([bringLast(), end]);
+      ending.abort();
       clearTimeout(retry);
     },
   };
@@ -151,14 +159,18 @@ async function deliverToFile(path: string, checkpoints: readonly SignedCheckpoin
   }
 }
 
-async function deliverToUrl(url: string, checkpoints: readonly SignedCheckpoint[]): Promise<void> {
+async function deliverToUrl(
+  url: string,
+  checkpoints: readonly SignedCheckpoint[],
+  ending: AbortSignal,
+): Promise<void> {
   for (const checkpoint of checkpoints) {
     const answer = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: formatCheckpoint(checkpoint),
       redirect: 'error',
-      signal: AbortSignal.timeout(POST_TIMEOUT_MS),
+      signal: AbortSignal.any([ending, AbortSignal.timeout(POST_TIMEOUT_MS)]),
     });
     await answer.body?.cancel();
     if (!answer.ok) throw new Error(`it answered with the status ${answer.status}`);
