@@ -338,6 +338,7 @@ describe('with access to the database', () => {
     try {
       let later = 0;
       await startTrail({ ...systemClock, monotonic: () => later });
+      await witness(); // what comes there later would be of the new past
       expect((await trail.status()).alarms).toEqual([]);
       const database = breakIn(world.file);
       database.prepare("update audit set body = replace(body, 'night', 'early')").run();

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -80,4 +80,22 @@ test('a stop brings the last checkpoint', async () => {
   await sign(2);
   await witness.stop(5_000);
   expect((await readFile(file, 'utf8')).match(/checkpoint \d/g)).toEqual(['checkpoint 1', 'checkpoint 2']);
+});
+
+test('a line that was torn by a power cut spoils none after it', async () => {
+  const file = join(folder, 'witness');
+  await appendFile(file, '{"checkpoint":"srup-ch');
+  await sign(1);
+  let witness = await open(file);
+  await witness.stop(5_000);
+  await sign(2);
+  witness = await open(file);
+  await witness.stop(5_000);
+  const lines = (await readFile(file, 'utf8')).split('\n');
+  expect(lines).toEqual([
+    '{"checkpoint":"srup-ch',
+    '{"checkpoint":"checkpoint 1","signature":"ab"}',
+    '{"checkpoint":"checkpoint 2","signature":"ab"}',
+    '',
+  ]);
 });

@@ -152,8 +152,22 @@ async function deliverToFile(path: string, checkpoints: readonly SignedCheckpoin
   // For others to read: there is no secret in it.
   const file = await open(path, 'a', 0o644);
   try {
-    await file.writeFile(checkpoints.map((one) => `${formatCheckpoint(one)}\n`).join(''));
+    const lines = checkpoints.map((one) => `${formatCheckpoint(one)}\n`).join('');
+    await file.writeFile((await isTorn(path)) ? `\n${lines}` : lines);
     await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** A power cut leaves half a line: what is written next would be one with it. */
+async function isTorn(path: string): Promise<boolean> {
+  const file = await open(path, 'r').catch(() => undefined); // others may let us add to it only
+  if (file === undefined) return false;
+  try {
+    const { size } = await file.stat();
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
+    return bytesRead === 1 && buffer.toString() !== '\n';
   } finally {
     await file.close();
   }
