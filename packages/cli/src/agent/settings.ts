@@ -48,12 +48,9 @@ export async function settle(folder: string, options: SettingOptions): Promise<A
   }
   const wanted = merge(stored ?? {}, added) as unknown as AgentConfigInput;
   const config = checked(() => parseConfig(wanted, stored === undefined ? 'what you gave' : file));
-  for (const [option, path] of [
-    ['--program', config.software.factory],
-    ['--ca-file', config.caFile],
-  ] as const) {
-    if (path !== undefined) await mustExist(option, path);
-  }
+  const before = stored as Partial<AgentConfigInput> | undefined;
+  await mustExist('--program', config.software.factory, before?.software?.factory);
+  await mustExist('--ca-file', config.caFile, before?.caFile);
   if (stored === undefined || Object.keys(added).length > 0) await write(folder, file, wanted);
   return config;
 }
@@ -77,10 +74,18 @@ async function write(folder: string, file: string, config: object): Promise<void
 }
 
 async function readStored(file: string): Promise<Json | undefined> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new UserError(
+      `${file} can't be read: ${message}`,
+      'Run this as the user whose agent it is, or choose another --home.',
+    );
+  });
+  if (text === undefined) return undefined;
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Json;
+    return JSON.parse(text) as Json;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new UserError(
       `${file} is no JSON: ${(error as Error).message}`,
       'Put it right, or remove it and give all options again.',
@@ -88,7 +93,13 @@ async function readStored(file: string): Promise<Json | undefined> {
   }
 }
 
-async function mustExist(option: string, path: string): Promise<void> {
+/** What a later start finds in the file was used by an earlier one: a device runs on without it. */
+async function mustExist(
+  option: string,
+  path: string | undefined,
+  before: string | undefined,
+): Promise<void> {
+  if (path === undefined || path === before) return;
   await access(path).catch(() => {
     throw new UserError(`${path} (${option}) is not there`, 'Give the path of a file that exists.');
   });
