@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -74,6 +74,23 @@ test('a broken configuration file is named', async () => {
   });
 });
 
+test('a "not now" is not taken where no agent is', async () => {
+  expect(await agent('defer', '2h')).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(/holds no agent\n.*--home/) as string,
+  });
+  expect(await readdir(home)).toEqual([]);
+});
+
+test('a configuration file that is there and can not be read is not taken for a broken one', async () => {
+  await mkdir(join(home, 'agent.json')); // who may do everything may read every file
+  expect(await agent()).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/agent\.json can't be read: EISDIR[^]*user whose agent it is/) as string,
+  });
+});
+
 test('status where no agent ever was, and commands where none runs', SLOW, async () => {
   const status = await agent('status', '--json');
   expect(JSON.parse(status.stdout)).toEqual({ running: false, phase: 'enrolling' });
@@ -138,8 +155,13 @@ test(
     expect(await once(child, 'exit')).toEqual([0, null]);
     expect((await agent('status')).stdout).toMatch(new RegExp(`does not run[^]*${id}[^]*joined`));
 
-    child = startSrup(['agent', '--home', home]);
+    // What it came with is in its slot: the file itself, perhaps in somebody's home, need not be there any more.
+    await rm(program);
+    child = startSrup(['agent', '--home', home, '--program', program]);
     await until('it is back', () => world!.broker.clients().includes(id));
+    expect(JSON.parse((await agent('status', '--json')).stdout)).toMatchObject({
+      software: { program: 'running' },
+    });
     expect(await agent('deregister')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--yes') as string,

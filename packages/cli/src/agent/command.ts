@@ -83,7 +83,7 @@ export function describeAgent(agent: Command): Command {
     .option('--reason <text>', 'what the operator is told')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ srup agent defer 2h --reason "a customer is on it"\n  $ srup agent defer off',
+      '\nExamples:\n  $ srup agent defer 2h --home /var/lib/srup --reason "a customer is on it"\n  $ srup agent defer off --home /var/lib/srup',
     )
     .action(async (time: string) => {
       const { deferUpdates } = await import('./defer.ts');

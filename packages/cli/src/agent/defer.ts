@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { createOutput } from '../ctl/output.ts';
 import { exactTime, parseDuration } from '../ctl/words.ts';
+import { mustHold } from '../must-hold.ts';
 import { UserError } from '../user-error.ts';
 import type { AskOptions } from './ask.ts';
 
@@ -21,6 +22,8 @@ export async function deferUpdates(
       'Give 7d or less: after a week the server has to begin the update anew.',
     );
   }
+  // Made by every agent, also by one that is built into a program. Elsewhere nobody would read the "not now".
+  await mustHold(folder, 'software', 'agent', '--home');
   const until = Date.now() + length;
   const reason = options.reason ?? DEFAULT_REASON;
   try {
@@ -28,7 +31,7 @@ export async function deferUpdates(
   } catch (error) {
     throw new UserError(
       `${homeAt(folder).putOff} can't be written: ${(error as Error).message}`,
-      'Run this as the user whose agent it is, with its --home.',
+      'Run this as the user whose agent it is.',
     );
   }
   output.result(length === 0 ? { deferred: false } : { deferred: true, reason, until }, () => {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { createOutput } from '../ctl/output.ts';
 import { readCa } from '../ctl/profile.ts';
 import { printable } from '../ctl/printable.ts';
+import { mustHold } from '../must-hold.ts';
 import { terminalOf } from '../terminal.ts';
 import { EXIT, UserError } from '../user-error.ts';
 import { runChecks, type Check, type Finding, type Verdict } from './finding.ts';
@@ -28,7 +29,7 @@ export async function examineServer(options: ServerDoctorOptions, version: strin
   const brokerCa = options.brokerCa === undefined ? undefined : await readCa(options.brokerCa);
   const { origin } = addressOf(options.url, 'https:');
   const broker = addressOf(options.broker, 'mqtts:').href;
-  await mustBe(folder, 'vault.json', 'server', '--folder');
+  await mustHold(folder, 'vault.json', 'server', '--folder');
   await examine(serverChecks({ folder, url: origin, broker, brokerCa, version }), options.json === true);
 }
 
@@ -36,20 +37,8 @@ export async function examineServer(options: ServerDoctorOptions, version: strin
 export async function examineAgent(options: { readonly home: string; readonly json?: true }): Promise<void> {
   const home = resolve(options.home);
   const { agentChecks } = await import('./agent.ts');
-  await mustBe(home, 'agent.json', 'agent', '--home');
+  await mustHold(home, 'agent.json', 'agent', '--home');
   await examine(agentChecks(home), options.json === true);
-}
-
-async function mustBe(folder: string, file: string, what: string, flag: string): Promise<void> {
-  const { access } = await import('node:fs/promises');
-  await access(`${folder}/${file}`).catch((fault: unknown) => {
-    const { code } = fault as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new UserError(`${folder} holds no ${what}`, `Name its folder with ${flag}.`);
-    throw new UserError(
-      `${folder} can't be read (${code ?? 'unknown reason'})`,
-      `Run this as the user of the ${what}.`,
-    );
-  });
 }
 
 function addressOf(text: string, protocol: string): URL {
