@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type * as Mqtt from 'mqtt';
 import type { Random } from '@srup/protocol';
+import { backoffMs, type BackoffBounds } from './backoff.ts';
 import type { Secret } from './secret.ts';
 import { systemRandom } from './system.ts';
 import { guard, type Undated } from './undated.ts';
@@ -36,7 +37,7 @@ export interface MqttOptions {
   /** For a connection, a PUBACK or a SUBACK to come. */
   readonly timeoutMs?: number;
   /** Waiting time before the first and before later reconnections, jittered (P 10.10). */
-  readonly backoff?: { readonly leastMs: number; readonly mostMs: number };
+  readonly backoff?: BackoffBounds;
   readonly random?: Pick<Random, 'unit'>;
 }
 
@@ -97,7 +98,6 @@ interface Connection {
  */
 export function connectMqtt(options: MqttOptions): MqttLink {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-  const { leastMs, mostMs } = options.backoff ?? BACKOFF;
   const random = options.random ?? systemRandom;
   let connection: Connection | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -147,7 +147,7 @@ export function connectMqtt(options: MqttOptions): MqttLink {
     connection = openConnection(options, timeoutMs, link, (reason) => {
       connection = undefined;
       failures = performance.now() - began > STEADY_MS ? 1 : failures + 1;
-      const retryMs = Math.min(mostMs, leastMs * 2 ** (failures - 1)) * (0.5 + random.unit() / 2);
+      const retryMs = backoffMs(failures, options.backoff ?? BACKOFF, random.unit());
       if (!closed) retry = setTimeout(open, retryMs);
       link.onDisconnect(reason, retryMs);
     });

@@ -223,7 +223,7 @@ function openAudit(
     version: VERSION,
     keyEvents: keys.events,
     witnesses,
-    clock: systemClock,
+    ...{ clock: systemClock, random: systemRandom },
     log,
   });
 }

@@ -1,7 +1,15 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fetchPinnedCa, generateKeys, makePrivateFolder, newIdentity, undatedBy } from '@srup/node';
+import {
+  backoffMs,
+  fetchPinnedCa,
+  generateKeys,
+  makePrivateFolder,
+  newIdentity,
+  undatedBy,
+  type BackoffBounds,
+} from '@srup/node';
 import { identityText, type Clock, type Random } from '@srup/protocol';
 import type { AgentConfig } from '../config.ts';
 import type { Home } from '../home.ts';
@@ -30,7 +38,7 @@ export interface EnrolmentTools {
   /** Ends the waiting; the promise rejects with its reason. */
   readonly signal: AbortSignal;
   /** Between tries when the service is away (P 10.10). */
-  readonly backoff?: { readonly leastMs: number; readonly mostMs: number };
+  readonly backoff?: BackoffBounds;
 }
 
 const BACKOFF = { leastMs: 2_000, mostMs: 300_000 };
@@ -43,14 +51,13 @@ const MAX_DRAWS = 5;
  * has to put right.
  */
 export async function enrol(config: AgentConfig, home: Home, tools: EnrolmentTools): Promise<Credentials> {
-  const { leastMs, mostMs } = tools.backoff ?? BACKOFF;
-  for (let failures = 0; ; failures++) {
+  for (let failures = 1; ; failures++) {
     try {
       return await enrolOnce(config, home, tools);
     } catch (error) {
       tools.signal.throwIfAborted();
       if (!(error instanceof PassingTrouble)) throw error;
-      const ownMs = Math.min(mostMs, leastMs * 2 ** failures) * (0.5 + tools.random.unit() / 2);
+      const ownMs = backoffMs(failures, tools.backoff ?? BACKOFF, tools.random.unit());
       const waitMs = Math.max(ownMs, error.retryAfterMs ?? 0);
       tools.log.warn({ hint: error.hint, retryMs: Math.round(waitMs) }, `not enrolled yet: ${error.message}`);
       await sleep(waitMs, undefined, { signal: tools.signal });

@@ -1,3 +1,4 @@
+import { backoffMs } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
 import type { AgentConfig } from '../config.ts';
 import type { Home } from '../home.ts';
@@ -43,7 +44,7 @@ export function followBroker(
 
   function wait(): void {
     if (stopping.signal.aborted) return;
-    const ms = Math.min(patience.mostMs, patience.leastMs * 2 ** asked) * (0.5 + random.unit() / 2);
+    const ms = backoffMs(asked + 1, patience, random.unit());
     timer = setTimeout(() => void look().finally(wait), ms).unref();
   }
 

@@ -71,7 +71,7 @@ afterEach(async () => {
 const said = (part: string): boolean => log.lines.some(({ text }) => text.includes(part));
 
 function renewing(clock: Clock): void {
-  running.push(keepRenewed(session, home, config, { log, clock }));
+  running.push(keepRenewed(session, home, config, { log, clock, random: systemRandom }));
 }
 
 function following(from = config): void {
@@ -108,6 +108,14 @@ test('a certificate is let be before two thirds of its life, and renewed after t
   expect(new X509Certificate(tlsCertificate).subject).toBe(`CN=${first.identity.id}`);
   expect((await loadCredentials(home))?.tlsCertificate).toBe(tlsCertificate);
   expect(service.calls).toEqual(['POST access']);
+});
+
+test('a key service that says when to come back is asked then (P 10.10)', async () => {
+  service.interfere = async () => ({ status: 503, body: {}, headers: { 'retry-after': '42' } });
+  renewing(clockAhead(25 * MINUTE));
+  await until('it failed', () => said('could not be renewed'));
+  const { fields } = log.lines.find(({ text }) => text.includes('could not be renewed'))!;
+  expect(fields).toMatchObject({ retryMs: 42_000 });
 });
 
 test('one that expired long ago is renewed all the same: the proof is by the SRUP key', async () => {

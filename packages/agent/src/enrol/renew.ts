@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import type { Clock } from '@srup/protocol';
+import { backoffMs } from '@srup/node';
+import type { Clock, Random } from '@srup/protocol';
 import type { AgentConfig } from '../config.ts';
 import type { Home } from '../home.ts';
 import type { Log } from '../log.ts';
@@ -44,7 +45,7 @@ export function keepRenewed(
   session: Renewable,
   home: Home,
   config: AgentConfig,
-  { log, clock }: { readonly log: Log; readonly clock: Clock },
+  { log, clock, random }: { readonly log: Log; readonly clock: Clock; readonly random: Pick<Random, 'unit'> },
 ): { stop(): void } {
   const stopping = new AbortController();
   let failures = 0;
@@ -62,7 +63,10 @@ export function keepRenewed(
       log.info({}, 'the certificate of this device is renewed');
       return pauseMs;
     } catch (error) {
-      const retryMs = Math.min(pauseMs, AGAIN_MS * 2 ** failures++);
+      failures += 1;
+      const ownMs = backoffMs(failures, { leastMs: AGAIN_MS, mostMs: pauseMs }, random.unit());
+      const askedMs = error instanceof PassingTrouble ? (error.retryAfterMs ?? 0) : 0;
+      const retryMs = Math.round(Math.min(pauseMs, Math.max(ownMs, askedMs)));
       if (!stopping.signal.aborted)
         log.error({ reason: reasonOf(error), retryMs }, 'the certificate could not be renewed');
       return retryMs;

@@ -1,6 +1,6 @@
+import { type BackoffBounds, backoffMs } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
 import type { Log } from '../log.ts';
-import { type BackoffBounds, backoffMs } from '../update/backoff.ts';
 import { drainPipes, type Group, signalGroup, startGroup } from './group.ts';
 
 export interface SupervisorOptions {

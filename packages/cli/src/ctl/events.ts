@@ -2,13 +2,14 @@
 import type { IncomingMessage } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from '@srup/node';
 import type { FleetEvent } from '@srup/server';
 import type { Api } from './api.ts';
 import { CTL_EXIT, Failure } from './failure.ts';
 
 /** Bytes of one event; the server's are far shorter. */
 const EVENT_CHARACTERS = 1 << 20;
-const BACKOFF_MS = { least: 500, most: 15_000 };
+const BACKOFF = { leastMs: 500, mostMs: 15_000 };
 
 export interface LiveOptions {
   readonly signal: AbortSignal;
@@ -48,10 +49,9 @@ export async function* liveEvents(
       if (!hasStarted || isFinal(error)) throw error;
       reason = (error as Error).message;
     }
-    const waitMs = Math.min(BACKOFF_MS.most, BACKOFF_MS.least * 2 ** failures) * (0.5 + Math.random() / 2);
     if (failures === 0) onBreak(reason);
     failures += 1;
-    await sleep(waitMs, undefined, { signal }).catch(() => undefined); // ended by the signal
+    await sleep(backoffMs(failures, BACKOFF, Math.random()), undefined, { signal }).catch(() => undefined); // ended by the signal
   }
 }
 

@@ -1,6 +1,6 @@
 /** A simulated device becomes somebody (P 8): the agent's own calls and checks, its keys in memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { generateKeys, newIdentity, type KeySet, type Secret } from '@srup/node';
+import { backoffMs, generateKeys, newIdentity, type KeySet, type Secret } from '@srup/node';
 import { identityText } from '@srup/protocol';
 import {
   askAccess,
@@ -21,7 +21,7 @@ export interface NewKeys {
 }
 
 /** Between tries at a service that is busy or away; doubled each time (P 10.10). Milliseconds. */
-const RETRY_MS = { least: 1_000, most: 30_000 };
+const BACKOFF = { leastMs: 1_000, mostMs: 30_000 };
 
 export async function makeKeys({ suite, meter }: Site): Promise<NewKeys> {
   const began = performance.now();
@@ -32,14 +32,14 @@ export async function makeKeys({ suite, meter }: Site): Promise<NewKeys> {
 
 /** Rejects with `AgentError` when it is of no use to try again, and with the signal's reason. */
 export async function enrol(site: Site, own: NewKeys): Promise<Credentials> {
-  for (let failures = 0; ; failures++) {
+  for (let failures = 1; ; failures++) {
     try {
       return await enrolOnce(site, own);
     } catch (error) {
       site.signal.throwIfAborted();
       if (!(error instanceof PassingTrouble)) throw error;
       site.meter.trouble(error.message);
-      const ownMs = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** failures) * (0.5 + site.random.unit() / 2);
+      const ownMs = backoffMs(failures, BACKOFF, site.random.unit());
       await sleep(Math.max(ownMs, error.retryAfterMs ?? 0), undefined, { signal: site.signal });
     }
   }

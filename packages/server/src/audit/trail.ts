@@ -1,7 +1,7 @@
 /** The audit trail of a server while it runs: begins it, checks it, seals, signs, and hands to witnesses. */
 import type { Kysely } from 'kysely';
 import { importVerifyKey, publicFingerprint, type PublicPems } from '@srup/node';
-import type { Clock, SignKey, SuiteName } from '@srup/protocol';
+import type { Clock, Random, SignKey, SuiteName } from '@srup/protocol';
 import type { AuditEntryView, AuditQuery, AuditStatus, Page } from '../contract.ts';
 import type { KeyEvents } from '../keyservice/events.ts';
 import type { FleetTables } from '../store/tables.ts';
@@ -37,6 +37,7 @@ export interface TrailOptions {
   /** Files and https URLs. */
   readonly witnesses: readonly string[];
   readonly clock: Clock;
+  readonly random: Pick<Random, 'unit'>;
   readonly log: {
     error(fields: object, text: string): void;
     warn(fields: object, text: string): void;
@@ -55,7 +56,7 @@ export interface Trail {
 }
 
 export async function openTrail(options: TrailOptions): Promise<Trail> {
-  const { store, server, publicKeys, signKey, keyEvents, clock, log } = options;
+  const { store, server, publicKeys, signKey, keyEvents, clock, random, log } = options;
   const own = { server, key: importVerifyKey(publicKeys.ed25519.signing) };
   const signer = { server, key: signKey };
   const files = options.witnesses.filter((place) => !isUrl(place));
@@ -64,7 +65,7 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
   await beginTrail(options, await findNew());
   await nameWitnesses(store, options.witnesses);
   const witnesses = await Promise.all(
-    options.witnesses.map((place) => openWitness(place, { store, clock, log })),
+    options.witnesses.map((place) => openWitness(place, { store, clock, random, log })),
   );
   let sealedAt = -Infinity;
   let turn: Promise<unknown> = Promise.resolve();

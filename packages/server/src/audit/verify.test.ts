@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { importVerifyKey, publicFingerprint, systemClock } from '@srup/node';
+import { importVerifyKey, publicFingerprint, systemClock, systemRandom } from '@srup/node';
 import {
   createVerifier,
   identityText,
@@ -78,7 +78,7 @@ async function startTrail(clock = systemClock): Promise<void> {
     version: '0.0.0',
     keyEvents: { after: async () => [], drop: async () => undefined },
     witnesses: [witnessFile],
-    clock,
+    ...{ clock, random: systemRandom },
     log: world.log,
   });
 }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemClock } from '@srup/node';
+import { systemClock, systemRandom } from '@srup/node';
 import { until } from '../../test/fleet/device.ts';
 import { collectLog } from '../../test/fleet/world.ts';
 import { openStore } from '../store/store.ts';
@@ -34,7 +34,7 @@ afterEach(async () => {
 
 async function open(place: string): Promise<Witness> {
   await nameWitnesses(store, [place]);
-  return openWitness(place, { store, clock: systemClock, log });
+  return openWitness(place, { store, clock: systemClock, random: systemRandom, log });
 }
 
 async function sign(...places: readonly number[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { Kysely, Updateable } from 'kysely';
-import type { Clock, SignedCheckpoint } from '@srup/protocol';
+import { backoffMs } from '@srup/node';
+import type { Clock, Random, SignedCheckpoint } from '@srup/protocol';
 import type { WitnessView } from '../contract.ts';
 import type { AuditTables } from './tables.ts';
 
@@ -26,6 +27,7 @@ interface Log {
 export interface WitnessOptions {
   readonly store: Kysely<AuditTables>;
   readonly clock: Pick<Clock, 'now'>;
+  readonly random: Pick<Random, 'unit'>;
   readonly log: Log;
 }
 
@@ -44,7 +46,10 @@ export async function nameWitnesses(store: Kysely<AuditTables>, places: readonly
 }
 
 /** Brings all checkpoints to a named one, in order, from where it left off. Holds up nobody; what fails is tried again. */
-export async function openWitness(place: string, { store, clock, log }: WitnessOptions): Promise<Witness> {
+export async function openWitness(
+  place: string,
+  { store, clock, random, log }: WitnessOptions,
+): Promise<Witness> {
   const deliver = isUrl(place) ? deliverToUrl : deliverToFile;
   const known = await store
     .selectFrom('audit_witnesses')
@@ -91,7 +96,7 @@ export async function openWitness(place: string, { store, clock, log }: WitnessO
     trouble = fault instanceof Error ? reasonOf(fault) : String(fault);
     failures += 1;
     failuresInTurn += 1;
-    const waitMs = Math.min(BACKOFF.mostMs, BACKOFF.leastMs * 2 ** (failuresInTurn - 1));
+    const waitMs = Math.round(backoffMs(failuresInTurn, BACKOFF, random.unit()));
     log.warn(
       { place: shownPlace(place), trouble, retryMs: waitMs },
       'a witness did not take the checkpoints',

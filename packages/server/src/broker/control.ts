@@ -1,4 +1,5 @@
 /** What the rest of the server wants of its broker, wherever that is (P 8.3, 10.8). */
+import { systemRandom } from '@srup/node';
 import { realDelay } from '../fleet/deps.ts';
 import type { BrokerView } from '../contract.ts';
 import type { Credential } from '../authority/authority.ts';
@@ -36,8 +37,7 @@ export async function openExternal(
       sessions: { url: sessionsUrl, password: await readSessionsPassword(folder) },
     }),
     credential: () => vault.credentials.mqtt(),
-    clock,
-    delay: realDelay,
+    ...{ clock, random: systemRandom, delay: realDelay },
     log,
   });
 }

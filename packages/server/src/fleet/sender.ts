@@ -1,3 +1,4 @@
+import { backoffMs } from '@srup/node';
 import { layoutOfCode } from '@srup/protocol';
 import type { Core } from './core.ts';
 import { within } from './deadline.ts';
@@ -109,8 +110,7 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
   function retryLater(device: string, fault: unknown): void {
     const times = (failures.get(device) ?? 0) + 1;
     failures.set(device, times);
-    const wait =
-      Math.min(BACKOFF.mostMs, BACKOFF.leastMs * 2 ** (times - 1)) * (0.5 + core.random.unit() / 2);
+    const wait = backoffMs(times, BACKOFF, core.random.unit());
     core.log.warn({ err: fault, device, retryMs: Math.round(wait) }, 'a message could not be sent yet');
     const callOff = core.delay(wait, () => {
       retries.delete(device);

@@ -1,6 +1,6 @@
 /** A broker that is not ours: who was revoked must be refused there too, and that is tried out, not believed (P 8.3, 10.8). */
-import type { Secret } from '@srup/node';
-import { identityText, mqttClientId, type Clock, type Identity } from '@srup/protocol';
+import { backoffMs, type Secret } from '@srup/node';
+import { identityText, mqttClientId, type Clock, type Identity, type Random } from '@srup/protocol';
 import type { Credential } from '../../authority/authority.ts';
 import type { RevocationView } from '../../contract.ts';
 import type { Delay, Log } from '../../fleet/deps.ts';
@@ -10,8 +10,8 @@ import { runReload } from './reload.ts';
 
 /** Between looks at a broker that was told to read its list, in milliseconds; it takes a moment. */
 const LOOKS_MS = [50, 200, 500, 1_000, 2_000] as const;
-/** After which it is told again: doubled each time, in milliseconds. */
-const AGAIN_MS = { least: 5_000, most: 300_000 } as const;
+/** After which it is told again: doubled each time. */
+const AGAIN = { leastMs: 5_000, mostMs: 300_000 } as const;
 /** Before a broker that was right is looked at again: it may have been set up anew. Milliseconds. */
 const STEADY_MS = 3_600_000;
 /** For the list to be read, before a session is ended all the same, in milliseconds. */
@@ -28,6 +28,7 @@ export interface ExternalOptions {
   /** The server's own, read at each connection. */
   readonly credential: () => Credential;
   readonly clock: Clock;
+  readonly random: Pick<Random, 'unit'>;
   readonly delay: Delay;
   readonly log: Log;
 }
@@ -45,7 +46,7 @@ export interface ExternalBroker {
 }
 
 export function watchExternal(options: ExternalOptions): ExternalBroker {
-  const { url, ca, credential, clock, delay, log, sessions } = options;
+  const { url, ca, credential, clock, random, delay, log, sessions } = options;
   let state: RevocationView = { state: 'unproven', since: clock.now() };
   let canary: Credential | undefined;
   let failures = 0;
@@ -66,7 +67,7 @@ export function watchExternal(options: ExternalOptions): ExternalBroker {
     }
     if (isStopped) return;
     failures = state.state === 'current' ? 0 : failures + 1;
-    const wait = failures === 0 ? STEADY_MS : Math.min(AGAIN_MS.most, AGAIN_MS.least * 2 ** (failures - 1));
+    const wait = failures === 0 ? STEADY_MS : backoffMs(failures, AGAIN, random.unit());
     callOff = delay(wait, () => void run());
   }
 

@@ -1,3 +1,4 @@
+/** Milliseconds. */
 export interface BackoffBounds {
   readonly leastMs: number;
   readonly mostMs: number;
