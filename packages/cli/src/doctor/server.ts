@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { checkAudit } from './audit.ts';
 import { judgeCertificate } from './certificates.ts';
+import { checkClock } from './clock.ts';
 import { diskChecks } from './disk.ts';
 import { failed, ok, untried, warning, type Check, type Judgement } from './finding.ts';
-import { get, judgeClock, whyTaken, type Reply } from './reach.ts';
+import { get, whyTaken, type Reply } from './reach.ts';
 import { tryBroker } from './rules.ts';
 
 const DAY_MS = 86_400_000;
@@ -14,6 +15,8 @@ const RENEWED_MS = 30 * DAY_MS;
 /** The end of the CA is the end of all. */
 const CA_MS = 365 * DAY_MS;
 const DATABASES = ['server/fleet.db', 'key-service/identities.sqlite'] as const;
+/** Mosquitto lets everybody read it, whatever its umask. */
+const MOSQUITTO_PID = 'mosquitto/mosquitto.pid';
 const RESTART = 'Restart the server: it renews them at its start.';
 
 export interface ServerQuestions {
@@ -28,7 +31,8 @@ export function serverChecks(questions: ServerQuestions): Check[] {
   const { folder } = questions;
   return [
     { name: 'server', run: async () => [await checkProcess(questions)] },
-    ...diskChecks(folder, ['artifacts/']),
+    { name: 'clock', run: async () => [await checkClock()] },
+    ...diskChecks(folder, ['artifacts/', MOSQUITTO_PID]),
     ...DATABASES.map((path) => ({
       name: 'database',
       run: async () => [checkDatabase(join(folder, path), path)],
@@ -107,7 +111,6 @@ async function checkHttps({ folder, url, version }: ServerQuestions): Promise<Ju
   return [
     ok(`${url} answers with a certificate of this server's CA`),
     judgeReadiness(reply),
-    judgeClock(reply.date, Date.now(), 'the server'),
     judgeVersion(openapi, version),
   ];
 }
