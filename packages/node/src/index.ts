@@ -6,5 +6,6 @@ export { makePrivateFolder, sha256File, syncFile, syncFolder, writeFileAtomic } 
 export { backoffMs, type BackoffBounds } from './backoff.ts';
 export { FolderLockedError, lockFolder, type FolderLock } from './folder-lock.ts';
 export { fetchPinnedCa, fingerprintOf, PinError, type SeenCertificate } from './https.ts';
+export { connectionReason } from './reason.ts';
 export { connectUndated, judgeUndated, undatedBy, type Undated } from './undated.ts';
 export { connectMqtt, MqttError, type MqttArrival, type MqttLink, type MqttOptions } from './mqtt.ts';

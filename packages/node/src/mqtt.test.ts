@@ -181,6 +181,17 @@ test('no SUBACK in time: the call rejects', async () => {
   await expect(link.subscribe(['SRUP/1'])).rejects.toThrow('no SUBACK');
 });
 
+test('a server that speaks no TLS: said in a few words', async () => {
+  const plain = createServer((socket) => socket.resume().end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+  const { port } = plain.address() as { port: number };
+  const { downs } = connect({ url: `mqtts://localhost:${port}` });
+  await until('an attempt', () => downs.length > 0);
+  expect(downs[0]?.reason).toMatch(/^TLS: [\w ]+$/);
+  await Promise.all(links.splice(0).map((link) => link.close()));
+  await new Promise((resolve) => plain.close(resolve));
+});
+
 test('a server that accepts TCP and says nothing: attempts end', async () => {
   const silent = createServer((socket) => socket.resume());
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));

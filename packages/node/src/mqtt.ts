@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type * as Mqtt from 'mqtt';
 import type { Random } from '@srup/protocol';
 import { backoffMs, type BackoffBounds } from './backoff.ts';
+import { connectionReason } from './reason.ts';
 import type { Secret } from './secret.ts';
 import { systemRandom } from './system.ts';
 import { guard, type Undated } from './undated.ts';
@@ -233,7 +234,7 @@ function openConnection(
         if (alive) callback();
       },
       (error: unknown) => {
-        drop(`a message could not be taken: ${messageOf(error)}`);
+        drop(`a message could not be taken: ${connectionReason(error)}`);
       },
     );
   };
@@ -243,7 +244,7 @@ function openConnection(
     link.onConnect(sessionPresent);
   });
   client.on('error', (error) => {
-    reason = messageOf(error);
+    reason = connectionReason(error);
   });
   const ended = new Promise<void>((resolve) => {
     client.once('close', () => {
@@ -264,10 +265,4 @@ async function eachBatch(filters: readonly string[], act: (batch: string[]) => P
 /** The library's buffers are views of what it read from the socket. */
 function copy(payload: Buffer | string): Uint8Array {
   return new Uint8Array(typeof payload === 'string' ? Buffer.from(payload) : payload);
-}
-
-/** An AggregateError (all addresses of a host refused) has no message of its own. */
-function messageOf(error: unknown): string {
-  const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
-  return inner instanceof Error ? inner.message : String(inner);
 }

@@ -1,5 +1,5 @@
 /** What can go wrong while a device gets its identity, in words for the person who waits for it. */
-import { PinError } from '@srup/node';
+import { connectionReason, PinError } from '@srup/node';
 import { AgentError, codeOf, reasonOf } from '../trouble.ts';
 
 /** Passes by itself, perhaps: the agent waits and tries again. */
@@ -46,7 +46,7 @@ export function explainConnection(error: unknown, url: string, now: number): Age
     );
   }
   return new PassingTrouble(
-    `${url} can't be reached: ${reasonOf(inner)}`,
+    `${url} can't be reached: ${connectionReason(inner)}`,
     'Is the server running, the address right, and the network up?',
     { cause: inner },
   );

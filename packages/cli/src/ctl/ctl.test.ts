@@ -177,7 +177,7 @@ describe('trouble with the server', () => {
     const { code, stderr } = await ctl('devices', { env: { SRUP_URL: `https://localhost:${port}` } });
     plain.close();
     expect(code).toBe(3);
-    expect(stderr).toContain('does not speak HTTPS');
+    expect(stderr).toMatch(/does not speak HTTPS \(TLS: [\w ]+\)\n/);
   });
 
   it('says that the token is not known, and that a role is missing', async () => {

@@ -2,6 +2,7 @@ import { Agent, request, type RequestOptions } from 'node:https';
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { connectionReason } from '@srup/node/reason';
 import { refused, unreachable } from './failure.ts';
 import type { Login } from './profile.ts';
 
@@ -91,9 +92,14 @@ const WORDS: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: 'its certificate is not valid yet: one of the two clocks is wrong',
 };
 
+/** Why a connection did not come about, in words where there are some. */
+export function whyUnreached(error: unknown): string {
+  const inner = (error instanceof AggregateError ? error.errors[0] : error) as NodeJS.ErrnoException;
+  return WORDS[inner.code ?? ''] ?? connectionReason(inner);
+}
+
 /** What a broken connection means to the person who asked. */
 export function failureOf(error: NodeJS.ErrnoException, url: string): Error {
-  // All addresses of a host failed: the first one says why.
   const inner = error instanceof AggregateError ? (error.errors[0] as NodeJS.ErrnoException) : error;
   const code = inner.code ?? '';
   if (inner.syscall === 'read' && code === 'EISDIR')
@@ -110,14 +116,14 @@ export function failureOf(error: NodeJS.ErrnoException, url: string): Error {
       'Use a name that is in it, or start the server with it: srup up --host NAME',
     );
   }
-  if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code.startsWith('HPE_')) {
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('HPE_')) {
     return unreachable(
-      `${url} does not speak HTTPS`,
+      `${url} does not speak HTTPS (${whyUnreached(inner)})`,
       'Check the port: 8443 is HTTPS, 8883 is MQTT, unless set otherwise.',
     );
   }
   return unreachable(
-    `${url} can't be reached: ${WORDS[code] ?? inner.message}`,
+    `${url} can't be reached: ${whyUnreached(inner)}`,
     'Is the server running ("srup up"), and are host and port right? "srup ctl login" sets them.',
   );
 }

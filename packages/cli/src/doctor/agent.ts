@@ -105,11 +105,20 @@ async function checkBroker(home: string): Promise<Judgement> {
   const [ca, cert, key] = await Promise.all(
     ['ca.pem', 'tls.cert.pem', 'tls.key.pem'].map((name) => readFile(keyFile(home, name), 'utf8')),
   );
-  const { refused } = await greet(url, { ca: ca ?? '', cert: cert ?? '', key: key ?? '' }, LET_IN_MS);
+  const { unreached, refused } = await greet(
+    url,
+    { ca: ca ?? '', cert: cert ?? '', key: key ?? '' },
+    LET_IN_MS,
+  );
+  if (unreached !== undefined)
+    return failed(
+      `${url.host} is not reached: ${unreached}`,
+      'Check the network, and the clock of this device.',
+    );
   if (refused === undefined) return ok(`${known.broker} takes this device's certificate`);
   return failed(
     `${known.broker}: ${refused}`,
-    'Check the network and the clock. A certificate that was revoked is never taken again: srup agent join.',
+    'Check the clock. A certificate that was revoked is never taken again: srup agent join.',
   );
 }
 

@@ -20,5 +20,7 @@ export async function checkClock(program = 'timedatectl'): Promise<Judgement> {
       'nothing keeps the clock right',
       'Switch NTP on: timedatectl set-ntp true. Ends of tokens, codes and certificates rest on it.',
     );
-  return untried(`whether the clock is right (timedatectl says nothing): it says ${new Date().toISOString()}`);
+  return untried(
+    `whether the clock is right (timedatectl says nothing): it says ${new Date().toISOString()}`,
+  );
 }

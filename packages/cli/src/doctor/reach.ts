@@ -3,6 +3,7 @@ import type { X509Certificate } from 'node:crypto';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
+import { whyUnreached } from '../ctl/transport.ts';
 import { failed, ok, warning, type Judgement } from './finding.ts';
 
 const TIMEOUT_MS = 8_000;
@@ -45,7 +46,9 @@ export function judgeClock(date: number, now: number, whose: string): Judgement 
 }
 
 export interface Greeting {
-  /** Why it did not come to a connection. */
+  /** Why nobody was there to refuse us, or not the one who was meant. */
+  readonly unreached?: string;
+  /** How the other side refused us. */
   readonly refused?: string;
   /** The other side's certificate, where it came to that. */
   readonly shown?: X509Certificate;
@@ -72,18 +75,22 @@ export function greet(
       socket.destroy();
       resolve({ ...greeting, ...(shown !== undefined && { shown }) });
     };
-    let timer = setTimeout(end, TIMEOUT_MS, { refused: 'no answer in time' });
+    /** Only an alert, or an end after the handshake, is a refusal. */
+    const fail = (why: string, isAlert = false): void => {
+      end(isAlert || shown !== undefined ? { refused: why } : { unreached: why });
+    };
+    let timer = setTimeout(fail, TIMEOUT_MS, 'no answer in time');
     socket.once('secureConnect', () => {
       clearTimeout(timer);
       shown = socket.getPeerX509Certificate();
       // With TLS 1.3 a client's certificate is refused after the handshake.
       timer = setTimeout(end, patienceMs, {});
     });
-    socket.once('error', (error: Error) => {
-      end({ refused: error.message });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      fail(whyUnreached(error), /^TLS: .*\balert\b/.test(whyUnreached(error)));
     });
     socket.once('close', () => {
-      end({ refused: 'the connection was closed' });
+      fail('the connection was closed');
     });
   });
 }

@@ -34,7 +34,16 @@ const DENIED = 'See "External broker" in docs/operation.md for the rules that a 
 
 export async function tryBroker(probes: Probes): Promise<Judgement[]> {
   const found: Judgement[] = [];
-  const { refused, shown } = await greet(new URL(probes.url), { ca: probes.ca }, LET_IN_MS);
+  const url = new URL(probes.url);
+  const { unreached, refused, shown } = await greet(url, { ca: probes.ca }, LET_IN_MS);
+  if (unreached !== undefined) {
+    const todo =
+      'Does the broker run? Are address and CA right (--broker, --broker-ca), and does a firewall let it through?';
+    return [
+      failed(`${url.host} is not reached: ${unreached}`, todo),
+      untried('what the broker permits and what it denies'),
+    ];
+  }
   if (shown !== undefined) found.push(judgeShown(shown, Date.now()));
   found.push(
     refused === undefined
