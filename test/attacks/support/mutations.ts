@@ -134,7 +134,7 @@ export const MUTATIONS = {
   /** P 10.2: software may come from any host. */
   allowedHosts: {
     file: 'packages/agent/src/update/address.ts',
-    from: 'if (rules.hosts !== undefined && !rules.hosts.includes(url.hostname))',
+    from: 'if (rules.hosts !== undefined && !isListed(url, rules.hosts))',
     to: 'if (false)',
   },
   /** The file server may show any certificate. */

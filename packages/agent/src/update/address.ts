@@ -1,7 +1,9 @@
+import { isListedHost } from '@srup/protocol';
+
 /** Where software may come from (P 10.2). */
 export interface AddressRules {
   readonly allowHttp: boolean;
-  /** Host names without port; undefined: any. */
+  /** Host names, of any port or with one (`host:port`); undefined: any. */
   readonly hosts?: readonly string[] | undefined;
 }
 
@@ -18,7 +20,10 @@ export function judgeAddress(text: string, rules: AddressRules, base?: URL): URL
   if (!schemes.includes(url.protocol)) return `the scheme ${url.protocol} is not allowed`;
   // They would end up in logs of the server, and redirects would carry them on.
   if (url.username !== '' || url.password !== '') return 'the address holds a name or a password';
-  if (rules.hosts !== undefined && !rules.hosts.includes(url.hostname))
-    return `the host ${url.hostname} is not allowed`;
+  if (rules.hosts !== undefined && !isListed(url, rules.hosts)) return `the host ${url.host} is not allowed`;
   return url;
+}
+
+function isListed({ protocol, hostname, port }: URL, hosts: readonly string[]): boolean {
+  return isListedHost(hosts, protocol.slice(0, -1), hostname, port);
 }

@@ -458,10 +458,24 @@ describe('redirects (threat 13)', () => {
     for (const from of [server, files]) {
       expect(await fetchSoftware(wanted(from), picky, never)).toEqual({
         outcome: 'no-file',
-        reason: 'the host 127.0.0.1 is not allowed',
+        reason: expect.stringMatching(/^the host 127.0.0.1:\d+ is not allowed$/) as string,
       });
     }
     expect(asked).toBe(0);
+  });
+
+  test('a host may be listed with its port, in any case, and no other port is asked then', async () => {
+    const files = await startSecure(fileListener(FILE, ETAG, () => undefined));
+    const server = await startSecure(redirectTo(() => `${files.url}/file`));
+    const { port } = new URL(server.url);
+    const listed = [`LocalHost:${port}`];
+    expect(await fetchSoftware(wanted(server), await secure({ hosts: listed }), never)).toMatchObject({
+      reason: `the host ${new URL(files.url).host} is not allowed`,
+    });
+    const both = [...listed, `localhost:${new URL(files.url).port}`];
+    expect(await fetchSoftware(wanted(server), await secure({ hosts: both }), never)).toEqual({
+      outcome: 'ok',
+    });
   });
 
   test('plain http, other schemes and addresses with a password are refused', async () => {

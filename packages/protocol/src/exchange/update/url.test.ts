@@ -49,7 +49,10 @@ describe('the URL of an INITIATE', () => {
   });
 
   it('names a host of the list, with its port or with any', () => {
-    const listed = { allowHttp: false, hosts: ['Files.example', 'other.example:8443'] };
+    const listed = { allowHttp: false, hosts: ['Files.example', 'other.example:8443', 'third.example:443'] };
+    expect(isAllowedUrl('https://third.example/v2', listed)).toBe(true);
+    expect(isAllowedUrl('https://third.example:443/v2', listed)).toBe(true);
+    expect(isAllowedUrl('https://third.example:8443/v2', listed)).toBe(false);
     expect(isAllowedUrl('https://FILES.example/v2', listed)).toBe(true);
     expect(isAllowedUrl('https://files.example:8443/v2', listed)).toBe(true);
     expect(isAllowedUrl('https://other.example:8443/v2', listed)).toBe(true);

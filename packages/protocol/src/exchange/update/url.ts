@@ -19,7 +19,17 @@ export function isAllowedUrl(
   const [, scheme, host, port = ''] = URL_FORM.exec(url) ?? [];
   if (scheme === undefined || host === undefined) return false;
   if (scheme.toLowerCase() !== 'https' && !allowHttp) return false;
-  if (hosts === undefined) return true;
+  return hosts === undefined || isListedHost(hosts, scheme.toLowerCase(), host, port.slice(1));
+}
+
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { https: '443', http: '80' };
+
+/**
+ * Does the owner's list name this host (P 10.2), with this port or without any? The first address and those of
+ * redirects are judged alike. `port`: empty for that of the scheme, which is `https` or `http`.
+ */
+export function isListedHost(hosts: readonly string[], scheme: string, host: string, port: string): boolean {
   const name = host.toLowerCase();
-  return hosts.some((allowed) => allowed.toLowerCase() === name || allowed.toLowerCase() === name + port);
+  const full = `${name}:${port === '' ? DEFAULT_PORTS[scheme] : port}`;
+  return hosts.map((listed) => listed.toLowerCase()).some((listed) => listed === name || listed === full);
 }
