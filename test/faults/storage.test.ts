@@ -43,12 +43,12 @@ it(
   async () => {
     const site = await startSite(ground);
     const effects = join(ground.folder, 'effects');
-    const gate = join(ground.folder, 'gate');
+    const quick = join(ground.folder, 'quick');
     const seen = async () => (await readFile(effects, 'utf8').catch(() => '')).split('\n').filter(Boolean);
     const command: [string, ...string[]] = [
       '/bin/sh',
       '-c',
-      `echo begun >> ${effects}; until [ -e ${gate} ]; do sleep 0.1; done; echo done >> ${effects}`,
+      `echo begun >> ${effects}; [ -e ${quick} ] || sleep 3; echo done >> ${effects}`,
     ];
     const device = await startDevice(ground, site, 'pump', { actions: { commands: { [ACTION]: command } } });
     const { id } = await untilJoined(site, device);
@@ -56,11 +56,11 @@ it(
     await until('it acts', async () => (await seen()).length === 1);
     // The device's answer comes while the database is locked, and so does another order.
     const release = await lockDatabase(join(ground.folder, 'server', 'server', 'fleet.db'));
-    await writeFile(gate, '');
     const refused = await site.ctl('action', id, ACTION);
     await release();
     expect(refused).toMatchObject({ code: 1, stdout: expect.stringContaining('nothing was sent') as string });
     expect(await before).toMatchObject({ code: 0 });
+    await writeFile(quick, '');
     const after = await site.ctl('action', id, ACTION, '--wait');
     expect(after, after.stdout + after.stderr).toMatchObject({ code: 0 });
     expect(await seen()).toEqual(['begun', 'done', 'begun', 'done']);
