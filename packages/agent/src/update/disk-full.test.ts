@@ -1,7 +1,8 @@
 // A disk of 8 MiB that is really full: a tmpfs, which takes root to mount.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeCa } from '../../../node/test/certificates.ts';
@@ -10,7 +11,7 @@ import { until } from '../../../node/test/wait.ts';
 import { badProgram, configOf, goodProgram, stage, started } from '../../test/programs.ts';
 import { newFolder, removeFolders, sha256, surroundingsAt } from '../../test/surroundings.ts';
 import type { Performers } from '../contract.ts';
-import { createPerformers } from '../run/performers.ts';
+import { createPerformers, type PerformerExtras } from '../run/performers.ts';
 
 const DISK = 'size=8m,mode=700';
 const never = new AbortController().signal;
@@ -33,27 +34,28 @@ afterEach(async () => {
   await removeFolders();
 });
 
-async function fillDisk(): Promise<void> {
-  const file = await open(join(folder, 'software', 'filler'), 'w');
+function fillDisk(): void {
+  const file = openSync(join(folder, 'software', 'filler'), 'w');
   const block = Buffer.alloc(4096);
   try {
-    for (;;) await file.write(block);
+    for (;;) writeSync(file, block);
   } catch (error) {
     expect(error).toMatchObject({ code: 'ENOSPC' });
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
 async function fetchFrom(
   content: Uint8Array,
   headers: Record<string, string>,
+  extras: PerformerExtras = {},
 ): Promise<{ outcome: string; reason: unknown }> {
   const ca = await makeCa();
   const issued = await ca.issue({ commonName: 'files', hosts: ['localhost'] });
   const server = await serve((_, response) => void response.writeHead(200, headers).end(content), { issued });
   const surroundings = surroundingsAt(folder, {}, { ca: ca.pem });
-  performers = createPerformers(surroundings);
+  performers = createPerformers(surroundings, extras);
   await performers.start();
   const effect = { do: 'fetch', token: 't', url: `${server.url}/x`, digest: sha256(content) } as const;
   const outcome = await performers.fetch(effect, never);
@@ -69,8 +71,33 @@ test.runIf(canMount)('a file that is said to be too large for the disk is not be
   });
 });
 
-test.runIf(canMount)('the disk fills up during a download: the room is given back', async () => {
-  expect(await fetchFrom(randomBytes(10 * 2 ** 20), {})).toEqual({
+test.runIf(canMount)(
+  'a file that does not say how large it is leaves room for the rest of the device',
+  async () => {
+    let most = 0;
+    const onProgress = (_: string, bytes: number) => {
+      most = Math.max(most, bytes);
+    };
+    const { outcome, reason } = await fetchFrom(randomBytes(10 * 2 ** 20), {}, { onProgress });
+    expect({ outcome, reason }).toMatchObject({
+      outcome: 'no-file',
+      reason: expect.stringMatching(/^no room on the disk for more than \d+ bytes$/) as string,
+    });
+    // Of 8 MiB, 4 are left free, give or take the time between two looks.
+    expect(most).toBeLessThan(5.2 * 2 ** 20);
+    expect(await readdir(join(folder, 'software', 'downloads'))).toEqual([]);
+  },
+);
+
+test.runIf(canMount)('others fill the disk during a download: the room is given back', async () => {
+  let isFull = false;
+  const onProgress = () => {
+    if (!isFull) fillDisk();
+    isFull = true;
+  };
+  const content = randomBytes(3 * 2 ** 20);
+  const headers = { 'content-length': String(content.length) };
+  expect(await fetchFrom(content, headers, { onProgress })).toEqual({
     outcome: 'no-file',
     reason: "the file can't be written (ENOSPC)",
   });
@@ -89,7 +116,7 @@ test.runIf(canMount)(
       outcome: 'active',
     });
     const next = await stage(folder, goodProgram('next'));
-    await fillDisk();
+    fillDisk();
     const record = await readFile(join(folder, 'software', 'current.json'), 'utf8');
     expect(await performers.install({ do: 'install', digest: next, token: 'next' }, never)).toMatchObject({
       outcome: 'reverted',
@@ -121,7 +148,9 @@ test.runIf(canMount)(
     const surroundings = surroundingsAt(folder, configOf(folder));
     const start = () => {
       performers = createPerformers(surroundings, {
-        onStep: (step, digest) => (step === 'launched' && digest === next ? fillDisk() : undefined),
+        onStep: (step, digest) => {
+          if (step === 'launched' && digest === next) fillDisk();
+        },
       });
       return performers.start();
     };

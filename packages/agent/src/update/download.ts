@@ -23,6 +23,8 @@ export interface DownloadPorts {
 
 /** Left free for everything else on the device, its own state first. */
 const SPARE_BYTES = 4 * 2 ** 20;
+/** Of a file that doesn't say how large it is: between two looks at what is left. */
+const LOOK_BYTES = 2 ** 20;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** One try to bring `partial` to its end. Rejects with the signal's reason only. */
@@ -120,6 +122,7 @@ async function receive(
   ports: DownloadPorts,
   watch: RateWatch,
 ): Promise<Try> {
+  let lookedAt = partial.size;
   for await (const chunk of answer.body) {
     watch.add(chunk.length);
     // Endless data (threat 7): a body without a length, or longer than it said.
@@ -128,6 +131,11 @@ async function receive(
     }
     await partial.append(chunk);
     ports.progress(partial.size, total);
+    if (total === undefined && partial.size - lookedAt >= LOOK_BYTES) {
+      lookedAt = partial.size;
+      if (!(await hasRoom(partial, 0)))
+        return over('no-file', `no room on the disk for more than ${lookedAt} bytes`);
+    }
   }
   if (total !== undefined && partial.size < total) return again('no-server', 'the connection ended too soon');
   return { end: 'complete' };
@@ -140,7 +148,11 @@ async function judgeSize(
 ): Promise<Try | undefined> {
   if (total === undefined) return undefined;
   if (total > maxBytes) return over('no-file', `the file has ${total} bytes, more than ${maxBytes}`);
-  const { bavail, bsize } = await statfs(dirname(partial.path));
-  if (total - partial.size + SPARE_BYTES <= bavail * bsize) return undefined;
+  if (await hasRoom(partial, total - partial.size)) return undefined;
   return over('no-file', `no room on the disk for ${total} bytes`);
+}
+
+async function hasRoom(partial: PartialFile, bytes: number): Promise<boolean> {
+  const { bavail, bsize } = await statfs(dirname(partial.path));
+  return bytes + SPARE_BYTES <= bavail * bsize;
 }
