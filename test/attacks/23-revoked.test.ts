@@ -62,6 +62,33 @@ onEachBroker('a revoked identity', (broker) => {
     await other.hear(otherLink, 'ACTION', token);
   });
 
+  test('says nothing more by a last will, which the embedded broker takes from nobody', async () => {
+    const arena = await openArena(broker, { ground });
+    const [victim, other] = [await enrolAttacker(arena), await enrolAttacker(arena)];
+    await (await victim.join()).close();
+    const otherLink = await other.join();
+    const testament = async (text: string): Promise<Link | string> => {
+      const { topic, bytes } = await victim.write('DATA', { dataId: 'will', data: encodeText(text) });
+      const will = { topic, payload: Buffer.from(bytes), qos: 1 as const, retain: false };
+      return connect(arena, victim.tls, { clientId: mqttClientId(victim.id), will });
+    };
+    if (broker === 'embedded') {
+      expect(await testament('first')).toMatch(/not authorized/i);
+      return;
+    }
+    // Control: a will reaches the server, and is as good as any message while its author is.
+    await ((await testament('first')) as Link).cut();
+    await until('the will is executed', async () => (await arena.data(victim.text, 'will')).length === 1);
+
+    const link = (await testament('second')) as Link;
+    await revoke(arena, victim);
+    await until('its session has ended', () => link.ended() !== undefined);
+    // What came before this has been judged too.
+    await other.say(otherLink, 'DATA', { dataId: 'level', data: encodeText('1') });
+    await until('another is heard', async () => (await arena.data(other.text, 'level')).length === 1);
+    expect(await arena.data(victim.text, 'will')).toHaveLength(1);
+  });
+
   test('without list and question at the broker, it comes back and listens', async () => {
     const arena = await openArena(broker, { ground, unlisted: true });
     const victim = await enrolAttacker(arena);
