@@ -345,6 +345,7 @@ describe('the main job', () => {
   test.each([
     [{ ...UPDATE, digest: 'A'.repeat(64) }, /64 lower-case hex/],
     [{ ...UPDATE, url: 'ftp://x' }, /no https URL/],
+    [{ ...UPDATE, url: 'http://x' }, /no https URL/],
     [{ kind: 'action', actionId: 256 }, /0 to 255/],
     [{ kind: 'data', dataId: 'srup.x', data: encodeText('') }, /the protocol's own/],
     [{ kind: 'data', dataId: '', data: encodeText('') }, /a text without NUL/],
