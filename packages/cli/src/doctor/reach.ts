@@ -1,7 +1,7 @@
 /** What can be found out by knocking at a port. */
 import type { X509Certificate } from 'node:crypto';
 import { request } from 'node:https';
-import { createServer } from 'node:net';
+import { createServer, isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { whyUnreached } from '../ctl/transport.ts';
 import { failed, ok, warning, type Judgement } from './finding.ts';
@@ -65,7 +65,7 @@ export function greet(
     const socket: TLSSocket = connect({
       host,
       port: Number(url.port),
-      servername: host,
+      ...(isIP(host) === 0 && { servername: host }),
       minVersion: 'TLSv1.2',
       ...options,
     });
