@@ -1,12 +1,14 @@
 // `npm run pack:check`: installs the packed command as a stranger would, with npm, and starts a server with it.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './workspaces.ts';
 
 const NPM = ['install', '--global', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
+/** Where the systemd units look for packages. */
+const UNIT_MODULES = '/usr/lib/node_modules';
 const START_MS = 60_000;
 const READY = 'Ctrl-C stops it';
 
@@ -33,12 +35,26 @@ async function startAndStop(srup: string, folder: string): Promise<void> {
   if (code !== 0) throw new Error(`the packed server ended with ${String(code)}:\n${said}`);
 }
 
+/** What the units start is there, when they are told where npm installs; and so are the documents that help texts name. */
+function checkBeside(modules: string): void {
+  const installed = join(modules, 'srup');
+  readFileSync(join(installed, 'docs/operation.md'));
+  readFileSync(join(installed, 'examples/installers/plain.sh'));
+  for (const unit of ['srup-agent', 'srup-server']) {
+    const text = readFileSync(join(installed, `packaging/systemd/${unit}.service`), 'utf8');
+    const [, node, program] = /^ExecStart=(\S+) (\S+)/m.exec(text.replaceAll(UNIT_MODULES, modules)) ?? [];
+    if (node === undefined || program === undefined) throw new Error(`${unit} starts nothing`);
+    run(node, [program, '--version']);
+  }
+}
+
 run(process.execPath, [join(root, 'scripts/pack.ts')]);
 const [tarball] = globSync('dist/*.tgz', { cwd: root });
 const sandbox = mkdtempSync(join(tmpdir(), 'srup-pack-'));
 try {
   if (tarball === undefined) throw new Error('nothing was packed');
   run('npm', [...NPM, '--prefix', sandbox, `./${tarball}`]);
+  checkBeside(join(sandbox, 'lib/node_modules'));
   await startAndStop(join(sandbox, 'bin/srup'), join(sandbox, 'server'));
   console.log(`${tarball}: installs, starts and stops`);
 } catch (error) {

@@ -1,11 +1,13 @@
-// `npm run pack`: builds everything and makes dist/srup-VERSION.tgz, one file with the command and all packages of this
-// repository, for machines without a checkout: npm install --global ./srup-VERSION.tgz
+// `npm run pack`: builds everything and makes dist/srup-VERSION.tgz, one file with the command, all packages of this
+// repository, and what its documents speak of, for machines without a checkout:
+// npm install --global ./srup-VERSION.tgz
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Manifest, publishableWorkspaces, readJson, root } from './workspaces.ts';
 
 const COMMAND = 'srup';
+const BESIDE = ['docs', 'examples', 'packaging'];
 
 function run(program: string, args: readonly string[], cwd: string): void {
   if (spawnSync(program, args, { cwd, stdio: 'inherit' }).status !== 0) process.exit(1);
@@ -20,6 +22,7 @@ for (const { id, manifest } of workspaces) {
   mkdirSync(to, { recursive: true });
   cpSync(join(root, 'dist', id), to, { recursive: true });
 }
+for (const folder of BESIDE) cpSync(join(root, folder), join(bundle, folder), { recursive: true });
 // npm would take what a bundled package needs as bundled too, and not fetch it: the command needs it all instead.
 for (const name of ours) {
   const file = join(bundle, 'node_modules', name, 'package.json');
@@ -34,6 +37,7 @@ const manifest = readJson(join(bundle, 'package.json')) as Manifest;
 const packed = {
   ...manifest,
   engines: undefined,
+  files: [...(manifest.files ?? []), ...BESIDE],
   // The launcher hands over to this Node.js where the machine's own is too old.
   dependencies: { ...Object.fromEntries(all), node: devDependencies['node'] },
   bundleDependencies: ours,

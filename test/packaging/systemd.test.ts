@@ -9,6 +9,7 @@ import { runSrup } from '../support/processes.ts';
 
 const FOLDER = fileURLToPath(new URL('../../packaging/systemd/', import.meta.url));
 const UNITS = ['srup-server.service', 'srup-agent.service'] as const;
+const NODE = '/usr/lib/node_modules/srup/node_modules/node/bin/node';
 /** Tenths of systemd's measure from 0 (closed) to 10 (open). */
 const MOST_EXPOSED = { 'srup-server.service': 20, 'srup-agent.service': 25 } as const;
 
@@ -34,7 +35,7 @@ function analyze(...args: string[]): Promise<{ failed: boolean; said: string }> 
 async function installed(unit: string, change: (text: string) => string = (text) => text): Promise<string> {
   const text = await readFile(join(FOLDER, unit), 'utf8');
   const path = join(folder, unit);
-  await writeFile(path, change(text.replace('/usr/bin/srup', process.execPath)));
+  await writeFile(path, change(text.replace(NODE, process.execPath)));
   return path;
 }
 
@@ -59,13 +60,14 @@ describe.skipIf(isMissing('systemd-analyze'))('the systemd units', () => {
 });
 
 it.each([
-  ['srup-server.service', ['up']],
-  ['srup-agent.service', ['agent']],
-])('%s gives srup only what it takes', async (unit, command) => {
+  ['srup-server.service', 'bin/srup.js up', ['up']],
+  ['srup-agent.service', 'bin/srup-agent.js', ['agent']],
+])('%s gives srup only what it takes', async (unit, program, command) => {
   const text = await readFile(join(FOLDER, unit), 'utf8');
-  const [, args = ''] = /^ExecStart=\/usr\/bin\/srup (.+)$/m.exec(text) ?? [];
-  const words = args.split(' ').filter((word) => !word.startsWith('$'));
-  expect(words.slice(0, command.length)).toEqual(command);
+  const start = `ExecStart=${NODE} /usr/lib/node_modules/srup/${program} `;
+  const [, args = ''] = text.split(start);
+  const words = args.slice(0, args.indexOf('\n')).split(' ');
+  expect(words).toContain('--json-logs');
   const { stdout } = await runSrup([...command, '--help']);
   for (const flag of words.filter((word) => word.startsWith('--'))) expect(stdout).toContain(`  ${flag}`);
 });
