@@ -90,5 +90,6 @@ export function summarise(all: readonly Outcome[]): string {
   const later = count(['not yet']);
   const rest = all.length - passed - later;
   const rows = (number: number): string => `${number} ${number === 1 ? 'row' : 'rows'}`;
-  return `${rows(passed)} hold on both brokers, ${later} not yet${rest > 0 ? `, ${rows(rest)} NOT SHOWN` : ''}`;
+  const holds = `${rows(passed)} ${passed === 1 ? 'holds' : 'hold'}`;
+  return `${holds} on both brokers, ${later} not yet${rest > 0 ? `, ${rows(rest)} NOT SHOWN` : ''}`;
 }

@@ -111,7 +111,7 @@ function nextSteps(folder: string, out: string, port: number, sessionsPort: numb
   return `
 Start the broker, as the one who runs the server (or as root: it becomes that user):
   mosquitto -c ${join(out, 'mosquitto.conf')}
-Start the server with it; devices must reach HOST, and it must be in the server's certificate (--host):
+Start the server with it, and with the options that it had (--listen, --host); devices must reach HOST:
   ${srup} up --folder ${folder} --broker mqtts://HOST:${port} \\
     --broker-sessions mqtts://localhost:${sessionsPort} \\
     --broker-reload 'pkill -HUP --pidfile ${join(out, 'mosquitto.pid')} mosquitto'

@@ -139,7 +139,7 @@ async function welcome(
     say('API token, or use the login that you have.');
   } else {
     say(
-      '\nSet-up token: it works once, and is printed this once (every start prints a new one until one is used)\n',
+      '\nSet-up token: it works once. Until one was used, every start prints a new one, and only that counts.\n',
     );
     say(`  ${paint('bold', setupToken)}`);
   }

@@ -33,7 +33,7 @@ export function writeAccess(server: RunningServer, folder: string): void {
     return;
   }
   write(
-    '\nSet-up token: it works once, and is printed this once (every start prints a new one until one is used)\n',
+    '\nSet-up token: it works once. Until one was used, every start prints a new one, and only that counts.\n',
   );
   write(`  ${paint('bold', server.setupToken)}\n`);
   write(`Log in:\n  ${loginCommand(server, server.setupToken)}`);
