@@ -111,9 +111,10 @@ onEachBroker('an identity ends', (broker) => {
     );
     expect(await standing(site, id)).toBe('deregistered');
     expect(thief.heard.length).toBe(hearsNothing);
-    await device.process.stop();
-    const again = await launchDevice(ground, site, 'again');
-    expect((await untilJoined(site, again)).id).not.toBe(id);
+    const again = await runSrup(['agent', 'join', '--home', device.home]);
+    expect(again, again.stderr).toMatchObject({ code: 0 });
+    expect((await untilJoined(site, device)).id).not.toBe(id);
+    await acts(site, await device.id());
   });
 
   it('by the word of the device, and by that of the server', async () => {

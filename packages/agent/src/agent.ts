@@ -31,16 +31,24 @@ export interface AgentOptions {
   readonly mqtt?: MqttTuning;
   readonly enrolmentBackoff?: EnrolmentTools['backoff'];
   readonly brokerPatience?: Patience;
+  /** Keeps an enrolment code that was given to `join` for the next start: the device may lose power before it is used. */
+  readonly keepCode?: (code: string) => Promise<void>;
 }
 
 export interface RunningAgent {
   /** Resolves when the server has accepted this device, now or before; never, if it doesn't. */
   readonly joined: Promise<void>;
-  /** Resolves when the agent is stopped; rejects with `AgentError` when it can't go on and a person has to help. */
+  /**
+   * Resolves when the agent is stopped; rejects with `AgentError` when its folder can't be used any more. One that can't
+   * register goes on with its program: its status says why.
+   */
   readonly ended: Promise<void>;
   status(): AgentStatus;
-  /** Asks to join; a device that gave up its identity enrols anew first. */
-  join(): Promise<void>;
+  /**
+   * Asks to join. A device that gave up its identity, or that its key service knows no more (P 10.8), registers anew
+   * first; `enrolmentCode`: with this.
+   */
+  join(enrolmentCode?: string): Promise<void>;
   leave(what: 'resign' | 'deregister'): Promise<void>;
   readonly report: ProgramReport;
   stop(): Promise<void>;
@@ -118,7 +126,7 @@ async function startIn(
     options.onEvent?.(event);
   }
 
-  const { mqtt, enrolmentBackoff, brokerPatience } = options;
+  const { mqtt, enrolmentBackoff, brokerPatience, keepCode } = options;
   const current = (life = liveOn({
     ...{ config, home, log, clock, random, disk, performers, onEvent },
     facts: (self, { reference }) => factsOf(self, reference !== true, config, performers),
@@ -126,14 +134,15 @@ async function startIn(
     ...(mqtt && { mqtt }),
     ...(enrolmentBackoff && { enrolmentBackoff }),
     ...(brokerPatience && { brokerPatience }),
+    ...(keepCode && { keepCode }),
   }));
   // It may be over while the next lines wait: `ended` tells it, and nobody else has to.
   current.over.catch(() => undefined);
   alive.resolve(current);
   const status = () => describeStatus(current, performers, config, startedAt);
 
-  async function answer(ask: Ask): Promise<AgentStatus> {
-    if (ask === 'join') await current.join();
+  async function answer(ask: Ask, code: string | undefined): Promise<AgentStatus> {
+    if (ask === 'join') await current.join(code);
     else if (ask !== 'status') await current.leave(ask);
     return status();
   }

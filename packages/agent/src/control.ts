@@ -11,7 +11,7 @@ export type Ask = (typeof ASKABLE)[number];
 type Reply =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
 
-const MAX_ASK_BYTES = 100;
+const MAX_ASK_BYTES = 1000;
 const MAX_REPLY_BYTES = 2 ** 20;
 const TIMEOUT_MS = 10_000;
 
@@ -20,10 +20,14 @@ export interface Control {
 }
 
 /**
- * Listens for one question a connection, one JSON line each way. Only the owner gets at the socket: the folder is
+ * Listens for one question a connection, one line each way: a word, for `join` perhaps with an enrolment code after it;
+ * and JSON. Only the owner gets at the socket: the folder is
  * closed to others.
  */
-export async function serveControl(path: string, answer: (ask: Ask) => Promise<unknown>): Promise<Control> {
+export async function serveControl(
+  path: string,
+  answer: (ask: Ask, code: string | undefined) => Promise<unknown>,
+): Promise<Control> {
   checkSocketPath(path);
   await rm(path, { force: true }); // of an agent that was killed; the folder's lock is ours
   const sockets = new Set<Socket>();
@@ -32,9 +36,10 @@ export async function serveControl(path: string, answer: (ask: Ask) => Promise<u
     socket.once('close', () => sockets.delete(socket));
     readLine(socket, MAX_ASK_BYTES)
       .then(async (line): Promise<Reply> => {
-        const ask = ASKABLE.find((known) => known === line);
+        const [word, code] = line.split(' ', 2);
+        const ask = ASKABLE.find((known) => known === word);
         if (ask === undefined) return { ok: false, message: 'this agent does not know that question' };
-        return { ok: true, value: await answer(ask) };
+        return { ok: true, value: await answer(ask, code) };
       })
       .catch((error: unknown): Reply => ({ ok: false, message: reasonOf(error) }))
       .then((reply) => socket.end(`${JSON.stringify(reply)}\n`))
@@ -57,13 +62,17 @@ export async function serveControl(path: string, answer: (ask: Ask) => Promise<u
   };
 }
 
-/** Asks a running agent. Undefined when none runs there. `AgentError` when it says no. */
-export async function askAgent(path: string, ask: Ask): Promise<{ value: unknown } | undefined> {
+/** Asks a running agent; `code`: for `join`. Undefined when none runs there. `AgentError` when it says no. */
+export async function askAgent(
+  path: string,
+  ask: Ask,
+  code?: string,
+): Promise<{ value: unknown } | undefined> {
   checkSocketPath(path);
   let line: string;
   try {
     const socket = connect(path);
-    socket.write(`${ask}\n`);
+    socket.write(code === undefined ? `${ask}\n` : `${ask} ${code}\n`);
     line = await readLine(socket, MAX_REPLY_BYTES);
     socket.destroy();
   } catch (error) {

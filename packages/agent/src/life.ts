@@ -8,8 +8,10 @@ import type { Performers } from './contract.ts';
 import { defer, type Deferred } from './deferred.ts';
 import type { EngineEvent } from './engine/engine.ts';
 import { readBootId } from './engine/watch.ts';
-import { enrol, type EnrolmentTools } from './enrol/enrol.ts';
+import { findEnding, type Ending } from './enrol/ending.ts';
+import type { EnrolmentTools } from './enrol/enrol.ts';
 import { followBroker, type Patience } from './enrol/moved.ts';
+import { makeRegistrar } from './enrol/registrar.ts';
 import { keepRenewed } from './enrol/renew.ts';
 import type { Home } from './home.ts';
 import type { Log } from './log.ts';
@@ -20,10 +22,12 @@ import { forgetIdentity, loadCredentials, type Credentials, type DeviceIdentity 
 import { clearLeft, giveUpIdentity, isErased, markLeft, readLeft, type Left } from './vault/left.ts';
 import { openStore } from './vault/store.ts';
 
-export type LifeEvent = EngineEvent | LinkEvent | { readonly what: 'enrolled'; readonly id: string };
-
-/** What Node's timers can wait, in milliseconds. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+export type LifeEvent =
+  | EngineEvent
+  | LinkEvent
+  | { readonly what: 'enrolled'; readonly id: string }
+  /** It could not register: it tries again after a while, and when it is told to join. */
+  | { readonly what: 'unregistered'; readonly error: AgentError };
 
 export interface LifeTools {
   readonly config: AgentConfig;
@@ -39,17 +43,22 @@ export interface LifeTools {
   readonly mqtt?: MqttTuning;
   readonly enrolmentBackoff?: EnrolmentTools['backoff'];
   readonly brokerPatience?: Patience;
+  readonly keepCode?: (code: string) => Promise<void>;
 }
 
 export interface Life {
   /** Resolves as soon as it is known who this device is, or that it is nobody yet. */
   readonly begun: Promise<void>;
-  /** Until the signal. `AgentError`: a person has to help. */
+  /** Until the signal. `AgentError`: what is in the folder can't be used. */
   readonly over: Promise<void>;
   readonly session: () => Session | undefined;
-  /** The identity was given up, and nobody has said yet that there shall be another. */
+  /** The identity was given up, and nobody has said yet that there shall be another; or there is `trouble`. */
   isUnregistered(): boolean;
-  readonly join: () => Promise<void>;
+  /** Why it could not register. */
+  trouble(): AgentError | undefined;
+  /** The present identity is over, says the key service. */
+  ending(): Ending | undefined;
+  readonly join: (enrolmentCode?: string) => Promise<void>;
   readonly leave: (what: 'resign' | 'deregister') => Promise<void>;
   /** Action 09 (P 10.5), which `left.json` says is owed: the identity ends now, and the software after it. */
   erase(): void;
@@ -60,14 +69,14 @@ export function liveOn(tools: LifeTools): Life {
   let session: Session | undefined;
   /** How the present identity ends; undefined: with the agent. */
   let end: Deferred<Left['how'] | undefined> | undefined;
-  /** A device that is nobody waits for it. */
-  let told: Deferred<undefined> | undefined;
+  let ending: Ending | undefined;
+  const onTrouble = (error: AgentError) => {
+    tools.onEvent({ what: 'unregistered', error });
+  };
+  const registrar = makeRegistrar({ ...tools, onTrouble });
   const begun = defer<undefined>();
   const isStopping = () => signal.aborted;
-  signal.addEventListener('abort', () => {
-    end?.resolve(undefined);
-    told?.resolve(undefined);
-  });
+  signal.addEventListener('abort', () => end?.resolve(undefined));
 
   async function live(): Promise<void> {
     while (!isStopping()) {
@@ -91,16 +100,10 @@ export function liveOn(tools: LifeTools): Life {
       await markLeft(home, { how: 'erased', at: clock.now() });
       log.warn({}, 'this device has erased its identity and its software');
     }
-    if (isErased(left) || config.rejoin === 'no') {
+    if (!registrar.isWanted() && (isErased(left) || config.rejoin === 'no')) {
       log.info({}, 'unregistered: "srup agent join" makes this device register again');
-      told = defer();
       begun.resolve(undefined);
-      if (isStopping()) told.resolve(undefined);
-      // Neither a connection nor a program keeps this process alive now.
-      const alive = setInterval(() => undefined, LONGEST_TIMER_MS);
-      await told.promise;
-      clearInterval(alive);
-      told = undefined;
+      await registrar.untilWanted();
     }
     if (isStopping()) return;
     if (isErased(left)) await performers.start();
@@ -119,16 +122,9 @@ export function liveOn(tools: LifeTools): Life {
     }
     begun.resolve(undefined);
     await rm(home.state, { recursive: true, force: true }); // of an identity that is no more
-    const { random, enrolmentBackoff } = tools;
-    const backoff = enrolmentBackoff === undefined ? {} : { backoff: enrolmentBackoff };
-    try {
-      const credentials = await enrol(config, home, { log, clock, random, signal, ...backoff });
-      tools.onEvent({ what: 'enrolled', id: credentials.identity.id });
-      return credentials;
-    } catch (error) {
-      if (isStopping()) return undefined;
-      throw error;
-    }
+    const credentials = await registrar.register();
+    if (credentials !== undefined) tools.onEvent({ what: 'enrolled', id: credentials.identity.id });
+    return credentials;
   }
 
   async function spend(credentials: Credentials): Promise<Left['how'] | undefined> {
@@ -138,9 +134,16 @@ export function liveOn(tools: LifeTools): Life {
     const store = await openStore(join(home.state, 'journal'), tools.disk, log);
     const open = openSession(credentials, { ...tools, store, bootId: await readBootId(), onEvent });
     session = open;
+    registrar.done();
     begun.resolve(undefined);
     const renewal = keepRenewed(open, home, config, tools);
-    const following = followBroker(open, home, config, tools, tools.brokerPatience);
+    const following = followBroker(
+      open,
+      home,
+      config,
+      { ...tools, onEnding: hearEnding },
+      tools.brokerPatience,
+    );
     if (isStopping()) end.resolve(undefined);
     const how = await end.promise;
     renewal.stop();
@@ -150,8 +153,34 @@ export function liveOn(tools: LifeTools): Life {
     return how;
   }
 
+  /** The identity is of no more use; but only the owner's word, now or by `rejoin`, makes this device give it up. */
+  function hearEnding(heard: Ending | undefined): void {
+    if (heard !== undefined && heard !== ending) {
+      const hint = '"srup agent join" makes this device register as another one';
+      log.warn({ ending: heard, hint }, 'the identity of this device is over, says its key service');
+    }
+    ending = heard;
+    if (heard !== undefined && config.rejoin === 'yes') dropIdentity();
+  }
+
+  function dropIdentity(): void {
+    end?.resolve('deregistered');
+    session = undefined;
+    ending = undefined;
+  }
+
+  /** For an owner who wants another identity, or none: is the present one over? Then it is given up. */
+  async function dropIfEnded(asked: Session): Promise<boolean> {
+    const heard = await findEnding(asked.credentials, config, tools);
+    if (heard === undefined || session !== asked) return false;
+    hearEnding(heard);
+    dropIdentity();
+    return true;
+  }
+
   function onEvent(event: EngineEvent | LinkEvent): void {
     if (event.what === 'dropped') end?.resolve('deregistered');
+    if (event.what === 'connected') ending = undefined;
     tools.onEvent(event);
   }
 
@@ -161,14 +190,22 @@ export function liveOn(tools: LifeTools): Life {
       begun.resolve(undefined);
     }),
     session: () => session,
-    isUnregistered: () => told !== undefined,
-    join: async () => {
-      told?.resolve(undefined);
-      await session?.engine.join();
+    isUnregistered: () => registrar.isWaiting() || registrar.trouble() !== undefined,
+    trouble: registrar.trouble,
+    ending: () => ending,
+    join: async (enrolmentCode) => {
+      const known = session;
+      if (known !== undefined && !(await dropIfEnded(known))) {
+        await known.engine.join();
+        return;
+      }
+      await registrar.want(enrolmentCode);
     },
     leave: async (what) => {
-      if (session === undefined) throw new AgentError('this device is not registered');
-      await session.engine.leave(what);
+      const known = session;
+      if (known === undefined) throw new AgentError('this device is not registered');
+      if (what === 'deregister' && (await dropIfEnded(known))) return;
+      await known.engine.leave(what);
     },
     erase: () => {
       end?.resolve('erasing');

@@ -2,13 +2,19 @@ import type { DeviceState, SuiteName } from '@srup/protocol';
 import type { AgentConfig } from './config.ts';
 import type { Performers, RunningSoftware } from './contract.ts';
 import type { RefusalCounts } from './engine/refusals.ts';
+import type { Ending } from './enrol/ending.ts';
 import type { Life } from './life.ts';
 import { AGENT_VERSION } from './version.ts';
 
 /** What a device can say of itself to who sits in front of it. No secrets. Times are ms since 1970. */
 export interface AgentStatus {
-  /** `enrolling`: it has no identity yet. `unregistered`: it gave its identity up and waits to be told (P 10.8). */
-  readonly phase: 'enrolling' | 'unregistered' | DeviceState['join']['phase'];
+  /**
+   * `enrolling`: it has no identity yet. `unregistered`: it gave its identity up and waits to be told (P 10.8), or could
+   * not register (`trouble`). `revoked`, `unknown`: its key service says that its identity is over.
+   */
+  readonly phase: 'enrolling' | 'unregistered' | Ending | DeviceState['join']['phase'];
+  /** Why it could not register, and what a person can do. */
+  readonly trouble?: { readonly message: string; readonly hint?: string };
   readonly type: string;
   readonly suite: SuiteName;
   /** URL of the key service. */
@@ -41,8 +47,12 @@ export function describeStatus(
   const view = session?.engine.view();
   const identity = session?.credentials.identity;
   const { type, suite, url } = config;
+  const trouble = life.trouble();
   return {
-    phase: view?.join.phase ?? (life.isUnregistered() ? 'unregistered' : 'enrolling'),
+    phase: life.ending() ?? view?.join.phase ?? (life.isUnregistered() ? 'unregistered' : 'enrolling'),
+    ...(trouble && {
+      trouble: { message: trouble.message, ...(trouble.hint !== undefined && { hint: trouble.hint }) },
+    }),
     ...{ type, suite, url },
     ...(identity && { id: identity.id, server: identity.server, broker: identity.broker }),
     connected: session?.isConnected() ?? false,

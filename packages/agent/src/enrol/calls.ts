@@ -33,7 +33,7 @@ const pem = v.pipe(
 
 export async function askStatus(
   service: KeyService,
-): Promise<{ active: boolean; broker?: string | undefined }> {
+): Promise<{ active: boolean; identity: string; broker?: string | undefined }> {
   const answer = await service.call('GET', '/register/status');
   return read(
     service,

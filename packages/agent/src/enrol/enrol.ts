@@ -41,7 +41,7 @@ export interface EnrolmentTools {
   readonly backoff?: BackoffBounds;
 }
 
-const BACKOFF = { leastMs: 2_000, mostMs: 300_000 };
+export const ENROLMENT_BACKOFF = { leastMs: 2_000, mostMs: 300_000 };
 /** Ids that are drawn before giving up: one in 2^64 is taken by chance. */
 const MAX_DRAWS = 5;
 
@@ -57,7 +57,7 @@ export async function enrol(config: AgentConfig, home: Home, tools: EnrolmentToo
     } catch (error) {
       tools.signal.throwIfAborted();
       if (!(error instanceof PassingTrouble)) throw error;
-      const ownMs = backoffMs(failures, tools.backoff ?? BACKOFF, tools.random.unit());
+      const ownMs = backoffMs(failures, tools.backoff ?? ENROLMENT_BACKOFF, tools.random.unit());
       const waitMs = Math.max(ownMs, error.retryAfterMs ?? 0);
       tools.log.warn({ hint: error.hint, retryMs: Math.round(waitMs) }, `not enrolled yet: ${error.message}`);
       await sleep(waitMs, undefined, { signal: tools.signal });

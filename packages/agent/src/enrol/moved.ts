@@ -6,10 +6,11 @@ import type { Log } from '../log.ts';
 import { reasonOf } from '../trouble.ts';
 import { saveIdentity } from '../vault/identity.ts';
 import { askStatus, brokerUrl } from './calls.ts';
+import { askEnding, type Ending } from './ending.ts';
 import { isPinned, type Renewable } from './renew.ts';
 import { keyServiceAt } from './service.ts';
 
-/** How long a device is without its broker before it asks where that is: doubled with each time it asked in vain. */
+/** How long a device is without its broker before it asks why: doubled with each time it asked in vain. */
 export interface Patience {
   readonly leastMs: number;
   readonly mostMs: number;
@@ -25,17 +26,19 @@ interface Surroundings {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Pick<Random, 'unit'>;
+  /** Undefined: the key service does not say that the identity is over. */
+  readonly onEnding: (ending: Ending | undefined) => void;
 }
 
 /**
- * A broker may get another address after a device has registered. Who can't reach it asks the key service where it is,
- * and believes only one that the owner has pinned (P 8.6).
+ * Why does a device not reach its broker? That may have got another address, or the identity may have ended (P 10.8).
+ * The key service knows; only one that the owner has pinned is asked (P 8.6).
  */
 export function followBroker(
   session: Movable,
   home: Home,
   config: AgentConfig,
-  { log, clock, random }: Surroundings,
+  { log, clock, random, onEnding }: Surroundings,
   patience = PATIENCE,
 ): { stop(): void } {
   const stopping = new AbortController();
@@ -58,18 +61,23 @@ export function followBroker(
       await ask();
     } catch (error) {
       if (stopping.signal.aborted) return;
-      log.info({ reason: reasonOf(error) }, 'the key service could not be asked where the broker is');
+      log.info({ reason: reasonOf(error) }, 'the key service could not be asked why there is no broker');
     }
   }
 
   async function ask(): Promise<void> {
     const { credentials } = session;
     const service = keyServiceAt(config.url, credentials.ca, clock, stopping.signal);
-    const { broker: told } = await askStatus(service);
-    if (told === undefined) return;
-    const broker = brokerUrl(service, told, config.insecurePlainMqtt);
     const { identity } = credentials;
-    if (broker === identity.broker || session.isConnected() || stopping.signal.aborted) return;
+    const { broker: told = identity.broker } = await askStatus(service);
+    const broker = brokerUrl(service, told, config.insecurePlainMqtt);
+    const hasMoved = broker !== identity.broker;
+    const ending = hasMoved ? undefined : await askEnding(service, identity);
+    if (session.isConnected() || stopping.signal.aborted) return;
+    if (!hasMoved) {
+      onEnding(ending);
+      return;
+    }
     log.warn({ from: identity.broker, to: broker }, 'the broker has moved, says the key service');
     const moved = { ...identity, broker };
     await saveIdentity(home, moved);

@@ -80,7 +80,7 @@ function following(from = config): void {
       session,
       home,
       from,
-      { log, clock: systemClock, random: systemRandom },
+      { log, clock: systemClock, random: systemRandom, onEnding: () => undefined },
       { leastMs: 10, mostMs: 40 },
     ),
   );

@@ -108,7 +108,7 @@ export class Device {
     return this.#running().joined;
   }
 
-  /** Resolves when the device is stopped; rejects with `AgentError` when a person has to help. */
+  /** Resolves when the device is stopped; rejects with `AgentError` when its folder can't be used any more. */
   get ended(): Promise<void> {
     return this.#running().ended;
   }
@@ -138,9 +138,12 @@ export class Device {
     return outcome;
   }
 
-  /** Asks to join again, after `resign`, a refusal, or a deregistration (which makes a new identity). */
-  join(): Promise<void> {
-    return this.#running().join();
+  /**
+   * Asks to join again, after `resign` or a refusal. After the end of its identity it registers as another one, where
+   * the server wants that with this enrolment code; `status` says how that went.
+   */
+  join(enrolmentCode?: string): Promise<void> {
+    return this.#running().join(enrolmentCode);
   }
 
   /** Leaves the server and keeps the identity (P 10.8). */

@@ -35,11 +35,10 @@ export async function showStatus(options: AskOptions): Promise<void> {
   });
 }
 
-const DONE: Readonly<Record<Exclude<Ask, 'status'>, string>> = {
-  join: 'The device asks to join.',
+const DONE = {
   resign: 'The device tells its server that it leaves; it keeps its identity.',
   deregister: 'The device tells its server that it leaves for good; then it forgets its identity.',
-};
+} as const;
 
 /** Deregisters, after the id was typed or `yes`. */
 export async function sayGoodbye(options: AskOptions, yes: boolean): Promise<void> {
@@ -52,22 +51,29 @@ export async function sayGoodbye(options: AskOptions, yes: boolean): Promise<voi
 }
 
 /** Tells a running agent what to do. */
-export async function command(what: Exclude<Ask, 'status'>, options: AskOptions): Promise<void> {
-  const folder = resolve(options.home);
-  const status = await ask(folder, what);
-  if (status === undefined) {
-    throw new UserError(`no agent runs in ${folder}`, `Start it first: srup agent --home ${folder}`);
-  }
+export async function command(what: keyof typeof DONE, options: AskOptions): Promise<void> {
+  const status = await tell(resolve(options.home), what);
   const output = createOutput(options.json === true);
   output.result({ running: true, ...status }, () => {
-    output.line(DONE[what]);
+    output.line(
+      status.id === undefined
+        ? 'The key service has ended this identity already: the device has forgotten it.'
+        : DONE[what],
+    );
   });
 }
 
-async function ask(folder: string, what: Ask): Promise<AgentStatus | undefined> {
+/** `UserError`: no agent runs there. */
+export async function tell(folder: string, what: Ask, code?: string): Promise<AgentStatus> {
+  const status = await ask(folder, what, code);
+  if (status !== undefined) return status;
+  throw new UserError(`no agent runs in ${folder}`, `Start it first: srup agent --home ${folder}`);
+}
+
+async function ask(folder: string, what: Ask, code?: string): Promise<AgentStatus | undefined> {
   const { askAgent, homeAt } = await import('@srup/agent');
   try {
-    return (await askAgent(homeAt(folder).socket, what))?.value as AgentStatus | undefined;
+    return (await askAgent(homeAt(folder).socket, what, code))?.value as AgentStatus | undefined;
   } catch (error) {
     throw toUserError(error);
   }
@@ -76,6 +82,11 @@ async function ask(folder: string, what: Ask): Promise<AgentStatus | undefined> 
 const PHASES: Readonly<Record<AgentStatus['phase'], Cell>> = {
   enrolling: { text: 'registering with the key service', style: 'yellow' },
   unregistered: { text: 'not registered; "srup agent join" registers it again', style: 'yellow' },
+  revoked: { text: 'its identity was revoked; "srup agent join" registers it anew', style: 'red' },
+  unknown: {
+    text: 'its key service does not know its identity; "srup agent join" registers it anew',
+    style: 'red',
+  },
   idle: 'not joined',
   asking: { text: 'asks to join', style: 'yellow' },
   joined: { text: 'joined', style: 'green' },
@@ -96,6 +107,7 @@ function showRunning(output: Output, status: AgentStatus): void {
     ['type', `${status.type} (${status.suite})`],
     ['server', status.server],
     ['standing', PHASES[status.phase]],
+    ['trouble', status.trouble && { text: status.trouble.message, style: 'red' }],
     ['broker', broker && `${broker} ${connected ? '(connected)' : '(not connected)'}`],
     ['last word from server', status.heardAt === undefined ? undefined : relativeTime(status.heardAt)],
     ['program', software.program + (software.restarts > 0 ? `, restarted ${software.restarts} times` : '')],

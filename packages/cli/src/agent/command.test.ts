@@ -205,10 +205,12 @@ test('later options change the file: one way to trust takes the place of the oth
       health: { aliveSeconds: 9 },
     }),
   );
-  await agent('--ca-file', pem, '--health-url', 'http://127.0.0.1:1/', '--allow-action', '03', '09');
+  // An address of another machine: the agent says so, and ends.
+  const health = ['--health-url', 'http://192.0.2.1/'];
+  expect((await agent('--ca-file', pem, ...health, '--allow-action', '03', '09')).code).toBe(2);
   expect(await stored()).toEqual({
     ...{ url: 'http://localhost:1', type: 'a', caFile: pem },
-    health: { aliveSeconds: 9, url: 'http://127.0.0.1:1/' },
+    health: { aliveSeconds: 9, url: 'http://192.0.2.1/' },
     actions: { allow: ['03', '09'] },
   });
 });

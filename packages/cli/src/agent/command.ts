@@ -18,7 +18,8 @@ Examples:
 
 Ctrl-C (or SIGTERM) stops the agent and its program.
 
-Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or something that a person has to put right.`;
+Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or something that a person has to put right. A device
+that can't register ends with 2 at its very first start only: later it goes on with its program, and "status" says why.`;
 
 /** `srup agent`: the device. */
 export function addAgentCommand(program: Command): void {
@@ -54,7 +55,7 @@ export function describeAgent(agent: Command): Command {
     .option('--health-url <url>', 'and this must answer with 2xx')
     .option('--host <names...>', 'hosts that software may come from; absent: any')
     .option('--allow-action <ids...>', 'dangerous actions to obey: 03 power off, 09 self-destruct')
-    .option('--rejoin', 'register anew after being deregistered')
+    .option('--rejoin', 'register anew by itself when its identity has ended')
     .option('--allow-http', 'take software over plain http: for tests only')
     .option('--insecure-plain-mqtt', 'speak MQTT without TLS where the broker has none: for tests only')
     .addOption(new Option('--log-level <level>', 'how much is logged (default: info)').choices(LOG_LEVELS))
@@ -89,10 +90,22 @@ export function describeAgent(agent: Command): Command {
       const { deferUpdates } = await import('./defer.ts');
       await deferUpdates(time, asked(defer));
     });
-  const join = ask('join', 'ask to join again, or register again').action(async () => {
-    const { command } = await import('./ask.ts');
-    await command('join', asked(join));
-  });
+  const join = ask('join', 'ask to join again; register again, where the identity has ended')
+    .option('--enrolment-code <code>', 'to register with, where the server wants one')
+    .addHelpText(
+      'after',
+      `
+An identity that was given up, was revoked, or is not known to the server any more is never taken again: the device
+registers as another one, for which most servers want a code (srup ctl codes create). It may be given in
+SRUP_ENROLMENT_CODE instead.
+
+Example:
+  $ srup agent join --home /var/lib/srup --enrolment-code CODE`,
+    )
+    .action(async () => {
+      const { joinAgain } = await import('./join.ts');
+      await joinAgain(asked(join));
+    });
   const resign = ask('resign', 'leave the server and keep the identity').action(async () => {
     const { command } = await import('./ask.ts');
     await command('resign', asked(resign));

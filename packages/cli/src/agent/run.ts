@@ -3,7 +3,7 @@ import type { AgentError, AgentEvent } from '@srup/agent';
 import { createLog, endInForm } from '../up/log.ts';
 import { untilAskedToStop } from '../up/stop.ts';
 import { UserError } from '../user-error.ts';
-import { forgetCode, settle, type SettingOptions } from './settings.ts';
+import { forgetCode, keepCode, settle, type SettingOptions } from './settings.ts';
 
 export interface RunOptions extends SettingOptions {
   readonly home: string;
@@ -32,23 +32,36 @@ export function runAgent(options: RunOptions): Promise<void> {
 
 async function run(options: RunOptions): Promise<void> {
   const folder = resolve(options.home);
-  const config = await settle(folder, options);
+  const { config, isFirst } = await settle(folder, options);
   const { createPerformers, startAgent } = await import('@srup/agent');
   const log = await createLog('agent', options.logLevel ?? config.logLevel, options.jsonLogs === true);
+  let isNew = isFirst;
+  let refuse: (error: AgentError) => void = () => undefined;
+  const refused = new Promise<never>((_, reject) => (refuse = reject));
+  refused.catch(() => undefined); // told to who waits for it
   const onEvent = (event: AgentEvent) => {
+    // At the very first start somebody sits in front of it. Later a device runs on with its program, whatever it is told.
+    if (event.what === 'unregistered' && isNew) refuse(event.error);
     if (event.what !== 'enrolled') return;
+    isNew = false;
     forgetCode(folder).catch((error: unknown) => {
       log.warn({ reason: String(error) }, 'the enrolment code is still in agent.json');
     });
   };
   const asked = untilAskedToStop();
   try {
-    const agent = await startAgent({ config, home: folder, log, openPerformers: createPerformers, onEvent });
+    const agent = await startAgent({
+      ...{ config, home: folder, log, openPerformers: createPerformers, onEvent },
+      keepCode: (code) => keepCode(folder, code),
+    });
     log.info({ home: folder, pid: process.pid }, 'the agent runs');
     keepTidy();
-    await Promise.race([agent.ended, asked]);
-    log.info({}, 'stopping');
-    await agent.stop();
+    try {
+      await Promise.race([agent.ended, asked, refused]);
+      log.info({}, 'stopping');
+    } finally {
+      await agent.stop();
+    }
   } catch (error) {
     throw toUserError(error);
   }

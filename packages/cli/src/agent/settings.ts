@@ -29,13 +29,22 @@ export interface SettingOptions {
 /** For a code that others must not see in the list of processes. */
 const CODE_VARIABLE = 'SRUP_ENROLMENT_CODE';
 
+/** The enrolment code that was given in either way. */
+export function codeOf({ enrolmentCode }: Pick<SettingOptions, 'enrolmentCode'>): string | undefined {
+  const code = enrolmentCode ?? process.env[CODE_VARIABLE];
+  return code === '' ? undefined : code;
+}
+
 type Json = Record<string, unknown>;
 
 /**
  * The configuration of the agent in this folder: what its file says, with what the command line adds. It is written
- * back when something was added. `UserError` for mistakes in either.
+ * back when something was added. `isFirst`: there was none. `UserError` for mistakes in either.
  */
-export async function settle(folder: string, options: SettingOptions): Promise<AgentConfig> {
+export async function settle(
+  folder: string,
+  options: SettingOptions,
+): Promise<{ readonly config: AgentConfig; readonly isFirst: boolean }> {
   const { homeAt, parseConfig } = await import('@srup/agent');
   const { config: file } = homeAt(folder);
   const stored = await readStored(file);
@@ -52,7 +61,14 @@ export async function settle(folder: string, options: SettingOptions): Promise<A
   await mustExist('--program', config.software.factory, before?.software?.factory);
   await mustExist('--ca-file', config.caFile, before?.caFile);
   if (stored === undefined || Object.keys(added).length > 0) await write(folder, file, wanted);
-  return config;
+  return { config, isFirst: stored === undefined };
+}
+
+/** For the next start, should the device lose its power before the code was used. */
+export async function keepCode(folder: string, enrolmentCode: string): Promise<void> {
+  const { homeAt } = await import('@srup/agent');
+  const { config: file } = homeAt(folder);
+  await write(folder, file, { ...(await readStored(file)), enrolmentCode });
 }
 
 /** A code is used once: it is of no more use, and need not lie about. */
@@ -115,7 +131,6 @@ function checked(parse: () => AgentConfig): AgentConfig {
 }
 
 function fromOptions(options: SettingOptions): Json {
-  const code = options.enrolmentCode ?? process.env[CODE_VARIABLE];
   return compact({
     url: options.url,
     // One of them at a time: the new one takes the place of the other.
@@ -123,7 +138,7 @@ function fromOptions(options: SettingOptions): Json {
     ...(options.caFile !== undefined && { caFile: resolve(options.caFile), caFingerprint: null }),
     type: options.type,
     suite: options.suite,
-    enrolmentCode: code === '' ? undefined : code,
+    enrolmentCode: codeOf(options),
     referenceServer: options.referenceServer,
     rejoin: options.rejoin && 'yes',
     insecurePlainMqtt: options.insecurePlainMqtt,

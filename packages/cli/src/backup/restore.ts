@@ -89,7 +89,7 @@ function tellWhatIsLost(restored: Restored, newTokens: boolean): void {
   const points = [
     `The old server must never run again: two servers from one backup are one identity, and devices obey both.`,
     ...tellOfRevoked(restored),
-    `Devices that registered since then are unknown: they must register anew (srup agent join).`,
+    `Devices that registered since then are unknown: they must register anew (srup agent join --enrolment-code CODE).`,
     newTokens
       ? 'All API tokens are gone: the next start prints a set-up token.'
       : `API tokens revoked since then work again, newer ones don't. Look at "${ctl} tokens"; --new-tokens drops all.`,

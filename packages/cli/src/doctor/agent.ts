@@ -52,9 +52,14 @@ async function identityOf(home: string): Promise<Identity | undefined> {
   return text === undefined ? undefined : (JSON.parse(text) as Identity);
 }
 
+/** What brings a device back whose identity is over. */
+const anew = (home: string): string =>
+  `It registers as another device when it is told to: srup agent join --home '${home}' --enrolment-code CODE`;
+
 async function checkIdentity(home: string): Promise<Judgement> {
   const { readStoredStatus } = await import('@srup/agent');
   const { identity, phase } = await readStoredStatus(home);
+  if (phase === 'unregistered') return warning('it gave its identity up', anew(home));
   if (identity === undefined)
     return warning('none yet: it has not registered', 'Start the agent; its log says what it waits for.');
   if (phase === 'joined') return ok(`${identity.id}, joined`);
@@ -118,7 +123,7 @@ async function checkBroker(home: string): Promise<Judgement> {
   if (refused === undefined) return ok(`${known.broker} takes this device's certificate`);
   return failed(
     `${known.broker}: ${refused}`,
-    'Check the clock. A certificate that was revoked is never taken again: srup agent join.',
+    `Check the clock. A certificate that was revoked is never taken again. ${anew(home)}`,
   );
 }
 
@@ -126,7 +131,11 @@ async function checkProcess(home: string): Promise<Judgement> {
   const { askAgent, homeAt } = await import('@srup/agent');
   const reply = await askAgent(homeAt(home).socket, 'status').catch(() => undefined);
   if (reply === undefined) return failed('no agent runs in this folder', `srup agent --home '${home}'`);
-  const { pid, connected, waiting } = reply.value as AgentStatus;
+  const { phase, trouble, pid, connected, waiting } = reply.value as AgentStatus;
+  if (trouble !== undefined)
+    return failed(`process ${pid} could not register: ${trouble.message}`, anew(home));
+  if (phase === 'revoked' || phase === 'unknown')
+    return failed(`process ${pid}: its identity is ${phase}, says its key service`, anew(home));
   if (!connected) return failed(`process ${pid} is not connected to the broker`, 'Its log says why.');
   return ok(`process ${pid} is connected; ${waiting} messages wait`);
 }
