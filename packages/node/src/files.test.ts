@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makePrivateFolder, sha256File, writeFileAtomic } from './files.ts';
+import { makeFolders, makePrivateFolder, sha256File, writeFileAtomic } from './files.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -43,6 +43,20 @@ test('a private folder is closed to others, even when it was open before', async
   await mkdir(path, { recursive: true, mode: 0o755 });
   await makePrivateFolder(path);
   expect((await stat(path)).mode & 0o777).toBe(0o700);
+});
+
+test('folders are made to the depth that is wanted, by several at once, and not over a file', async () => {
+  const deep = join(folder, 'a', 'b', 'c');
+  await Promise.all([makeFolders(deep), makeFolders(deep), makeFolders(join(folder, 'a', 'b', 'd'))]);
+  expect(await readdir(join(folder, 'a', 'b'))).toEqual(['c', 'd']);
+  await writeFile(join(folder, 'file'), '');
+  await expect(makeFolders(join(folder, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
+  await expect(makeFolders(join(folder, 'file', 'x'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+});
+
+test.runIf(process.platform === 'linux')('where the system makes no folder, that is said', async () => {
+  for (const path of ['/proc/srup', '/proc/srup/server'])
+    await expect(makePrivateFolder(path)).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 test('the digest of a file; an abort stops it', async () => {

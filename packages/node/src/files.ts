@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
@@ -47,12 +47,39 @@ export async function syncFolder(path: string): Promise<void> {
 export const syncFile = syncFolder;
 
 /**
+ * Makes the folder and those above it that are not there; gives the topmost one that was made. `mkdir` of Node.js can
+ * do that too, but tries for ever where the system makes no folder (/proc).
+ */
+export async function makeFolders(path: string, mode?: number): Promise<string | undefined> {
+  const folder = resolve(path);
+  const isMade = await makeFolder(folder, mode).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    return undefined;
+  });
+  if (isMade !== undefined) return isMade ? folder : undefined;
+  const first = await makeFolders(dirname(folder), mode);
+  return (await makeFolder(folder, mode)) ? (first ?? folder) : first;
+}
+
+/** False: it was there. */
+async function makeFolder(folder: string, mode?: number): Promise<boolean> {
+  try {
+    await mkdir(folder, mode);
+    return true;
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST' && (await stat(folder)).isDirectory();
+    if (isThere) return false;
+    throw error;
+  }
+}
+
+/**
  * Makes the folder and those above it, durable when it resolves: without its name nothing in it would be. The folder
  * itself is the owner's alone, even if it was there before.
  */
 export async function makePrivateFolder(path: string): Promise<void> {
   const folder = resolve(path);
-  const first = await mkdir(folder, { recursive: true, mode: OWNER_FOLDER });
+  const first = await makeFolders(folder, OWNER_FOLDER);
   await chmod(folder, OWNER_FOLDER);
   if (first === undefined) return;
   for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));

@@ -2,7 +2,14 @@ export { http, https, tls } from './builtin.ts';
 export * from './crypto/index.ts';
 export { Secret } from './secret.ts';
 export { newIdentity, newToken, systemClock, systemRandom } from './system.ts';
-export { makePrivateFolder, sha256File, syncFile, syncFolder, writeFileAtomic } from './files.ts';
+export {
+  makeFolders,
+  makePrivateFolder,
+  sha256File,
+  syncFile,
+  syncFolder,
+  writeFileAtomic,
+} from './files.ts';
 export { backoffMs, type BackoffBounds } from './backoff.ts';
 export { FolderLockedError, lockFolder, type FolderLock } from './folder-lock.ts';
 export { fetchPinnedCa, fingerprintOf, PinError, type SeenCertificate } from './https.ts';

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
-import { access, constants, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { RunningServer, ServerOptions } from '@srup/server';
+import { SYSTEM_REASONS } from '../system-reason.ts';
 import { UserError } from '../user-error.ts';
 
 /** Starts the server; what a person can put right becomes a `UserError`. */
@@ -76,22 +77,15 @@ function flagOf(port: number, { httpsPort, mqttsPort }: ServerOptions): string {
   return port === mqttsPort ? '--mqtts-port' : '--insecure-plain-mqtt';
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'you have no right to it',
-  EPERM: 'you have no right to it',
-  EROFS: 'the disk is read-only',
-  ENOSPC: 'the disk is full',
-  ENOTDIR: 'a part of the path is a file',
-  EEXIST: 'there is a file of this name',
-};
+/** A file that is missing in a folder is another matter. */
+const NO_FOLDERS: Readonly<Record<string, string>> = { mkdir: 'the system makes no folder there' };
 
 async function explainFolder(error: SystemError, folder: string): Promise<UserError | undefined> {
-  const { path, uid, refusal } = await nearestOf(folder);
-  // Making a folder on a read-only disk fails with ENOENT in Node.js: what is there says why.
-  const code = error.code === 'ENOENT' ? refusal : error.code;
-  const reason =
-    REASONS[code ?? ''] ?? (/readonly|read-only/i.test(error.message) ? 'it is read-only' : undefined);
+  const { code = '', syscall, message } = error;
+  const isReadOnly = /readonly|read-only/i.test(message);
+  const reason = code === 'ENOENT' ? NO_FOLDERS[syscall ?? ''] : SYSTEM_REASONS[isReadOnly ? 'EROFS' : code];
   if (reason === undefined) return undefined;
+  const { path, uid } = await nearestOf(folder);
   const whose = code === 'EACCES' || code === 'EPERM' ? ` (${path} belongs to the user ${uid})` : '';
   return new UserError(
     `the folder ${folder} can't be used: ${reason}${whose}`,
@@ -99,17 +93,10 @@ async function explainFolder(error: SystemError, folder: string): Promise<UserEr
   );
 }
 
-/** The folder, or the nearest one above that is there: whose it is, and why one can't write in it. */
-async function nearestOf(
-  folder: string,
-): Promise<{ path: string; uid: number; refusal: string | undefined }> {
+/** The folder, or the nearest one above that is there: whose it is. */
+async function nearestOf(folder: string): Promise<{ path: string; uid: number }> {
   for (let path = resolve(folder); ; path = dirname(path)) {
     const found = await stat(path).catch(() => undefined);
-    if (found === undefined && path !== dirname(path)) continue;
-    const refusal = await access(path, constants.W_OK).then(
-      () => undefined,
-      (error: unknown) => (error as NodeJS.ErrnoException).code,
-    );
-    return { path, uid: found?.uid ?? 0, refusal };
+    if (found !== undefined || path === dirname(path)) return { path, uid: found?.uid ?? 0 };
   }
 }

@@ -156,6 +156,12 @@ describe('srup up', () => {
     expect(stderr).toContain(
       `the folder ${join(file, 'server')} can't be used: a part of the path is a file`,
     );
+    if (process.platform !== 'linux') return;
+    const none = await runSrup(['up', '--folder', '/proc/srup', ...ANY_PORTS]);
+    expect(none).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('makes no folder there') as string,
+    });
   });
 
   it('says that the database is of a newer version', async () => {

@@ -1,11 +1,11 @@
 /** Puts a server back from a backup, in a new folder, so that nothing it says contradicts what it said since. */
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { makePrivateFolder, syncFolder, type Secret } from '@srup/node';
+import { makeFolders, makePrivateFolder, syncFolder, type Secret } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
 import { keyServiceMigrations } from '../keyservice/tables.ts';
 import { serverMigrations } from '../migrations.ts';
@@ -61,7 +61,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
     );
   }
   const parent = dirname(folder);
-  await mkdir(parent, { recursive: true });
+  await makeFolders(parent);
   await refuseFull(parent, manifest);
   const work = await mkdtemp(join(parent, `.${basename(folder)}.`));
   try {
