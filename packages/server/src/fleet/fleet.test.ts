@@ -413,7 +413,8 @@ describe('the main job', () => {
   test('a device gets a name', async () => {
     await world.fleet.rename(device.text, '  Pump 7 ');
     expect((await world.fleet.devices({ search: 'pump' })).rows).toMatchObject([{ name: 'Pump 7' }]);
-    await expect(world.fleet.rename(device.text, '\n')).rejects.toMatchObject({ kind: 'invalid' });
+    for (const bad of ['\n', 'C0FFEE0123456789'])
+      await expect(world.fleet.rename(device.text, bad)).rejects.toMatchObject({ kind: 'invalid' });
     await expect(world.fleet.rename('abc', 'x')).rejects.toMatchObject({ kind: 'not-found' });
   });
 });

@@ -30,6 +30,8 @@ import { viewDevice } from './views.ts';
 
 /** Characters of a name that an operator gives. */
 const LONGEST_NAME = 100;
+/** As a name of one device it could be taken for another one. Shorter ids are one in 65,536. */
+const LIKE_AN_ID = /^[0-9a-f]{13,16}$/i;
 
 /** The C2 core as the composition root holds it. */
 export interface RunningFleet extends Fleet {
@@ -173,6 +175,9 @@ async function rename(core: Core, save: Save, device: string, name: string, by: 
   const wanted = name.trim();
   if (wanted.length === 0 || wanted.length > LONGEST_NAME || /\p{Cc}/u.test(wanted)) {
     throw new FleetError('invalid', `a name has 1 to ${LONGEST_NAME} printable characters`);
+  }
+  if (LIKE_AN_ID.test(wanted)) {
+    throw new FleetError('invalid', 'a name must not look like the id of a device (13 to 16 hex digits)');
   }
   const record = await core.records.find(device);
   if (record === undefined) throw new FleetError('not-found', `no device ${device} is known`);
