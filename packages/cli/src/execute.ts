@@ -30,6 +30,9 @@ function die(error: unknown): void {
   process.exit(report(error));
 }
 
+/** commander names its own parts where it should name ours. */
+const WRONG_CHOICE = /command-argument value (?<value>'.*') is invalid for argument '(?<argument>.*)'\./;
+
 /** How a program of ours says that it was used in a wrong way. */
 export function speakPlainly(program: Command): Command {
   return program
@@ -37,7 +40,7 @@ export function speakPlainly(program: Command): Command {
     .showHelpAfterError('Run the command with --help to see how it is used.')
     .configureOutput({
       outputError: (text, write) => {
-        write(text.replace(/^error: /, 'srup: '));
+        write(text.replace(/^error: /, 'srup: ').replace(WRONG_CHOICE, '$<value> is no $<argument>.'));
       },
     });
 }

@@ -224,12 +224,13 @@ function clip(text: string): string {
 /** Ms since 1970, of a time before now or a date. */
 function parseMoment(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (/^\d{4}-\d\d-\d\d/.test(text)) {
-    const time = Date.parse(text);
-    if (!Number.isNaN(time)) return time;
-    throw new UserError(`"${text}" is no date`, 'Write 2026-11-21, 2026-11-21T09:00, or 12h, 7d.');
-  }
-  return Date.now() - parseDuration(text);
+  if (/^\d+[a-z]+$/.test(text)) return Date.now() - parseDuration(text);
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN;
+  if (!Number.isNaN(time)) return time;
+  throw new UserError(
+    `"${text}" is neither a date nor a time before now`,
+    'Write 2026-11-21, 2026-11-21T09:00, or 12h, 7d.',
+  );
 }
 
 function parseLimit(text: string): number {

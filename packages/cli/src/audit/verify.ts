@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import type { SignedCheckpoint, VerifyReport } from '@srup/protocol';
 import { showProgress } from '../ctl/progress.ts';
+import { systemReason } from '../system-reason.ts';
 import { UserError } from '../user-error.ts';
 
 const AFTER = `
@@ -61,7 +62,12 @@ async function verifyFile(file: string, options: VerifyOptions): Promise<VerifyR
     witness: options.checkpoint === undefined ? undefined : await readCheckpoints(options.checkpoint),
   });
   for await (const line of linesOf(file)) verifier.line(line);
-  return verifier.finish();
+  const report = verifier.finish();
+  if (report.server !== undefined || report.entries > 0) return report;
+  throw new UserError(
+    `${file === '-' ? 'standard input' : file} holds nothing of a history`,
+    'Give what "srup audit export" writes.',
+  );
 }
 
 async function* linesOf(file: string): AsyncGenerator<string, void> {
@@ -88,6 +94,8 @@ async function sizeOf(file: string): Promise<number> {
   }
 }
 
+const KEY_HINT = 'Give the PEM file of the public key, or the fingerprint that "srup audit status" shows.';
+
 async function readKey(text: string): Promise<string> {
   const hex = text
     .toLowerCase()
@@ -95,15 +103,18 @@ async function readKey(text: string): Promise<string> {
     .replaceAll(':', '');
   if (/^[0-9a-f]{64}$/.test(hex)) return hex;
   const { KeyError, publicFingerprint } = await import('@srup/node');
-  const pem = await readText(text);
+  const pem = await readText(text).catch((error: unknown) => {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(
+      `"${text}" is no fingerprint (64 hex digits), and as a file it can't be used: ${error.message}`,
+      KEY_HINT,
+    );
+  });
   try {
     return publicFingerprint(pem);
   } catch (error) {
     if (!(error instanceof KeyError)) throw error;
-    throw new UserError(
-      `${text} holds no public key that can be used: ${error.message}`,
-      'Give the PEM file of the public key, or the fingerprint that "srup audit status" shows.',
-    );
+    throw new UserError(`${text} holds no public key that can be used: ${error.message}`, KEY_HINT);
   }
 }
 
@@ -146,7 +157,7 @@ async function readText(file: string): Promise<string> {
 
 function unreadable(file: string, error: unknown): UserError {
   return new UserError(
-    `${file} can't be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`,
+    `${file} can't be read: ${systemReason(error)}`,
     'Name a file that is there and that you may read.',
   );
 }

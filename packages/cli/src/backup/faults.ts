@@ -1,3 +1,4 @@
+import { systemReason } from '../system-reason.ts';
 import { UserError } from '../user-error.ts';
 
 /** Names of the errors that say themselves what happened and what to do. */
@@ -16,7 +17,12 @@ function explain(fault: unknown): unknown {
   if (!(fault instanceof Error)) return fault;
   const [what = '', ...todo] = fault.message.split(/(?<=\.) /);
   if (TOLD.includes(fault.name)) return new UserError(what, todo.join(' '));
-  if ('syscall' in fault)
-    return new UserError(fault.message, 'Check the path, your rights to it, and the disk.');
+  if ('syscall' in fault) {
+    const { path = 'a file' } = fault as NodeJS.ErrnoException;
+    return new UserError(
+      `${path} can't be used: ${systemReason(fault)}`,
+      'Check the path, your rights to it, and the disk.',
+    );
+  }
   return fault;
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Secret } from '@srup/node';
+import { systemReason } from '../system-reason.ts';
 import { UserError } from '../user-error.ts';
 
 /** The passphrase in a file, or from standard input for "-"; its line end is not part of it. */
@@ -12,7 +13,7 @@ export async function readPassphrase(source: string | undefined): Promise<Secret
   const content = await (source === '-' ? text(process.stdin) : readFile(source, 'utf8')).catch(
     (fault: unknown) => {
       throw new UserError(
-        `${source} can't be read: ${(fault as Error).message}`,
+        `${source} can't be read: ${systemReason(fault)}`,
         'Name a file with the passphrase.',
       );
     },

@@ -142,7 +142,7 @@ class Refusal extends Error {
     if (status === 404)
       return new NotFound(
         message,
-        'See what there is: srup ctl devices, srup ctl artifacts, srup ctl exchanges',
+        'See what there is: srup ctl devices, artifacts, exchanges, codes or tokens',
       );
     if (status === 401 && token !== undefined) {
       return refused(

@@ -328,6 +328,8 @@ describe('updating', () => {
     ],
     [`update pump-7 ${tmpdir()}`, 'is a folder'],
     ['update --all v2.mjs --limit soon', '"soon" is no length of time'],
+    ['update --all', "missing required argument 'FILE|DIGEST'"],
+    ['join maybe pump-7', "'maybe' is no verdict. Allowed choices are accept"],
   ])('says what is wrong with: %s', async (args, message) => {
     const { code, stderr } = await ctl(args);
     expect(code).toBe(2);
@@ -408,6 +410,11 @@ describe('letting in', () => {
     expect((await ctl('devices', { env: { SRUP_TOKEN: stdout.trim() } })).code).toBe(0);
     expect((await ctl('tokens delete ci --yes')).code).toBe(0);
     expect((await ctl('devices', { env: { SRUP_TOKEN: stdout.trim() } })).code).toBe(1);
+
+    expect(await ctl('codes delete zzz')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/no such code\nSee what there is: .* codes/) as string,
+    });
 
     const { code } = (await ctlJson('codes create --type cam --uses 3 --expires-in 1d')) as {
       code: { id: string };

@@ -43,11 +43,11 @@ export function defineCommand(
     .addHelpText('after', `\nExamples:\n${lines}\n${EXIT_CODES}`);
 }
 
-/** Devices and then one thing more, which commander can't tell apart: `words` holds both. */
+/** Devices and then one thing more, which commander can't tell apart: one argument holds both. */
 export function takeDevicesAnd(command: Command, thing: string, meaning: string): Command {
   return command
     .usage(`[options] DEVICE... ${thing}`)
-    .argument('<words...>', `devices (id, name, beginning of an id), then ${meaning}`)
+    .argument(`<${thing}...>`, `devices (id, name, beginning of an id), then ${meaning}`)
     .configureHelp({ argumentTerm: () => `DEVICE... ${thing}` });
 }
 

@@ -99,6 +99,30 @@ export interface AuditBodies {
 
 export type AuditKind = keyof AuditBodies;
 
+const KINDS: Readonly<Record<AuditKind, true>> = {
+  begin: true,
+  start: true,
+  stop: true,
+  device: true,
+  message: true,
+  messages: true,
+  trim: true,
+  refusals: true,
+  order: true,
+  decision: true,
+  revocation: true,
+  name: true,
+  policy: true,
+  token: true,
+  artifact: true,
+  identity: true,
+  code: true,
+  registration: true,
+  restore: true,
+  alarm: true,
+};
+export const AUDIT_KINDS = Object.keys(KINDS) as readonly AuditKind[];
+
 /** An entry before it has its place. */
 export type NewAuditEntry = {
   readonly [Kind in AuditKind]: {

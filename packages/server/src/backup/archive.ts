@@ -125,7 +125,8 @@ async function openSource(file: string, passphrase: Secret | undefined): Promise
     await handle.close();
   }
   if (!isEncrypted(start)) {
-    if (!start.subarray(0, 2).equals(GZIP_MAGIC)) throw new BackupError(`${file} is no backup of srup.`);
+    if (!start.subarray(0, 2).equals(GZIP_MAGIC))
+      throw new BackupError(`${file} is no backup of srup. Use a file that srup backup wrote.`);
     return through(createReadStream(file), createGunzip());
   }
   if (passphrase === undefined) {
@@ -157,7 +158,8 @@ async function readEntries(
     if (contents === undefined) {
       contents = await readManifest(header.name, body);
       for (const file of contents.files) awaited.set(file.path, file);
-      if (awaited.size !== contents.files.length) throw new BackupError('The backup lists a file twice.');
+      if (awaited.size !== contents.files.length)
+        throw new BackupError('The backup lists a file twice. Use a file that srup backup wrote.');
       take = await begin(contents);
       continue;
     }
@@ -190,12 +192,15 @@ async function feed(source: Readable, decoder: WritableStreamDefaultWriter<Uint8
 
 async function readManifest(name: string, body: AsyncIterable<Uint8Array>): Promise<Manifest> {
   if (name !== MANIFEST)
-    throw new BackupError('This is no backup of srup: it does not begin with a manifest.');
+    throw new BackupError(
+      'This is no backup of srup: it does not begin with a manifest. Use a file that srup backup wrote.',
+    );
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > MANIFEST_BYTES) throw new BackupError('The manifest of the backup is too long.');
+    if (bytes > MANIFEST_BYTES)
+      throw new BackupError('The manifest of the backup is too long. Use a file that srup backup wrote.');
     chunks.push(chunk);
   }
   const text = JSON.parse(Buffer.concat(chunks).toString()) as { format?: unknown };

@@ -208,6 +208,8 @@ describe('the HTTP API', () => {
     );
     expect((await tokens()).body).toEqual(before.body);
     expect(before.status).toBe(200);
+    // A kind that there is none of is a mistake, and not an empty trail.
+    expect((await call('GET', '/audit?kind=nonsense', secrets.viewer)).status).toBe(400);
   });
 
   it('stops guessing of set-up tokens', async () => {

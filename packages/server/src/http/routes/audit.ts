@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { AUDIT_KINDS } from '@srup/protocol';
 import type { Trail } from '../../audit/trail.ts';
 import { deviceId, pageOf, pageQuery } from '../schemas.ts';
 
@@ -55,7 +56,7 @@ export function auditRoutes(trail: Trail): FastifyPluginAsyncZod {
           description: 'A page may have fewer rows than asked for, and yet a `next` one.',
           querystring: pageQuery.extend({
             device: deviceId.optional(),
-            kind: z.string().max(40).optional(),
+            kind: z.enum(AUDIT_KINDS).optional(),
             text: z.string().max(200).optional().describe('part of the body, or of the device id'),
             since: time.optional(),
             until: time.optional(),
