@@ -35,7 +35,7 @@ const PHASES: { readonly [K in Kind]: Readonly<Record<PhaseOf<K>, PhaseMeaning>>
     sent: { words: 'Sent; waiting for the device to answer.', isOpen: true },
     done: { words: 'The device proved that it did it.' },
     unknown: { words: 'The device does not know this action.' },
-    failed: { words: 'The device tried and failed.' },
+    failed: { words: 'The device did not do it: it failed, or its owner does not allow it.' },
     unconfirmed: { words: 'Sent; this device never confirms actions.' },
     expired: { words: 'No answer in time; whether the device did it is not known.' },
   },
