@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
@@ -93,17 +94,33 @@ async function loadPair(home: Home, key: KeyFile, publicKey: KeyFile): Promise<K
   };
 }
 
+/** `AgentError`: it is not there, or a damaged disk has something else there. */
 export async function readKeyFile(home: Home, file: KeyFile): Promise<string> {
   const path = keyPath(home, file);
+  const pem = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw brokenIdentity(`${path} can't be read (${reasonOf(error)})`);
+  });
+  // What the parser says may quote its input: it is not passed on.
+  if (!isWhole(file, pem)) throw brokenIdentity(`what ${path} holds is damaged`);
+  return pem;
+}
+
+function isWhole(file: KeyFile, pem: string): boolean {
   try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new AgentError(
-      `the identity of this device is incomplete: ${path} can't be read (${reasonOf(error)})`,
-      'Put the file back, or remove identity.json, keys and state from the home folder to enrol under a new identity.',
-      error,
-    );
+    if (FILES[file].endsWith('.key.pem')) createPrivateKey(pem);
+    else if (FILES[file].endsWith('.pub.pem')) createPublicKey(pem);
+    else new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
   }
+}
+
+function brokenIdentity(what: string): AgentError {
+  return new AgentError(
+    `the identity of this device is incomplete: ${what}`,
+    'Put the file back, or remove identity.json, keys and state from the home folder to register as another device.',
+  );
 }
 
 /** The last step of enrolment: from now on the device is somebody. */
