@@ -39,7 +39,7 @@ test('every mistake is named with its place; a misspelt name is one', () => {
     expect.objectContaining({
       name: 'ConfigError',
       message: expect.stringMatching(
-        /^agent.json has mistakes:[^]*url[^]*software\.stopSeconds[^]*actions\.allow\.0[^]*sweet/,
+        /^agent.json has mistakes:[^]*url[^]*software\.stopSeconds[^]*actions\.allow\.0[^]*sweet: there is no such key/,
       ) as string,
     }) as Error,
   );

@@ -208,11 +208,17 @@ export type AgentConfigInput = v.InferInput<typeof schema>;
 /** Checked and complete. */
 export type AgentConfig = v.InferOutput<typeof schema> & { readonly suite: SuiteName };
 
+/** Of an object, valibot speaks of types where a person has misspelt or forgotten a name. */
+function wordsOf({ type, expected, message }: v.BaseIssue<unknown>): string {
+  if (type !== 'strict_object') return message;
+  return expected === 'never' ? 'there is no such key' : message.replace(/^Invalid key/, 'Missing key');
+}
+
 /** The configuration with its defaults. `ConfigError` names every mistake. `origin`: a file name, for the message. */
 export function parseConfig(value: unknown, origin: string): AgentConfig {
   const result = v.safeParse(schema, value);
   if (!result.success) {
-    const mistakes = result.issues.map((issue) => `  ${v.getDotPath(issue) ?? 'all'}: ${issue.message}`);
+    const mistakes = result.issues.map((issue) => `  ${v.getDotPath(issue) ?? 'all'}: ${wordsOf(issue)}`);
     throw new ConfigError(`${origin} has mistakes:\n${mistakes.join('\n')}`);
   }
   const { referenceServer, suite = referenceServer ? REFERENCE_SUITE : 'ed25519' } = result.output;

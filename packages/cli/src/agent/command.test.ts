@@ -74,6 +74,14 @@ test('a broken configuration file is named', async () => {
   });
 });
 
+test('a misspelt name in the configuration file is told from a wrong value, with where the right ones are', async () => {
+  await writeFile(join(home, 'agent.json'), '{"url":"https://x","type":"a","sofware":{}}');
+  expect(await agent()).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/sofware: there is no such key\n.*docs\/operation\.md/) as string,
+  });
+});
+
 test('a "not now" is not taken where no agent is', async () => {
   expect(await agent('defer', '2h')).toMatchObject({
     code: 2,

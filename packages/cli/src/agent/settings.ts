@@ -56,7 +56,10 @@ export async function settle(
     );
   }
   const wanted = merge(stored ?? {}, added) as unknown as AgentConfigInput;
-  const config = checked(() => parseConfig(wanted, stored === undefined ? 'what you gave' : file));
+  const config =
+    stored === undefined
+      ? checked(() => parseConfig(wanted, 'what you gave'), SEE_HELP)
+      : checked(() => parseConfig(wanted, file), SEE_KEYS);
   const before = stored as Partial<AgentConfigInput> | undefined;
   await mustExist('--program', config.software.factory, before?.software?.factory);
   await mustExist('--ca-file', config.caFile, before?.caFile);
@@ -121,12 +124,15 @@ async function mustExist(
   });
 }
 
-function checked(parse: () => AgentConfig): AgentConfig {
+const SEE_HELP = 'See "srup agent --help" for what can be given.';
+const SEE_KEYS = `What agent.json may hold is in docs/operation.md, "The device's configuration".`;
+
+function checked(parse: () => AgentConfig, hint: string): AgentConfig {
   try {
     return parse();
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'ConfigError') throw error;
-    throw new UserError(error.message, 'See "srup agent --help" for what can be given.');
+    throw new UserError(error.message, hint);
   }
 }
 
