@@ -1,4 +1,4 @@
-/** The server's own certificates end: for HTTPS, for MQTTS, and that of its connection to the broker. */
+/** Certificates end in mid-flight: the server's for HTTPS, for MQTTS and at its broker, and the device's. */
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
@@ -21,6 +21,8 @@ const DAY_MS = 86_400_000;
 /** Of every certificate: renewed after two thirds of it. */
 const LIFE_MS = 8_000;
 const SELF_TEST = 5;
+/** An action that takes until the test lets it end; hexadecimal. */
+const LONG = '40';
 
 let ground: Ground;
 let said: string;
@@ -47,6 +49,10 @@ async function shownAt(url: string): Promise<X509Certificate> {
   return certificate!;
 }
 
+async function certificateOf({ home }: Device): Promise<X509Certificate> {
+  return new X509Certificate(await readFile(join(home, 'keys', 'tls.cert.pem')));
+}
+
 /** In this process: no option of the command makes certificates that end within seconds. */
 async function startShort(httpsPort: number, broker?: Mosquitto): Promise<RunningServer> {
   const options: ServerOptions = {
@@ -68,13 +74,21 @@ function optionsOf({ url, args }: Mosquitto): NonNullable<ServerOptions['broker'
   return { url, sessionsUrl: option('--broker-sessions'), reload: option('--broker-reload').split(' ') };
 }
 
-async function acts({ fleet }: RunningServer, id: string): Promise<void> {
-  const [receipt] = await fleet.command([id], { kind: 'action', actionId: SELF_TEST });
+/** Resolves when the device was ordered to; `done`: when it has proven that it did. */
+async function order({ fleet }: RunningServer, id: string, actionId: number) {
+  const [receipt] = await fleet.command([id], { kind: 'action', actionId });
   if (receipt?.ok !== true) throw new Error(JSON.stringify(receipt));
-  await until('the action is done', async () => {
-    const view = await fleet.exchange(id, receipt.token);
-    return view?.exchange.phase === 'done';
-  });
+  return {
+    done: () =>
+      until('the action is done', async () => {
+        const view = await fleet.exchange(id, receipt.token);
+        return view?.exchange.phase === 'done';
+      }),
+  };
+}
+
+async function acts(server: RunningServer, id: string): Promise<void> {
+  await (await order(server, id, SELF_TEST)).done();
 }
 
 async function untilKnown({ fleet }: RunningServer, device: Device): Promise<string> {
@@ -95,7 +109,7 @@ async function letExpire(): Promise<void> {
   await writeFile(inServer('server', 'mqtt.pem'), formatCredential(await old.issueClient(id)));
 }
 
-onEachBroker("the server's certificates", (broker) => {
+onEachBroker('certificates of server and device', (broker) => {
   it('are renewed before they end, and after: devices stay, or come back by themselves', async () => {
     const alone = await startSite(ground); // makes the folder, and lets the operator log in
     await alone.ctl('policy', 'set', TYPE, 'accept');
@@ -104,16 +118,23 @@ onEachBroker("the server's certificates", (broker) => {
     const external = broker === 'mosquitto' ? await prepareMosquitto(ground) : undefined;
     const server = await startShort(Number(new URL(alone.url).port), external);
     await external?.start();
-    const device = await launchDevice(ground, server, 'pump');
+    const [diary, mayEnd] = [join(ground.folder, 'diary'), join(ground.folder, 'may-end')];
+    const long = `echo began >>'${diary}'; until test -e '${mayEnd}'; do sleep 0.1; done; echo ended >>'${diary}'`;
+    const device = await launchDevice(ground, server, 'pump', {
+      actions: { commands: { [LONG]: ['/bin/sh', '-c', long] } },
+    });
     const id = await untilKnown(server, device);
     // From then on a broker is told of a new certificate, and of nothing else for an hour.
     if (external !== undefined) {
       await until('the broker has the list', () => said.includes('the broker refuses everybody'));
     }
 
+    const open = await order(server, id, Number(`0x${LONG}`));
+    await until('the device is at it', async () => (await readFile(diary, 'utf8').catch(() => '')) !== '');
+    const deviceFirst = await certificateOf(device);
     const first = [await shownAt(server.url), await shownAt(server.brokerUrl)];
     const own = new X509Certificate(await readFile(inServer('server', 'mqtt.pem')));
-    const end = Math.max(...[...first, own].map(({ validToDate }) => validToDate.getTime()));
+    const end = Math.max(...[...first, own, deviceFirst].map(({ validToDate }) => validToDate.getTime()));
     expect(end).toBeLessThan(Date.now() + LIFE_MS);
     await until('they have ended', () => Date.now() > end + 1_000);
     for (const [index, url] of [server.url, server.brokerUrl].entries()) {
@@ -122,6 +143,11 @@ onEachBroker("the server's certificates", (broker) => {
       expect(shown.validToDate.getTime()).toBeGreaterThan(Date.now());
     }
     expect(said).toContain('the certificate was renewed'); // so it connected anew, with the new one
+    expect((await certificateOf(device)).validToDate.getTime()).toBeGreaterThan(Date.now());
+    // What was open all the while ends, and was done once.
+    await writeFile(mayEnd, '');
+    await open.done();
+    expect(await readFile(diary, 'utf8')).toBe('began\nended\n');
     await acts(server, id);
     // Everybody shows and checks certificates again.
     await external?.kill();
