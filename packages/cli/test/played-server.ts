@@ -15,8 +15,8 @@ import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
 import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
-import { openTokens, tokenMigrations, type ApiRole, type TokenTables } from '../../server/src/http/tokens.ts';
-import { openStore } from '../../server/src/store/store.ts';
+import { openTokens, tokenMigrations, type ApiRole, type TokenTables } from '../../server/src/access/tokens.ts';
+import { openStore } from '../../server/src/store/sqlite/open.ts';
 import { playFleet, playKeyService, playTrail, type PlayedFleet } from './played-fleet.ts';
 
 export const SETUP_TOKEN = 'the-one-set-up-token';

@@ -10,14 +10,14 @@ import type { ArtifactTables } from './artifacts/tables.ts';
 import { openTrail, type Trail } from './audit/trail.ts';
 import { startBroker, type RunningBroker } from './broker/broker.ts';
 import { controlBroker, openExternal, type BrokerControl } from './broker/control.ts';
-import { createFleet } from './fleet/fleet.ts';
+import { createFleet } from './fleet.ts';
 import { createApp } from './http/app.ts';
-import { openTokens, type TokenTables } from './http/tokens.ts';
+import { openTokens, type TokenTables } from './access/tokens.ts';
 import { keyServiceRoutes } from './keyservice/routes.ts';
 import type { KeyService } from './keyservice/contract.ts';
 import { openKeyService } from './keyservice/service.ts';
 import { createMetrics } from './metrics/metrics.ts';
-import { serverMigrations } from './migrations.ts';
+import { serverMigrations } from './store/server-migrations.ts';
 import {
   DEFAULT_HTTPS_PORT,
   DEFAULT_LISTEN,
@@ -25,8 +25,8 @@ import {
   type RunningServer,
   type ServerOptions,
 } from './options.ts';
-import { createReadiness } from './readiness.ts';
-import { openStore } from './store/store.ts';
+import { createReadiness } from './metrics/readiness.ts';
+import { openStore } from './store/sqlite/open.ts';
 import type { FleetTables } from './store/tables.ts';
 import { openVault, type SuiteKeys, type Vault } from './vault/vault.ts';
 import { VERSION } from './version.ts';

@@ -6,7 +6,7 @@ import type { Kysely } from 'kysely';
 import { systemClock } from '@srup/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { auditMigrations, type AuditTables } from '../audit/tables.ts';
-import { openStore } from '../store/store.ts';
+import { openStore } from '../store/sqlite/open.ts';
 import { openArtifacts, type Artifacts } from './artifacts.ts';
 import { artifactMigrations, type ArtifactTables } from './tables.ts';
 

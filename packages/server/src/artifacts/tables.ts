@@ -1,4 +1,4 @@
-import type { Migrations } from '../store/store.ts';
+import type { Migrations } from '../store/sqlite/open.ts';
 
 export interface ArtifactTables {
   artifacts: {

@@ -9,7 +9,7 @@ import {
   type TestDevice,
 } from '../../test/fleet/device.ts';
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
-import type { Keep } from '../store/trim.ts';
+import type { Keep } from '../evidence/trim.ts';
 import { appendAudit, sha256 } from './append.ts';
 import type { AuditRow } from './tables.ts';
 

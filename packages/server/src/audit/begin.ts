@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { NewAuditEntry, SuiteName } from '@srup/protocol';
-import { findRestore } from '../fleet/restored.ts';
-import { deviceEntry } from '../fleet/write.ts';
+import { findRestore } from '../errands/restored.ts';
+import { deviceEntry } from '../turn/write.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { appendAudit, headOf, isLastOfKind } from './append.ts';
 import type { TrailOptions } from './trail.ts';

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { importVerifyKey } from '@srup/node';
 import type { WitnessView } from '../contract.ts';
-import { sqliteDialect } from '../store/dialect.ts';
+import { sqliteDialect } from '../store/sqlite/dialect.ts';
 import { parseKeySet } from '../vault/files.ts';
 import { headOf } from './append.ts';
 import { lastCheckpoint } from './checkpoints.ts';

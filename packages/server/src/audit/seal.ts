@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { AuditBodies, NewAuditEntry } from '@srup/protocol';
 import type { KeyEvent, KeyEvents } from '../keyservice/events.ts';
-import { chainWaiting } from '../store/evidence.ts';
+import { chainWaiting } from '../evidence/messages.ts';
 import { IS_UNCHAINED } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { appendAudit, isLastOfKind } from './append.ts';

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
 import type { AuditKind } from '@srup/protocol';
-import type { Migrations } from '../store/store.ts';
+import type { Migrations } from '../store/sqlite/open.ts';
 
 /** The audit trail. Times are ms since 1970, hashes lower-case hex; texts that an entry does not have are empty. */
 export interface AuditTables {

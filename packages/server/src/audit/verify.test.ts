@@ -22,7 +22,7 @@ import {
   type TestServer,
 } from '../../test/fleet/device.ts';
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
-import { trimDevice } from '../store/trim.ts';
+import { trimDevice } from '../evidence/trim.ts';
 import { sha256 } from './append.ts';
 import { append } from './begin.ts';
 import { exportTrail, type ExportWish } from './export.ts';

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '@srup/node';
 import { until } from '../../test/fleet/device.ts';
 import { collectLog } from '../../test/fleet/world.ts';
-import { openStore } from '../store/store.ts';
+import { openStore } from '../store/sqlite/open.ts';
 import { auditMigrations, type AuditTables } from './tables.ts';
 import { nameWitnesses, openWitness, type Witness } from './witness.ts';
 

@@ -9,7 +9,7 @@ import { makeCaCertificate } from '../authority/ca.ts';
 import { readCrl } from '../authority/crl.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { keyServiceMigrations } from '../keyservice/tables.ts';
-import { openStore } from '../store/store.ts';
+import { openStore } from '../store/sqlite/open.ts';
 import { adoptCrl, revokeListed } from './revoked.ts';
 
 const [OLD, NEW] = [1_700_000_000_000n, 1_700_000_100_000n];

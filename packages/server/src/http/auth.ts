@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import { RequestError } from './errors.ts';
-import { allows, type ApiRole, type ApiTokens, type TokenView } from './tokens.ts';
+import { allows, type ApiRole, type ApiTokens, type TokenView } from '../access/tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openArtifacts } from '../artifacts/artifacts.ts';
 import { artifactMigrations, type ArtifactTables } from '../artifacts/tables.ts';
 import { auditMigrations, type AuditTables } from '../audit/tables.ts';
-import { openStore } from '../store/store.ts';
+import { openStore } from '../store/sqlite/open.ts';
 import { serveFiles } from './routes/files.ts';
 
 type Tables = AuditTables & ArtifactTables;

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '@srup/node';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
-import { openStore } from '../store/store.ts';
+import { openStore } from '../store/sqlite/open.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { fleetMigrations } from '../store/migrations.ts';
-import { createReadiness } from '../readiness.ts';
+import { createReadiness } from '../metrics/readiness.ts';
 
 let folder: string;
 let server: RunningServer;

@@ -16,9 +16,9 @@ import { auditMigrations, type AuditTables } from '../audit/tables.ts';
 import { openAuthority } from '../authority/authority.ts';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
-import { openStore } from '../store/store.ts';
+import { openStore } from '../store/sqlite/open.ts';
 import { createApp } from './app.ts';
-import { openTokens, tokenMigrations, type TokenTables } from './tokens.ts';
+import { openTokens, tokenMigrations, type TokenTables } from '../access/tokens.ts';
 
 type Tables = AuditTables & TokenTables & ArtifactTables;
 

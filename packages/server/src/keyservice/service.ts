@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { identityText } from '@srup/protocol';
 import { createCommit } from '../store/commit.ts';
-import { openStore } from '../store/store.ts';
+import { openStore } from '../store/sqlite/open.ts';
 import { openCertificates } from './certificates.ts';
 import { hasUse, openCodes } from './codes.ts';
 import type { Inside, KeyService, KeyServiceOptions } from './contract.ts';

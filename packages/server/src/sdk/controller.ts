@@ -19,7 +19,7 @@ import {
   type ServerCommand,
   type TokenKey,
 } from '../contract.ts';
-import { writeDouble } from '../fleet/values.ts';
+import { writeDouble } from '../news/values.ts';
 import { artifactUrl } from '../http/routes/files.ts';
 import type { RunningServer, ServerOptions } from '../options.ts';
 import { startServer } from '../server.ts';

@@ -2,8 +2,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
-import { tokenView } from '../schemas.ts';
-import { ROLES, type ApiTokens } from '../tokens.ts';
+import { tokenView } from '../../api/forms.ts';
+import { ROLES, type ApiTokens } from '../../access/tokens.ts';
 import type { SetupToken } from '../../vault/setup-token.ts';
 
 const name = z.string().trim().min(1).max(100);
