@@ -47,7 +47,7 @@ describe('joins', () => {
       confirms: true,
       identification: 'srup-agent/0.1.0 test',
     });
-    expect(await world.store.selectFrom('join_decisions').selectAll().execute()).toMatchObject([
+    expect(await world.store.read.selectFrom('join_decisions').selectAll().execute()).toMatchObject([
       { device: device.text, verdict: 'accept', decided_by: 'policy for demo' },
     ]);
     const { rows } = await world.fleet.messages({ device: device.text });
@@ -311,7 +311,7 @@ describe('the main job', () => {
     });
     // What it said of itself when it joined is no longer so: it is asked again.
     await device.next(world.link, 'ID_REQUEST');
-    await until(async () => (await world.store.selectFrom('outbox').selectAll().execute()).length === 0);
+    await until(async () => (await world.store.read.selectFrom('outbox').selectAll().execute()).length === 0);
   });
 
   test('a failure comes with its reason', async () => {

@@ -1,12 +1,10 @@
 import { identityText, type Identity } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
-import type { Kysely } from 'kysely';
 import { FleetError, SOMEONE, type DeviceView, type Fleet } from './contract.ts';
 
 import { openJoinPolicies } from './joindesk/policies.ts';
 import { SILENT } from './metrics/meter.ts';
-import { createCommit } from './store/commit.ts';
-import { StoreError } from './store/sqlite/open.ts';
+import { StoreError } from './store/fault.ts';
 import type { FleetTables } from './store/tables.ts';
 import { KEPT_PER_DEVICE } from './evidence/trim.ts';
 import { createIntake } from './intake/arrive.ts';
@@ -27,6 +25,7 @@ import { createSubscriptions } from './intake/subscriptions.ts';
 import { createTimer } from './time/timer.ts';
 import { createEntryBudget } from './evidence/budget.ts';
 import { viewDevice } from './news/views.ts';
+import type { Store } from './store/port.ts';
 
 /** Characters of a name that an operator gives. */
 const LONGEST_NAME = 100;
@@ -60,7 +59,7 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
     committed(change);
   });
   const save = createSave(core);
-  const subscriptions = createSubscriptions(core.store, core.link, core.serverId);
+  const subscriptions = createSubscriptions(core.store.read, core.link, core.serverId);
   const timeouts = createTimer(exchangeAgenda(core, save), core);
   const leaving = createRevocations(core, save, subscriptions);
   const revocations = createTimer(leaving.agenda, core);
@@ -121,20 +120,16 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
 async function openCore(deps: FleetDeps, committed: Core['committed']): Promise<Core> {
   const { store, log } = deps;
   const meter = deps.meter ?? SILENT;
-  const commit = createCommit(store, (ms) => {
-    meter.committed(ms / 1000);
-  });
   return {
     ...deps,
     meter,
     delay: deps.delay ?? realDelay,
     keep: deps.keep ?? KEPT_PER_DEVICE,
-    commit,
     committed,
     lanes: createLanes(),
-    records: createRecords(store),
-    policies: await openJoinPolicies(store, commit, deps.clock),
-    events: await openEvents(store, log),
+    records: createRecords(store.read),
+    policies: await openJoinPolicies(store, deps.clock),
+    events: await openEvents(store.read, log),
     deservesEntry: createEntryBudget(deps.clock),
   };
 }
@@ -144,7 +139,7 @@ function fleetOf(core: Core, save: Save, leaving: Revocations): Fleet {
   const command = createCommand(core, save);
   return {
     serverId: core.serverId,
-    ...createQueries(core.store),
+    ...createQueries(core.store.read),
     command: (devices, order, by = SOMEONE) => command(devices, order, by),
     activate: (device, token, by = SOMEONE) => say(device, token, { on: 'activate' }, by),
     cancel: (device, token, by = SOMEONE) => say(device, token, { on: 'cancel' }, by),
@@ -159,16 +154,22 @@ function fleetOf(core: Core, save: Save, leaving: Revocations): Fleet {
 }
 
 /** Numbers and tokens belong to one server: with another's store it would say things twice, or not at all. */
-async function claimStore(store: Kysely<FleetTables>, serverId: Identity): Promise<void> {
+async function claimStore(store: Store<FleetTables>, serverId: Identity): Promise<void> {
   const name = 'server';
   const value = identityText(serverId);
-  const row = await store.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst();
-  if (row === undefined) await store.insertInto('settings').values({ name, value }).execute();
-  else if (row.value !== value) {
-    throw new StoreError(
-      `The database belongs to the server ${row.value}, not to ${value}. Use the folder of that server.`,
-    );
-  }
+  await store.commit(async (write) => {
+    const row = await write
+      .selectFrom('settings')
+      .select('value')
+      .where('name', '=', name)
+      .executeTakeFirst();
+    if (row === undefined) await write.insertInto('settings').values({ name, value }).execute();
+    else if (row.value !== value) {
+      throw new StoreError(
+        `The database belongs to the server ${row.value}, not to ${value}. Use the folder of that server.`,
+      );
+    }
+  });
 }
 
 async function rename(core: Core, save: Save, device: string, name: string, by: string): Promise<DeviceView> {

@@ -1,13 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sql, type Kysely } from 'kysely';
+import { sql } from 'kysely';
 import { makePrivateFolder, syncFolder } from '@srup/node';
 import { isDigest, type Clock } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
 import type { AuditTables } from '../audit/tables.ts';
 import { FleetError, SOMEONE, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
 import type { ArtifactTables } from './tables.ts';
+import type { Store } from '../store/port.ts';
 
 /** Bytes of one artifact, unless configured. */
 export const DEFAULT_ARTIFACT_LIMIT = 4 * 2 ** 30;
@@ -52,7 +53,7 @@ export interface Artifacts {
 /** Files by their SHA-256: one content is stored once and its name can't lie. */
 export async function openArtifacts(
   folder: string,
-  store: Kysely<ArtifactTables & AuditTables>,
+  store: Store<ArtifactTables & AuditTables>,
   clock: Clock,
   limit = DEFAULT_ARTIFACT_LIMIT,
 ): Promise<Artifacts> {
@@ -78,7 +79,7 @@ export async function openArtifacts(
         version: upload.version ?? null,
         uploaded_at: clock.now(),
       };
-      await store.transaction().execute(async (transaction) => {
+      await store.commit(async (transaction) => {
         await transaction
           .insertInto('artifacts')
           .values(row)
@@ -109,7 +110,7 @@ export async function openArtifacts(
     query: PageQuery & { readonly search?: string | undefined },
   ): Promise<Page<ArtifactView>> {
     const limitRows = query.limit ?? PAGE_ROWS;
-    let rows = store
+    let rows = store.read
       .selectFrom('artifacts')
       .selectAll()
       .orderBy('uploaded_at', 'desc')
@@ -132,7 +133,7 @@ export async function openArtifacts(
   }
 
   async function find(digest: string): Promise<ArtifactView | undefined> {
-    const row = await store
+    const row = await store.read
       .selectFrom('artifacts')
       .selectAll()
       .where('digest', '=', digest)
@@ -150,7 +151,7 @@ export async function openArtifacts(
 
   async function remove(digest: string, by: string = SOMEONE): Promise<boolean> {
     if (!isDigest(digest)) return false;
-    const isRemoved = await store.transaction().execute(async (transaction) => {
+    const isRemoved = await store.commit(async (transaction) => {
       const { numDeletedRows } = await transaction
         .deleteFrom('artifacts')
         .where('digest', '=', digest)

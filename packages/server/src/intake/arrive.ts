@@ -16,7 +16,7 @@ import {
 } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
 import type { Enrolment } from '../contract.ts';
-import { isStoreFault } from '../store/commit.ts';
+import { StoreFault } from '../store/fault.ts';
 import { appendRefusal } from '../evidence/messages.ts';
 import type { NewRefusal } from '../store/tables.ts';
 import { addAccepted, addProof, addRefusal, beginChange } from '../turn/change.ts';
@@ -105,7 +105,7 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
   ): Promise<void> {
     const refusal: NewRefusal = { at: core.clock.now(), code, topic: arrival.topic, ...claim };
     const news: News[] = isNews(refusal) ? [{ kind: 'refusal', refusal: viewRefusal(refusal) }] : [];
-    const lastEvent = await core.commit(async (transaction) => {
+    const lastEvent = await core.store.commit(async (transaction) => {
       await appendRefusal(transaction, refusal);
       return addEvents(transaction, refusal.at, news);
     });
@@ -121,7 +121,7 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
 
   return (arrival) =>
     arrive(arrival).catch((fault: unknown) => {
-      if (isStoreFault(fault)) throw fault;
+      if (fault instanceof StoreFault) throw fault;
       // Brought again it would fail again, and hold up everybody behind it. The sender asks anew in time (P 10.10).
       core.log.error({ err: fault, topic: arrival.topic }, 'a message could not be handled and was dropped');
     });

@@ -13,7 +13,7 @@ import {
   type TokenKey,
 } from '@srup/protocol';
 import { FleetError, type CommandReceipt, type ExchangeView } from '../contract.ts';
-import { StoreFault } from '../store/commit.ts';
+import { StoreFault } from '../store/fault.ts';
 import { beginChange, type Change } from '../turn/change.ts';
 import { factsOf, findExchange, momentOf, type Core, type Save } from '../turn/core.ts';
 import { explainRefusal } from '../news/explain.ts';
