@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { Caller } from '@srup/protocol';
 import { addKeyEvent } from './events.ts';
 import type { KeyServiceTables } from './tables.ts';
 
@@ -16,7 +17,7 @@ export async function setOpen(
   store: Kysely<KeyServiceTables>,
   wanted: boolean,
   at: number,
-  by: string,
+  by: Caller,
 ): Promise<void> {
   const value = wanted ? 'open' : 'closed';
   await store.transaction().execute(async (trx) => {

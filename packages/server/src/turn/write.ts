@@ -170,7 +170,7 @@ async function writeDecisions(transaction: Write, { at, record, decisions }: Cha
     device: record.row.id,
     token,
     verdict,
-    decided_by: by,
+    decided_by: JSON.stringify(by),
   }));
   await transaction.insertInto('join_decisions').values(rows).execute();
   const device = record.row.id;
