@@ -10,7 +10,9 @@ import {
   type TestServer,
 } from '../test/fleet/device.ts';
 import { join, openWorld, type World } from '../test/fleet/world.ts';
+import { policyCaller, tokenCaller } from './api/callers.ts';
 
+const MIA = tokenCaller({ id: '3f2a91c0', name: 'mia' });
 const DIGEST = 'a'.repeat(64);
 const UPDATE = { kind: 'update', url: 'https://files.test/a', digest: DIGEST, activateAtOnce: true } as const;
 
@@ -48,7 +50,7 @@ describe('joins', () => {
       identification: 'srup-agent/0.1.0 test',
     });
     expect(await world.store.read.selectFrom('join_decisions').selectAll().execute()).toMatchObject([
-      { device: device.text, verdict: 'accept', decided_by: 'policy for demo' },
+      { device: device.text, verdict: 'accept', decided_by: JSON.stringify(policyCaller('demo')) },
     ]);
     const { rows } = await world.fleet.messages({ device: device.text });
     expect(rows.map(({ direction, type }) => `${direction} ${type}`)).toEqual([
@@ -72,9 +74,12 @@ describe('joins', () => {
     expect((await view(device)).standing).toBe('pending');
     const pending = await world.fleet.exchanges({ kind: 'join', open: true });
     expect(pending.rows.map(({ exchange }) => exchange.token)).toEqual([token]);
-    await world.fleet.decideJoin(device.text, token, 'accept', 'mia');
+    await world.fleet.decideJoin(device.text, token, 'accept', MIA);
     expect((await device.next(world.link, 'RESPONSE')).body).toEqual({ status: STATUS.JOIN_SUCCESS });
     expect((await view(device)).standing).toBe('joined');
+    expect(await world.store.read.selectFrom('join_decisions').selectAll().execute()).toMatchObject([
+      { verdict: 'accept', decided_by: JSON.stringify(MIA) },
+    ]);
     await expect(world.fleet.decideJoin(device.text, token, 'refuse')).rejects.toMatchObject({
       kind: 'conflict',
     });

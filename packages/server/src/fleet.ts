@@ -1,7 +1,7 @@
-import { identityText, type Identity } from '@srup/protocol';
+import { identityText, type Caller, type Identity } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
-import { FleetError, SOMEONE, type DeviceView, type Fleet } from './contract.ts';
-
+import { PROGRAM } from './api/callers.ts';
+import { FleetError, type DeviceView, type Fleet } from './contract.ts';
 import { openJoinPolicies } from './joindesk/policies.ts';
 import { SILENT } from './metrics/meter.ts';
 import { StoreError } from './store/fault.ts';
@@ -140,15 +140,15 @@ function fleetOf(core: Core, save: Save, leaving: Revocations): Fleet {
   return {
     serverId: core.serverId,
     ...createQueries(core.store.read),
-    command: (devices, order, by = SOMEONE) => command(devices, order, by),
-    activate: (device, token, by = SOMEONE) => say(device, token, { on: 'activate' }, by),
-    cancel: (device, token, by = SOMEONE) => say(device, token, { on: 'cancel' }, by),
-    decideJoin: (device, token, verdict, by = SOMEONE) => say(device, token, { on: 'decide', verdict }, by),
+    command: (devices, order, by = PROGRAM) => command(devices, order, by),
+    activate: (device, token, by = PROGRAM) => say(device, token, { on: 'activate' }, by),
+    cancel: (device, token, by = PROGRAM) => say(device, token, { on: 'cancel' }, by),
+    decideJoin: (device, token, verdict, by = PROGRAM) => say(device, token, { on: 'decide', verdict }, by),
     joinPolicy: async () => core.policies.all(),
-    setJoinPolicy: (type, verdict, by = SOMEONE) => core.policies.set(type, verdict, by),
-    rename: (device, name, by = SOMEONE) =>
+    setJoinPolicy: (type, verdict, by = PROGRAM) => core.policies.set(type, verdict, by),
+    rename: (device, name, by = PROGRAM) =>
       core.lanes.run(device, () => rename(core, save, device, name, by)),
-    revoke: (id, by = SOMEONE) => leaving.revoke(id, by),
+    revoke: (id, by = PROGRAM) => leaving.revoke(id, by),
     watch: (listener, since) => core.events.watch(listener, since),
   };
 }
@@ -172,7 +172,7 @@ async function claimStore(store: Store<FleetTables>, serverId: Identity): Promis
   });
 }
 
-async function rename(core: Core, save: Save, device: string, name: string, by: string): Promise<DeviceView> {
+async function rename(core: Core, save: Save, device: string, name: string, by: Caller): Promise<DeviceView> {
   const wanted = name.trim();
   if (wanted.length === 0 || wanted.length > LONGEST_NAME || /\p{Cc}/u.test(wanted)) {
     throw new FleetError('invalid', `a name has 1 to ${LONGEST_NAME} printable characters`);

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import type { Clock } from '@srup/protocol';
-import { SOMEONE } from '../contract.ts';
+import type { Caller, Clock } from '@srup/protocol';
+import { PROGRAM } from '../api/callers.ts';
 import { appendAudit } from '../audit/append.ts';
 import type { AuditTables } from '../audit/tables.ts';
 import type { Migrations } from '../store/migrate.ts';
@@ -53,11 +53,11 @@ export interface TokenView {
 }
 
 export interface ApiTokens {
-  /** The secret is given once; the store keeps its hash. `by`: for the audit trail; "operator" unless told. */
+  /** The secret is given once; the store keeps its hash. `by`: for the audit trail; by default the program that runs the server. */
   create(name: string, role: ApiRole, how?: TokenWish): Promise<{ secret: string; token: TokenView }>;
   check(secret: string): Promise<TokenView | undefined>;
   list(): Promise<readonly TokenView[]>;
-  remove(id: string, by?: string): Promise<boolean>;
+  remove(id: string, by?: Caller): Promise<boolean>;
 }
 
 export interface TokenWish {
@@ -65,7 +65,7 @@ export interface TokenWish {
   readonly expiresAt?: number | undefined;
   /** Does it come from the set-up token? */
   readonly isSetUp?: boolean;
-  readonly by?: string;
+  readonly by?: Caller;
 }
 
 /** `used_at` is written at most this often: a look-up should not cost a disk write each time. */
@@ -73,7 +73,7 @@ const USE_RESOLUTION_MS = 60_000;
 const SECRET_BYTES = 32;
 
 export function openTokens(store: Store<TokenTables & AuditTables>, clock: Clock): ApiTokens {
-  async function create(name: string, role: ApiRole, { expiresAt, isSetUp, by = SOMEONE }: TokenWish = {}) {
+  async function create(name: string, role: ApiRole, { expiresAt, isSetUp, by = PROGRAM }: TokenWish = {}) {
     const secret = `srup_${randomBytes(SECRET_BYTES).toString('base64url')}`;
     const row = {
       id: randomUUID(),
@@ -114,7 +114,7 @@ export function openTokens(store: Store<TokenTables & AuditTables>, clock: Clock
     return rows.map(view);
   }
 
-  function remove(id: string, by: string = SOMEONE): Promise<boolean> {
+  function remove(id: string, by: Caller = PROGRAM): Promise<boolean> {
     return store.commit(async (transaction) => {
       const row = await transaction
         .deleteFrom('api_tokens')

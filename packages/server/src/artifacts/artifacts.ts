@@ -3,10 +3,11 @@ import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { makePrivateFolder, syncFolder } from '@srup/node';
-import { isDigest, type Clock } from '@srup/protocol';
+import { isDigest, type Caller, type Clock } from '@srup/protocol';
+import { PROGRAM } from '../api/callers.ts';
 import { appendAudit } from '../audit/append.ts';
 import type { AuditTables } from '../audit/tables.ts';
-import { FleetError, SOMEONE, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
+import { FleetError, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
 import type { ArtifactTables } from './tables.ts';
 import type { Store } from '../store/port.ts';
 
@@ -31,8 +32,8 @@ export interface Upload {
   readonly version?: string | undefined;
   /** What the uploader expects: another content is refused. */
   readonly digest?: string | undefined;
-  /** Who uploads, for the audit trail. */
-  readonly by?: string;
+  /** Who uploads, for the audit trail; by default the program that runs the server. */
+  readonly by?: Caller;
 }
 
 export interface StoredFile {
@@ -47,7 +48,7 @@ export interface Artifacts {
   /** The file of a digest, to be served. Undefined when there is none. */
   file(digest: string): Promise<StoredFile | undefined>;
   /** Removes what the list shows and the file; false when there was nothing. */
-  remove(digest: string, by?: string): Promise<boolean>;
+  remove(digest: string, by?: Caller): Promise<boolean>;
 }
 
 /** Files by their SHA-256: one content is stored once and its name can't lie. */
@@ -87,7 +88,7 @@ export async function openArtifacts(
             conflict.column('digest').doUpdateSet({ name: row.name, version: row.version }),
           )
           .execute();
-        const { name, version, by = SOMEONE } = upload;
+        const { name, version, by = PROGRAM } = upload;
         const body = {
           change: 'added',
           digest,
@@ -149,7 +150,7 @@ export async function openArtifacts(
     return found?.isFile() === true ? { path, bytes: found.size } : undefined;
   }
 
-  async function remove(digest: string, by: string = SOMEONE): Promise<boolean> {
+  async function remove(digest: string, by: Caller = PROGRAM): Promise<boolean> {
     if (!isDigest(digest)) return false;
     const isRemoved = await store.commit(async (transaction) => {
       const { numDeletedRows } = await transaction

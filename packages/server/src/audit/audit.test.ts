@@ -1,5 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { contentHash, evidenceOf, linkHash, NO_LINK, STATUS, type NewAuditEntry } from '@srup/protocol';
+import {
+  callerText,
+  contentHash,
+  evidenceOf,
+  linkHash,
+  NO_LINK,
+  STATUS,
+  type Caller,
+  type NewAuditEntry,
+} from '@srup/protocol';
 import {
   directoryOf,
   makeDevice,
@@ -9,11 +18,14 @@ import {
   type TestDevice,
 } from '../../test/fleet/device.ts';
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
+import { policyCaller, tokenCaller } from '../api/callers.ts';
 import type { Keep } from '../evidence/trim.ts';
 import { appendAudit, sha256 } from './append.ts';
 import type { AuditRow } from './tables.ts';
 import { behind } from '../../test/store.ts';
 
+const MIA = tokenCaller({ id: '3f2a91c0', name: 'mia' });
+const NIGHT_SHIFT = tokenCaller({ id: '77ab', name: 'night shift' });
 const UPDATE = {
   kind: 'update',
   url: 'https://files.example/a',
@@ -31,7 +43,7 @@ async function begin(keep?: Keep): Promise<TestDevice> {
   const server = await makeServer();
   const device = await makeDevice(server);
   world = await openWorld({ directory: directoryOf(device), server, ...(keep && { keep }) });
-  await world.fleet.setJoinPolicy('*', 'accept', 'mia');
+  await world.fleet.setJoinPolicy('*', 'accept', MIA);
   return device;
 }
 
@@ -54,7 +66,7 @@ describe('the audit trail', () => {
   it('tells of a join, an order and its receipts, in order, each with the hash of the message itself', async () => {
     const device = await begin();
     await join(world, device);
-    await world.fleet.command([device.text], UPDATE, 'night shift');
+    await world.fleet.command([device.text], UPDATE, NIGHT_SHIFT);
     const token = tokenOf(await device.next(world.link, 'INITIATE'));
     await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
     await device.next(world.link, 'ACTIVATE');
@@ -64,18 +76,19 @@ describe('the audit trail', () => {
     const rows = await entries();
     expectWhole(rows);
     const told = rows.map(({ kind, body }) => {
-      const { type, order, by } = JSON.parse(body) as Record<string, string>;
-      return [kind, kind === 'message' ? type : order, by].filter((part) => part !== undefined).join(' ');
+      const { type, order, by } = JSON.parse(body) as Record<string, string> & { by?: Caller };
+      const who = by && callerText(by);
+      return [kind, kind === 'message' ? type : order, who].filter((part) => part !== undefined).join(' ');
     });
     expect(told).toEqual([
-      'policy mia',
+      `policy ${callerText(MIA)}`,
       'device',
       'message JOIN_REQ',
-      'decision policy for demo',
+      `decision ${callerText(policyCaller('demo'))}`,
       'message RESPONSE',
       'message ID_REQUEST',
       // Telemetry waits for company, and comes before the next message that has an entry of its own.
-      'order update night shift',
+      `order update ${callerText(NIGHT_SHIFT)}`,
       'messages',
       'message INITIATE',
       'message RESPONSE',

@@ -1,4 +1,5 @@
 /** The first start after a restore (P 5.1): every device is asked who it is, which brings both ends' numbers together. */
+import { RESTORE } from '../api/callers.ts';
 import type { Fleet } from '../contract.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Core } from '../turn/core.ts';
@@ -38,7 +39,7 @@ export async function findRestore(store: Read<FleetTables>): Promise<Restore | u
 export async function letGoOfRevoked(core: Core, leaving: Pick<Revocations, 'letGo'>): Promise<void> {
   const restore = await findRestore(core.store.read);
   for (const device of restore?.revoked ?? [])
-    await core.lanes.run(device, () => leaving.letGo(device, 'restore'));
+    await core.lanes.run(device, () => leaving.letGo(device, RESTORE));
 }
 
 /**
@@ -67,6 +68,7 @@ export async function greetAfterRestore(
     await fleet.command(
       page.rows.map(({ id }) => id),
       { kind: 'identify' },
+      RESTORE,
     );
     cursor = page.next;
     // What is left is asked after the next start, those before once more: it changes nothing.

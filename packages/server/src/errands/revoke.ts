@@ -1,5 +1,5 @@
 /** The end of an identity (P 10.8): by the device's or the server's word, or at once by an operator's. */
-import { parseIdentity, type Identity } from '@srup/protocol';
+import { parseIdentity, type Caller, type Identity } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
 import { FleetError, type Revocation } from '../contract.ts';
 import { beginChange } from '../turn/change.ts';
@@ -21,8 +21,8 @@ export interface Revocations {
   /** Devices that left for good: their certificates end, and nothing waits for them any more. */
   readonly agenda: Agenda;
   /** In the device's lane: commits that it has left; the agenda ends its identity. False: nothing is known of it. */
-  letGo(device: string, by: string): Promise<boolean>;
-  revoke(device: string, by: string): Promise<Revocation>;
+  letGo(device: string, by: Caller): Promise<boolean>;
+  revoke(device: string, by: Caller): Promise<Revocation>;
   /** Resolves when no identity is being ended. */
   settle(): Promise<void>;
 }
@@ -87,7 +87,7 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
   }
 
   /** Committed before the end itself: killed in between, the agenda does the rest. */
-  async function letGo(device: string, by: string): Promise<boolean> {
+  async function letGo(device: string, by: Caller): Promise<boolean> {
     const record = await core.records.find(device);
     if (record === undefined) return false;
     if (record.row.standing === 'deregistered') return true;
@@ -100,7 +100,7 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
   }
 
   /** One that registered, and never asked to join. */
-  async function orderForStranger(device: string, id: Identity, by: string): Promise<void> {
+  async function orderForStranger(device: string, id: Identity, by: Caller): Promise<void> {
     if ((await core.directory.find(id)) === undefined)
       throw new FleetError('not-found', `no device ${device} is known or registered`);
     const at = core.clock.now();

@@ -15,6 +15,7 @@ import {
   type Topic,
 } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
+import { policyCaller } from '../api/callers.ts';
 import type { Enrolment } from '../contract.ts';
 import { StoreFault } from '../store/fault.ts';
 import { appendRefusal } from '../evidence/messages.ts';
@@ -84,7 +85,7 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
     } else {
       if (answer.refused === undefined) addAccepted(change, fresh);
       else addRefusal(change, answer.refused, topic, fresh);
-      await addOutcome(core, change, answer, moment, { known, by: `policy for ${record.row.type}` });
+      await addOutcome(core, change, answer, moment, { known, by: policyCaller(record.row.type) });
     }
     if (change.refusal !== undefined) change.isRefusalNews = isNews(change.refusal);
     change.isGreeting = fresh.message.type === 'JOIN_REQ' && record.row.standing === 'joined';

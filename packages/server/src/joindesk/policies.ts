@@ -1,4 +1,4 @@
-import type { Clock, JoinVerdict } from '@srup/protocol';
+import type { Caller, Clock, JoinVerdict } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
 import { FleetError } from '../contract.ts';
 import type { FleetTables } from '../store/tables.ts';
@@ -16,7 +16,7 @@ export interface JoinPolicies {
   verdictFor(type: string): JoinVerdict;
   all(): Readonly<Record<string, JoinVerdict>>;
   /** Undefined takes the rule away; the one for `*` can't go. */
-  set(type: string, verdict: JoinVerdict | undefined, by: string): Promise<void>;
+  set(type: string, verdict: JoinVerdict | undefined, by: Caller): Promise<void>;
 }
 
 export async function openJoinPolicies(

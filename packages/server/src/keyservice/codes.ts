@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ExpressionBuilder, ExpressionWrapper, SqlBool } from 'kysely';
-import type { Clock, Random } from '@srup/protocol';
-
-import { SOMEONE } from '../contract.ts';
+import type { Caller, Clock, Random } from '@srup/protocol';
+import { PROGRAM } from '../api/callers.ts';
 import { addKeyEvent } from './events.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Read, Store, Write } from '../store/port.ts';
@@ -27,16 +26,16 @@ export interface EnrolmentCodes {
     readonly type?: string;
     readonly uses: number;
     readonly expiresAt?: number;
-    /** Who lets devices in, for the audit trail; "operator" unless told. */
-    readonly by?: string;
+    /** Who creates the code, for the audit trail; by default the program that runs the server. */
+    readonly by?: Caller;
   }): Promise<{ secret: string; code: EnrolmentCode }>;
   list(): Promise<readonly EnrolmentCode[]>;
-  remove(id: string, by?: string): Promise<boolean>;
+  remove(id: string, by?: Caller): Promise<boolean>;
 }
 
 export function openCodes(store: Store<KeyServiceTables>, clock: Clock, random: Random): EnrolmentCodes {
   return {
-    create: async ({ type, uses, expiresAt, by = SOMEONE }) => {
+    create: async ({ type, uses, expiresAt, by = PROGRAM }) => {
       const secret = (hex(random, CODE_BYTES).match(GROUP) ?? []).join('-');
       const row = {
         id: hex(random, 8),
@@ -58,7 +57,7 @@ export function openCodes(store: Store<KeyServiceTables>, clock: Clock, random: 
       const rows = await store.read.selectFrom('enrolment_codes').selectAll().orderBy('created_at').execute();
       return rows.map(view);
     },
-    remove: (id, by = SOMEONE) =>
+    remove: (id, by = PROGRAM) =>
       store.commit(async (trx) => {
         const { numDeletedRows } = await trx
           .deleteFrom('enrolment_codes')

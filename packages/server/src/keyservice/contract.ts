@@ -1,5 +1,5 @@
 import type { KeySet, PublicPems, Secret } from '@srup/node';
-import type { Clock, Identity, Random, SuiteName } from '@srup/protocol';
+import type { Caller, Clock, Identity, Random, SuiteName } from '@srup/protocol';
 import type { Authority, Credential } from '../authority/authority.ts';
 import type { IdentityDirectory } from '../contract.ts';
 import type { Certificates } from './certificates.ts';
@@ -55,7 +55,7 @@ export interface KeyService extends IdentityDirectory {
   isC2(identity: string): Promise<boolean>;
   registerC2(request: C2Request): Promise<Answer<C2Answer>>;
   /** Takes registrations, or none for now; what is registered goes on. Kept across restarts. */
-  setOpen(isOpen: boolean, by?: string): Promise<void>;
+  setOpen(isOpen: boolean, by?: Caller): Promise<void>;
   /** What the audit trail has not been told yet. */
   readonly events: KeyEvents;
   readonly codes: EnrolmentCodes;

@@ -1,3 +1,4 @@
+import type { Caller } from '@srup/protocol';
 import { addKeyEvent } from './events.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Read, Store } from '../store/port.ts';
@@ -16,7 +17,7 @@ export async function setOpen(
   store: Store<KeyServiceTables>,
   wanted: boolean,
   at: number,
-  by: string,
+  by: Caller,
 ): Promise<void> {
   const value = wanted ? 'open' : 'closed';
   await store.commit(async (trx) => {

@@ -1,13 +1,12 @@
 /** The key service (P 8): a device makes its identity and keys itself; the service vouches for the public part. */
 import { join } from 'node:path';
 import { identityText } from '@srup/protocol';
+import { PROGRAM } from '../api/callers.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { openCertificates } from './certificates.ts';
 import { hasUse, openCodes } from './codes.ts';
 import type { Inside, KeyService, KeyServiceOptions } from './contract.ts';
 import { createDirectory } from './directory.ts';
-
-import { SOMEONE } from '../contract.ts';
 import { createEnrolment } from './enrolment.ts';
 import { openKeyEvents } from './events.ts';
 import { isOpen, setOpen } from './opening.ts';
@@ -24,7 +23,7 @@ export async function openKeyService(options: KeyServiceOptions): Promise<KeySer
     ...createEnrolment(inside),
     ...createDirectory(inside),
     status: async () => ({ active: await isOpen(store.read), identity: server, broker: options.brokerUrl() }),
-    setOpen: (wanted, by = SOMEONE) => setOpen(store, wanted, clock.now(), by),
+    setOpen: (wanted, by = PROGRAM) => setOpen(store, wanted, clock.now(), by),
     events: openKeyEvents(store),
     codes: openCodes(store, clock, random),
     acceptsCode: (code, type) => hasUse(store.read, code, type, clock.now()),

@@ -7,6 +7,7 @@ import {
   stepServer,
   SUITES,
   type AuditBodies,
+  type Caller,
   type ServerCommand,
   type ServerExchange,
   type ServerInput,
@@ -30,7 +31,7 @@ export function createCommand(core: Core, save: Save) {
   return async (
     devices: readonly string[],
     command: ServerCommand,
-    by: string,
+    by: Caller,
   ): Promise<readonly CommandReceipt[]> => {
     checkCommand(command);
     const seen = new Set<string>();
@@ -46,7 +47,7 @@ export function createCommand(core: Core, save: Save) {
     return receipts;
   };
 
-  async function commandOne(device: string, command: ServerCommand, by: string): Promise<CommandReceipt> {
+  async function commandOne(device: string, command: ServerCommand, by: Caller): Promise<CommandReceipt> {
     try {
       const record = await core.records.find(device);
       const why = whyNot(record);
@@ -134,7 +135,7 @@ function invalid(message: string): FleetError {
 
 /** An operator's word on an exchange that is there: ACTIVATE, cancel, decide a join. */
 export function createWord(core: Core, save: Save) {
-  return (device: string, token: TokenKey, input: ServerInput, by: string): Promise<ExchangeView> =>
+  return (device: string, token: TokenKey, input: ServerInput, by: Caller): Promise<ExchangeView> =>
     core.lanes.run(device, async () => {
       const record = await core.records.find(device);
       const exchange = record && (await findExchange(core, device, token));

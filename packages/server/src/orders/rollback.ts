@@ -1,5 +1,5 @@
 /** Where each device of a rollback goes back to, and the commands that say so (P 10.12). */
-import { isDigest } from '@srup/protocol';
+import { isDigest, type Caller } from '@srup/protocol';
 import type { Artifacts } from '../artifacts/artifacts.ts';
 import type { CommandReceipt, Fleet, RanView } from '../contract.ts';
 import { artifactUrl } from '../http/routes/files.ts';
@@ -26,7 +26,7 @@ export async function rollBack(
   { fleet, artifacts, publicUrl }: RollbackDeps,
   devices: readonly string[],
   to: string | undefined,
-  by: string,
+  by: Caller,
 ): Promise<readonly CommandReceipt[]> {
   const wanted = to === undefined ? undefined : await readWanted(artifacts, to);
   const receipts = new Map<string, CommandReceipt>();

@@ -1,4 +1,5 @@
 import { stepServer } from '@srup/protocol';
+import { TIMEOUT } from '../api/callers.ts';
 import { beginChange } from '../turn/change.ts';
 import { factsOf, findExchange, momentOf, type Core, type Save } from '../turn/core.ts';
 import { addOutcome } from '../turn/outcome.ts';
@@ -37,7 +38,7 @@ export function exchangeAgenda(core: Core, save: Save): Agenda {
     const step = stepServer(exchange, { on: 'time' }, moment, factsOf(core, record));
     if (step.state === exchange && step.effects.length === 0) return;
     const change = beginChange(record, moment.now);
-    await addOutcome(core, change, step, moment, { known: exchange, by: 'time' });
+    await addOutcome(core, change, step, moment, { known: exchange, by: TIMEOUT });
     await save(change);
   }
 

@@ -5,6 +5,7 @@ import {
   nextSequence,
   runningDigest,
   tokenKey,
+  type Caller,
   type Draft,
   type Fresh,
   type Identity,
@@ -46,7 +47,7 @@ export interface Change {
   readonly decisions: {
     readonly token: TokenKey;
     readonly verdict: 'accept' | 'refuse' | 'fail';
-    readonly by: string;
+    readonly by: Caller;
   }[];
   readonly software: SoftwareProof[];
   /** What an operator said. */

@@ -3,6 +3,7 @@ import {
   openExchange,
   STATUS,
   stepServer,
+  type Caller,
   type Moment,
   type ServerExchange,
   type ServerStep,
@@ -24,7 +25,7 @@ export interface Origin {
   /** The exchange before; undefined when the step begins it. */
   readonly known: ServerExchange | undefined;
   /** Who or what decides, should the step decide a join (P 9.8). */
-  readonly by: string;
+  readonly by: Caller;
 }
 
 /** Adds a step of one exchange, and what follows from it for the others of the same device. */
@@ -58,7 +59,7 @@ export async function addOutcome(
 }
 
 /** A join was decided: the evidence is kept (P 9.8), and a newcomer is asked what it is (P 10.7). */
-function welcome(core: Core, change: Change, { state }: ServerStep, moment: Moment, by: string): void {
+function welcome(core: Core, change: Change, { state }: ServerStep, moment: Moment, by: Caller): void {
   const verdict = VERDICTS[state.phase];
   if (verdict === undefined) return;
   change.decisions.push({ token: state.token, verdict, by });

@@ -171,7 +171,7 @@ async function writeDecisions(
     device: record.row.id,
     token,
     verdict,
-    decided_by: by,
+    decided_by: JSON.stringify(by),
   }));
   await transaction.insertInto('join_decisions').values(rows).execute();
   const device = record.row.id;
