@@ -2,8 +2,9 @@
 import { RESTORE } from '../api/callers.ts';
 import type { Fleet } from '../contract.ts';
 import type { FleetTables } from '../store/tables.ts';
-import type { Core } from '../turn/core.ts';
-import type { Revocations } from './revoke.ts';
+import { deviceOwner } from '../turn/owner.ts';
+import type { TurnPorts } from '../turn/ports.ts';
+import type { Endings } from './end-identity.ts';
 import type { Read, Write } from '../store/port.ts';
 
 const NAME = 'restored';

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { MqttLink } from '@srup/node';
 import { joinFilter, type Identity } from '@srup/protocol';
 import type { Standing } from '../contract.ts';
@@ -36,7 +37,16 @@ export function createSubscriptions(store: Read<FleetTables>, link: MqttLink, se
         .selectFrom('devices')
         .select('id')
         .where('id', '>', after)
-        .where((where) => where.or([where('standing', 'in', HEARD), where('revoke_at', 'is not', null)]))
+        .where((where) => where.or([
+            where('standing', 'in', HEARD),
+            // It left for good, and our last answer is on its way.
+            where.exists(
+              where
+                .selectFrom('errands')
+                .select('errands.id')
+                .where(sql<boolean>`errands.owner = 'device/' || devices.id`),
+            ),
+          ]))
         .orderBy('id')
         .limit(DEVICES_AT_ONCE)
         .execute();
@@ -65,7 +75,7 @@ export function createSubscriptions(store: Read<FleetTables>, link: MqttLink, se
   };
 }
 
-/** As `deviceTopic` writes it, from an identity that is text already. */
+/** The topic of a device, as `deviceTopic` writes it, from an identity that is text already. */
 export function topicOf(device: string): string {
   return `SRUP/${device}`;
 }

@@ -1,0 +1,1 @@
+import { readHexValue, type ServerCommand } from '@srup/protocol';
