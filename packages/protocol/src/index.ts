@@ -23,6 +23,7 @@ export * from './exchange/server-exchange.ts';
 export * from './exchange/server-step.ts';
 export * from './exchange/device.ts';
 export * from './exchange/server.ts';
+export * from './exchange/data/value.ts';
 export { isProgramDataId, isReservedDataId } from './exchange/data/ids.ts';
 export { isActionStale } from './exchange/action/device.ts';
 export * from './exchange/action/standard.ts';
