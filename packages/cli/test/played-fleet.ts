@@ -12,7 +12,7 @@ import type {
   RefusalView,
   ServerCommand,
 } from '@srup/server';
-import { FleetError } from '../../server/src/contract.ts';
+import { FleetError } from '../../server/src/api/faults.ts';
 import type { KeyService } from '../../server/src/keyservice/contract.ts';
 import type { Trail } from '../../server/src/audit/trail.ts';
 

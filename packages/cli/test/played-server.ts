@@ -15,8 +15,9 @@ import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
 import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
-import { openTokens, tokenMigrations, type ApiRole, type TokenTables } from '../../server/src/access/tokens.ts';
+import { openTokens, tokenMigrations, type TokenTables } from '../../server/src/access/tokens.ts';
 import { openStore } from '../../server/src/store/sqlite/open.ts';
+import type { Role } from '../../server/src/api/vocabulary.ts';
 import { playFleet, playKeyService, playTrail, type PlayedFleet } from './played-fleet.ts';
 
 export const SETUP_TOKEN = 'the-one-set-up-token';
@@ -27,7 +28,7 @@ export interface PlayedServer extends PlayedFleet {
   readonly caFile: string;
   readonly caFingerprint: string;
   /** An API token for tests that don't log in. */
-  token(role: ApiRole): Promise<string>;
+  token(role: Role): Promise<string>;
   /** Every connection breaks, and nobody can connect until `mend`. */
   breakDown(): Promise<void>;
   mend(): Promise<void>;
@@ -86,7 +87,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
     folder,
     caFile,
     caFingerprint: authority.fingerprint,
-    token: async (role: ApiRole) => (await tokens.create(role, role)).secret,
+    token: async (role: Role) => (await tokens.create(role, role)).secret,
     breakDown: () => app.close(),
     mend: async () => {
       app = await create();

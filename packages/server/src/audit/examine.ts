@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { importVerifyKey } from '@srup/node';
-import type { WitnessView } from '../contract.ts';
+import type { WitnessView } from '../api/forms/audit.ts';
 import { sqliteDialect } from '../store/sqlite/dialect.ts';
 import { parseKeySet } from '../vault/files.ts';
 import { headOf } from './append.ts';

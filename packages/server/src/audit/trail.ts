@@ -2,7 +2,8 @@
 import type { Kysely } from 'kysely';
 import { importVerifyKey, publicFingerprint, type PublicPems } from '@srup/node';
 import type { Clock, Random, SignKey, SuiteName } from '@srup/protocol';
-import type { AuditEntryView, AuditQuery, AuditStatus, Page } from '../contract.ts';
+import type { AuditEntryView, AuditQuery, AuditStatus } from '../api/forms/audit.ts';
+import type { Page } from '../api/forms/pages.ts';
 import type { KeyEvents } from '../keyservice/events.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { headOf } from './append.ts';

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Kysely } from 'kysely';
 import { RESTORE } from '../api/callers.ts';
-import type { Fleet } from '../contract.ts';
+import type { Fleet } from '../fleet-port.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Core } from '../turn/core.ts';
 import type { Revocations } from './revoke.ts';

@@ -16,7 +16,7 @@ import {
 } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
 import { policyCaller } from '../api/callers.ts';
-import type { Enrolment } from '../contract.ts';
+import type { Enrolment } from '../peers/directory.ts';
 import { isStoreFault } from '../store/commit.ts';
 import { appendRefusal } from '../evidence/messages.ts';
 import type { NewRefusal } from '../store/tables.ts';

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { MqttLink } from '@srup/node';
 import { joinFilter, type Identity } from '@srup/protocol';
-import type { Standing } from '../contract.ts';
+import type { Standing } from '@srup/protocol';
 import type { FleetTables } from '../store/tables.ts';
 
 /** Devices subscribed to at once at the start. */

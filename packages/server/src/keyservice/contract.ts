@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { KeySet, PublicPems, Secret } from '@srup/node';
 import type { Caller, Clock, Identity, Random, SuiteName } from '@srup/protocol';
 import type { Authority, Credential } from '../authority/authority.ts';
-import type { IdentityDirectory } from '../contract.ts';
+import type { IdentityDirectory } from '../peers/directory.ts';
 import type { Commit } from '../store/commit.ts';
 import type { Certificates } from './certificates.ts';
 import type { EnrolmentCodes } from './codes.ts';

@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
-import type { FleetEvent } from '../contract.ts';
+import type { FleetEvent } from '../api/forms/events.ts';
 import { prepare } from '../store/prepared.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Log } from '../turn/deps.ts';

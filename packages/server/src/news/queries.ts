@@ -1,12 +1,9 @@
 import { sql, type Kysely, type SelectQueryBuilder } from 'kysely';
-import {
-  FleetError,
-  type DeviceView,
-  type ExchangeView,
-  type Fleet,
-  type Page,
-  type PageQuery,
-} from '../contract.ts';
+import { FleetError } from '../api/faults.ts';
+import type { DeviceView } from '../api/forms/devices.ts';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { Page, PageQuery } from '../api/forms/pages.ts';
+import type { Fleet } from '../fleet-port.ts';
 import { IS_NO_DATA } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { readSoftware } from '../peers/software.ts';

@@ -1,5 +1,5 @@
 import { readText, toHex } from '@srup/protocol';
-import type { DataView as DataValue } from '../contract.ts';
+import type { DataView as DataValue } from '../api/forms/messages.ts';
 
 /** Control characters, but for tab, line feed and carriage return, and what is no character of Unicode. */
 const UNPRINTABLE = /(?![\t\n\r])[\p{Cc}\p{Cn}\p{Co}]/u;

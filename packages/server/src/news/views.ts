@@ -1,11 +1,7 @@
 import { toHex, type ServerExchange, type TokenKey } from '@srup/protocol';
-import type {
-  DataView as DataValue,
-  DeviceView,
-  ExchangeView,
-  MessageView,
-  RefusalView,
-} from '../contract.ts';
+import type { DeviceView } from '../api/forms/devices.ts';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { DataView as DataValue, MessageView, RefusalView } from '../api/forms/messages.ts';
 import type { DataRow, DeviceRow, ExchangeRow, MessageRow, NewRefusal } from '../store/tables.ts';
 import { explain, isFinal } from './explain.ts';
 import { readValue } from './values.ts';

@@ -13,7 +13,9 @@ import {
   type ServerInput,
   type TokenKey,
 } from '@srup/protocol';
-import { FleetError, type CommandReceipt, type ExchangeView } from '../contract.ts';
+import { FleetError } from '../api/faults.ts';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { CommandReceipt } from '../api/forms/orders.ts';
 import { StoreFault } from '../store/commit.ts';
 import { beginChange, type Change } from '../turn/change.ts';
 import { factsOf, findExchange, momentOf, type Core, type Save } from '../turn/core.ts';

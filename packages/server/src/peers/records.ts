@@ -10,7 +10,7 @@ import {
   type ReplayWindow,
   type VerifyKey,
 } from '@srup/protocol';
-import type { Enrolment } from '../contract.ts';
+import type { Enrolment } from './directory.ts';
 import type { DeviceRow, FleetTables, PeerRow } from '../store/tables.ts';
 
 /** Devices held in memory with their parsed keys; the others are read from the store when they speak. */

@@ -1,6 +1,6 @@
 /** What devices have proven to run, in order: what a rollback can go back to (P 10.12). */
 import type { Kysely, Transaction } from 'kysely';
-import type { RanView } from '../contract.ts';
+import type { RanView } from '../api/forms/devices.ts';
 import type { FleetTables } from '../store/tables.ts';
 
 /** A proof about software, by a signed message of the device. */

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Clock, Identity, Random, SignKey, SuiteName } from '@srup/protocol';
 import type { MqttLink } from '@srup/node';
-import type { IdentityDirectory } from '../contract.ts';
+import type { IdentityDirectory } from '../peers/directory.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Meter } from '../metrics/meter.ts';
 import type { Keep } from '../evidence/trim.ts';

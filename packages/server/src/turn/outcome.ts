@@ -8,7 +8,7 @@ import {
   type ServerExchange,
   type ServerStep,
 } from '@srup/protocol';
-import type { Standing } from '../contract.ts';
+import type { Standing } from '@srup/protocol';
 import { addStep, type Change } from './change.ts';
 import { factsOf, openExchanges, type Core } from './core.ts';
 import { isFinal } from '../news/explain.ts';

@@ -29,7 +29,7 @@ import {
   type TokenKey,
   type VerifyKey,
 } from '@srup/protocol';
-import type { Enrolment, IdentityDirectory } from '../../src/contract.ts';
+import type { Enrolment, IdentityDirectory } from '../../src/peers/directory.ts';
 import type { TestLink } from './link.ts';
 
 /** A device made of real keys and real bytes; what it says is up to the test. */

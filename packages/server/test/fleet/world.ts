@@ -4,7 +4,7 @@ import { join as joinPath } from 'node:path';
 import type { Kysely } from 'kysely';
 import { systemClock, systemRandom } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
-import type { IdentityDirectory } from '../../src/contract.ts';
+import type { IdentityDirectory } from '../../src/peers/directory.ts';
 import { createFleet, type RunningFleet } from '../../src/fleet.ts';
 import type { Delay, FleetDeps, Log } from '../../src/turn/deps.ts';
 import { fleetMigrations } from '../../src/store/migrations.ts';

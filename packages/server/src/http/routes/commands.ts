@@ -1,53 +1,35 @@
-import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { encodeText, fromHex, type ServerCommand } from '@srup/protocol';
-import type { z } from 'zod';
-import type { Fleet } from '../../contract.ts';
+import { FleetError } from '../../api/faults.ts';
+import type { OrderBody } from '../../api/forms/orders.ts';
+import type { Fleet } from '../../fleet-port.ts';
 import { writeDouble, writeInt32 } from '../../news/values.ts';
-import { callerOf } from '../auth.ts';
-import { RequestError } from '../errors.ts';
 import { rollBack, type RollbackDeps } from '../../orders/rollback.ts';
-import { commandBody, receipts } from '../../api/forms.ts';
+import { callerOf } from '../auth.ts';
+import type { Handlers } from '../serve.ts';
 import { artifactUrl } from './files.ts';
 
-type Body = z.infer<typeof commandBody>;
-type Value = Extract<Body['command'], { kind: 'data' }>['value'];
+type Command = OrderBody['command'];
+type Value = Extract<Command, { kind: 'data' }>['value'];
 
 export type CommandDeps = RollbackDeps;
 
-export function commandRoutes(deps: CommandDeps): FastifyPluginAsyncZod {
-  return async (app) => {
-    app.post(
-      '/commands',
-      {
-        config: { role: 'operator' },
-        schema: {
-          tags: ['commands'],
-          summary:
-            'Command one, some or all joined devices; each gets its own signed message and token (P 10.9)',
-          description:
-            'The messages are signed and stored before the answer; a receipt says "accepted here", not "done".',
-          body: commandBody,
-          response: { 202: receipts },
-        },
-      },
-      async (request, reply) => {
-        const devices = await select(deps.fleet, request.body);
-        const { command } = request.body;
-        const by = callerOf(request);
-        const sent =
-          command.kind === 'rollback'
-            ? await rollBack(deps, devices, command.to, by)
-            : await deps.fleet.command(devices, await commandOf(deps, command), by);
-        return reply.status(202).send(sent);
-      },
-    );
+export function commandRoutes(deps: CommandDeps): Handlers<'orderDevices'> {
+  return {
+    orderDevices: async ({ body, request }) => {
+      const devices = await select(deps.fleet, body);
+      const { command } = body;
+      const by = callerOf(request);
+      return command.kind === 'rollback'
+        ? rollBack(deps, devices, command.to, by)
+        : deps.fleet.command(devices, await commandOf(deps, command), by);
+    },
   };
 }
 
 /** Rows read at a time while a selection is made. */
 const SELECTION_PAGE = 500;
 
-async function select(fleet: Fleet, { devices, type }: Body): Promise<readonly string[]> {
+async function select(fleet: Fleet, { devices, type }: OrderBody): Promise<readonly string[]> {
   if (devices !== undefined) return [...new Set(devices)];
   const chosen: string[] = [];
   let cursor: string | undefined;
@@ -62,8 +44,7 @@ async function select(fleet: Fleet, { devices, type }: Body): Promise<readonly s
     cursor = page.next;
   } while (cursor !== undefined);
   if (chosen.length === 0) {
-    throw new RequestError(
-      404,
+    throw new FleetError(
       'not-found',
       `no joined device ${type === undefined ? '' : `of the type "${type}" `}is known`,
     );
@@ -73,13 +54,13 @@ async function select(fleet: Fleet, { devices, type }: Body): Promise<readonly s
 
 async function commandOf(
   deps: CommandDeps,
-  command: Exclude<Body['command'], { kind: 'rollback' }>,
+  command: Exclude<Command, { kind: 'rollback' }>,
 ): Promise<ServerCommand> {
   switch (command.kind) {
     case 'update': {
       const artifact = await deps.artifacts.find(command.digest);
       if (artifact === undefined) {
-        throw new RequestError(404, 'not-found', `no artifact ${command.digest} is stored: upload it first`);
+        throw new FleetError('not-found', `no artifact ${command.digest} is stored: upload it first`);
       }
       const url = artifactUrl(deps.publicUrl(), artifact.digest);
       return { kind: 'update', url, digest: artifact.digest, activateAtOnce: command.activate };
