@@ -49,7 +49,7 @@ describe('joins', () => {
       confirms: true,
       identification: 'srup-agent/0.1.0 test',
     });
-    expect(await world.store.selectFrom('join_decisions').selectAll().execute()).toMatchObject([
+    expect(await world.store.read.selectFrom('join_decisions').selectAll().execute()).toMatchObject([
       { device: device.text, verdict: 'accept', decided_by: JSON.stringify(policyCaller('demo')) },
     ]);
     const { rows } = await world.fleet.messages({ device: device.text });
@@ -77,7 +77,7 @@ describe('joins', () => {
     await world.fleet.decideJoin(device.text, token, 'accept', MIA);
     expect((await device.next(world.link, 'RESPONSE')).body).toEqual({ status: STATUS.JOIN_SUCCESS });
     expect((await view(device)).standing).toBe('joined');
-    expect(await world.store.selectFrom('join_decisions').selectAll().execute()).toMatchObject([
+    expect(await world.store.read.selectFrom('join_decisions').selectAll().execute()).toMatchObject([
       { verdict: 'accept', decided_by: JSON.stringify(MIA) },
     ]);
     await expect(world.fleet.decideJoin(device.text, token, 'refuse')).rejects.toMatchObject({
@@ -316,7 +316,7 @@ describe('the main job', () => {
     });
     // What it said of itself when it joined is no longer so: it is asked again.
     await device.next(world.link, 'ID_REQUEST');
-    await until(async () => (await world.store.selectFrom('outbox').selectAll().execute()).length === 0);
+    await until(async () => (await world.store.read.selectFrom('outbox').selectAll().execute()).length === 0);
   });
 
   test('a failure comes with its reason', async () => {

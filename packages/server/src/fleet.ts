@@ -1,14 +1,12 @@
 import { identityText, type Caller, type Identity } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
-import type { Kysely } from 'kysely';
 import { PROGRAM } from './api/callers.ts';
 import { FleetError } from './api/faults.ts';
 import type { DeviceView } from './api/forms/devices.ts';
 import type { Fleet } from './fleet-port.ts';
 import { openJoinPolicies } from './joindesk/policies.ts';
 import { SILENT } from './metrics/meter.ts';
-import { createCommit } from './store/commit.ts';
-import { StoreError } from './store/sqlite/open.ts';
+import { StoreError } from './store/fault.ts';
 import type { FleetTables } from './store/tables.ts';
 import { KEPT_PER_DEVICE } from './evidence/trim.ts';
 import { createIntake } from './intake/arrive.ts';
@@ -29,6 +27,7 @@ import { createSubscriptions } from './intake/subscriptions.ts';
 import { createTimer } from './time/timer.ts';
 import { createEntryBudget } from './evidence/budget.ts';
 import { viewDevice } from './news/views.ts';
+import type { Store } from './store/port.ts';
 
 /** Characters of a name that an operator gives. */
 const LONGEST_NAME = 100;
@@ -62,7 +61,7 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
     committed(change);
   });
   const save = createSave(core);
-  const subscriptions = createSubscriptions(core.store, core.link, core.serverId);
+  const subscriptions = createSubscriptions(core.store.read, core.link, core.serverId);
   const timeouts = createTimer(exchangeAgenda(core, save), core);
   const leaving = createRevocations(core, save, subscriptions);
   const revocations = createTimer(leaving.agenda, core);
@@ -123,20 +122,16 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
 async function openCore(deps: FleetDeps, committed: Core['committed']): Promise<Core> {
   const { store, log } = deps;
   const meter = deps.meter ?? SILENT;
-  const commit = createCommit(store, (ms) => {
-    meter.committed(ms / 1000);
-  });
   return {
     ...deps,
     meter,
     delay: deps.delay ?? realDelay,
     keep: deps.keep ?? KEPT_PER_DEVICE,
-    commit,
     committed,
     lanes: createLanes(),
-    records: createRecords(store),
-    policies: await openJoinPolicies(store, commit, deps.clock),
-    events: await openEvents(store, log),
+    records: createRecords(store.read),
+    policies: await openJoinPolicies(store, deps.clock),
+    events: await openEvents(store.read, log),
     deservesEntry: createEntryBudget(deps.clock),
   };
 }
@@ -146,7 +141,7 @@ function fleetOf(core: Core, save: Save, leaving: Revocations): Fleet {
   const command = createCommand(core, save);
   return {
     serverId: core.serverId,
-    ...createQueries(core.store),
+    ...createQueries(core.store.read),
     command: (devices, order, by = PROGRAM) => command(devices, order, by),
     activate: (device, token, by = PROGRAM) => say(device, token, { on: 'activate' }, by),
     cancel: (device, token, by = PROGRAM) => say(device, token, { on: 'cancel' }, by),
@@ -161,16 +156,22 @@ function fleetOf(core: Core, save: Save, leaving: Revocations): Fleet {
 }
 
 /** Numbers and tokens belong to one server: with another's store it would say things twice, or not at all. */
-async function claimStore(store: Kysely<FleetTables>, serverId: Identity): Promise<void> {
+async function claimStore(store: Store<FleetTables>, serverId: Identity): Promise<void> {
   const name = 'server';
   const value = identityText(serverId);
-  const row = await store.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst();
-  if (row === undefined) await store.insertInto('settings').values({ name, value }).execute();
-  else if (row.value !== value) {
-    throw new StoreError(
-      `The database belongs to the server ${row.value}, not to ${value}. Use the folder of that server.`,
-    );
-  }
+  await store.commit(async (write) => {
+    const row = await write
+      .selectFrom('settings')
+      .select('value')
+      .where('name', '=', name)
+      .executeTakeFirst();
+    if (row === undefined) await write.insertInto('settings').values({ name, value }).execute();
+    else if (row.value !== value) {
+      throw new StoreError(
+        `The database belongs to the server ${row.value}, not to ${value}. Use the folder of that server.`,
+      );
+    }
+  });
 }
 
 async function rename(core: Core, save: Save, device: string, name: string, by: Caller): Promise<DeviceView> {

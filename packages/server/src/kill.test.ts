@@ -17,7 +17,7 @@ import {
 import { createTestLink, type TestLink } from '../test/fleet/link.ts';
 import type { Instant, VictimOrders } from '../test/fleet/victim.ts';
 import { fleetMigrations } from './store/migrations.ts';
-import { openStore } from './store/sqlite/open.ts';
+import { openSqlite } from './store/sqlite/open.ts';
 import type { FleetTables } from './store/tables.ts';
 import { createFleet, type RunningFleet } from './fleet.ts';
 
@@ -77,7 +77,7 @@ async function sentBefore(): Promise<Uint8Array[]> {
 async function surviving<Value>(
   work: (fleet: RunningFleet, link: TestLink) => Promise<Value>,
 ): Promise<Value> {
-  const store = await openStore<FleetTables>(file, fleetMigrations);
+  const store = await openSqlite<FleetTables>(file, fleetMigrations);
   const link = createTestLink();
   const silent = () => undefined;
   const fleet = await createFleet({
@@ -96,7 +96,7 @@ async function surviving<Value>(
     return await work(fleet, link);
   } finally {
     await fleet.stop();
-    await store.destroy();
+    await store.close();
   }
 }
 
@@ -119,9 +119,9 @@ test.each<[string, Instant, number]>([
   ['left, not noted', 'published', 1],
   ['the second left, not noted', 'published', 2],
 ])('killed when a join is %s: it is answered exactly once', async (_, at, time) => {
-  const policy = await openStore<FleetTables>(file, fleetMigrations);
-  await policy.updateTable('join_policies').set({ verdict: 'accept' }).execute();
-  await policy.destroy();
+  const policy = await openSqlite<FleetTables>(file, fleetMigrations);
+  await policy.commit((write) => write.updateTable('join_policies').set({ verdict: 'accept' }).execute());
+  await policy.close();
   const request = await device.write('JOIN_REQ', {});
   const orders = { deliver: [{ topic: request.topic, hex: toHex(request.bytes) }], command: [] };
   const lines = await runVictim({ die: { at, time }, ...orders });
@@ -146,9 +146,9 @@ test.each<[string, Instant, number]>([
 });
 
 test('killed three times in the middle of many commands: none is lost, no number is used twice', async () => {
-  const policy = await openStore<FleetTables>(file, fleetMigrations);
-  await policy.updateTable('join_policies').set({ verdict: 'accept' }).execute();
-  await policy.destroy();
+  const policy = await openSqlite<FleetTables>(file, fleetMigrations);
+  await policy.commit((write) => write.updateTable('join_policies').set({ verdict: 'accept' }).execute());
+  await policy.close();
   const request = await device.write('JOIN_REQ', {});
   await surviving(async (_, link) => {
     await link.deliver(request.topic, request.bytes);
@@ -164,9 +164,9 @@ test('killed three times in the middle of many commands: none is lost, no number
   expect(promised.size).toBeGreaterThan(20);
   const last = await surviving(async (_, link) => {
     await until(() => link.published.length > 0);
-    const store = await openStore<FleetTables>(file, fleetMigrations);
-    await until(async () => (await store.selectFrom('outbox').select('id').execute()).length === 0);
-    await store.destroy();
+    const store = await openSqlite<FleetTables>(file, fleetMigrations);
+    await until(async () => (await store.read.selectFrom('outbox').select('id').execute()).length === 0);
+    await store.close();
     return link.published.map(({ bytes }) => bytes);
   });
   const all = [...(await sentBefore()), ...last];

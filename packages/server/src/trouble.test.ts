@@ -12,6 +12,7 @@ import {
   type TestServer,
 } from '../test/fleet/device.ts';
 import { join, openWorld, turnedClock, type World } from '../test/fleet/world.ts';
+import { behind } from '../test/store.ts';
 
 let server: TestServer;
 let device: TestDevice;
@@ -45,7 +46,7 @@ const act = (...devices: TestDevice[]) =>
     { kind: 'action', actionId: 4 },
   );
 const dataOf = async (one: TestDevice) => (await world.fleet.data({ device: one.text })).rows;
-const pragma = (text: string) => sql.raw(`pragma ${text}`).execute(world.store);
+const pragma = (text: string) => sql.raw(`pragma ${text}`).execute(behind(world.store));
 
 test.each([
   ['is read-only', 'query_only = on', 'query_only = off'],
@@ -93,7 +94,7 @@ test('a message that makes the program fail is dropped and jams nothing', async 
 test('a message that can never be stored is dropped and jams nothing', async () => {
   await openJoined();
   await sql`create trigger cursed before insert on data when new.data_id = 'cursed'
-    begin select raise(abort, 'never'); end`.execute(world.store);
+    begin select raise(abort, 'never'); end`.execute(behind(world.store));
   await device.say(world.link, 'DATA', { dataId: 'cursed', data: encodeText('1') });
   await device.say(world.link, 'DATA', { dataId: 't', data: encodeText('2') });
   expect(await dataOf(device)).toHaveLength(1);
@@ -271,10 +272,10 @@ test('a greeting whose consequences can not be stored is not taken: brought agai
   await device.next(world.link, 'ACTION');
   await sql
     .raw('create trigger jam before update of wake_at on exchanges begin select no_such_function(); end')
-    .execute(world.store);
+    .execute(behind(world.store));
   const greeted = device.say(world.link, 'JOIN_REQ', {});
   await until(() => world.link.drops.length > 0);
-  await sql.raw('drop trigger jam').execute(world.store);
+  await sql.raw('drop trigger jam').execute(behind(world.store));
   world.link.connect();
   await greeted;
   await device.next(world.link, 'ACTION');
@@ -351,7 +352,11 @@ test('while an identity is being ended, what its device says waits for nothing',
   answer();
   for (const one of revoked) expect(await one).toEqual({ id: device.text, ended: true });
   expect(asked).toBe(1);
-  const row = await world.store.selectFrom('devices').selectAll().where('id', '=', device.text).execute();
+  const row = await world.store.read
+    .selectFrom('devices')
+    .selectAll()
+    .where('id', '=', device.text)
+    .execute();
   expect(row).toMatchObject([{ standing: 'deregistered', revoke_at: null }]);
 });
 
@@ -377,7 +382,8 @@ test('what one device makes us keep is bounded, but for the proof of its join', 
   const keep = { rows: 40, bytes: 2 ** 20, proofs: 10 };
   await openJoined({ keep });
   const count = async (table: 'messages' | 'data' | 'exchanges') =>
-    (await world.store.selectFrom(table).select('device').where('device', '=', device.text).execute()).length;
+    (await world.store.read.selectFrom(table).select('device').where('device', '=', device.text).execute())
+      .length;
   for (let n = 0; n < 100; n++)
     await device.say(world.link, 'DATA', { dataId: 't', data: encodeText(String(n)) });
   expect(await count('messages')).toBeLessThan(keep.rows + 10);
@@ -387,7 +393,7 @@ test('what one device makes us keep is bounded, but for the proof of its join', 
   for (let n = 0; n < 30; n++) await device.say(world.link, 'DATA', { dataId: 't', data: large });
   expect(await count('messages')).toBeLessThan(25);
   expect((await dataOf(device))[0]?.hex).toHaveLength(120_000);
-  const joins = await world.store
+  const joins = await world.store.read
     .selectFrom('messages')
     .select('type')
     .where('type', '=', 'JOIN_REQ')
@@ -409,7 +415,7 @@ test('the numbers of a pair that are used up stop the talk, and nothing else', a
 test('a store of another server is refused', async () => {
   await openJoined();
   await world.fleet.stop();
-  await world.store.updateTable('settings').set({ value: 'abc' }).execute();
+  await behind(world.store).updateTable('settings').set({ value: 'abc' }).execute();
   await expect(world.restart()).rejects.toThrow(/belongs to the server abc/);
   world = await openWorld({ server, directory });
 });

@@ -1,11 +1,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Kysely } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { auditMigrations, type AuditTables } from '../audit/tables.ts';
-import { openStore } from '../store/sqlite/open.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
 import { openTokens, tokenMigrations, type ApiTokens, type TokenTables } from './tokens.ts';
+import type { Store } from '../store/port.ts';
 
 type Tables = AuditTables & TokenTables;
 
@@ -13,18 +13,18 @@ const DAY = 86_400_000;
 
 let folder: string;
 let now: number;
-let store: Kysely<Tables>;
+let store: Store<Tables>;
 let tokens: ApiTokens;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-tokens-'));
   now = 1_800_000_000_000;
-  store = await openStore<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...tokenMigrations });
+  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...tokenMigrations });
   tokens = openTokens(store, { now: () => now, monotonic: () => now, isTrusted: () => true });
 });
 
 afterEach(async () => {
-  await store.destroy();
+  await store.close();
   await rm(folder, { recursive: true });
 });
 

@@ -1,12 +1,12 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import type { Kysely } from 'kysely';
 import type { Caller, Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
 import type { CreatedToken, TokenView } from '../api/forms/tokens.ts';
 import type { Role } from '../api/vocabulary.ts';
 import { appendAudit } from '../audit/append.ts';
 import type { AuditTables } from '../audit/tables.ts';
-import type { Migrations } from '../store/sqlite/open.ts';
+import type { Migrations } from '../store/migrate.ts';
+import type { Store } from '../store/port.ts';
 
 export interface TokenTables {
   api_tokens: {
@@ -67,7 +67,7 @@ export interface TokenWish {
 const USE_RESOLUTION_MS = 60_000;
 const SECRET_BYTES = 32;
 
-export function openTokens(store: Kysely<TokenTables & AuditTables>, clock: Clock): ApiTokens {
+export function openTokens(store: Store<TokenTables & AuditTables>, clock: Clock): ApiTokens {
   async function create(name: string, role: Role, { expiresAt, isSetUp, by = PROGRAM }: TokenWish = {}) {
     const secret = `srup_${randomBytes(SECRET_BYTES).toString('base64url')}`;
     const row = {
@@ -79,7 +79,7 @@ export function openTokens(store: Kysely<TokenTables & AuditTables>, clock: Cloc
       used_at: null,
       expires_at: expiresAt ?? null,
     };
-    await store.transaction().execute(async (transaction) => {
+    await store.commit(async (transaction) => {
       await transaction.insertInto('api_tokens').values(row).execute();
       const body = { change: isSetUp === true ? 'set-up' : 'created', id: row.id, name, role, by } as const;
       await appendAudit(transaction, { kind: 'token', at: row.created_at, body });
@@ -89,7 +89,7 @@ export function openTokens(store: Kysely<TokenTables & AuditTables>, clock: Cloc
 
   async function check(secret: string): Promise<TokenView | undefined> {
     // The secret is random and long: a look-up by its hash leaks nothing that timing could find.
-    const row = await store
+    const row = await store.read
       .selectFrom('api_tokens')
       .selectAll()
       .where('hash', '=', hashOf(secret))
@@ -97,18 +97,20 @@ export function openTokens(store: Kysely<TokenTables & AuditTables>, clock: Cloc
     const now = clock.now();
     if (row === undefined || (row.expires_at !== null && row.expires_at <= now)) return undefined;
     if (row.used_at === null || now - row.used_at > USE_RESOLUTION_MS) {
-      await store.updateTable('api_tokens').set({ used_at: now }).where('id', '=', row.id).execute();
+      await store.commit((write) =>
+        write.updateTable('api_tokens').set({ used_at: now }).where('id', '=', row.id).execute(),
+      );
     }
     return view(row);
   }
 
   async function list(): Promise<readonly TokenView[]> {
-    const rows = await store.selectFrom('api_tokens').selectAll().orderBy('created_at').execute();
+    const rows = await store.read.selectFrom('api_tokens').selectAll().orderBy('created_at').execute();
     return rows.map(view);
   }
 
   function remove(id: string, by: Caller = PROGRAM): Promise<boolean> {
-    return store.transaction().execute(async (transaction) => {
+    return store.commit(async (transaction) => {
       const row = await transaction
         .deleteFrom('api_tokens')
         .where('id', '=', id)

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sql, type Kysely } from 'kysely';
+import { sql } from 'kysely';
 import { makePrivateFolder, syncFolder } from '@srup/node';
 import { isDigest, type Caller, type Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
@@ -11,6 +11,7 @@ import { FleetError } from '../api/faults.ts';
 import type { ArtifactView } from '../api/forms/artifacts.ts';
 import type { Page, PageQuery } from '../api/forms/pages.ts';
 import type { ArtifactTables } from './tables.ts';
+import type { Store } from '../store/port.ts';
 
 /** Bytes of one artifact, unless configured. */
 export const DEFAULT_ARTIFACT_LIMIT = 4 * 2 ** 30;
@@ -46,7 +47,7 @@ export interface Artifacts {
 /** Files by their SHA-256: one content is stored once and its name can't lie. */
 export async function openArtifacts(
   folder: string,
-  store: Kysely<ArtifactTables & AuditTables>,
+  store: Store<ArtifactTables & AuditTables>,
   clock: Clock,
   limit = DEFAULT_ARTIFACT_LIMIT,
 ): Promise<Artifacts> {
@@ -72,7 +73,7 @@ export async function openArtifacts(
         version: upload.version ?? null,
         uploaded_at: clock.now(),
       };
-      await store.transaction().execute(async (transaction) => {
+      await store.commit(async (transaction) => {
         await transaction
           .insertInto('artifacts')
           .values(row)
@@ -103,7 +104,7 @@ export async function openArtifacts(
     query: PageQuery & { readonly search?: string | undefined },
   ): Promise<Page<ArtifactView>> {
     const limitRows = query.limit ?? PAGE_ROWS;
-    let rows = store
+    let rows = store.read
       .selectFrom('artifacts')
       .selectAll()
       .orderBy('uploaded_at', 'desc')
@@ -126,7 +127,7 @@ export async function openArtifacts(
   }
 
   async function find(digest: string): Promise<ArtifactView | undefined> {
-    const row = await store
+    const row = await store.read
       .selectFrom('artifacts')
       .selectAll()
       .where('digest', '=', digest)
@@ -144,7 +145,7 @@ export async function openArtifacts(
 
   async function remove(digest: string, by: Caller = PROGRAM): Promise<boolean> {
     if (!isDigest(digest)) return false;
-    const isRemoved = await store.transaction().execute(async (transaction) => {
+    const isRemoved = await store.commit(async (transaction) => {
       const { numDeletedRows } = await transaction
         .deleteFrom('artifacts')
         .where('digest', '=', digest)

@@ -99,7 +99,7 @@ async function update(by: Caller): Promise<void> {
 
 async function linesOf(wish: ExportWish = {}): Promise<string[]> {
   const lines: string[] = [];
-  for await (const line of exportTrail(world.store, identityText(server.id), wish, Date.now()))
+  for await (const line of exportTrail(world.store.read, identityText(server.id), wish, Date.now()))
     lines.push(line.trimEnd());
   return lines;
 }
@@ -125,7 +125,7 @@ async function witness(): Promise<SignedCheckpoint[]> {
 
 /** Place of the n-th entry of a kind. */
 async function placeOf(kind: string, type = ''): Promise<number> {
-  const rows = await world.store.selectFrom('audit').selectAll().orderBy('seq').execute();
+  const rows = await world.store.read.selectFrom('audit').selectAll().orderBy('seq').execute();
   const found = rows.find((row) => row.kind === kind && row.body.includes(type));
   if (found === undefined) throw new Error(`no entry ${kind} ${type}`);
   return found.seq;
@@ -202,9 +202,7 @@ describe('a history', () => {
 describe('a history in which telemetry made no room for itself', () => {
   it('still proves what the device runs; a receipt that is gone from it is missing', async () => {
     const keep = { rows: 5, bytes: 1 << 20, proofs: 10 };
-    await world.store
-      .transaction()
-      .execute((transaction) => trimDevice(transaction, device.text, keep, Date.now()));
+    await world.store.commit((transaction) => trimDevice(transaction, device.text, keep, Date.now()));
     const report = verify(await linesOf());
     expect(report.findings).toEqual([]);
     const told = report.devices.find((one) => one.device === device.text);
@@ -357,7 +355,11 @@ describe('with access to the database', () => {
       vi.useRealTimers();
     }
     expect((await trail.status()).alarms).toEqual([expect.stringContaining(witnessFile)]);
-    const rows = await world.store.selectFrom('audit').select('seq').where('kind', '=', 'alarm').execute();
+    const rows = await world.store.read
+      .selectFrom('audit')
+      .select('seq')
+      .where('kind', '=', 'alarm')
+      .execute();
     expect(rows).toHaveLength(1);
   });
 });
@@ -370,7 +372,7 @@ describe('forged evidence', () => {
   ])('%s is found though the chain is whole', async (how, found) => {
     const database = breakIn(world.file);
     const receipt = await placeOf('message', 'RESPONSE');
-    const rows = await world.store
+    const rows = await world.store.read
       .selectFrom('audit')
       .selectAll()
       .where('kind', '=', 'message')

@@ -47,13 +47,12 @@ test('after a restore every device is asked, and what it said since the backup c
   await world.fleet.command([device.text], { kind: 'action', actionId: 0x40 });
   const forgotten = await device.next(world.link, 'ACTION');
 
-  onDatabase((database) => {
-    database
-      .prepare('update peers set sent = ?, highest = ?, seen = ?')
-      .run(backup.sent, backup.highest, backup.seen);
-    database.exec('delete from data; delete from exchanges; delete from outbox');
-    moveCounters(database, jumpAfter(0, systemRandom));
-    noteRestore(database, { at: 2, backupOf: 1 });
+  await world.store.commit(async (write) => {
+    const { sent, highest, seen } = backup;
+    await write.updateTable('peers').set({ sent, highest, seen }).execute();
+    for (const table of ['data', 'exchanges', 'outbox'] as const) await write.deleteFrom(table).execute();
+    await moveCounters(write, jumpAfter(0, systemRandom));
+    await noteRestore(write, { at: 2, backupOf: 1 });
   });
   await world.restart();
 

@@ -1,11 +1,10 @@
 /** The first start after a restore (P 5.1): every device is asked who it is, which brings both ends' numbers together. */
-import type { DatabaseSync } from 'node:sqlite';
-import type { Kysely } from 'kysely';
 import { RESTORE } from '../api/callers.ts';
 import type { Fleet } from '../fleet-port.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Core } from '../turn/core.ts';
 import type { Revocations } from './revoke.ts';
+import type { Read, Write } from '../store/port.ts';
 
 const NAME = 'restored';
 /** Devices asked at once. */
@@ -21,23 +20,24 @@ export interface Restore {
 }
 
 /** For the first start in this folder. Before any server opened the database. */
-export function noteRestore(fleet: DatabaseSync, restore: Restore): void {
-  fleet
-    .prepare(
-      'insert into settings (name, value) values (?, ?) on conflict (name) do update set value = excluded.value',
-    )
-    .run(NAME, JSON.stringify(restore));
+export async function noteRestore(write: Write<FleetTables>, restore: Restore): Promise<void> {
+  const value = JSON.stringify(restore);
+  await write
+    .insertInto('settings')
+    .values({ name: NAME, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute();
 }
 
 /** What the first start after a restore finds; undefined when it was told of to every device, or there was none. */
-export async function findRestore(store: Kysely<FleetTables>): Promise<Restore | undefined> {
+export async function findRestore(store: Read<FleetTables>): Promise<Restore | undefined> {
   const row = await store.selectFrom('settings').select('value').where('name', '=', NAME).executeTakeFirst();
   return row && (JSON.parse(row.value) as Restore);
 }
 
 /** Before anything is sent: who was revoked after the backup is let go here too; the agenda ends its sessions. */
 export async function letGoOfRevoked(core: Core, leaving: Pick<Revocations, 'letGo'>): Promise<void> {
-  const restore = await findRestore(core.store);
+  const restore = await findRestore(core.store.read);
   for (const device of restore?.revoked ?? [])
     await core.lanes.run(device, () => leaving.letGo(device, RESTORE));
 }
@@ -51,7 +51,7 @@ export async function greetAfterRestore(
   fleet: Pick<Fleet, 'devices' | 'command'>,
   isStopped: () => boolean,
 ): Promise<void> {
-  const restore = await findRestore(core.store);
+  const restore = await findRestore(core.store.read);
   if (restore === undefined) return;
   const { backupOf } = restore;
   core.log.warn(
@@ -74,5 +74,7 @@ export async function greetAfterRestore(
     // What is left is asked after the next start, those before once more: it changes nothing.
     if (isStopped()) return;
   } while (cursor !== undefined);
-  await core.commit((transaction) => transaction.deleteFrom('settings').where('name', '=', NAME).execute());
+  await core.store.commit((transaction) =>
+    transaction.deleteFrom('settings').where('name', '=', NAME).execute(),
+  );
 }

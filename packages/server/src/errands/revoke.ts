@@ -72,7 +72,7 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
   async function emptyOutbox(device: string): Promise<Identity | undefined> {
     const record = await core.records.find(device);
     if (record?.row.standing !== 'deregistered') return undefined;
-    await core.commit((transaction) =>
+    await core.store.commit((transaction) =>
       transaction.deleteFrom('outbox').where('device', '=', device).execute(),
     );
     return record.id;
@@ -105,7 +105,7 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
     if ((await core.directory.find(id)) === undefined)
       throw new FleetError('not-found', `no device ${device} is known or registered`);
     const at = core.clock.now();
-    await core.commit((transaction) =>
+    await core.store.commit((transaction) =>
       appendAudit(transaction, { kind: 'revocation', at, device, body: { by } }),
     );
   }
@@ -132,7 +132,7 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
 
     agenda: {
       next: async () => {
-        const row = await core.store
+        const row = await core.store.read
           .selectFrom('devices')
           .select('revoke_at')
           .where('revoke_at', 'is not', null)
@@ -142,7 +142,7 @@ export function createRevocations(core: Core, save: Save, subscriptions: Subscri
         return row?.revoke_at ?? undefined;
       },
       ring: async (now) => {
-        const due = await core.store
+        const due = await core.store.read
           .selectFrom('devices')
           .select('id')
           .where((where) =>

@@ -45,7 +45,7 @@ async function typesOf(token: TokenKey): Promise<string[]> {
 }
 
 const count = async (table: 'messages' | 'exchanges' | 'data'): Promise<number> =>
-  (await world.store.selectFrom(table).select('device').execute()).length;
+  (await world.store.read.selectFrom(table).select('device').execute()).length;
 
 test('telemetry without end pushes out nothing but telemetry', async () => {
   const staged = await begin('b', false);

@@ -1,7 +1,8 @@
-import { sql, type Transaction } from 'kysely';
+import { sql } from 'kysely';
 import { appendAudit } from '../audit/append.ts';
 import { chainWaiting } from './messages.ts';
 import type { FleetTables } from '../store/tables.ts';
+import type { Write } from '../store/port.ts';
 
 /** What is kept of one device: a joined but hostile one must not fill the disk. */
 export interface Keep {
@@ -15,13 +16,16 @@ export interface Keep {
 
 export const KEPT_PER_DEVICE: Keep = { rows: 20_000, bytes: 64 * 2 ** 20, proofs: 1_000 };
 
-type Write = Transaction<FleetTables>;
-
 /**
  * Drops the oldest that is over the limits. What a device says by itself and without end, telemetry, takes no place
  * from its receipts; what shows who let it in is kept for its life (P 9.8), and so is the proof of what it runs.
  */
-export async function trimDevice(transaction: Write, device: string, keep: Keep, at: number): Promise<void> {
+export async function trimDevice(
+  transaction: Write<FleetTables>,
+  device: string,
+  keep: Keep,
+  at: number,
+): Promise<void> {
   await trimMessages(transaction, device, keep, at);
   await sql`
     delete from data where id in (
@@ -48,7 +52,12 @@ function proving(device: string) {
     union select staged_token from devices where id = ${device} and staged_token is not null`;
 }
 
-async function trimMessages(transaction: Write, device: string, keep: Keep, at: number): Promise<void> {
+async function trimMessages(
+  transaction: Write<FleetTables>,
+  device: string,
+  keep: Keep,
+  at: number,
+): Promise<void> {
   // A message's hash is in the trail before its bytes go, and the trail says that they may go.
   await chainWaiting(transaction, device, at);
   const { rows } = await sql<{ id: number; is_data: number }>`

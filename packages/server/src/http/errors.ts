@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { FAULT_STATUS, FleetError, type FaultKind } from '../api/faults.ts';
-import { isStoreFault } from '../store/commit.ts';
+import { StoreFault } from '../store/fault.ts';
 
 interface Answer {
   readonly status: number;
@@ -31,7 +31,7 @@ function send(request: FastifyRequest, reply: FastifyReply, error: FastifyError)
 
 function answerTo(error: FastifyError): Answer {
   if (error instanceof FleetError) return fault(error.kind, error.message);
-  if (isStoreFault(error))
+  if (error instanceof StoreFault)
     return fault('store', 'the server could not store this (is its disk full?); nothing was changed');
   if (hasZodFastifySchemaValidationErrors(error)) {
     const where = error.validation.map(

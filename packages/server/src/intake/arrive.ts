@@ -1,23 +1,22 @@
 import {
   answerMessage,
-  decode,
   serverForbids,
   identityText,
   isJoinRequest,
-  parseTopic,
-  receiveDecoded,
+  receive,
+  screen,
   tokenKey,
-  type Decoded,
   type FaultCode,
   type Fresh,
+  type Message,
   type Peer,
+  type Screened,
   type ServerFacts,
-  type Topic,
 } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
 import { policyCaller } from '../api/callers.ts';
 import type { Enrolment } from '../peers/directory.ts';
-import { isStoreFault } from '../store/commit.ts';
+import { StoreFault } from '../store/fault.ts';
 import { appendRefusal } from '../evidence/messages.ts';
 import type { NewRefusal } from '../store/tables.ts';
 import { addAccepted, addProof, addRefusal, beginChange } from '../turn/change.ts';
@@ -51,27 +50,22 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
   const mayTell = createThrottle(core.clock, REFUSALS_TOLD, 1000);
 
   async function arrive(arrival: MqttArrival): Promise<void> {
-    const topic = parseTopic(arrival.topic);
-    if (topic === undefined) return refuse('AUTH_TOPIC', arrival);
-    // The topic names the lane: a device that claims to be another one holds up nobody but itself.
-    return core.lanes.run(identityText(topic.device), () => take(arrival, topic));
+    const screened = screen(arrival, { role: 'server', self: core.serverId });
+    if (screened.ok) {
+      // The topic names the lane: a device that claims to be another one holds up nobody but itself.
+      const lane = identityText(screened.value.topic.device);
+      return core.lanes.run(lane, () => take(arrival, screened.value));
+    }
+    // Whatever we publish comes back to us on the device's topic (P 5.5).
+    if (screened.code === 'AUTH_OWN') return;
+    return refuse(screened.code, arrival, screened.claim && claimOf(screened.claim));
   }
 
-  async function take(arrival: MqttArrival, topic: Topic): Promise<void> {
-    if (arrival.retained) return refuse('AUTH_RETAINED', arrival);
-    const decoded = decode(arrival.bytes);
-    if (!decoded.ok) return refuse(decoded.code, arrival);
-    const { sender, type } = decoded.value.message;
-    const candidate = await findCandidate(core, decoded.value, topic);
-    const received = receiveDecoded(decoded.value, topic, {
-      role: 'server',
-      self: core.serverId,
-      peer: () => candidate && peerOf(candidate),
-    });
+  async function take(arrival: MqttArrival, screened: Screened): Promise<void> {
+    const candidate = await findCandidate(core, screened);
+    const received = receive(screened, candidate && peerOf(candidate));
     if (received.ok) return act(received.value, candidate as Candidate, arrival.topic);
-    // Whatever we publish comes back to us on the device's topic (P 5.5).
-    if (received.code === 'AUTH_OWN') return;
-    return refuse(received.code, arrival, { claimed_sender: identityText(sender), type });
+    return refuse(received.code, arrival, claimOf(screened.message));
   }
 
   async function act(fresh: Fresh, { record, isStored }: Candidate, topic: string): Promise<void> {
@@ -106,7 +100,7 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
   ): Promise<void> {
     const refusal: NewRefusal = { at: core.clock.now(), code, topic: arrival.topic, ...claim };
     const news: News[] = isNews(refusal) ? [{ kind: 'refusal', refusal: viewRefusal(refusal) }] : [];
-    const lastEvent = await core.commit(async (transaction) => {
+    const lastEvent = await core.store.commit(async (transaction) => {
       await appendRefusal(transaction, refusal);
       return addEvents(transaction, refusal.at, news);
     });
@@ -122,10 +116,18 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
 
   return (arrival) =>
     arrive(arrival).catch((fault: unknown) => {
-      if (isStoreFault(fault)) throw fault;
+      if (fault instanceof StoreFault) throw fault;
       // Brought again it would fail again, and hold up everybody behind it. The sender asks anew in time (P 10.10).
       core.log.error({ err: fault, topic: arrival.topic }, 'a message could not be handled and was dropped');
     });
+}
+
+/** What a message says of itself; nothing proves it. */
+function claimOf({
+  sender,
+  type,
+}: Pick<Message, 'sender' | 'type'>): Pick<NewRefusal, 'claimed_sender' | 'type'> {
+  return { claimed_sender: identityText(sender), type };
 }
 
 function peerOf({ record, isBarred }: Candidate): Peer {
@@ -138,7 +140,7 @@ function peerOf({ record, isBarred }: Candidate): Peer {
 }
 
 /** Nothing is asked or parsed for a message that names one sender and comes on the topic of another (P 7.4). */
-async function findCandidate(core: Core, { message }: Decoded, topic: Topic): Promise<Candidate | undefined> {
+async function findCandidate(core: Core, { message, topic }: Screened): Promise<Candidate | undefined> {
   const device = identityText(message.sender);
   if (topic.device !== message.sender) {
     const record = await core.records.peek(device);

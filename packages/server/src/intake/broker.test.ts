@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sql, type Kysely } from 'kysely';
+import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectMqtt, systemClock, systemRandom, type MqttLink } from '@srup/node';
 import { encodeText, mqttClientId, STATUS, type Identity, type Message } from '@srup/protocol';
@@ -20,9 +20,11 @@ import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { startBroker, type RunningBroker } from '../broker/broker.ts';
 import { fleetMigrations } from '../store/migrations.ts';
-import { openStore } from '../store/sqlite/open.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { createFleet, type RunningFleet } from '../fleet.ts';
+import type { Store } from '../store/port.ts';
+import { behind } from '../../test/store.ts';
 
 /** The fleet behind a real broker: TLS 1.3, client certificates, MQTT 3.1.1. */
 
@@ -33,7 +35,7 @@ let authority: Authority;
 let server: TestServer;
 let devices: TestDevice[];
 let broker: RunningBroker;
-let store: Kysely<FleetTables>;
+let store: Store<FleetTables>;
 let fleet: RunningFleet;
 const log = collectLog();
 const links: MqttLink[] = [];
@@ -54,7 +56,7 @@ beforeEach(async () => {
     await makeDevice(server, 'ml-dsa-65'),
   ];
   broker = await openBroker(0);
-  store = await openStore<FleetTables>(join(folder, 'server.db'), fleetMigrations);
+  store = await openSqlite<FleetTables>(join(folder, 'server.db'), fleetMigrations);
   const link = await connect(server.id);
   fleet = await createFleet({
     store,
@@ -74,7 +76,7 @@ afterEach(async () => {
   await fleet.stop();
   await Promise.all(links.splice(0).map((link) => link.close()));
   await broker.close();
-  await store.destroy();
+  await store.close();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -181,14 +183,14 @@ test('devices of every suite join, and are updated, at the same time', async () 
 test('what the store could not take is brought again by the broker, and taken once', async () => {
   const [device] = devices as [TestDevice];
   const client = await update(device);
-  await sql`pragma query_only = on`.execute(store);
+  await sql`pragma query_only = on`.execute(behind(store));
   const data = await device.write('DATA', { dataId: 't', data: encodeText('1') });
   await client.publish(data.topic, data.bytes);
   await until(
     () => log.lines.some((line) => line.includes('could not be stored')),
     'the connection to be dropped',
   );
-  await sql`pragma query_only = off`.execute(store);
+  await sql`pragma query_only = off`.execute(behind(store));
   await until(async () => (await fleet.data({ device: device.text })).rows.length > 0);
   expect((await fleet.data({ device: device.text })).rows).toHaveLength(1);
   expect(await fleet.refusalCounts()).toEqual({});

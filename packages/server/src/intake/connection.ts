@@ -62,7 +62,7 @@ export function followConnection(
   connection: Connection,
   subscriptions: Subscriptions,
   sender: Sender,
-  { log, delay, clock, commit }: Pick<Core, 'log' | 'delay' | 'clock' | 'commit'>,
+  { log, delay, clock, store }: Pick<Core, 'log' | 'delay' | 'clock' | 'store'>,
   onHastened: () => void,
 ): () => Promise<void> {
   let turn = 0;
@@ -72,7 +72,9 @@ export function followConnection(
     if (!connection.loss.isOpen) return;
     connection.loss.isOpen = false;
     try {
-      await commit((transaction) => hastenAnswers(transaction, clock.now(), { spreadMs: HASTE_SPREAD_MS }));
+      await store.commit((transaction) =>
+        hastenAnswers(transaction, clock.now(), { spreadMs: HASTE_SPREAD_MS }),
+      );
     } catch (fault) {
       connection.loss.isOpen = true;
       throw fault;

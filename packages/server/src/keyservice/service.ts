@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import { identityText } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
-import { createCommit } from '../store/commit.ts';
-import { openStore } from '../store/sqlite/open.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
 import { openCertificates } from './certificates.ts';
 import { hasUse, openCodes } from './codes.ts';
 import type { Inside, KeyService, KeyServiceOptions } from './contract.ts';
@@ -17,19 +16,19 @@ import { keyServiceMigrations, type KeyServiceTables } from './tables.ts';
 export async function openKeyService(options: KeyServiceOptions): Promise<KeyService> {
   const { folder, authority, clock, random, onCrl } = options;
   const server = identityText(options.serverId);
-  const store = await openStore<KeyServiceTables>(join(folder, 'identities.sqlite'), keyServiceMigrations);
-  const certificates = await openCertificates({ store, folder, authority, clock, random, onCrl });
-  const inside: Inside = { options, store, commit: createCommit(store), certificates, server };
+  const store = await openSqlite<KeyServiceTables>(join(folder, 'identities.sqlite'), keyServiceMigrations);
+  const certificates = await openCertificates({ store: store.read, folder, authority, clock, random, onCrl });
+  const inside: Inside = { options, store, certificates, server };
   return {
     ...createEnrolment(inside),
     ...createDirectory(inside),
-    status: async () => ({ active: await isOpen(store), identity: server, broker: options.brokerUrl() }),
+    status: async () => ({ active: await isOpen(store.read), identity: server, broker: options.brokerUrl() }),
     setOpen: (wanted, by = PROGRAM) => setOpen(store, wanted, clock.now(), by),
     events: openKeyEvents(store),
     codes: openCodes(store, clock, random),
-    acceptsCode: (code, type) => hasUse(store, code, type, clock.now()),
+    acceptsCode: (code, type) => hasUse(store.read, code, type, clock.now()),
     crl: () => certificates.crl(),
     canary: () => certificates.canary(),
-    close: () => store.destroy(),
+    close: () => store.close(),
   };
 }

@@ -1,7 +1,6 @@
-import type { Kysely } from 'kysely';
 import type { Clock } from '@srup/protocol';
-import { createCommit } from '../store/commit.ts';
 import type { FleetTables } from '../store/tables.ts';
+import type { Store } from '../store/port.ts';
 
 /** What keeps the server from doing its work now, in words without secrets; empty when nothing does. */
 export type Readiness = () => Promise<readonly string[]>;
@@ -10,7 +9,7 @@ export type Readiness = () => Promise<readonly string[]>;
 const HOLDS_MS = 2_000;
 
 export interface ReadinessOptions {
-  readonly store: Kysely<FleetTables>;
+  readonly store: Store<FleetTables>;
   readonly clock: Clock;
   readonly isConnected: () => boolean;
   /** Rejects when the key service can't read its database. */
@@ -18,7 +17,6 @@ export interface ReadinessOptions {
 }
 
 export function createReadiness({ store, clock, isConnected, askKeyService }: ReadinessOptions): Readiness {
-  const commit = createCommit(store);
   let last: { readonly at: number; readonly trials: Promise<string[]> } | undefined;
 
   async function tryAll(): Promise<string[]> {
@@ -28,7 +26,7 @@ export function createReadiness({ store, clock, isConnected, askKeyService }: Re
         () => [reason],
       );
     const value = String(clock.now());
-    const writing = commit((transaction) =>
+    const writing = store.commit((transaction) =>
       transaction
         .insertInto('settings')
         .values({ name: 'readiness', value })

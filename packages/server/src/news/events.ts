@@ -1,8 +1,8 @@
-import type { Kysely, Transaction } from 'kysely';
 import type { FleetEvent } from '../api/forms/events.ts';
 import { prepare } from '../store/prepared.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Log } from '../turn/deps.ts';
+import type { Read, Write } from '../store/port.ts';
 
 /** Events that are held for those who come back and ask for what they missed. */
 export const EVENTS_KEPT = 20_000;
@@ -15,7 +15,7 @@ type WithoutPlace<Event> = Event extends unknown ? Omit<Event, 'seq' | 'at'> : n
 /** An event that has no place in the order yet. */
 export type News = WithoutPlace<FleetEvent>;
 
-const insertEvent = prepare((store, p: { readonly at: number; readonly event: string }) =>
+const insertEvent = prepare((store: Write<FleetTables>, p: { readonly at: number; readonly event: string }) =>
   store.insertInto('events').values({ at: p.at, event: p.event }),
 );
 const selectEvents = prepare((store, p: { readonly after: number }) =>
@@ -27,7 +27,7 @@ const selectEvents = prepare((store, p: { readonly after: number }) =>
  * @returns the place of the last of them, if there are any
  */
 export async function addEvents(
-  transaction: Transaction<FleetTables>,
+  transaction: Write<FleetTables>,
   at: number,
   news: readonly News[],
 ): Promise<number | undefined> {
@@ -62,7 +62,7 @@ interface Watcher {
 }
 
 /** All events come from the store, live ones too: so they are in order, without gaps, before and after a restart. */
-export async function openEvents(store: Kysely<FleetTables>, log: Log): Promise<Events> {
+export async function openEvents(store: Read<FleetTables>, log: Log): Promise<Events> {
   const watchers = new Set<Watcher>();
   let last = await lastEvent(store);
 
@@ -116,7 +116,7 @@ export async function openEvents(store: Kysely<FleetTables>, log: Log): Promise<
   };
 }
 
-async function lastEvent(store: Kysely<FleetTables>): Promise<number> {
+async function lastEvent(store: Read<FleetTables>): Promise<number> {
   const row = await store
     .selectFrom('events')
     .select('seq')

@@ -1,4 +1,4 @@
-import { sql, type Kysely, type SelectQueryBuilder } from 'kysely';
+import { sql, type SelectQueryBuilder } from 'kysely';
 import { FleetError } from '../api/faults.ts';
 import type { DeviceView } from '../api/forms/devices.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
@@ -8,6 +8,7 @@ import { IS_NO_DATA } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { readSoftware } from '../peers/software.ts';
 import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from './views.ts';
+import type { Read } from '../store/port.ts';
 
 const DEFAULT_ROWS = 100;
 const MOST_ROWS = 500;
@@ -26,7 +27,7 @@ type Queries = Pick<
 >;
 
 /** What can be read. Devices come in the order of their ids, everything else with the newest first. */
-export function createQueries(store: Kysely<FleetTables>): Queries {
+export function createQueries(store: Read<FleetTables>): Queries {
   const devices = () =>
     store
       .selectFrom('devices')

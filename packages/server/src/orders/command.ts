@@ -16,7 +16,7 @@ import {
 import { FleetError } from '../api/faults.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
 import type { CommandReceipt } from '../api/forms/orders.ts';
-import { StoreFault } from '../store/commit.ts';
+import { StoreFault } from '../store/fault.ts';
 import { beginChange, type Change } from '../turn/change.ts';
 import { factsOf, findExchange, momentOf, type Core, type Save } from '../turn/core.ts';
 import { explainRefusal } from '../news/explain.ts';

@@ -11,8 +11,9 @@ import {
   type SuiteName,
 } from '@srup/protocol';
 import { appendMessages } from '../evidence/messages.ts';
+import type { Write } from '../store/port.ts';
 import { prepare } from '../store/prepared.ts';
-import type { NewMessage, OutboxRow } from '../store/tables.ts';
+import type { FleetTables, NewMessage, OutboxRow } from '../store/tables.ts';
 import type { Change } from '../turn/change.ts';
 import type { Core } from '../turn/core.ts';
 import { within } from '../turn/deadline.ts';
@@ -45,8 +46,9 @@ const selectOwed = prepare((store, p: { readonly device: string; readonly after:
     .orderBy('outbox.id')
     .limit(MESSAGES_AT_ONCE),
 );
-const deleteSent = prepare((store, p: { readonly device: string; readonly last: number }) =>
-  store.deleteFrom('outbox').where('device', '=', p.device).where('id', '<=', p.last),
+const deleteSent = prepare(
+  (store: Write<FleetTables>, p: { readonly device: string; readonly last: number }) =>
+    store.deleteFrom('outbox').where('device', '=', p.device).where('id', '<=', p.last),
 );
 
 /**
@@ -54,21 +56,21 @@ const deleteSent = prepare((store, p: { readonly device: string; readonly last: 
  * `after`: the last one that the broker has.
  */
 export async function takeReady(core: Core, device: string, after = 0): Promise<readonly Ready[]> {
-  const { rows: owed } = await selectOwed(core.store, { device, after });
+  const { rows: owed } = await selectOwed(core.store.read, { device, after });
   const signed = await signAll(core, owed);
   return owed.map(({ id, message }) => ({ id, bytes: signed.get(id) ?? message }));
 }
 
 /** The broker has them: of each device these rows and those before. */
 export async function dropSent(core: Core, last: readonly (readonly [string, number])[]): Promise<void> {
-  await core.commit(async (transaction) => {
+  await core.store.commit(async (transaction) => {
     for (const [device, id] of last) await deleteSent(transaction, { device, last: id });
   });
 }
 
 /** Devices that something is owed to; who waits longest comes first. */
 export async function devicesOwed({ store }: Core): Promise<readonly string[]> {
-  const rows = await store
+  const rows = await store.read
     .selectFrom('outbox')
     .select(['device', (select) => select.fn.min('id').as('first')])
     .groupBy('device')
@@ -106,7 +108,7 @@ async function signAll(core: Core, owed: readonly Owed[]): Promise<ReadonlyMap<n
     })),
   );
   const at = core.clock.now();
-  await core.commit(async (transaction) => {
+  await core.store.commit(async (transaction) => {
     for (const { id, bytes } of signed) {
       await transaction
         .updateTable('outbox')

@@ -1,4 +1,3 @@
-import type { Kysely } from 'kysely';
 import { importVerifyKey } from '@srup/node';
 import {
   counterStart,
@@ -12,6 +11,7 @@ import {
 } from '@srup/protocol';
 import type { Enrolment } from './directory.ts';
 import type { DeviceRow, FleetTables, PeerRow } from '../store/tables.ts';
+import type { Read } from '../store/port.ts';
 
 /** Devices held in memory with their parsed keys; the others are read from the store when they speak. */
 const RECORDS_KEPT = 20_000;
@@ -39,7 +39,7 @@ export interface Records {
   forget(device: string): void;
 }
 
-export function createRecords(store: Kysely<FleetTables>): Records {
+export function createRecords(store: Read<FleetTables>): Records {
   const kept = new Map<string, DeviceRecord>();
 
   async function peek(device: string): Promise<DeviceRecord | undefined> {

@@ -1,7 +1,7 @@
 /** What devices have proven to run, in order: what a rollback can go back to (P 10.12). */
-import type { Kysely, Transaction } from 'kysely';
 import type { RanView } from '../api/forms/devices.ts';
 import type { FleetTables } from '../store/tables.ts';
+import type { Read, Write } from '../store/port.ts';
 
 /** A proof about software, by a signed message of the device. */
 export interface SoftwareProof {
@@ -15,7 +15,7 @@ export interface SoftwareProof {
 const ROWS_KEPT = 100;
 
 export async function writeProof(
-  transaction: Transaction<FleetTables>,
+  transaction: Write<FleetTables>,
   device: string,
   at: number,
   { what, digest, token }: SoftwareProof,
@@ -57,7 +57,7 @@ export async function writeProof(
 }
 
 /** Newest first, each digest once. */
-export async function readSoftware(store: Kysely<FleetTables>, device: string): Promise<readonly RanView[]> {
+export async function readSoftware(store: Read<FleetTables>, device: string): Promise<readonly RanView[]> {
   const rows = await store
     .selectFrom('software')
     .selectAll()

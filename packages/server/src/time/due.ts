@@ -19,7 +19,7 @@ const RETRY_MS = 1_000;
 export function exchangeAgenda(core: Core, save: Save): Agenda {
   const running = new Set<string>();
   const waiting = () =>
-    core.store
+    core.store.read
       .selectFrom('exchanges')
       .where('wake_at', 'is not', null)
       .where((where) =>

@@ -1,5 +1,6 @@
-import { sql, type Transaction } from 'kysely';
+import { sql } from 'kysely';
 import type { FleetTables } from '../store/tables.ts';
+import type { Write } from '../store/port.ts';
 
 /** Phases in which a device owes an answer (P 10.10). */
 const ANSWER_OWED = ['initiated', 'activating', 'sent'];
@@ -17,7 +18,7 @@ export interface Haste {
  * again now, not at the end of its time-out. `now`: ms since 1970.
  */
 export async function hastenAnswers(
-  transaction: Transaction<FleetTables>,
+  transaction: Write<FleetTables>,
   now: number,
   { device, spreadMs = 0 }: Haste = {},
 ): Promise<void> {

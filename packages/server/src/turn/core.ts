@@ -1,10 +1,8 @@
 import type { Moment, ServerExchange, ServerFacts, TokenKey } from '@srup/protocol';
 import type { JoinPolicies } from '../joindesk/policies.ts';
-import type { Commit } from '../store/commit.ts';
 import type { DeservesEntry } from '../evidence/messages.ts';
 import { IS_OPEN } from '../store/migrations.ts';
 import { prepare } from '../store/prepared.ts';
-import type { FleetTables } from '../store/tables.ts';
 import { trimDevice } from '../evidence/trim.ts';
 import type { Change } from './change.ts';
 import type { FleetDeps } from './deps.ts';
@@ -16,7 +14,6 @@ import { writeChange } from './write.ts';
 
 /** What every way into the core shares: messages that arrive, commands, decisions, time. */
 export interface Core extends Required<FleetDeps> {
-  readonly commit: Commit<FleetTables>;
   readonly lanes: Lanes;
   readonly records: Records;
   readonly policies: JoinPolicies;
@@ -49,13 +46,13 @@ export async function findExchange(
   device: string,
   token: TokenKey,
 ): Promise<ServerExchange | undefined> {
-  const [row] = (await selectExchange(store, { device, token })).rows;
+  const [row] = (await selectExchange(store.read, { device, token })).rows;
   return row && (JSON.parse(row.state) as ServerExchange);
 }
 
 /** What is still awaited of a device, or about it. */
 export async function openExchanges({ store }: Core, device: string): Promise<readonly ServerExchange[]> {
-  const rows = await store
+  const rows = await store.read
     .selectFrom('exchanges')
     .select('state')
     .where('device', '=', device)
@@ -74,7 +71,7 @@ export function createSave(core: Core): Save {
     const isTrimDue = growth.add(device, change.accepted);
     let lastEvent: number | undefined;
     try {
-      lastEvent = await core.commit(async (transaction) => {
+      lastEvent = await core.store.commit(async (transaction) => {
         const last = await writeChange(transaction, change, core.deservesEntry);
         if (isTrimDue) await trimDevice(transaction, device, core.keep, change.at);
         return last;

@@ -1,10 +1,10 @@
-import type { Kysely } from 'kysely';
 import type { Clock, Identity, Random, SignKey, SuiteName } from '@srup/protocol';
 import type { MqttLink } from '@srup/node';
 import type { IdentityDirectory } from '../peers/directory.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Meter } from '../metrics/meter.ts';
 import type { Keep } from '../evidence/trim.ts';
+import type { Store } from '../store/port.ts';
 
 /** pino's form. Never bodies, keys, nonces; tokens by their first characters. */
 export interface Log {
@@ -19,7 +19,7 @@ export type Delay = (ms: number, ring: () => void) => () => void;
 
 /** What the C2 core is made from. */
 export interface FleetDeps {
-  readonly store: Kysely<FleetTables>;
+  readonly store: Store<FleetTables>;
   readonly serverId: Identity;
   /** The server's key of each suite: to a device it signs with the one of the device's suite (P 4.1). */
   readonly keys: Readonly<Record<SuiteName, SignKey>>;

@@ -1,4 +1,3 @@
-import type { Transaction } from 'kysely';
 import type { NewAuditEntry, ServerExchange } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
 import { appendMessages, appendRefusal, type DeservesEntry } from '../evidence/messages.ts';
@@ -11,15 +10,14 @@ import { hastenAnswers } from '../time/hasten.ts';
 import type { DeviceRecord } from '../peers/records.ts';
 import { writeProof } from '../peers/software.ts';
 import { viewData, viewDevice, viewExchange, viewRefusal } from '../news/views.ts';
-
-type Write = Transaction<FleetTables>;
+import type { Write } from '../store/port.ts';
 
 /**
  * Puts a whole change into one transaction (P 5.3).
  * @returns the place of its last event, if it makes any
  */
 export async function writeChange(
-  transaction: Write,
+  transaction: Write<FleetTables>,
   change: Change,
   deservesEntry: DeservesEntry,
 ): Promise<number | undefined> {
@@ -37,7 +35,7 @@ export async function writeChange(
   return addEvents(transaction, change.at, newsOf(change));
 }
 
-async function writeDevice(transaction: Write, { before, record }: Change): Promise<void> {
+async function writeDevice(transaction: Write<FleetTables>, { before, record }: Change): Promise<void> {
   if (before === undefined) {
     await transaction.insertInto('devices').values(record.row).execute();
     await appendAudit(transaction, deviceEntry(record.row, record.row.first_seen_at));
@@ -52,14 +50,14 @@ export function deviceEntry(row: DeviceRow, at: number): NewAuditEntry {
   return { kind: 'device', at, device: id, body: { type, suite, key, ...(sealKey !== null && { sealKey }) } };
 }
 
-const updatePeer = prepare((store, p: PeerRow) =>
+const updatePeer = prepare((store: Write<FleetTables>, p: PeerRow) =>
   store
     .updateTable('peers')
     .set({ sent: p.sent, highest: p.highest, seen: p.seen, proven_at: p.proven_at })
     .where('device', '=', p.device),
 );
 
-async function writePeer(transaction: Write, { before, record }: Change): Promise<void> {
+async function writePeer(transaction: Write<FleetTables>, { before, record }: Change): Promise<void> {
   const peer = {
     sent: record.sent.toString(),
     highest: record.window.highest.toString(),
@@ -81,7 +79,7 @@ function isOtherPeer(before: DeviceRecord, after: DeviceRecord): boolean {
   return before.sent !== after.sent || before.window !== after.window || before.provenAt !== after.provenAt;
 }
 
-const upsertExchange = prepare((store, p: Omit<ExchangeRow, 'id'>) =>
+const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 'id'>) =>
   store
     .insertInto('exchanges')
     .values({
@@ -107,7 +105,7 @@ const upsertExchange = prepare((store, p: Omit<ExchangeRow, 'id'>) =>
 );
 
 async function writeExchange(
-  transaction: Write,
+  transaction: Write<FleetTables>,
   { at, record }: Change,
   exchange: ServerExchange,
 ): Promise<void> {
@@ -125,7 +123,7 @@ async function writeExchange(
   });
 }
 
-const insertOutgoing = prepare((store, p: Omit<OutboxRow, 'id'>) =>
+const insertOutgoing = prepare((store: Write<FleetTables>, p: Omit<OutboxRow, 'id'>) =>
   store.insertInto('outbox').values({
     device: p.device,
     sequence: p.sequence,
@@ -136,7 +134,7 @@ const insertOutgoing = prepare((store, p: Omit<OutboxRow, 'id'>) =>
 );
 
 async function writeOutgoing(
-  transaction: Write,
+  transaction: Write<FleetTables>,
   { at, record, outgoing }: Change,
   deservesEntry: DeservesEntry,
 ): Promise<void> {
@@ -157,13 +155,16 @@ async function writeOutgoing(
   );
 }
 
-async function writeData(transaction: Write, { at, record, data }: Change): Promise<void> {
+async function writeData(transaction: Write<FleetTables>, { at, record, data }: Change): Promise<void> {
   if (data.length === 0) return;
   const rows = data.map(({ dataId, bytes }) => ({ at, device: record.row.id, data_id: dataId, bytes }));
   await transaction.insertInto('data').values(rows).execute();
 }
 
-async function writeDecisions(transaction: Write, { at, record, decisions }: Change): Promise<void> {
+async function writeDecisions(
+  transaction: Write<FleetTables>,
+  { at, record, decisions }: Change,
+): Promise<void> {
   if (decisions.length === 0) return;
   const rows = decisions.map(({ token, verdict, by }) => ({
     at,

@@ -1,10 +1,11 @@
 /** For `srup doctor`: certificates of throw-away identities, kept in memory, to try a broker with. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { newIdentity, Secret } from '@srup/node';
 import type { Clock, Identity, Random } from '@srup/protocol';
 import { openAuthority, type Credential } from '../authority/authority.ts';
+import type { KeyServiceTables } from '../keyservice/tables.ts';
+import { openSqliteReadOnly } from '../store/sqlite/open.ts';
 
 export interface ProbeCredential extends Credential {
   readonly id: Identity;
@@ -26,7 +27,7 @@ export async function makeProbes(folder: string, clock: Clock, random: Random): 
     const id = newIdentity(random);
     return { id, ...(await authority.issueClient(id, serial)) };
   };
-  const serial = revokedSerial(folder, clock.now());
+  const serial = await revokedSerial(folder, clock.now());
   return {
     one: await make(),
     other: await make(),
@@ -34,14 +35,17 @@ export async function makeProbes(folder: string, clock: Clock, random: Random): 
   };
 }
 
-function revokedSerial(folder: string, now: number): string | undefined {
-  const keys = new DatabaseSync(join(folder, 'key-service', 'identities.sqlite'), { readOnly: true });
+async function revokedSerial(folder: string, now: number): Promise<string | undefined> {
+  const keys = openSqliteReadOnly<KeyServiceTables>(join(folder, 'key-service', 'identities.sqlite'));
   try {
-    const row = keys
-      .prepare('select serial from certificates where revoked_at is not null and not_after > ? limit 1')
-      .get(now) as { serial: string } | undefined;
+    const row = await keys.read
+      .selectFrom('certificates')
+      .select('serial')
+      .where('revoked_at', 'is not', null)
+      .where('not_after', '>', now)
+      .executeTakeFirst();
     return row?.serial;
   } finally {
-    keys.close();
+    await keys.close();
   }
 }

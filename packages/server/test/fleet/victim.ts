@@ -9,7 +9,7 @@ import { fromHex, parseIdentity, toHex, type Identity, type SignKey, type SuiteN
 import type { Enrolment } from '../../src/peers/directory.ts';
 import { createFleet } from '../../src/fleet.ts';
 import { fleetMigrations } from '../../src/store/migrations.ts';
-import { openStore } from '../../src/store/sqlite/open.ts';
+import { openSqlite } from '../../src/store/sqlite/open.ts';
 import type { FleetTables } from '../../src/store/tables.ts';
 import { createTestLink } from './link.ts';
 
@@ -62,7 +62,7 @@ link.beforePuback = (topic, bytes) => {
 
 const silent = () => undefined;
 const fleet = await createFleet({
-  store: await openStore<FleetTables>(orders.file, fleetMigrations),
+  store: await openSqlite<FleetTables>(orders.file, fleetMigrations),
   serverId: parseIdentity(orders.server) as Identity,
   keys,
   directory: {

@@ -5,8 +5,8 @@ import { encodeText } from '../wire/text.ts';
 import { createToken } from '../token.ts';
 import { describe, type Description } from './describe.ts';
 import { encode2016 } from './edition2016.ts';
-import { decode, encode, type DecodeLimits } from './envelope.ts';
-import type { Message } from './message.ts';
+import { decode, encode, type DecodeLimits } from '../message/envelope.ts';
+import type { Message } from '../message/message.ts';
 import { mutate, randomMessageBytes } from '../testing/random-message.ts';
 import { seededRandom } from '../testing/random.ts';
 

@@ -1,12 +1,12 @@
 /** What the bytes of one field say, for people. Every text that comes from a message is escaped (see `show.ts`). */
 import { identityText, isIdentity } from '../identity.ts';
-import { SUITES } from '../security/suite.ts';
+import { SUITES } from '../trust/suite.ts';
 import { tokenTime } from '../token.ts';
 import { Cursor } from '../wire/cursor.ts';
 import { readText } from '../wire/text.ts';
-import type { Field, Hop, MessageLayout } from './layouts.ts';
+import type { Field, Hop, MessageLayout } from '../message/layouts.ts';
 import { plainText, showBytes, showCount, showText } from './show.ts';
-import { STATUS_MEANING, statusName } from './status.ts';
+import { STATUS_MEANING, statusName } from '../message/status.ts';
 
 const ENDS: Readonly<Record<string, string>> = {
   S: 'server',
