@@ -2,7 +2,9 @@
 import { within, type Delay } from '@srup/node';
 import { parseIdentity, type Caller, type Identity } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
-import { FleetError, type IdentityDirectory, type Revocation } from '../contract.ts';
+import { FleetError } from '../api/faults.ts';
+import type { Revocation } from '../api/forms/devices.ts';
+import type { IdentityDirectory } from '../peers/directory.ts';
 import type { Subscriptions } from '../outbox/subscriptions.ts';
 import { beginChange } from '../turn/change.ts';
 import { END_IDENTITY, giveUpOpen } from '../turn/outcome.ts';
@@ -26,6 +28,8 @@ export interface Endings {
   letGo(device: string, by: Caller): Promise<boolean>;
   /** Commits that the device has left, and ends its identity now. The errand does what could not be done yet. */
   revoke(device: string, by: Caller): Promise<Revocation>;
+  /** Resolves when no identity is being ended. */
+  settle(): Promise<void>;
 }
 
 export function createEndings(ports: EndingPorts): Endings {
@@ -109,6 +113,10 @@ export function createEndings(ports: EndingPorts): Endings {
 
   return {
     letGo,
+
+    settle: async () => {
+      await Promise.allSettled(endings.values());
+    },
 
     perform: async ({ owner }) => {
       const problem = await end(deviceOfOwner(owner));

@@ -1,12 +1,9 @@
 import { guessDataValue, toHex, type ServerExchange, type TokenKey } from '@srup/protocol';
-import type {
-  DataView as DataValue,
-  DeviceView,
-  ExchangeView,
-  MessageView,
-  RefusalView,
-} from '../contract.ts';
+import type { DeviceView } from '../api/forms/devices.ts';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { DataView as DataValue, MessageView, RefusalView } from '../api/forms/messages.ts';
 import type { DataRow, DeviceRow, ExchangeRow, MessageRow, NewRefusal } from '../store/tables.ts';
+import { readExchange } from '../peers/exchanges.ts';
 import { explain, isFinal } from './explain.ts';
 
 /** Rows as people and programs outside see them. */
@@ -37,12 +34,18 @@ function viewProof(
   return digest === null || provenAt === null || token === null ? undefined : { digest, provenAt, token };
 }
 
+/** What the phase of an exchange means goes with it. */
 export function viewExchange(device: string, exchange: ServerExchange, updatedAt: number): ExchangeView {
   return { device, exchange, updatedAt, explanation: explain(exchange), isFinal: isFinal(exchange) };
 }
 
-export function viewExchangeRow(row: Pick<ExchangeRow, 'device' | 'state' | 'updated_at'>): ExchangeView {
-  return viewExchange(row.device, JSON.parse(row.state) as ServerExchange, row.updated_at);
+export function viewExchangeRow(
+  row: Pick<ExchangeRow, 'device' | 'state' | 'wake_at' | 'order_id' | 'updated_at'>,
+): ExchangeView {
+  return {
+    ...viewExchange(row.device, readExchange(row), row.updated_at),
+    ...(row.order_id !== null && { order: row.order_id }),
+  };
 }
 
 export function viewMessage({

@@ -1,5 +1,5 @@
 import { isDigest, isReservedDataId, MAX_MESSAGE_BYTES, type ServerCommand } from '@srup/protocol';
-import { FleetError } from '../contract.ts';
+import { FleetError } from '../api/faults.ts';
 
 /** Throws FleetError for a command that is wrong in itself, whatever the device. */
 export function checkCommand(command: ServerCommand): void {

@@ -10,7 +10,7 @@ import {
   type Random,
   type ServerCommand,
 } from '@srup/protocol';
-import type { CommandReceipt } from '../contract.ts';
+import type { CommandReceipt } from '../api/forms/orders.ts';
 import type { Signer } from '../outbox/sign.ts';
 import type { DeviceRecord } from '../peers/records.ts';
 import { StoreFault } from '../store/fault.ts';

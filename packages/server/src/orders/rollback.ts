@@ -1,10 +1,9 @@
 /** Where each device of a rollback goes back to (P 10.12). */
 import { isDigest } from '@srup/protocol';
 import type { Artifacts } from '../artifacts/artifacts.ts';
-import type { RanView } from '../contract.ts';
-import { readSoftwareOf, type SoftwareOfDevice } from '../peers/software.ts';
-import type { Read } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { RanView } from '../api/forms/devices.ts';
+import type { Fleet } from '../fleet-port.ts';
+import type { SoftwareOfDevice } from '../peers/software.ts';
 
 /** Digits of the beginning of a digest that stand for it. */
 const LEAST_PREFIX = 8;
@@ -13,21 +12,20 @@ const ARTIFACTS_PAGE = 500;
 
 /** Where one device goes back to, or why it can't. */
 export type WayBack =
-  | { readonly device: string; readonly digest: string }
-  | { readonly device: string; readonly reason: string };
+  { readonly device: string; readonly digest: string } | { readonly device: string; readonly reason: string };
 
 /**
  * Finds the way back of each device, in their order: what it has proven to have run. `to`: a digest, its beginning, or a
  * version; absent: what each device ran before. It costs two queries for hundreds of devices.
  */
 export async function findWaysBack(
-  read: Read<FleetTables>,
+  fleet: Pick<Fleet, 'softwareOf'>,
   artifacts: Pick<Artifacts, 'list'>,
   devices: readonly string[],
   to: string | undefined,
 ): Promise<readonly WayBack[]> {
   const wanted = to === undefined ? undefined : await readWanted(artifacts, to);
-  const known = await readSoftwareOf(read, devices);
+  const known = await fleet.softwareOf(devices);
   return devices.map((device) => ({ device, ...choose(known.get(device) ?? NOTHING, wanted) }));
 }
 
@@ -61,7 +59,11 @@ function choose(
   const now = running ?? ran[0]?.digest;
   if (wanted === undefined) {
     const before = ran.find(({ digest, isWayBack }) => isWayBack && digest !== now);
-    return digestOf(before) ?? { reason: 'this device has not proven to have run anything before what it runs now' };
+    return (
+      digestOf(before) ?? {
+        reason: 'this device has not proven to have run anything before what it runs now',
+      }
+    );
   }
   const found = digestOf(ran.find(({ digest }) => wanted.fits(digest)));
   if (found === undefined) {

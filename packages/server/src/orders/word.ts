@@ -1,5 +1,12 @@
-import { stepServer, type Caller, type ServerExchange, type ServerInput, type TokenKey } from '@srup/protocol';
-import { FleetError, type ExchangeView } from '../contract.ts';
+import {
+  stepServer,
+  type Caller,
+  type ServerExchange,
+  type ServerInput,
+  type TokenKey,
+} from '@srup/protocol';
+import { FleetError } from '../api/faults.ts';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
 import { explainRefusal } from '../news/explain.ts';
 import { viewExchange } from '../news/views.ts';
 import { findExchange } from '../peers/exchanges.ts';
@@ -26,8 +33,7 @@ export function createSayWord(ports: TurnPorts): SayWord {
     checkKind(exchange, word);
     const moment = momentOf(ports);
     const step = stepServer(exchange, word, moment, factsOf(ports, record));
-    if (step.refused !== undefined)
-      throw new FleetError('conflict', explainRefusal(step.refused, exchange));
+    if (step.refused !== undefined) throw new FleetError('conflict', explainRefusal(step.refused, exchange));
     const change = beginChange(record, moment.now);
     await addOutcome(ports, change, step, moment, { known: exchange, by });
     const verdict = word.on === 'decide' ? { verdict: word.verdict } : {};

@@ -31,8 +31,9 @@ const selectOwed = prepare((read, p: { readonly device: string; readonly after: 
     .orderBy('outbox.id')
     .limit(MESSAGES_AT_ONCE),
 );
-const deleteSent = prepare((write: Write<FleetTables>, p: { readonly device: string; readonly last: number }) =>
-  write.deleteFrom('outbox').where('device', '=', p.device).where('id', '<=', p.last),
+const deleteSent = prepare(
+  (write: Write<FleetTables>, p: { readonly device: string; readonly last: number }) =>
+    write.deleteFrom('outbox').where('device', '=', p.device).where('id', '<=', p.last),
 );
 
 export interface OutboxPorts {

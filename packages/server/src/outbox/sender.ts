@@ -100,10 +100,7 @@ export function createSender(ports: SenderPorts): Sender {
   async function dropSoon(): Promise<void> {
     dropping = undefined;
     await dropAll().catch((fault: unknown) => {
-      log.warn(
-        { err: fault },
-        'sent messages could not be dropped yet: after a restart they are sent again',
-      );
+      log.warn({ err: fault }, 'sent messages could not be dropped yet: after a restart they are sent again');
       dropping ??= delay(BACKOFF.mostMs, () => void dropSoon());
     });
   }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { MqttLink } from '@srup/node';
 import { joinFilter, type Identity } from '@srup/protocol';
-import type { Standing } from '../contract.ts';
+import type { Standing } from '@srup/protocol';
 import type { FleetTables } from '../store/tables.ts';
 import type { Read } from '../store/port.ts';
 
@@ -37,7 +37,8 @@ export function createSubscriptions(store: Read<FleetTables>, link: MqttLink, se
         .selectFrom('devices')
         .select('id')
         .where('id', '>', after)
-        .where((where) => where.or([
+        .where((where) =>
+          where.or([
             where('standing', 'in', HEARD),
             // It left for good, and our last answer is on its way.
             where.exists(
@@ -46,7 +47,8 @@ export function createSubscriptions(store: Read<FleetTables>, link: MqttLink, se
                 .select('errands.id')
                 .where(sql<boolean>`errands.owner = 'device/' || devices.id`),
             ),
-          ]))
+          ]),
+        )
         .orderBy('id')
         .limit(DEVICES_AT_ONCE)
         .execute();

@@ -9,7 +9,7 @@ import {
   type ReplayWindow,
   type VerifyKey,
 } from '@srup/protocol';
-import type { Enrolment } from '../contract.ts';
+import type { Enrolment } from './directory.ts';
 import type { DeviceRow, FleetTables, PeerRow } from '../store/tables.ts';
 import type { Read } from '../store/port.ts';
 

@@ -1,5 +1,6 @@
 /** What devices have proven to run, in order: what a rollback can go back to (P 10.12). */
-import type { RanView } from '../contract.ts';
+import type { Selectable } from 'kysely';
+import type { RanView } from '../api/forms/devices.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Read, Write } from '../store/port.ts';
 
@@ -96,7 +97,7 @@ export async function readSoftware(read: Read<FleetTables>, device: string): Pro
   return (await readSoftwareOf(read, [device])).get(device)?.ran ?? [];
 }
 
-function viewRan(rows: readonly Selectable<SoftwareTable>[]): readonly RanView[] {
+function viewRan(rows: readonly Selectable<FleetTables['software']>[]): readonly RanView[] {
   const seen = new Set<string>();
   return rows.flatMap(({ digest, token, at, is_undone: undone }) => {
     if (seen.has(digest)) return [];

@@ -9,17 +9,14 @@ import {
 } from '@srup/protocol';
 import { pino, type Logger } from 'pino';
 import type { Artifacts } from '../artifacts/artifacts.ts';
-import {
-  FleetError,
-  type DataView,
-  type DeviceView,
-  type ExchangeView,
-  type Fleet,
-  type FleetEvent,
-  type ServerCommand,
-  type TokenKey,
-} from '../contract.ts';
-import { artifactUrl } from '../http/routes/files.ts';
+import type { ServerCommand, TokenKey } from '@srup/protocol';
+import { FleetError } from '../api/faults.ts';
+import type { DeviceView } from '../api/forms/devices.ts';
+import type { FleetEvent } from '../api/forms/events.ts';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { DataView } from '../api/forms/messages.ts';
+import type { Fleet } from '../fleet-port.ts';
+import { artifactUrl } from '../orders/request.ts';
 import type { RunningServer, ServerOptions } from '../options.ts';
 import { startServer } from '../server.ts';
 import { settle } from './settle.ts';

@@ -1,4 +1,6 @@
-import type { ExchangeView, Fleet, TokenKey } from '../contract.ts';
+import type { TokenKey } from '@srup/protocol';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { Fleet } from '../fleet-port.ts';
 
 /**
  * Resolves with the exchange as soon as `isSettled` says so of it; every exchange ends, in time as `expired`. Rejects

@@ -14,7 +14,8 @@ import {
 import { isFinal } from '../news/explain.ts';
 import type { Change, Decision } from './change.ts';
 import { addStep } from './effects.ts';
-import { factsOf, openExchanges } from './facts.ts';
+import { openExchanges } from '../peers/exchanges.ts';
+import { factsOf } from './facts.ts';
 import { deviceOwner } from './owner.ts';
 import type { TurnPorts } from './ports.ts';
 
@@ -162,7 +163,11 @@ const CONSEQUENCES: readonly Consequence[] = [
     when: (taken) => verdictOf(taken) !== undefined,
     then: (taken) => {
       const { change, step, by } = taken;
-      change.decisions.push({ token: step.state.token, verdict: verdictOf(taken) as Decision['verdict'], by });
+      change.decisions.push({
+        token: step.state.token,
+        verdict: verdictOf(taken) as Decision['verdict'],
+        by,
+      });
     },
   },
   // It was let in: it is asked what it is (P 10.7).

@@ -1,5 +1,5 @@
 import type { Standing } from '@srup/protocol';
-import { FleetError } from '../contract.ts';
+import { FleetError } from '../api/faults.ts';
 import type { Read } from '../store/port.ts';
 import type { FleetTables } from '../store/tables.ts';
 
