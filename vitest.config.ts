@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 const SECOND = 1000;
 /** Tests of the repository itself: they need no broker and no system program. */
-const OF_THE_REPOSITORY = ['test/order/**/*.test.ts'];
+const OF_THE_REPOSITORY = ['test/{order,words}/**/*.test.ts'];
 
 export default defineConfig({
   test: {
