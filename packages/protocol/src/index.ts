@@ -39,6 +39,7 @@ export {
 } from './exchange/identify/identification.ts';
 export { isDigest } from './exchange/update/digest.ts';
 export { isListedHost } from './exchange/update/url.ts';
+export * from './audit/caller.ts';
 export * from './audit/entry.ts';
 export * from './audit/checkpoint.ts';
 export { EXPORT_FORMAT, type EntryLine, type HeaderLine } from './audit/lines.ts';
