@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { userInfo } from 'node:os';
 import { writeFileAtomic } from '@srup/node';
 import type { BrokerAccess } from '@srup/server';
-import { programName } from '../ctl/program-name.ts';
+import { programName } from '../screen/program-name.ts';
 import { makeFolder } from '../up/launch.ts';
 import { parsePort } from '../up/options.ts';
 import { UserError } from '../user-error.ts';
