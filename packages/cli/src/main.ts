@@ -5,7 +5,7 @@ import { addAuditCommand } from './audit/command.ts';
 import { addVerifyCommand } from './audit/verify.ts';
 import { addBrokerConfigCommand } from './broker-config/command.ts';
 import { addCtlCommand } from './ctl/command.ts';
-import { addCompletionCommand } from './ctl/completion.ts';
+import { addCompletionCommand } from './completion/command.ts';
 import { addDoctorCommand } from './doctor/command.ts';
 import { execute, speakPlainly, version } from './execute.ts';
 import { addMessageCommand } from './message/command.ts';

@@ -23,7 +23,6 @@ import {
   type Topic,
 } from '@srup/protocol';
 import { generateKeys, importSignKey, importVerifyKey, type KeySet } from '@srup/node';
-import type { Hearing } from '../support/judge.ts';
 import { runWithout } from '../support/mutant.ts';
 import type { MutationName } from '../support/mutations.ts';
 
@@ -70,6 +69,14 @@ export function decoded(bytes: Uint8Array): Decoded {
   const result = decode(bytes);
   if (!result.ok) throw new Error(`the message is refused: ${result.code}`);
   return result.value;
+}
+
+/** What `support/judge.ts` reads: a receiver, the parties that it knows, and what arrives. */
+export interface Hearing {
+  readonly role: Role;
+  readonly self: string;
+  readonly peers: readonly { readonly id: string; readonly publicPem: string }[];
+  readonly arrivals: readonly { readonly topic: string; readonly hex: string }[];
 }
 
 /** The same judgement by a receiver that lacks these checks, in a process of its own. */

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { AgentStatus, Ask, PutOff, StoredStatus } from '@srup/agent';
-import { confirmTyped } from '../ctl/prompts.ts';
-import { createOutput, type Cell, type Output } from '../ctl/output.ts';
-import { relativeTime } from '../ctl/words.ts';
+import { confirmTyped } from '../screen/prompts.ts';
+import { createOutput, type Cell, type Output } from '../screen/output.ts';
+import { relativeTime } from '../screen/words.ts';
 import { UserError } from '../user-error.ts';
 import { toUserError } from './run.ts';
 

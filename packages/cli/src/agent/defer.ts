@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
-import { createOutput } from '../ctl/output.ts';
-import { exactTime, parseDuration } from '../ctl/words.ts';
 import { mustHold } from '../must-hold.ts';
+import { createOutput } from '../screen/output.ts';
+import { parseDuration } from '../screen/parse.ts';
+import { exactTime } from '../screen/words.ts';
 import { UserError } from '../user-error.ts';
 import type { AskOptions } from './ask.ts';
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentStatus } from '@srup/agent';
-import { createOutput } from '../ctl/output.ts';
+import { createOutput } from '../screen/output.ts';
 import { UserError } from '../user-error.ts';
 import { tell, type AskOptions } from './ask.ts';
 import { codeOf } from './settings.ts';

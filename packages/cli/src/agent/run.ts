@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { AgentError, AgentEvent } from '@srup/agent';
-import { createLog, endInForm } from '../up/log.ts';
-import { untilAskedToStop } from '../up/stop.ts';
+import { createLog, endInForm } from '../service/log.ts';
+import { untilAskedToStop } from '../service/stop.ts';
 import { UserError } from '../user-error.ts';
 import { forgetCode, keepCode, settle, type SettingOptions } from './settings.ts';
 

@@ -3,12 +3,13 @@ import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { callerText, isCaller } from '@srup/protocol';
-import type { AuditEntryView, AuditStatus } from '@srup/server';
+import { findDevice } from '../client/find.ts';
+import { defineCommand, withSession, type CommonOptions, type Session } from '../client/session.ts';
+import type { AuditEntryView, AuditStatus } from '../client/views.ts';
+import { refused } from '../failure.ts';
+import { parseDuration, parseRows } from '../screen/parse.ts';
+import { exactTime, NOTHING, relativeTime } from '../screen/words.ts';
 import { UserError } from '../user-error.ts';
-import { findDevice } from '../ctl/find.ts';
-import { defineCommand, withSession, type CommonOptions, type Session } from '../ctl/session.ts';
-import { exactTime, NOTHING, parseDuration, relativeTime } from '../ctl/words.ts';
-import { refused } from '../ctl/failure.ts';
 
 const AFTER = `
 The audit trail tells who ordered what, and what devices proved: entries that are chained by hash, with the signed
@@ -112,7 +113,7 @@ function addList(audit: Command): void {
           since: parseMoment(since),
           until: parseMoment(until),
         };
-        const rows = await api.list<AuditEntryView>('/audit', query, parseLimit(limit));
+        const rows = await api.list<AuditEntryView>('/audit', query, parseRows(limit));
         output.result(rows, () => {
           if (rows.length === 0) output.line('There are none.');
           else
@@ -237,11 +238,4 @@ function parseMoment(text: string | undefined): number | undefined {
     `"${text}" is neither a date nor a time before now`,
     'Write 2026-11-21, 2026-11-21T09:00, or 12h, 7d.',
   );
-}
-
-function parseLimit(text: string): number {
-  if (text === 'all') return Infinity;
-  const limit = Number(text);
-  if (Number.isInteger(limit) && limit > 0) return limit;
-  throw new UserError(`"${text}" is no number of rows`, 'Write a whole number above 0, or all.');
 }

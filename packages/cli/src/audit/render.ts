@@ -1,8 +1,8 @@
 /** What a verification found, for people. */
 import { callerText, type DeviceReport, type Fact, type Finding, type VerifyReport } from '@srup/protocol';
-import { printable } from '../ctl/printable.ts';
-import { exactTime } from '../ctl/words.ts';
-import { terminalOf, type Terminal } from '../terminal.ts';
+import { printable } from '../screen/printable.ts';
+import { exactTime } from '../screen/words.ts';
+import { terminalOf, type Terminal } from '../screen/terminal.ts';
 
 /** Devices that are shown one by one; --json has all. */
 const DEVICES_SHOWN = 50;

@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import type { SignedCheckpoint, VerifyReport } from '@srup/protocol';
-import { showProgress } from '../ctl/progress.ts';
+import { showProgress } from '../screen/progress.ts';
 import { systemReason } from '../system-reason.ts';
 import { UserError } from '../user-error.ts';
 

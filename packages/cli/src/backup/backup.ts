@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { createOutput } from '../ctl/output.ts';
-import { showProgress } from '../ctl/progress.ts';
-import { byteCount, exactTime } from '../ctl/words.ts';
-import { terminalOf } from '../terminal.ts';
+import { createOutput } from '../screen/output.ts';
+import { showProgress } from '../screen/progress.ts';
+import { byteCount, exactTime } from '../screen/words.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import { told } from './faults.ts';
 import { readPassphrase } from './passphrase.ts';
 

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { Restored } from '@srup/server';
-import { createOutput } from '../ctl/output.ts';
-import { programName } from '../ctl/program-name.ts';
-import { showProgress } from '../ctl/progress.ts';
-import { exactTime } from '../ctl/words.ts';
-import { terminalOf } from '../terminal.ts';
+import { createOutput } from '../screen/output.ts';
+import { programName } from '../screen/program-name.ts';
+import { showProgress } from '../screen/progress.ts';
+import { exactTime } from '../screen/words.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import { UserError } from '../user-error.ts';
 import { told } from './faults.ts';
 import { readPassphrase } from './passphrase.ts';

@@ -1,12 +1,5 @@
 import type { Command } from 'commander';
-
-export interface BrokerConfigOptions {
-  readonly folder: string;
-  readonly out?: string;
-  readonly port: string;
-  readonly sessionsPort: string;
-  readonly listen?: string;
-}
+import type { BrokerConfigOptions } from './write.ts';
 
 const AFTER = `
 Writes mosquitto.conf, acl and passwords for a Mosquitto (2.0.11 or newer) on this machine: TLS with client certificates

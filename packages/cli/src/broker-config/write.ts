@@ -4,12 +4,19 @@ import { isIP } from 'node:net';
 import { userInfo } from 'node:os';
 import { writeFileAtomic } from '@srup/node';
 import type { BrokerAccess } from '@srup/server';
-import { programName } from '../ctl/program-name.ts';
+import { programName } from '../screen/program-name.ts';
 import { makeFolder } from '../up/launch.ts';
 import { parsePort } from '../up/options.ts';
 import { UserError } from '../user-error.ts';
-import type { BrokerConfigOptions } from './command.ts';
 import { MARK, mosquittoFiles } from './mosquitto.ts';
+
+export interface BrokerConfigOptions {
+  readonly folder: string;
+  readonly out?: string;
+  readonly port: string;
+  readonly sessionsPort: string;
+  readonly listen?: string;
+}
 
 type Fate = 'written' | 'replaced' | 'unchanged';
 

@@ -1,16 +1,20 @@
 import type { Command } from 'commander';
-import { addBroker } from './commands/broker.ts';
-import { addCodes, addRegistration, addTokens } from './commands/access.ts';
-import { addActions, addData } from './commands/act.ts';
-import { addArtifacts } from './commands/artifacts.ts';
-import { addDevices } from './commands/devices.ts';
-import { addEvidence } from './commands/evidence.ts';
-import { addJoins, addPolicy } from './commands/joins.ts';
-import { addLeave } from './commands/leave.ts';
-import { addLogin, addLogout } from './commands/login.ts';
-import { addRollback } from './commands/rollback.ts';
-import { addUpdate } from './commands/update.ts';
-import { addWatch } from './commands/watch.ts';
+import { addCodes } from './admission/codes.ts';
+import { addJoins } from './admission/joins.ts';
+import { addPolicy } from './admission/policy.ts';
+import { addRegistration } from './admission/registration.ts';
+import { addTokens } from './admission/tokens.ts';
+import { addLogin, addLogout } from './login/login.ts';
+import { addBroker } from './look/broker.ts';
+import { addDevices } from './look/devices.ts';
+import { addEvidence } from './look/evidence.ts';
+import { addWatch } from './look/watch.ts';
+import { addActions } from './order/action.ts';
+import { addData } from './order/data.ts';
+import { addLeave } from './order/leave.ts';
+import { addArtifacts } from './software/artifacts.ts';
+import { addRollback } from './software/rollback.ts';
+import { addUpdate } from './software/update.ts';
 
 const GROUPS: readonly (readonly [heading: string, ...adds: ((ctl: Command) => void)[]])[] = [
   ['Log in:', addLogin, addLogout],

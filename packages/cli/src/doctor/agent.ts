@@ -1,7 +1,7 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentStatus } from '@srup/agent';
-import { byteCount } from '../ctl/words.ts';
+import { byteCount } from '../screen/words.ts';
 import { judgeCertificate } from './certificates.ts';
 import { diskChecks } from './disk.ts';
 import { failed, ok, untried, warning, type Check, type Judgement } from './finding.ts';

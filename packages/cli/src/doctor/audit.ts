@@ -1,6 +1,6 @@
 /** The audit trail and its witnesses, as they are now: the running server looks once an hour. */
 import type { TrailFindings, WitnessFinding } from '@srup/server';
-import { exactTime } from '../ctl/words.ts';
+import { exactTime } from '../screen/words.ts';
 import { failed, ok, untried, warning, type Judgement } from './finding.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { byteCount } from '../ctl/words.ts';
+import { byteCount } from '../screen/words.ts';
 import { failed, ok, warning, type Check, type Judgement } from './finding.ts';
 
 const OTHERS = 0o077;

@@ -3,7 +3,7 @@ import type { X509Certificate } from 'node:crypto';
 import { request } from 'node:https';
 import { createServer, isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
-import { whyUnreached } from '../ctl/transport.ts';
+import { whyUnreached } from '../client/transport.ts';
 import { failed, ok, warning, type Judgement } from './finding.ts';
 
 const TIMEOUT_MS = 8_000;

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import { createOutput } from '../ctl/output.ts';
-import { readCa } from '../ctl/profile.ts';
-import { printable } from '../ctl/printable.ts';
+import { createOutput } from '../screen/output.ts';
+import { readCa } from '../client/profile.ts';
+import { printable } from '../screen/printable.ts';
 import { mustHold } from '../must-hold.ts';
-import { terminalOf } from '../terminal.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import { EXIT, UserError } from '../user-error.ts';
 import { runChecks, type Check, type Finding, type Verdict } from './finding.ts';
 

@@ -1,6 +1,6 @@
 /** `srup message decode` and `encode`: from the options to the answers. */
 import type { Identity } from '@srup/protocol';
-import { terminalOf } from '../terminal.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import { EXIT, UserError } from '../user-error.ts';
 import { toLine } from './answer.ts';
 import { answerRequests } from './batch.ts';

@@ -8,7 +8,7 @@ import {
   type Part,
   type Segment,
 } from '@srup/protocol';
-import type { Terminal } from '../terminal.ts';
+import type { Terminal } from '../screen/terminal.ts';
 import { INSPECTOR_LIMITS, type DecodeAnswer } from './decode.ts';
 
 /** Bytes a row, where the terminal is wide enough for the meaning beside them. */

@@ -1,8 +1,8 @@
 /** Which server, and by what right: said on the command line, or by the login of `srup ctl`. */
 import { readFile } from 'node:fs/promises';
 import { fetchPinnedCa } from '@srup/node';
-import { openApi, segment } from '../ctl/api.ts';
-import { checkUrl, loadLogin } from '../ctl/profile.ts';
+import { openApi, segment } from '../client/api.ts';
+import { checkUrl, loadLogin } from '../client/profile.ts';
 import { UserError } from '../user-error.ts';
 
 export interface AccessOptions {

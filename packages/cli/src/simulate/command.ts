@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { DEFAULT_PROFILE } from '../ctl/profile.ts';
+import { DEFAULT_PROFILE } from '../client/profile.ts';
 import { FAULT_NAMES } from './choose.ts';
 import { describeFault, optionOf } from './report.ts';
 import type { SimulateOptions } from './run.ts';

@@ -1,5 +1,5 @@
 /** What a run came to: for people, and for programs. */
-import type { Output } from '../ctl/output.ts';
+import type { Output } from '../screen/output.ts';
 import { FAULT_NAMES, FAULTS, type Fault } from './choose.ts';
 import type { FleetCounts } from './fleet.ts';
 import type { Meter } from './meter.ts';

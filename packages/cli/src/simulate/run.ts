@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { SuiteName } from '@srup/protocol';
-import { CTL_EXIT, refused } from '../ctl/failure.ts';
-import { createOutput } from '../ctl/output.ts';
-import { reportFailures } from '../ctl/session.ts';
-import { parseDuration } from '../ctl/words.ts';
-import { untilAskedToStop } from '../up/stop.ts';
+import { reportFailures } from '../client/session.ts';
+import { CTL_EXIT, refused } from '../failure.ts';
+import { createOutput } from '../screen/output.ts';
+import { parseDuration } from '../screen/parse.ts';
+import { untilAskedToStop } from '../service/stop.ts';
 import { UserError } from '../user-error.ts';
 import { openAccess, type Access, type AccessOptions } from './access.ts';
 import { assignFaults, FAULT_NAMES, parseShare, type Fault } from './choose.ts';

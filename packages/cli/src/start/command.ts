@@ -1,11 +1,12 @@
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { DeviceView, RunningServer, ServerOptions } from '@srup/server';
-import { createOutput } from '../ctl/output.ts';
-import { programName } from '../ctl/program-name.ts';
-import { createTeller } from '../ctl/tell.ts';
-import { terminalOf } from '../terminal.ts';
-import { UserError } from '../user-error.ts';
+import { createTeller } from '../client/tell.ts';
+import { createOutput } from '../screen/output.ts';
+import { programName } from '../screen/program-name.ts';
+import { terminalOf } from '../screen/terminal.ts';
+import { createFileLog, createLog } from '../service/log.ts';
+import { untilAskedToStop } from '../service/stop.ts';
 import {
   loginCommand,
   warnOfOpenRegistration,
@@ -14,9 +15,8 @@ import {
   writeFacts,
 } from '../up/banner.ts';
 import { launch, makeFolder } from '../up/launch.ts';
-import { createFileLog, createLog } from '../up/log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from '../up/options.ts';
-import { untilAskedToStop } from '../up/stop.ts';
+import { UserError } from '../user-error.ts';
 import { DEMO_NAME, demoPrograms, startDemo, type DemoDevice } from './demo.ts';
 
 interface StartOptions extends ServeOptions {

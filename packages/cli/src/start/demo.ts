@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentConfigInput } from '@srup/agent';
 import type { DeviceView, FleetEvent, RunningServer } from '@srup/server';
-import { keepShort } from '../up/rotating.ts';
+import { keepShort } from '../service/rotating.ts';
 import { UserError } from '../user-error.ts';
 
 /** The device type of the demo, for which a join needs no operator. */

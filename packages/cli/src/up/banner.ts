@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { RunningServer } from '@srup/server';
 import type { Logger } from 'pino';
-import { programName } from '../ctl/program-name.ts';
-import { terminalOf } from '../terminal.ts';
+import { programName } from '../screen/program-name.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import type { ServeOptions } from './options.ts';
 
 /** What a person needs to log in; printed to stdout, never logged. */

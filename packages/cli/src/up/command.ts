@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { warnOfOpenRegistration, warnOfPlainMqtt, writeAccess, writeFacts } from './banner.ts';
 import { launch } from './launch.ts';
-import { createLog, endInForm } from './log.ts';
+import { createLog, endInForm } from '../service/log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from './options.ts';
-import { untilAskedToStop } from './stop.ts';
+import { untilAskedToStop } from '../service/stop.ts';
 
 interface UpOptions extends ServeOptions {
   readonly folder: string;

@@ -152,7 +152,7 @@ async function brokerOptions(options: ServeOptions): Promise<ServerOptions['brok
       'Name the broker too: --broker mqtts://HOST:8883',
     );
   }
-  const { readCa } = await import('../ctl/profile.ts');
+  const { readCa } = await import('../client/profile.ts');
   return {
     url: brokerAddress(broker),
     ...(brokerCa !== undefined && { ca: await readCa(brokerCa) }),

@@ -1,0 +1,51 @@
+import { Argument, type Command } from 'commander';
+import { segment } from '../../client/api.ts';
+import { defineCommand, withSession, type CommonOptions } from '../../client/session.ts';
+import type { JoinVerdict } from '../../client/views.ts';
+
+const VERDICTS = ['accept', 'refuse', 'fail', 'ask'];
+
+export function addPolicy(ctl: Command): void {
+  const policy = defineCommand(ctl, 'policy', 'what a device gets that asks to join, by its type', [
+    'policy',
+    'policy set camera accept',
+    "policy set '*' ask",
+    'policy unset camera',
+  ]).action((options: CommonOptions) =>
+    withSession(options, async ({ api, output }) => {
+      const rules = await api.get<Readonly<Record<string, JoinVerdict>>>('/join-policy');
+      output.result(rules, () => {
+        output.table(['TYPE', 'VERDICT'], Object.entries(rules));
+        output.note(
+          '"*" stands for every type without a rule of its own; "ask": an operator decides (srup ctl joins).',
+        );
+      });
+      return undefined;
+    }),
+  );
+
+  defineCommand(policy, 'set', 'set the rule of a type', ['policy set camera accept', "policy set '*' ask"])
+    .argument('<type>', "device type; '*' for all without a rule of their own")
+    .addArgument(new Argument('<verdict>', 'accept, refuse, fail, or ask an operator').choices(VERDICTS))
+    .action((type: string, verdict: string, options: CommonOptions) =>
+      withSession(options, async ({ api, output }) => {
+        await api.send('PUT', `/join-policy/${segment(type)}`, { verdict });
+        output.result({ type, verdict }, () => {
+          output.line(`A joining device of the type ${type} gets: ${verdict}`);
+        });
+        return undefined;
+      }),
+    );
+
+  defineCommand(policy, 'unset', 'remove the rule of a type', ['policy unset camera'])
+    .argument('<type>', 'device type')
+    .action((type: string, options: CommonOptions) =>
+      withSession(options, async ({ api, output }) => {
+        await api.send('DELETE', `/join-policy/${segment(type)}`);
+        output.result({ type }, () => {
+          output.line(`The type ${type} gets what '*' gets.`);
+        });
+        return undefined;
+      }),
+    );
+}

@@ -1,0 +1,67 @@
+/** Sending one command to devices. */
+import type { CommandReceipt, ExchangeView, OrderedCommand, Selection } from '../../client/views.ts';
+import { UserError } from '../../user-error.ts';
+import type { Api } from '../../client/api.ts';
+import { findDevices } from '../../client/find.ts';
+
+export interface SelectionOptions {
+  readonly type?: string | undefined;
+  readonly all?: true | undefined;
+}
+
+/** Splits the words of a command that takes devices and then one thing more. */
+export function splitWords(words: readonly string[], thing: string, { type, all }: SelectionOptions) {
+  const last = words.at(-1) as string;
+  if (words.length === 1 && type === undefined && all === undefined) {
+    throw new UserError(
+      `"${last}" is read as the ${thing}, so no device is named`,
+      `Name devices before the ${thing}, or give --type TYPE, or --all.`,
+    );
+  }
+  return { names: words.slice(0, -1), last };
+}
+
+/** Exactly one of names, a type, all. */
+export async function select(
+  api: Api,
+  names: readonly string[],
+  { type, all }: SelectionOptions,
+): Promise<Selection> {
+  const ways = [names.length > 0, type !== undefined, all === true].filter(Boolean).length;
+  if (ways !== 1) {
+    throw new UserError(
+      ways === 0 ? 'no device is named' : 'devices are chosen in more than one way',
+      'Name devices, or give --type TYPE, or --all.',
+    );
+  }
+  if (type !== undefined) return { type };
+  return all === true ? { all } : { devices: (await findDevices(api, names)).map(({ id }) => id) };
+}
+
+/** What became of a command at one device. */
+export interface Outcome {
+  readonly device: string;
+  readonly token?: string;
+  /** Absent: the server did not send it. */
+  readonly phase?: string;
+  readonly isGood: boolean;
+  readonly explanation: string;
+  readonly view?: ExchangeView;
+  /** Of a rollback: where to, and whether the server could give the file. */
+  readonly rollback?: { readonly digest: string; readonly isStored: boolean };
+}
+
+export function send(api: Api, to: Selection, command: OrderedCommand): Promise<readonly CommandReceipt[]> {
+  return api.send('POST', '/commands', { ...to, command });
+}
+
+/** What the server said to the command, where nobody waits for the devices. */
+export function sentOutcome(receipt: CommandReceipt): Outcome {
+  const { device } = receipt;
+  if (!receipt.ok) return { device, isGood: false, explanation: receipt.reason };
+  const { token, rollback } = receipt;
+  return {
+    ...{ device, token, phase: 'sent', isGood: true, explanation: 'Signed and sent.' },
+    ...(rollback && { rollback }),
+  };
+}
