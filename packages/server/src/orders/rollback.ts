@@ -1,10 +1,10 @@
 /** Where each device of a rollback goes back to, and the commands that say so (P 10.12). */
 import { isDigest, type Caller } from '@srup/protocol';
 import type { Artifacts } from '../artifacts/artifacts.ts';
+import { artifactUrl } from '../artifacts/url.ts';
 import type { RanView } from '../api/forms/devices.ts';
 import type { CommandReceipt } from '../api/forms/orders.ts';
 import type { Fleet } from '../fleet-port.ts';
-import { artifactUrl } from '../http/routes/files.ts';
 
 export interface RollbackDeps {
   readonly fleet: Fleet;

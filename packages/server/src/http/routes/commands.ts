@@ -1,12 +1,12 @@
 import { encodeText, fromHex, type ServerCommand } from '@srup/protocol';
 import { FleetError } from '../../api/faults.ts';
 import type { OrderBody } from '../../api/forms/orders.ts';
+import { artifactUrl } from '../../artifacts/url.ts';
 import type { Fleet } from '../../fleet-port.ts';
 import { writeDouble, writeInt32 } from '../../news/values.ts';
 import { rollBack, type RollbackDeps } from '../../orders/rollback.ts';
 import { callerOf } from '../auth.ts';
 import type { Handlers } from '../serve.ts';
-import { artifactUrl } from './files.ts';
 
 type Command = OrderBody['command'];
 type Value = Extract<Command, { kind: 'data' }>['value'];
