@@ -1,9 +1,9 @@
 import { EXIT, UserError } from './user-error.ts';
 
-/** Exit codes of `srup ctl`; the help of every command ends with them. */
+/** The exit codes of `srup ctl`, which the help of every command shows. */
 export const CTL_EXIT = { ...EXIT, unreachable: 3, interrupted: 130 } as const;
 
-/** The command was right and yet nothing came of it: said in two lines like a mistake, with another exit code. */
+/** A failure of a command that was used correctly. It is shown as two lines like a mistake, with its own exit code. */
 export class Failure extends UserError {
   readonly exitCode: number;
 
@@ -13,12 +13,12 @@ export class Failure extends UserError {
   }
 }
 
-/** The server, or a device, said no. */
+/** The server or a device refused. */
 export function refused(message: string, hint: string): Failure {
   return new Failure(CTL_EXIT.refused, message, hint);
 }
 
-/** No answer, or none that can be trusted. */
+/** There is no answer, or none that can be trusted. */
 export function unreachable(message: string, hint: string): Failure {
   return new Failure(CTL_EXIT.unreachable, message, hint);
 }

@@ -5,21 +5,21 @@ import { CTL_EXIT, Failure, refused } from '../failure.ts';
 import type { Login } from './profile.ts';
 import { failureOf, openTransport, type Ask } from './transport.ts';
 
-/** Values of a query; undefined ones are left out. */
+/** The values of a query; undefined ones are left out. */
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Api {
   readonly url: string;
   get<Answer>(path: string, query?: Query): Promise<Answer>;
-  /** Undefined instead of a refusal when there is no such thing. */
+  /** The answer, or undefined when the server answers "not found". */
   find<Answer>(path: string): Promise<Answer | undefined>;
   send<Answer>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Answer>;
-  /** All rows, page by page as they are taken. */
+  /** All rows, fetched page by page as they are consumed. */
   rows<Row>(path: string, query?: Query): AsyncGenerator<Row, void>;
-  /** All rows, or the first ones. */
+  /** The first `limit` rows; all by default. */
   list<Row>(path: string, query?: Query, limit?: number): Promise<Row[]>;
   put<Answer>(path: string, query: Query, content: Readable, bytes: number): Promise<Answer>;
-  /** A stream that stays open (server-sent events); resolves when it began. */
+  /** A stream that stays open (server-sent events); resolves when it has begun. */
   stream(path: string, query: Query, signal: AbortSignal): Promise<IncomingMessage>;
   close(): void;
 }
@@ -31,13 +31,20 @@ interface Page<Row> {
 
 const BASE = '/api/v1';
 const PAGE_ROWS = 500;
-/** Bytes of an answer; a page of messages is the largest. */
+/** The longest answer in bytes; a page of messages is the largest. */
 const ANSWER_BYTES = 200 << 20;
-/** The server counts requests; a command of a large fleet may have to wait for the next minute. */
+/** Tries of a request. The server limits requests, so a command for a large fleet can have to wait a minute. */
 const TRIES = 4;
 const WAIT_MS = { least: 1_000, most: 60_000 };
 
-/** The HTTP API of one server. Every method rejects with a `UserError` or `Failure` for the person who asked. */
+/**
+ * Opens the HTTP API of one server. Every method rejects with a `UserError` or a `Failure` for the person.
+ *
+ * @example
+ * const api = openApi(await loadLogin('default'));
+ * const devices = await api.list<DeviceView>('/devices', { type: 'camera' });
+ * api.close();
+ */
 export function openApi(login: Partial<Login> & Pick<Login, 'url'>): Api {
   const transport = openTransport(login);
 
@@ -53,7 +60,7 @@ export function openApi(login: Partial<Login> & Pick<Login, 'url'>): Api {
         return await askOnce(request);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        // A body that was streamed is gone.
+        // A body that was streamed can't be sent again.
         const mayRepeat = error.status === 429 && attempt < TRIES && typeof request.body !== 'object';
         if (!mayRepeat) throw error.toFailure(login);
         await new Promise((resolve) => setTimeout(resolve, error.waitMs));
@@ -117,15 +124,15 @@ export function openApi(login: Partial<Login> & Pick<Login, 'url'>): Api {
   return api;
 }
 
-/** One segment of a path. */
+/** Escapes a text as one segment of a path. */
 export function segment(text: string): string {
   return encodeURIComponent(text);
 }
 
-/** The server has no such thing: mostly a wrong name. */
+/** The server does not know the thing, most often because of a wrong name. */
 class NotFound extends UserError {}
 
-/** An answer that is no success, before it is known what it means to the command. */
+/** An answer that reports a failure, before it is clear what that means to the command. */
 class Refusal extends Error {
   readonly status: number;
   readonly waitMs: number;
@@ -142,11 +149,11 @@ class Refusal extends Error {
     if (status === 404)
       return new NotFound(
         message,
-        'See what there is: srup ctl devices, artifacts, exchanges, codes or tokens',
+        'List what exists: srup ctl devices, artifacts, exchanges, codes or tokens',
       );
     if (status === 401 && token !== undefined) {
       return refused(
-        `${url} does not know this API token: it was revoked, it has expired, or the server was set up anew`,
+        `${url} does not know this API token: it was revoked, it has expired, or the server was set up again`,
         'Log in again: srup ctl login --url URL --token TOKEN. An admin can make a token: srup ctl tokens create NAME --role operator',
       );
     }
@@ -156,9 +163,9 @@ class Refusal extends Error {
         'An admin can make a token with this role: srup ctl tokens create NAME --role ROLE',
       );
     if (status === 429)
-      return refused('the server has too many requests of this address', 'Try again in a minute.');
+      return refused('the server gets too many requests from this address', 'Try again in a minute.');
     if (status >= 500 && status !== 507)
-      return refused(`the server failed: ${message}`, 'Look into the log of the server.');
+      return refused(`the server failed: ${message}`, 'See the log of the server.');
     if (status === 400 || status === 422)
       return new UserError(message, 'Run the command with --help to see what it takes.');
     return new Failure(CTL_EXIT.refused, message, 'Nothing was changed.');

@@ -1,9 +1,9 @@
-/** How the server's devices, software and exchanges are written for people. */
+/** Writes devices, software and exchanges of the server for people. */
 import type { Cell } from '../screen/output.ts';
 import { shortDigest } from '../screen/words.ts';
 import type { ArtifactView, DeviceView, ExchangeView, Standing } from './views.ts';
 
-/** A digest by the name under which it was uploaded, when it was. */
+/** A digest with the name under which it was uploaded, if it was. */
 export function softwareName(digest: string, artifacts: ReadonlyMap<string, ArtifactView>): string {
   const artifact = artifacts.get(digest);
   if (artifact === undefined) return shortDigest(digest);
@@ -11,7 +11,7 @@ export function softwareName(digest: string, artifacts: ReadonlyMap<string, Arti
   return `${shortDigest(digest)} (${artifact.name}${version})`;
 }
 
-/** The name that people gave, with the id that can't lie. */
+/** The name that people gave a device, with its id, which can't be forged. */
 export function deviceTitle({ id, name }: Pick<DeviceView, 'id' | 'name'>): string {
   return name === undefined ? id : `${name} (${id})`;
 }

@@ -1,4 +1,4 @@
-/** Server-sent events of the API, as the WHATWG HTML standard lays them out; only what the server uses of it. */
+/** Reads the server-sent events of the API: the part of the WHATWG HTML standard that the server uses. */
 import type { IncomingMessage } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,22 +7,22 @@ import type { FleetEvent } from './views.ts';
 import type { Api } from './api.ts';
 import { CTL_EXIT, Failure } from '../failure.ts';
 
-/** Bytes of one event; the server's are far shorter. */
+/** The longest event in characters; those of the server are far shorter. */
 const EVENT_CHARACTERS = 1 << 20;
 const BACKOFF = { leastMs: 500, mostMs: 15_000 };
 
 export interface LiveOptions {
   readonly signal: AbortSignal;
   readonly onStart: () => void;
-  /** The stream broke; from now on it is tried again. */
+  /** The stream broke, and is opened again. */
   readonly onBreak: (reason: string) => void;
-  /** It is there again. Events may be missing. */
+  /** The stream is open again. Events can be missing. */
   readonly onReturn: () => void;
 }
 
 /**
- * Events from now on, across breaks, until the signal. Throws when the first connection fails, or when the server
- * no longer knows the token.
+ * Yields events from now until the signal, across breaks. Throws when the first connection fails, or when the server no
+ * longer accepts the token.
  */
 export async function* liveEvents(
   api: Api,
@@ -51,16 +51,16 @@ export async function* liveEvents(
     }
     if (failures === 0) onBreak(reason);
     failures += 1;
-    await sleep(backoffMs(failures, BACKOFF, Math.random()), undefined, { signal }).catch(() => undefined); // ended by the signal
+    await sleep(backoffMs(failures, BACKOFF, Math.random()), undefined, { signal }).catch(() => undefined); // the signal ends the wait
   }
 }
 
-/** Trying again helps against an unreachable server only. */
+/** Whether a retry is useless: it helps only when the server can't be reached. */
 function isFinal(error: unknown): boolean {
   return error instanceof Failure && error.exitCode !== CTL_EXIT.unreachable;
 }
 
-/** The events in one answer. Comments (heartbeats) and half an event at the end are dropped. */
+/** Yields the events in one answer. Drops comments (heartbeats) and half an event at the end. */
 export async function* eventsOf(
   answer: IncomingMessage | AsyncIterable<Buffer>,
 ): AsyncGenerator<FleetEvent, void> {

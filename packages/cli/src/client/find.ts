@@ -1,4 +1,4 @@
-/** From what a person types to what the server knows. */
+/** Finds on the server what a person typed. */
 import { isDigest } from '@srup/protocol';
 import { shortDigest } from '../screen/words.ts';
 import { UserError } from '../user-error.ts';
@@ -7,19 +7,19 @@ import { deviceTitle } from './cells.ts';
 import type { ArtifactView, DeviceView } from './views.ts';
 
 const IDENTITY = /^[1-9a-f][0-9a-f]{0,15}$/;
-/** Shorter beginnings of an id are too easily mistyped into another device. */
+/** Digits that the beginning of an id needs. A shorter one is too easily mistyped into another device. */
 const LEAST_PREFIX = 4;
 const LEAST_DIGEST_PREFIX = 8;
-/** Candidates that an error lists. */
+/** The most candidates that an error lists. */
 const LISTED = 10;
 
-/** The device of an id, a name, or the beginning of an id (4 digits or more) that no other has. */
+/** Finds a device by its id, its name, or the beginning of its id (4 digits or more) if only one has it. */
 export async function findDevice(api: Api, text: string): Promise<DeviceView> {
   const id = text.toLowerCase();
   const exact = IDENTITY.test(id) ? await api.find<DeviceView>(`/devices/${id}`) : undefined;
   if (exact !== undefined) return exact;
   const similar = await api.list<DeviceView>('/devices', { search: text.slice(0, 100) });
-  // Who was deregistered is history: its successor may have its name.
+  // A deregistered device does not count: its successor can have its name.
   const named = similar.filter(({ name, standing }) => name === text && standing !== 'deregistered');
   const found =
     named.length > 0
@@ -31,7 +31,7 @@ export async function findDevice(api: Api, text: string): Promise<DeviceView> {
     `no device has the name or id "${text}"`,
     similar.length > 0
       ? `Similar ones: ${listed(similar.map(deviceTitle))}. The beginning of an id needs ${LEAST_PREFIX} digits.`
-      : 'See all of them: srup ctl devices',
+      : 'List all devices: srup ctl devices',
   );
 }
 
@@ -44,7 +44,7 @@ export async function findDevices(api: Api, texts: readonly string[]): Promise<D
   return [...found.values()];
 }
 
-/** The stored artifact of a digest, or of the beginning of one (8 digits or more) that no other has. */
+/** Finds a stored artifact by its digest, or the beginning of it (8 digits or more) if only one has it. */
 export async function findArtifact(api: Api, text: string): Promise<ArtifactView> {
   const digest = text.toLowerCase();
   const found: ArtifactView[] = [];
@@ -60,7 +60,7 @@ export async function findArtifact(api: Api, text: string): Promise<ArtifactView
   if (found.length === 0) {
     throw new UserError(
       `"${text}" is neither a file here nor the digest of a stored artifact`,
-      'See what is stored: srup ctl artifacts',
+      'List the stored artifacts: srup ctl artifacts',
     );
   }
   throw new UserError(
@@ -71,7 +71,7 @@ export async function findArtifact(api: Api, text: string): Promise<ArtifactView
 
 function ambiguous(text: string, found: readonly DeviceView[]): UserError {
   return new UserError(
-    `"${text}" could be several devices: ${listed(found.map(deviceTitle))}`,
+    `"${text}" can mean several devices: ${listed(found.map(deviceTitle))}`,
     'Write the whole id of the one you mean.',
   );
 }

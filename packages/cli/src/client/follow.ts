@@ -10,8 +10,8 @@ export interface Target {
 
 export interface Follower {
   /**
-   * What is known of the targets, in their order, once every one is settled or the time is over. Rejects with the
-   * signal's reason.
+   * Resolves to what is known about the targets, in their order, once all are settled or the time is over. Rejects with
+   * the signal's reason.
    */
   until(targets: readonly Target[], wait: Wait): Promise<readonly (ExchangeView | undefined)[]>;
   stop(): void;
@@ -19,25 +19,25 @@ export interface Follower {
 
 export interface Wait {
   readonly isSettled: (view: ExchangeView) => boolean;
-  /** Called for each news of a target, also when it is the last. */
+  /** Called for each change of a target, including the last one. */
   readonly onChange: (view: ExchangeView) => void;
-  /** Milliseconds; without limit unless told. */
+  /** Milliseconds; no limit by default. */
   readonly limitMs?: number | undefined;
 }
 
 export interface FollowOptions {
   readonly signal: AbortSignal;
-  /** The connection broke; it is tried again. */
+  /** The connection broke, and is opened again. */
   readonly onBreak: (reason: string) => void;
   readonly onReturn: () => void;
 }
 
-/** Up to this many targets are asked for one by one after a break; more are read as pages. */
+/** After a break, up to this many targets are read one by one; more are read as pages. */
 const ASKED_ONE_BY_ONE = 50;
 
 /**
- * Listens before the command is sent, so that no answer can be missed: what arrives between the command and
- * `until` is kept. Resolves when the server streams.
+ * Starts to listen before a command is sent, so that no answer is missed: what arrives between the command and `until`
+ * is kept. Resolves when the server streams events.
  */
 export async function followExchanges(
   api: Api,
@@ -52,7 +52,7 @@ export async function followExchanges(
     const key = keyOf({ device: view.device, token: view.exchange.token });
     if (wanted !== undefined && !wanted.open.has(key)) return;
     const known = latest.get(key);
-    // A page that was read during a break may be older than an event.
+    // A page that was read after a break can be older than an event.
     if (known !== undefined && known.updatedAt > view.updatedAt) return;
     latest.set(key, view);
     wanted?.settle(key, view);
@@ -74,7 +74,7 @@ export async function followExchanges(
 
   function lookAgain(): void {
     const open = wanted === undefined ? [] : [...wanted.open.values()];
-    // If this fails the connection is broken again, and its return looks again.
+    // If this fails, the connection has broken again, and its return reads again.
     readAgain(api, open, take).catch(() => undefined);
   }
 
@@ -117,7 +117,7 @@ interface Waiting {
   settle(key: string, view: ExchangeView): void;
 }
 
-/** What a break in the stream may have hidden. */
+/** Reads what a break in the stream can have hidden. */
 async function readAgain(
   api: Api,
   targets: readonly Target[],

@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import type { Secret } from '@srup/node';
 import { UserError } from '../user-error.ts';
 
-/** A server, and who one is to it. */
+/** A server, and the token that logs in to it. */
 export interface Login {
   /** `https://host:port` */
   readonly url: string;
   readonly token: Secret;
-  /** PEM of the only CA that is trusted; absent: the CAs of the system. */
+  /** PEM of the only CA that is trusted; undefined: the CAs of the system. */
   readonly ca?: string;
 }
 
@@ -23,18 +23,18 @@ interface Kept {
 
 export const DEFAULT_PROFILE = 'default';
 
-/** `SRUP_CONFIG`, or `srup/ctl.json` in the folder for configurations. */
+/** The file with the logins: `SRUP_CONFIG`, or `srup/ctl.json` in the user's configuration folder. */
 export function profileFile(env: Environment = process.env): string {
   const config = env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config');
   return env['SRUP_CONFIG'] ?? join(config, 'srup', 'ctl.json');
 }
 
-/** The login of a profile; `SRUP_URL`, `SRUP_TOKEN` and `SRUP_CA` come first. */
+/** Loads the login of a profile; `SRUP_URL`, `SRUP_TOKEN` and `SRUP_CA` take precedence. */
 export async function loadLogin(profile: string, env: Environment = process.env): Promise<Login> {
   const kept = (await readProfiles(profileFile(env)))[profile];
   const { SRUP_URL, SRUP_TOKEN, SRUP_CA } = env;
   const url = SRUP_URL === undefined ? kept?.url : checkUrl(SRUP_URL);
-  // What was kept for one server is not shown to another.
+  // The token of one server must not be shown to another.
   const own = url === kept?.url ? kept : undefined;
   const token = SRUP_TOKEN ?? own?.token;
   if (url === undefined || token === undefined) throw notLoggedIn(profile, url);
@@ -43,13 +43,13 @@ export async function loadLogin(profile: string, env: Environment = process.env)
   return { url, token: new Secret(token), ...(ca === undefined ? {} : { ca }) };
 }
 
-/** The CA that a profile trusts for this server, if it knows the server. */
+/** The CA that a profile trusts for this server; undefined if the profile is for another one. */
 export async function keptCa(profile: string, url: string): Promise<string | undefined> {
   const kept = (await readProfiles(profileFile()))[profile];
   return kept?.url === url ? kept.ca : undefined;
 }
 
-/** Rejects when a login could not be kept. */
+/** Rejects if a login could not be stored. */
 export async function tryToKeep(): Promise<void> {
   const file = profileFile();
   await writeProfiles(file, await readProfiles(file));
@@ -63,7 +63,7 @@ export async function saveLogin(profile: string, login: Login): Promise<string> 
   return file;
 }
 
-/** False when there was nothing to forget. */
+/** Removes a login; false if there is none. */
 export async function forgetLogin(profile: string): Promise<boolean> {
   const file = profileFile();
   const { [profile]: gone, ...others } = await readProfiles(file);
@@ -72,13 +72,13 @@ export async function forgetLogin(profile: string): Promise<boolean> {
   return true;
 }
 
-/** The origin of an https URL: tokens travel over TLS only. */
+/** The origin of an https URL. Tokens are sent over TLS only. */
 export function checkUrl(text: string): string {
   const url = URL.parse(text);
   if (url?.protocol === 'https:' && url.pathname === '/' && url.search === '') return url.origin;
   throw new UserError(
     `"${text}" is not the address of a server`,
-    'Give it as https://HOST:PORT, for example https://localhost:8443',
+    'Write it as https://HOST:PORT, for example https://localhost:8443',
   );
 }
 
@@ -111,7 +111,7 @@ async function readProfiles(file: string): Promise<Readonly<Record<string, Kept>
     if (code === 'ENOENT') return {};
     throw new UserError(
       `the file with your logins can't be read: ${message}`,
-      'SRUP_CONFIG=FILE names another one.',
+      'Set SRUP_CONFIG=FILE to use another one.',
     );
   }
   const profiles = profilesIn(text);
@@ -137,8 +137,8 @@ async function writeProfiles(file: string, profiles: Readonly<Record<string, Kep
     await writeFileAtomic(file, `${JSON.stringify({ profiles }, undefined, 2)}\n`);
   } catch (error) {
     throw new UserError(
-      `the login can't be kept: ${(error as Error).message}`,
-      'SRUP_CONFIG=FILE names another place for it.',
+      `the login can't be stored: ${(error as Error).message}`,
+      'Set SRUP_CONFIG=FILE to store it elsewhere.',
     );
   }
 }

@@ -7,7 +7,7 @@ import { printable } from '../screen/printable.ts';
 import { asTyped } from '../screen/program-name.ts';
 import { DEFAULT_PROFILE, loadLogin } from './profile.ts';
 
-/** What a command works with. */
+/** What a command uses. */
 export interface Session {
   readonly api: Api;
   readonly output: Output;
@@ -21,12 +21,12 @@ export interface CommonOptions {
 const EXIT_CODES = `
 Exit codes:
   0    done
-  1    a device failed or refused, or the server said no
+  1    a device failed or refused, or the server refused
   2    wrong use: an option, a name, a file
   3    the server can't be reached, or is not the one you trust
   130  interrupted with Ctrl-C`;
 
-/** A command that talks to a server, with what all of them share. `examples`: what follows `program`, one a line. */
+/** Defines a command that uses a server, with the options that all of them share. `examples` follow `program` in the help. */
 export function defineCommand(
   parent: Command,
   usage: string,
@@ -43,7 +43,7 @@ export function defineCommand(
     .addHelpText('after', `\nExamples:\n${lines}\n${EXIT_CODES}`);
 }
 
-/** Devices and then one thing more, which commander can't tell apart: one argument holds both. */
+/** Takes devices and then one more thing. commander can't tell them apart, so one argument holds both. */
 export function takeDevicesAnd(command: Command, thing: string, meaning: string): Command {
   return command
     .usage(`[options] DEVICE... ${thing}`)
@@ -51,7 +51,7 @@ export function takeDevicesAnd(command: Command, thing: string, meaning: string)
     .configureHelp({ argumentTerm: () => `DEVICE... ${thing}` });
 }
 
-/** Runs a command as whom the profile names. What `run` resolves to is the exit code, 0 unless told. */
+/** Runs a command with the login of a profile. `run` resolves to the exit code; undefined is 0. */
 export function withSession(
   options: CommonOptions,
   run: (session: Session) => Promise<number | undefined>,
@@ -66,13 +66,13 @@ export function withSession(
   });
 }
 
-/** Says what went wrong in two lines, and sets the exit code. Mistakes of the program pass. */
+/** Reports a failure in two lines and sets the exit code. Errors of the program itself are thrown on. */
 export async function reportFailures(run: () => Promise<number | undefined>): Promise<void> {
   try {
     process.exitCode = (await run()) ?? CTL_EXIT.ok;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    // Words of the server can hold words of devices.
+    // A text of the server can hold text of devices.
     console.error(`srup: ${printable(error.message)}\n${printable(asTyped(error.hint))}`);
     process.exitCode = error instanceof Failure ? error.exitCode : CTL_EXIT.usage;
   }

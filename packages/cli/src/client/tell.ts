@@ -1,4 +1,4 @@
-/** Live events as lines for people. */
+/** Writes live events as lines for people. */
 import type { Cell } from '../screen/output.ts';
 import { clockTime, shortDigest } from '../screen/words.ts';
 import { phaseCell, standingCell } from './cells.ts';
@@ -6,7 +6,7 @@ import type { DeviceView, FleetEvent } from './views.ts';
 
 export type Tell = (event: FleetEvent) => readonly Cell[] | undefined;
 
-/** Tells what is new. A device is in the news when what is proven of it changed, not at each of its messages. */
+/** Makes lines of events. A device gets a line when what it has proven changes, not for each of its messages. */
 export function createTeller(known: readonly DeviceView[] = []): Tell {
   const devices = new Map(known.map((device) => [device.id, device]));
   const nameOf = (id: string) => devices.get(id)?.name ?? id;
@@ -23,7 +23,7 @@ export function createTeller(known: readonly DeviceView[] = []): Tell {
       case 'exchange': {
         const { change } = event;
         const { kind } = change.exchange;
-        // The data itself is told.
+        // The data has an event of its own.
         if (kind === 'data' && change.exchange.phase === 'received') return undefined;
         return [time, nameOf(change.device), `  ${kind} `, phaseCell(change), `  ${change.explanation}`];
       }

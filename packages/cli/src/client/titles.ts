@@ -1,18 +1,18 @@
-/** Names for what tables show by id or digest. */
+/** Finds the names of what tables would show by id or digest. */
 import type { Api } from './api.ts';
 import { deviceTitle } from './cells.ts';
 import type { ArtifactView, DeviceView } from './views.ts';
 
-/** Artifacts whose names are looked up; older ones are shown by their digest. */
+/** How many artifacts get their names; older ones are shown by their digest. */
 const NAMED_ARTIFACTS = 500;
 
-/** Newest artifacts by digest, to call software by the names that people gave it. */
+/** The newest artifacts by digest, to show software by its name. */
 export async function namedArtifacts(api: Api): Promise<ReadonlyMap<string, ArtifactView>> {
   const { rows } = await api.get<{ rows: readonly ArtifactView[] }>('/artifacts', { limit: NAMED_ARTIFACTS });
   return new Map(rows.map((artifact) => [artifact.digest, artifact]));
 }
 
-/** Titles of devices by id, for tables that name devices. */
+/** The titles of devices by id, for tables. */
 export async function deviceTitles(api: Api, ids: Iterable<string>): Promise<ReadonlyMap<string, string>> {
   const titles = new Map<string, string>();
   for (const id of new Set(ids)) {

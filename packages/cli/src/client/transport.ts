@@ -6,13 +6,13 @@ import { connectionReason } from '@srup/node/reason';
 import { refused, unreachable } from '../failure.ts';
 import type { Login } from './profile.ts';
 
-/** A server that says nothing for this long is away; it sends a heartbeat on quiet streams every 20 s. */
+/** A server that sends nothing for this long is considered away; it sends a heartbeat every 20 s on quiet streams. */
 const SILENCE_MS = 60_000;
 const SOCKETS = 8;
 
 export interface Ask {
   readonly method: string;
-  /** From the root, with its query. */
+  /** The path from the root, with its query. */
   readonly path: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Readable;
@@ -20,12 +20,12 @@ export interface Ask {
 }
 
 export interface Transport {
-  /** Resolves when the head of the answer is there. Rejects with a `Failure` that says what to do. */
+  /** Resolves when the head of the answer has arrived. Rejects with a `Failure` that says what to do. */
   ask(ask: Ask): Promise<IncomingMessage>;
   close(): void;
 }
 
-/** HTTPS to one server, whose certificate must come from the pinned CA and name the host. */
+/** Opens HTTPS to one server. Its certificate must come from the pinned CA and name the host. */
 export function openTransport({ url, token, ca }: Partial<Login> & Pick<Login, 'url'>): Transport {
   const agent = new Agent({
     keepAlive: true,
@@ -57,7 +57,7 @@ export function openTransport({ url, token, ca }: Partial<Login> & Pick<Login, '
       );
       outgoing.on('error', fail);
       if (body === undefined || typeof body === 'string') outgoing.end(body);
-      // A server that refuses early stops reading: its answer counts, not the broken pipe.
+      // A server that refuses early stops reading. Its answer counts, not the broken pipe.
       else pipeline(body, outgoing).catch(fail);
     });
   }
@@ -80,25 +80,25 @@ const UNTRUSTED = new Set([
 ]);
 
 const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'the name is not known',
+  ECONNREFUSED: 'no program listens there',
+  ENOTFOUND: 'the name is unknown',
   EAI_AGAIN: 'the name could not be looked up',
   ETIMEDOUT: 'it does not answer',
-  EHOSTUNREACH: 'there is no way to the host',
-  ENETUNREACH: 'there is no way to the network',
+  EHOSTUNREACH: 'there is no route to the host',
+  ENETUNREACH: 'there is no route to the network',
   ECONNRESET: 'the connection broke',
   EPIPE: 'the connection broke',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet: one of the two clocks is wrong',
 };
 
-/** Why a connection did not come about, in words where there are some. */
+/** Why a connection failed; the system's own message if there are no words for it. */
 export function whyUnreached(error: unknown): string {
   const inner = (error instanceof AggregateError ? error.errors[0] : error) as NodeJS.ErrnoException;
   return WORDS[inner.code ?? ''] ?? connectionReason(inner);
 }
 
-/** What a broken connection means to the person who asked. */
+/** What a broken connection means to the person, as a `Failure`. */
 export function failureOf(error: NodeJS.ErrnoException, url: string): Error {
   const inner = error instanceof AggregateError ? (error.errors[0] as NodeJS.ErrnoException) : error;
   const code = inner.code ?? '';
@@ -106,7 +106,7 @@ export function failureOf(error: NodeJS.ErrnoException, url: string): Error {
     return refused("a folder can't be uploaded", 'Pack it as a tar file first.');
   if (UNTRUSTED.has(code)) {
     return unreachable(
-      `${url} shows a certificate that is not from the CA you trust: it is another server, it was set up anew, or somebody is in between`,
+      `${url} shows a certificate that is not from the CA you trust: it is another server, it was set up again, or somebody intercepts the connection`,
       'Compare with the fingerprint that "srup up" prints, then log in again: srup ctl login --url URL --ca-fingerprint HEX --token TOKEN',
     );
   }
@@ -119,11 +119,11 @@ export function failureOf(error: NodeJS.ErrnoException, url: string): Error {
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('HPE_')) {
     return unreachable(
       `${url} does not speak HTTPS (${whyUnreached(inner)})`,
-      'Check the port: 8443 is HTTPS, 8883 is MQTT, unless set otherwise.',
+      'Check the port: by default 8443 is HTTPS and 8883 is MQTT.',
     );
   }
   return unreachable(
     `${url} can't be reached: ${whyUnreached(inner)}`,
-    'Is the server running ("srup up"), and are host and port right? "srup ctl login" sets them.',
+    'Check that the server runs ("srup up"), and that host and port are right ("srup ctl login" sets them).',
   );
 }

@@ -2,17 +2,19 @@ import { Argument, type Command } from 'commander';
 
 const AFTER = `
 Put it where your shell looks for it:
-  bash  srup completion bash > ~/.local/share/bash-completion/completions/srup
-  zsh   srup completion zsh > ~/.srup-completion.zsh, and in ~/.zshrc: source ~/.srup-completion.zsh
+  bash  srup completion bash \\
+          > ~/.local/share/bash-completion/completions/srup
+  zsh   srup completion zsh > ~/.srup-completion.zsh
+        and add this line to ~/.zshrc: source ~/.srup-completion.zsh
   fish  srup completion fish > ~/.config/fish/completions/srup.fish`;
 
-/** What can follow a command: its path, and the words with what they mean. */
+/** A command, by its path, and the words that can follow it, with their meanings. */
 interface Place {
   readonly path: string;
   readonly words: readonly { readonly word: string; readonly meaning: string }[];
 }
 
-/** `srup completion`: a script for the shell, made from the commands as they are. */
+/** Adds `srup completion`, which makes a script for the shell from the commands of this program. */
 export function addCompletionCommand(program: Command): void {
   const scripts: Readonly<Record<string, (places: readonly Place[]) => string>> = {
     bash: bashScript,
@@ -21,7 +23,7 @@ export function addCompletionCommand(program: Command): void {
   };
   program
     .command('completion')
-    .description('print a script that makes a shell complete commands and options')
+    .description('print a script with which a shell completes commands and options')
     .addArgument(new Argument('<shell>', 'which shell').choices(Object.keys(scripts)))
     .addHelpText('after', AFTER)
     .action((shell: string) => {

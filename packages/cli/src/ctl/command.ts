@@ -18,28 +18,31 @@ import { addUpdate } from './software/update.ts';
 
 const GROUPS: readonly (readonly [heading: string, ...adds: ((ctl: Command) => void)[]])[] = [
   ['Log in:', addLogin, addLogout],
-  ['Look:', addDevices, addWatch, addEvidence, addBroker],
+  ['Show:', addDevices, addWatch, addEvidence, addBroker],
   ['Software:', addArtifacts, addUpdate, addRollback],
   ['Command:', addActions, addData, addLeave],
-  ['Let in:', addJoins, addPolicy, addCodes, addRegistration, addTokens],
+  ['Admit:', addJoins, addPolicy, addCodes, addRegistration, addTokens],
 ];
 
 const AFTER = `
-A device is called by its id, its name, or the beginning of its id (4 digits or more) that no other has.
+A device is named by its id, its name, or the beginning of its id (4 digits or
+more) if no other device has the same.
 
 Environment:
   SRUP_URL, SRUP_TOKEN  server and API token, instead of those of a login
   SRUP_CA               PEM file with the CA certificate of the server
-  SRUP_CONFIG           file with the logins, instead of $XDG_CONFIG_HOME/srup/ctl.json
+  SRUP_CONFIG           file with the logins, instead of
+                        $XDG_CONFIG_HOME/srup/ctl.json
   NO_COLOR              no colours
 
 Begin:
-  $ srup ctl login --url https://localhost:8443 --ca-fingerprint 3f9a... --token TOKEN
+  $ srup ctl login --url https://localhost:8443 --ca-fingerprint 3f9a... \\
+      --token TOKEN
   $ srup ctl devices
   $ srup ctl update pump-7 build/pump.tar.gz`;
 
 export function addCtlCommand(program: Command): void {
-  // `--version` names a version of software here; before the command it is the version of srup.
+  // Here `--version` is a version of software; before the command it prints the version of srup.
   program.enablePositionalOptions();
   const ctl = program
     .command('ctl')
@@ -52,7 +55,7 @@ export function addCtlCommand(program: Command): void {
   }
 }
 
-/** Name and arguments; that there are options goes without saying. */
+/** The name and arguments of a command, without "[options]", which every command has. */
 function termOf(command: Command): string {
   const own = command.usage().replace(/\[(options|command)\] ?/g, '');
   const below = command.commands.map((sub) => sub.name()).join('|');

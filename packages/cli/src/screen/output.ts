@@ -6,19 +6,19 @@ import { asTyped } from './program-name.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** A text that may come from anywhere, with the colour that it gets on a terminal. */
+/** A text from any source, with its colour on a terminal. */
 export type Cell = string | { readonly text: string; readonly style: Style };
 
-/** Where the results of one command go: one JSON value for programs, or text for people. */
+/** Writes the results of one command: one JSON value for programs, or text for people. */
 export interface Output {
   readonly json: boolean;
-  /** The result. `show` writes it for people; it isn't called when JSON is wanted. */
+  /** Writes the result as JSON, or calls `show` to write it for people. */
   result(value: unknown, show: () => void): void;
   line(cell: Cell, ...more: readonly Cell[]): void;
   table(head: readonly string[], rows: readonly (readonly Cell[])[]): void;
-  /** Name and value, one a line; those without a value are left out. */
+  /** Writes a name and a value on each line; those without a value are left out. */
   facts(facts: readonly (readonly [name: string, value: Cell | undefined])[]): void;
-  /** What is no result: progress, advice. To stderr. */
+  /** Writes to stderr what is not part of the result: progress and advice. */
   note(text: string): void;
 }
 

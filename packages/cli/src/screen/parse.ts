@@ -1,4 +1,4 @@
-/** What people type as values of options. */
+/** Parses what people type as values of options. */
 import { UserError } from '../user-error.ts';
 
 const SECOND = 1_000;
@@ -6,18 +6,18 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const UNITS = { s: SECOND, m: MINUTE, h: HOUR, d: 24 * HOUR } as const;
 
-/** "90s", "15m", "12h", "30d" as milliseconds. */
+/** Parses "90s", "15m", "12h" or "30d" as milliseconds. */
 export function parseDuration(text: string): number {
   const match = /^(\d{1,6})([smhd])$/.exec(text);
   const milliseconds = match === null ? 0 : Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
   if (milliseconds > 0) return milliseconds;
   throw new UserError(
-    `"${text}" is no length of time`,
+    `"${text}" is not a length of time`,
     'Write a number and s, m, h or d: 90s, 15m, 12h, 30d.',
   );
 }
 
-/** The value of `--limit` of a list: a number of rows, or "all". */
+/** Parses the `--limit` of a list: a number of rows, or "all". */
 export function parseRows(text: string): number {
   if (text === 'all') return Infinity;
   const rows = Number(text);

@@ -1,12 +1,12 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** How this program was called, so that commands that are printed can be pasted. */
+/** The name by which this program was called, so that printed commands can be pasted. */
 export function programName(env: Environment = process.env): string {
-  // npm and npx name the script that they run.
+  // npm and npx set this variable.
   return (env['npm_lifecycle_event'] ?? '') === '' ? 'srup' : 'npx srup';
 }
 
-/** The same for commands within a text. */
+/** Writes the commands in a text with that name. */
 export function asTyped(text: string, env: Environment = process.env): string {
   return text.replace(/(?<!npx )\bsrup (?=ctl|up|start|agent|message)/g, `${programName(env)} `);
 }

@@ -8,7 +8,7 @@ export interface Progress {
 
 const REDRAWS_A_SECOND = 8;
 
-/** A bar on stderr when somebody looks at it. `format`: as cli-progress takes it; `payload` fills its {names}. */
+/** Shows a bar on stderr if that is a terminal. `format` is that of cli-progress, and `payload` fills its {names}. */
 export function showProgress(
   format: string,
   total: number,
@@ -23,10 +23,10 @@ export function showProgress(
     barIncompleteChar: ' ',
     fps: REDRAWS_A_SECOND,
     clearOnComplete: true,
-    gracefulExit: false, // it would swallow Ctrl-C
+    gracefulExit: false, // it would catch Ctrl-C
   });
   bar.start(total, 0, payload);
-  // While the bar is drawn the terminal doesn't wrap lines: it gets back what it had, however the command ends.
+  // The bar turns line wrapping off at the terminal; stopping the bar restores it, however the command ends.
   const isHandled = process.listenerCount('SIGINT') > 0;
   const onInterrupt = () => {
     bar.stop();

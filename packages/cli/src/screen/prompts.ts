@@ -2,7 +2,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { UserError } from '../user-error.ts';
 import { CTL_EXIT, Failure } from '../failure.ts';
 
-/** Questions go to stderr: stdout is for results. */
+/** Questions go to stderr, as stdout is for results. */
 const output = process.stderr;
 
 export function canAsk(): boolean {
@@ -14,25 +14,25 @@ export async function askText(message: string, placeholder: string): Promise<str
   return answerOf(await text({ message, placeholder, defaultValue: placeholder, output }));
 }
 
-/** Typed blindly, so that it is neither on the screen nor in the shell's history. */
+/** Asks for a secret without showing it, so that it is neither on the screen nor in the shell's history. */
 export async function askSecret(message: string): Promise<string> {
   const { password } = await import('@clack/prompts');
   return answerOf(await password({ message, output }));
 }
 
-/** The first line of stdin, for `--token -`. */
+/** Reads the first line of stdin, for `--token -`. */
 export async function readSecretLine(): Promise<string> {
   const [line = ''] = (await readAll(process.stdin)).split('\n');
   return line.trim();
 }
 
-/** What can't be undone is confirmed by typing what it is about. `yes`: confirmed on the command line. */
+/** Lets the person confirm what can't be undone by typing `expected`. `yes`: it was confirmed on the command line. */
 export async function confirmTyped(what: string, expected: string, yes: boolean): Promise<void> {
   if (yes) return;
   if (!canAsk())
-    throw new UserError(`${what}: this needs a confirmation`, 'Give --yes where nobody can be asked.');
+    throw new UserError(`${what}: this needs a confirmation`, 'Give --yes if nobody can be asked.');
   const { text } = await import('@clack/prompts');
-  const typed = answerOf(await text({ message: `${what}. Type ${expected} to go on:`, output }));
+  const typed = answerOf(await text({ message: `${what}. Type ${expected} to continue:`, output }));
   if (typed.trim() !== expected) {
     throw new UserError(`"${typed}" is not ${expected}: nothing was done`, 'Type it exactly, or give --yes.');
   }

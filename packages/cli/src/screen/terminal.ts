@@ -2,14 +2,14 @@ import { styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Columns where nothing says how wide the terminal is. */
+/** Columns if the width of the terminal is unknown. */
 const DEFAULT_COLUMNS = 80;
 
 export interface Terminal {
-  /** A person looks at it: colours and progress are wanted. */
+  /** Whether a person reads it, with colours and progress. */
   readonly isTerminal: boolean;
   readonly columns: number;
-  /** The text in this style on a terminal that shows it (NO_COLOR is obeyed), else the text alone. */
+  /** The text in this style, or the text alone if the terminal has no colours or NO_COLOR is set. */
   readonly paint: (style: Style, text: string) => string;
 }
 

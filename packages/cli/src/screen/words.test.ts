@@ -66,7 +66,7 @@ describe('what is typed', () => {
   });
 
   it.each(['', '0s', '5', 's', '-5s', '1.5h', '5 m', '1w', '9999999d'])('no time: "%s"', (text) => {
-    expect(() => parseDuration(text)).toThrow('is no length of time');
+    expect(() => parseDuration(text)).toThrow('is not a length of time');
   });
 
   it.each([
@@ -79,7 +79,7 @@ describe('what is typed', () => {
   });
 
   it.each(['', '5', '100', 'constructor', '0x', 'g0'])('no action: "%s"', (text) => {
-    expect(() => parseAction(text)).toThrow('is no action');
+    expect(() => parseAction(text)).toThrow('is not an action');
   });
 
   it.each([

@@ -1,4 +1,4 @@
-/** How times, sizes and digests are written for people. */
+/** Writes times, sizes and digests for people. */
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -8,7 +8,7 @@ const SHORT_DIGEST = 12;
 
 export const NOTHING = '-';
 
-/** "12 s ago", "in 3 min". */
+/** A time relative to now: "12 s ago", "in 3 min". */
 export function relativeTime(at: number | undefined, now = Date.now()): string {
   if (at === undefined) return NOTHING;
   const distance = Math.abs(now - at);
@@ -24,7 +24,7 @@ export function relativeTime(at: number | undefined, now = Date.now()): string {
   return at > now ? `in ${count}` : `${count} ago`;
 }
 
-/** Local time to the second, with the distance from UTC. */
+/** Local time to the second, with the offset from UTC. */
 export function exactTime(at: number): string {
   const offset = -new Date(at).getTimezoneOffset();
   const local = new Date(at + offset * MINUTE).toISOString().slice(0, 19).replace('T', ' ');

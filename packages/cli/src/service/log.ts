@@ -21,20 +21,20 @@ const STYLES: Readonly<Record<string, Style>> = {
   error: 'red',
   fatal: 'red',
 };
-/** Said once in the banner, or of no use to a person. */
+/** Fields that the banner shows or that are useless to a person. */
 const UNSAID = new Set(['level', 'time', 'msg', 'component']);
 
 const ATTENTION = new Set(['warn', 'error', 'fatal']);
 
-/** Who says it; where the lines of several come together, each tells. */
+/** The program that logs; it is in every line, for logs that hold the lines of several programs. */
 type Component = 'server' | 'agent';
 
-/** A log on stderr: JSON lines for programs, or a line each for people. */
+/** Opens a log on stderr: JSON lines for programs, or lines for people. */
 export function createLog(component: Component, level: string, isJson: boolean): Promise<Logger> {
   return openLog(component, level, isJson ? process.stderr : linesTo(process.stderr));
 }
 
-/** Runs what logs: where that is in lines of JSON, a mistake of its user that ends it is one of them. */
+/** Runs `work`. If the log is JSON lines, a user's mistake that ends the work is logged as one of them. */
 export async function endInForm(
   component: Component,
   isJson: boolean,
@@ -49,7 +49,7 @@ export async function endInForm(
   }
 }
 
-/** A log at the end of a file, for its owner alone; what needs attention is on stderr as well. */
+/** Opens a log that appends to a file which only its owner can read. Warnings and errors go to stderr too. */
 export function createFileLog(file: string, level: string): Promise<Logger> {
   const all = rotatingFile(file);
   const attention = linesTo(process.stderr, ({ level }) => ATTENTION.has(level));
@@ -66,7 +66,7 @@ export function createFileLog(file: string, level: string): Promise<Logger> {
 
 async function openLog(component: Component, level: string, to: NodeJS.WritableStream): Promise<Logger> {
   const { pino } = await import('pino');
-  // A word: what reads logs knows "error" by itself, and 50 only when it is told.
+  // The level is a word: every log reader knows "error", but 50 needs an explanation.
   const formatters = { level: (label: string) => ({ level: label }) };
   return pino({ level, base: { component }, formatters }, to);
 }
@@ -98,6 +98,6 @@ function show(line: Line, paint: (style: Style, text: string) => string): string
 function shownValue(value: unknown): string {
   if (typeof value === 'string') return value;
   const { message } = (value ?? {}) as { readonly message?: unknown };
-  // Of an error the message; a stack trace is for --json-logs.
+  // An error shows its message only; --json-logs has the stack trace.
   return typeof message === 'string' ? message : JSON.stringify(value);
 }

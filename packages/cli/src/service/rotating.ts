@@ -1,12 +1,12 @@
 import { appendFileSync, copyFileSync, renameSync, statSync, truncateSync } from 'node:fs';
 import { Writable } from 'node:stream';
 
-/** Bytes of a log file before it becomes the old one; there is one old one, so twice that is the most. */
+/** The largest size of a log file in bytes. One old file is kept, so a log takes at most twice that. */
 export const LOG_BYTES = 10 * 2 ** 20;
 
 /**
- * Appends to a file for its owner alone. When it is full it is renamed to `FILE.1`, in the place of the one before,
- * and begun anew. A disk in trouble costs lines, never the process.
+ * Opens a stream that appends to a file which only its owner can read. A full file is renamed to `FILE.1`, which
+ * replaces the older one, and a new file is started. A failing disk costs lines, but never ends the process.
  */
 export function rotatingFile(file: string, limit = LOG_BYTES): Writable {
   let bytes = sizeOf(file);
@@ -30,8 +30,8 @@ export function rotatingFile(file: string, limit = LOG_BYTES): Writable {
 const LOOK_MS = 30_000;
 
 /**
- * The same for a file to whose end another process appends: it is copied and emptied. A line that comes in this moment
- * may be lost. Returns how to stop.
+ * Keeps a file short to which another process appends: a full file is copied and emptied. A line that is written at
+ * this moment can be lost. Returns a function that stops it.
  */
 export function keepShort(file: string, limit = LOG_BYTES, everyMs = LOOK_MS): () => void {
   const timer = setInterval(() => {
@@ -40,7 +40,7 @@ export function keepShort(file: string, limit = LOG_BYTES, everyMs = LOOK_MS): (
       copyFileSync(file, `${file}.1`);
       truncateSync(file);
     } catch {
-      // Tried again soon.
+      // The next round tries again.
     }
   }, everyMs).unref();
   return () => {

@@ -1,6 +1,6 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Resolves at the first signal that asks to end. At the second, `atOnce` is called and the process ends. */
+/** Resolves at the first signal that asks the process to end. The second one calls `atOnce` and ends the process. */
 export function untilAskedToStop(atOnce: () => void = () => undefined): Promise<'stop'> {
   let isAsked = false;
   return new Promise((resolve) => {

@@ -6,9 +6,9 @@ import { relativeTime } from '../../screen/words.ts';
 import { UserError } from '../../user-error.ts';
 import { expiry } from './expiry.ts';
 
-/** P 8.4. */
+/** Adds the commands for enrolment codes (P 8.4). */
 export function addCodes(ctl: Command): void {
-  const codes = defineCommand(ctl, 'codes', 'list enrolment codes, with which devices register', [
+  const codes = defineCommand(ctl, 'codes', 'list the enrolment codes with which devices register', [
     'codes',
     'codes create --type camera --uses 20 --expires-in 7d',
     'codes delete 7c1d2f60-...',
@@ -16,7 +16,7 @@ export function addCodes(ctl: Command): void {
     withSession(options, async ({ api, output }) => {
       const list = await api.get<readonly EnrolmentCodeView[]>('/enrolment-codes');
       output.result(list, () => {
-        if (list.length === 0) output.line('There are none: srup ctl codes create');
+        if (list.length === 0) output.line('There is no code: srup ctl codes create');
         else {
           output.table(
             ['ID', 'TYPE', 'USES LEFT', 'MADE', 'EXPIRES'],
@@ -38,8 +38,8 @@ export function addCodes(ctl: Command): void {
     'codes create --type camera --uses 20 --expires-in 7d',
   ])
     .option('--type <type>', 'only for devices of this type')
-    .option('--uses <count>', 'how many devices may use it', '1')
-    .option('--expires-in <time>', '12h, 7d...; never unless told')
+    .option('--uses <count>', 'how many devices can use it', '1')
+    .option('--expires-in <time>', '12h, 7d... (default: never)')
     .action(
       ({
         type,
@@ -61,7 +61,7 @@ export function addCodes(ctl: Command): void {
           output.result(made, () => {
             output.line(made.secret);
             output.note(
-              `${uses === '1' ? 'One device' : `${uses} devices`} can register with it. It is shown this once.`,
+              `${uses === '1' ? 'One device' : `${uses} devices`} can register with it. It is shown only this once.`,
             );
           });
           return undefined;
@@ -83,5 +83,5 @@ export function addCodes(ctl: Command): void {
 function parseUses(text: string): number {
   const uses = Number(text);
   if (Number.isInteger(uses) && uses > 0) return uses;
-  throw new UserError(`"${text}" is no number of devices`, 'Write a whole number above 0.');
+  throw new UserError(`"${text}" is not a number of devices`, 'Write a whole number above 0.');
 }

@@ -9,15 +9,15 @@ import { UserError } from '../../user-error.ts';
 
 const DECISIONS = ['accept', 'refuse', 'fail'];
 
-/** P 9.1. */
+/** Adds the commands that decide on joins (P 9.1). */
 export function addJoins(ctl: Command): void {
-  defineCommand(ctl, 'joins', 'list the devices that wait to be let in', ['joins', 'joins --json']).action(
+  defineCommand(ctl, 'joins', 'list the devices that wait to join', ['joins', 'joins --json']).action(
     (options: CommonOptions) =>
       withSession(options, async ({ api, output }) => {
         const joins = await api.list<ExchangeView>('/exchanges', { kind: 'join', open: true });
         if (output.json || joins.length === 0) {
           output.result(joins, () => {
-            output.line('No device waits to be let in.');
+            output.line('No device waits to join.');
           });
           return undefined;
         }
@@ -38,14 +38,15 @@ export function addJoins(ctl: Command): void {
       }),
   );
 
-  defineCommand(ctl, 'join', 'decide on devices that wait to be let in', [
+  defineCommand(ctl, 'join', 'decide on devices that wait to join', [
     'join accept b9d0c0ffee15600d',
     'join refuse c41f',
   ])
     .addArgument(
-      new Argument('<verdict>', 'accept; refuse: it may try another kind of join; fail: it may not').choices(
-        DECISIONS,
-      ),
+      new Argument(
+        '<verdict>',
+        'accept; refuse: the device can try another kind of join; fail: it can not',
+      ).choices(DECISIONS),
     )
     .argument('<devices...>', 'devices (id, name, beginning of an id)')
     .action((verdict: string, names: string[], options: CommonOptions) =>
@@ -59,8 +60,8 @@ export function addJoins(ctl: Command): void {
           );
           if (pending === undefined) {
             throw new UserError(
-              `${deviceTitle(device)} does not wait to be let in: it is ${device.standing}`,
-              'See who does: srup ctl joins',
+              `${deviceTitle(device)} does not wait to join: it is ${device.standing}`,
+              'List those that do: srup ctl joins',
             );
           }
           const path = `/devices/${device.id}/exchanges/${segment(pending.exchange.token)}/decide`;

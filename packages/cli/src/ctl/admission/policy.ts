@@ -6,7 +6,7 @@ import type { JoinVerdict } from '../../client/views.ts';
 const VERDICTS = ['accept', 'refuse', 'fail', 'ask'];
 
 export function addPolicy(ctl: Command): void {
-  const policy = defineCommand(ctl, 'policy', 'what a device gets that asks to join, by its type', [
+  const policy = defineCommand(ctl, 'policy', 'show what joining devices get, by their type', [
     'policy',
     'policy set camera accept',
     "policy set '*' ask",
@@ -17,7 +17,7 @@ export function addPolicy(ctl: Command): void {
       output.result(rules, () => {
         output.table(['TYPE', 'VERDICT'], Object.entries(rules));
         output.note(
-          '"*" stands for every type without a rule of its own; "ask": an operator decides (srup ctl joins).',
+          '"*" is the rule for every type without its own; "ask": an operator decides (srup ctl joins).',
         );
       });
       return undefined;
@@ -25,7 +25,7 @@ export function addPolicy(ctl: Command): void {
   );
 
   defineCommand(policy, 'set', 'set the rule of a type', ['policy set camera accept', "policy set '*' ask"])
-    .argument('<type>', "device type; '*' for all without a rule of their own")
+    .argument('<type>', "device type; '*' for all types without their own rule")
     .addArgument(new Argument('<verdict>', 'accept, refuse, fail, or ask an operator').choices(VERDICTS))
     .action((type: string, verdict: string, options: CommonOptions) =>
       withSession(options, async ({ api, output }) => {
@@ -43,7 +43,7 @@ export function addPolicy(ctl: Command): void {
       withSession(options, async ({ api, output }) => {
         await api.send('DELETE', `/join-policy/${segment(type)}`);
         output.result({ type }, () => {
-          output.line(`The type ${type} gets what '*' gets.`);
+          output.line(`The rule of '*' now applies to the type ${type}.`);
         });
         return undefined;
       }),

@@ -2,14 +2,14 @@ import { Argument, type Command } from 'commander';
 import { defineCommand, withSession, type CommonOptions } from '../../client/session.ts';
 
 export function addRegistration(ctl: Command): void {
-  defineCommand(ctl, 'registration', 'see whether new devices may register; open or close it', [
+  defineCommand(ctl, 'registration', 'show whether new devices can register; open or close registration', [
     'registration',
     'registration close',
   ])
     .addArgument(
       new Argument(
         '[change]',
-        'open, or close: no new device for now; those that are registered go on',
+        'open; or close: new devices can not register, and registered ones are not affected',
       ).choices(['open', 'close']),
     )
     .action((change: string | undefined, options: CommonOptions) =>

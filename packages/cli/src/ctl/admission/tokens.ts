@@ -42,11 +42,14 @@ export function addTokens(ctl: Command): void {
     'tokens create ci --role operator --expires-in 90d',
   ])
     .addOption(
-      new Option('--role <role>', 'viewer: sees; operator: also commands; admin: also lets others in')
+      new Option(
+        '--role <role>',
+        'viewer: reads; operator: also commands devices; admin: also manages access',
+      )
         .choices(ROLES)
         .makeOptionMandatory(),
     )
-    .option('--expires-in <time>', '12h, 90d...; never unless told')
+    .option('--expires-in <time>', '12h, 90d... (default: never)')
     .action(
       (
         name: string,
@@ -64,15 +67,20 @@ export function addTokens(ctl: Command): void {
           });
           output.result(made, () => {
             output.line(made.secret);
-            output.note(`This is the API token "${name}" (${role}). It is shown this once: keep it safe.`);
+            output.note(
+              `This is the API token "${name}" (${role}). It is shown only this once: keep it safe.`,
+            );
           });
           return undefined;
         }),
     );
 
-  defineCommand(tokens, 'delete <token>', 'revoke an API token: by id, or by a name that only one has', [
-    'tokens delete ci',
-  ])
+  defineCommand(
+    tokens,
+    'delete <token>',
+    'revoke an API token, named by its id, or by its name if only one has it',
+    ['tokens delete ci'],
+  )
     .option('--yes', 'do not ask')
     .action((text: string, { yes, ...options }: DeleteOptions) =>
       withSession(options, async ({ api, output }) => {
@@ -84,7 +92,7 @@ export function addTokens(ctl: Command): void {
           'srup ctl tokens',
         );
         await confirmTyped(
-          `Who uses the token "${token.name}" (${token.role}) is locked out at once`,
+          `Whoever uses the token "${token.name}" (${token.role}) will lose access at once`,
           token.name,
           yes === true,
         );
@@ -102,6 +110,6 @@ function only<Thing>(found: readonly Thing[], text: string, what: string, list: 
   if (first !== undefined && found.length === 1) return first;
   throw new UserError(
     found.length === 0 ? `there is no ${what} "${text}"` : `${found.length} ${what}s are called "${text}"`,
-    `${found.length === 0 ? 'See them all' : 'Name it by its id'}: ${list}`,
+    `${found.length === 0 ? 'List all' : 'Name it by its id'}: ${list}`,
   );
 }

@@ -34,36 +34,34 @@ const LOCAL_URL = 'https://localhost:8443';
 
 export function addLogin(ctl: Command): void {
   defineCommand(ctl, 'login', 'log in with the set-up token of a new server, or with an API token', [
-    'login --url https://localhost:8443 --ca-fingerprint 3f9a... --token TOKEN',
-    'login --url https://fleet.example:8443 --ca ca.pem --token - < token.txt',
-    'login --profile field --url https://10.0.0.5:8443 --ca-fingerprint 3f9a...',
+    'login --url https://localhost:8443 --ca-fingerprint 3f9a... \\\n      --token TOKEN',
+    'login --url https://fleet.example:8443 --ca ca.pem \\\n      --token - < token.txt',
+    'login --profile field --url https://10.0.0.5:8443 \\\n      --ca-fingerprint 3f9a...',
   ])
     .option('--url <url>', 'address of the server, as "srup up" prints it')
-    .option('--token <token>', 'set-up token or API token; "-": read from stdin; absent: asked for')
+    .option('--token <token>', 'set-up token or API token; "-": read it from stdin (default: ask)')
     .option('--ca <file>', "PEM file with the server's CA certificate")
     .option('--ca-fingerprint <hex>', 'SHA-256 of that certificate, as "srup up" prints it')
-    .option('--name <name>', 'name of the API token that a set-up token is exchanged for')
+    .option('--name <name>', 'name of the API token that replaces the set-up token')
     .action((options: LoginOptions) => reportFailures(() => logIn(options)));
 }
 
 export function addLogout(ctl: Command): void {
-  defineCommand(ctl, 'logout', 'forget a login on this machine; its API token stays valid', [
+  defineCommand(ctl, 'logout', 'remove a login from this machine; its API token stays valid', [
     'logout',
     'logout --profile field --yes',
   ])
     .option('--yes', 'do not ask')
     .action((options: CommonOptions & { readonly yes?: true }) =>
       reportFailures(async () => {
-        const what = `The token of the profile "${options.profile}" is forgotten here and can't be shown again`;
+        const what = `The token of the profile "${options.profile}" will be removed here and can't be shown again`;
         await confirmTyped(what, options.profile, options.yes === true);
         if (!(await forgetLogin(options.profile))) {
           throw new UserError(`there is no login "${options.profile}"`, `The logins are in ${profileFile()}`);
         }
         const output = createOutput(options.json === true);
         output.result({ profile: options.profile }, () => {
-          output.line(
-            `Forgotten. On the server the token is valid until "srup ctl tokens delete" removes it.`,
-          );
+          output.line(`Removed. On the server the token is valid until "srup ctl tokens delete" revokes it.`);
         });
         return undefined;
       }),
@@ -74,7 +72,7 @@ async function logIn(options: LoginOptions): Promise<undefined> {
   const url = checkUrl(options.url ?? process.env['SRUP_URL'] ?? (await askUrl()));
   const ca = await wantedCa(url, options);
   const token = await wantedToken(options.token ?? process.env['SRUP_TOKEN']);
-  // A set-up token works once: what it gives must not be lost because it can't be kept.
+  // A set-up token works once, so storing the API token that it gives must not fail.
   await tryToKeep();
   const caPart = ca === undefined ? {} : { ca };
   const { Secret } = await import('@srup/node');
@@ -88,7 +86,7 @@ async function logIn(options: LoginOptions): Promise<undefined> {
   output.result({ url, profile: options.profile, file, token: me }, () => {
     output.line(
       { text: `Logged in at ${url}`, style: 'green' },
-      ` as "${me.name}" (${me.role}); kept in ${file}`,
+      ` as "${me.name}" (${me.role}); stored in ${file}`,
     );
     output.note('Next: srup ctl devices');
   });
@@ -144,7 +142,7 @@ async function wantedToken(given: string | undefined): Promise<string> {
   );
 }
 
-/** Undefined: the CAs of the system decide. */
+/** The CA to trust; undefined: the CAs of the system. */
 async function wantedCa(
   url: string,
   { ca, caFingerprint, profile }: LoginOptions,
@@ -172,6 +170,6 @@ function notTheServer(url: string, { seen }: PinError): Error {
   const shown = seen.map(({ subject, fingerprint }) => `${fingerprint} (${subject})`).join(', ');
   return unreachable(
     `${url} is not the server with this fingerprint; it shows ${shown}`,
-    'Compare with what "srup up" prints, on the screen of the server itself. If that differs too, somebody may be in between.',
+    'Compare with what "srup up" prints on the screen of the server itself. If that differs too, somebody may be intercepting the connection.',
   );
 }

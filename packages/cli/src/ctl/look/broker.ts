@@ -6,19 +6,19 @@ import { defineCommand, withSession, type CommonOptions } from '../../client/ses
 import { relativeTime } from '../../screen/words.ts';
 
 const MEANINGS = {
-  current: 'it refuses everybody who was revoked (tried out)',
-  behind: 'IT LETS IN DEVICES THAT WERE REVOKED (tried out)',
-  unproven: 'not known whether it refuses who was revoked',
+  current: 'it refuses all revoked devices (tested)',
+  behind: 'IT ACCEPTS REVOKED DEVICES (tested)',
+  unproven: 'it is unknown whether it refuses revoked devices',
 } as const;
 
-const EMBEDDED = 'it asks the key service at each connection, and refuses everybody who was revoked';
+const EMBEDDED = 'it asks the key service at each connection and refuses all revoked devices';
 
 function meaningOf(state: BrokerView['revocation']['state']): Cell {
   return state === 'current' ? MEANINGS[state] : { text: MEANINGS[state], style: 'red' };
 }
 
 export function addBroker(ctl: Command): void {
-  defineCommand(ctl, 'broker', 'show the MQTT broker, and whether it refuses who was revoked', [
+  defineCommand(ctl, 'broker', 'show the MQTT broker, and whether it refuses revoked devices', [
     'broker',
     'broker --json',
   ]).action((options: CommonOptions) =>
@@ -35,8 +35,8 @@ export function addBroker(ctl: Command): void {
           [
             'Sessions',
             endsSessions
-              ? 'the server ends those of revoked devices'
-              : 'one that is open goes on after a revocation; nothing is sent to it or taken from it (--broker-sessions)',
+              ? 'the server ends the sessions of revoked devices'
+              : 'an open session stays open after a revocation, but nothing is sent to it or accepted from it (--broker-sessions)',
           ],
         ]);
       });

@@ -15,27 +15,27 @@ interface DevicesOptions extends CommonOptions {
   readonly standing?: string;
 }
 
-/** Exchanges that are shown with a device. */
+/** How many exchanges are shown with a device. */
 const RECENT = 10;
 
 export function addDevices(ctl: Command): void {
-  defineCommand(ctl, 'devices', 'list devices, with what is proven of each', [
+  defineCommand(ctl, 'devices', 'list devices, with what each has proven', [
     'devices',
     'devices --type camera --standing joined',
     'devices --search b9d0 --json',
   ])
-    .option('--search <text>', 'part of id, name, type or running digest')
-    .option('--type <type>', 'of this device type')
+    .option('--search <text>', 'only devices with this text in id, name, type or running digest')
+    .option('--type <type>', 'only devices of this type')
     .option(
       '--standing <standing>',
-      'unknown, pending, refused, failed, joined, resigned, terminated or deregistered',
+      'only devices with this standing: unknown, pending, refused, failed, joined, resigned, terminated or deregistered',
     )
     .action(({ search, type, standing, ...options }: DevicesOptions) =>
       withSession(options, async ({ api, output }) => {
         const devices = await api.list<DeviceView>('/devices', { search, type, standing });
         if (output.json || devices.length === 0) {
           output.result(devices, () => {
-            if (search ?? type ?? standing) output.line('No device is like that.');
+            if (search ?? type ?? standing) output.line('No device matches.');
             else {
               output.line('No device is known yet.');
               output.note(FIRST_DEVICE);
@@ -46,10 +46,12 @@ export function addDevices(ctl: Command): void {
       }),
     );
 
-  defineCommand(ctl, 'device <device>', 'show one device: by id, name, or the beginning of its id', [
-    'device b9d0c0ffee15600d',
-    'device pump-7 --json',
-  ]).action((text: string, options: CommonOptions) =>
+  defineCommand(
+    ctl,
+    'device <device>',
+    'show one device, named by its id, its name, or the beginning of its id',
+    ['device b9d0c0ffee15600d', 'device pump-7 --json'],
+  ).action((text: string, options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
       const device = await findDevice(api, text);
       if (output.json) output.result(device, () => undefined);
@@ -58,7 +60,7 @@ export function addDevices(ctl: Command): void {
     }),
   );
 
-  defineCommand(ctl, 'rename <device> <name>', 'give a device a name, by which commands can call it', [
+  defineCommand(ctl, 'rename <device> <name>', 'give a device a name that commands can use', [
     'rename b9d0c0ffee15600d pump-7',
   ]).action((text: string, name: string, options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
@@ -105,7 +107,7 @@ async function showDevice(api: Api, output: Output, device: DeviceView): Promise
     ['Name', device.name],
     ['Type', device.type],
     ['Standing', standingCell(device.standing)],
-    ['Runs', software(device.running) ?? 'nothing that it has proven yet'],
+    ['Runs', software(device.running) ?? 'nothing proven yet'],
     ['Staged', software(device.staged)],
     [
       'Last proven',
@@ -115,7 +117,7 @@ async function showDevice(api: Api, output: Output, device: DeviceView): Promise
     ],
     ['First seen', exactTime(device.firstSeenAt)],
     ['Says it is', device.identification],
-    ['Confirms', device.confirms ? 'yes' : 'no: what is sent to it is not confirmed (P 10.7)'],
+    ['Confirms', device.confirms ? 'yes' : 'no: it does not confirm what is sent to it (P 10.7)'],
     ['Keys', device.suite],
   ]);
   if (recent.length === 0) return;

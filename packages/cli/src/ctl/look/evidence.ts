@@ -19,18 +19,18 @@ interface ExchangesOptions extends ListOptions {
 }
 
 const ROWS = '50';
-const LIMIT = ['--limit <rows>', 'show this many at most; "all"', ROWS] as const;
+const LIMIT = ['--limit <rows>', 'the most rows to show, or "all"', ROWS] as const;
 
-/** What happened, newest first. */
+/** Adds the commands that list what happened, newest first. */
 export function addEvidence(ctl: Command): void {
-  defineCommand(ctl, 'exchanges', 'list updates, actions, joins...: what was asked, and what is proven', [
+  defineCommand(ctl, 'exchanges', 'list updates, actions, joins and other exchanges, and what they proved', [
     'exchanges --open',
     'exchanges --device pump-7 --kind update',
     'exchanges --limit all --json',
   ])
-    .option('--device <device>', 'with this device')
-    .option('--kind <kind>', 'update, action, data, identify, join or leave; all but data unless told')
-    .option('--open', 'only those that are not over')
+    .option('--device <device>', 'only exchanges with this device')
+    .option('--kind <kind>', 'update, action, data, identify, join or leave (default: all but data)')
+    .option('--open', 'only exchanges that have not ended')
     .option(...LIMIT)
     .action(({ device, kind, open, limit, ...options }: ExchangesOptions) =>
       withSession(options, async ({ api, output }) => {
@@ -41,7 +41,7 @@ export function addEvidence(ctl: Command): void {
             : await api.list<ExchangeView>('/exchanges', { device: of, kind, open }, parseRows(limit));
         if (output.json || rows.length === 0) {
           output.result(rows, () => {
-            output.line('There are none.');
+            output.line('No exchange matches.');
           });
           return undefined;
         }
@@ -64,12 +64,17 @@ export function addEvidence(ctl: Command): void {
       }),
     );
 
-  defineCommand(ctl, 'messages <device>', 'list the signed messages to and from a device: the evidence', [
-    'messages pump-7',
-    'messages pump-7 --limit all --json > evidence.json',
-    'messages pump-7 --token 0199f3a2-6d1e-7c3b-9a51-0d9e6c1f2b47 --hex',
-  ])
-    .option('--token <token>', 'of this transaction')
+  defineCommand(
+    ctl,
+    'messages <device>',
+    'list the signed messages to and from a device, which are the evidence',
+    [
+      'messages pump-7',
+      'messages pump-7 --limit all --json > evidence.json',
+      'messages pump-7 --hex \\\n      --token 0199f3a2-6d1e-7c3b-9a51-0d9e6c1f2b47',
+    ],
+  )
+    .option('--token <token>', 'only messages of this transaction')
     .option('--hex', 'show the bytes; "srup message decode HEX" explains them')
     .option(...LIMIT)
     .action(
@@ -105,14 +110,14 @@ export function addEvidence(ctl: Command): void {
     'received pump-7 --id temperature',
     'received pump-7 --json',
   ])
-    .option('--id <data-id>', 'with this data id')
+    .option('--id <data-id>', 'only data with this data id')
     .option(...LIMIT)
     .action((device: string, { id: dataId, limit, ...options }: ListOptions & { readonly id?: string }) =>
       withSession(options, async ({ api, output }) => {
         const { id } = await findDevice(api, device);
         const rows = await api.list<DataView>(`/devices/${id}/data`, { dataId }, parseRows(limit));
         output.result(rows, () => {
-          if (rows.length === 0) output.line('It has sent none.');
+          if (rows.length === 0) output.line('It has sent no data.');
           else
             output.table(
               ['TIME', 'ID', 'VALUE'],
@@ -127,7 +132,7 @@ export function addEvidence(ctl: Command): void {
     'refusals',
     'refusals --counts --json',
   ])
-    .option('--counts', 'how many of each kind, since the server was set up')
+    .option('--counts', 'only count the refusals of each kind since the server was set up')
     .option(...LIMIT)
     .action(({ counts, limit, ...options }: ListOptions & { readonly counts?: true }) =>
       withSession(options, async ({ api, output }) => {

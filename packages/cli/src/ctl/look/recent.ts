@@ -1,7 +1,7 @@
 import type { ExchangeView } from '../../client/views.ts';
 import type { Api, Query } from '../../client/api.ts';
 
-/** All but data: a device that reports every few seconds would hide the rest. */
+/** All kinds but data, as a device that reports every few seconds would hide the rest. */
 const TOLD = ['update', 'action', 'identify', 'join', 'leave'] as const;
 
 /** The newest exchanges, without data. */

@@ -7,12 +7,12 @@ import type { DeviceView, FleetEvent } from '../../client/views.ts';
 import { printableJson } from '../../screen/printable.ts';
 
 export function addWatch(ctl: Command): void {
-  defineCommand(ctl, 'watch', 'show what happens, live, until Ctrl-C; with --json one event a line', [
+  defineCommand(ctl, 'watch', 'show events as they happen, until Ctrl-C; one a line with --json', [
     'watch',
     'watch --device pump-7',
     'watch --json | jq \'select(.kind == "data")\'',
   ])
-    .option('--device <device>', 'of this device only')
+    .option('--device <device>', 'only events of this device')
     .action(({ device, ...options }: CommonOptions & { readonly device?: string }) =>
       withSession(options, async ({ api, output }) => {
         const only = device === undefined ? undefined : (await findDevice(api, device)).id;
@@ -24,10 +24,10 @@ export function addWatch(ctl: Command): void {
         const events = liveEvents(api, {
           signal: interrupted.signal,
           onStart: () => {
-            if (!output.json) output.note(`Watching ${api.url}; Ctrl-C ends it.`);
+            if (!output.json) output.note(`Watching ${api.url}; Ctrl-C stops it.`);
           },
           onBreak: (reason) => {
-            output.note(`Cut off (${reason}); trying again.`);
+            output.note(`Disconnected (${reason}); trying again.`);
           },
           onReturn: () => {
             output.note('Connected again.');

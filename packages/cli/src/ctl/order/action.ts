@@ -6,7 +6,7 @@ import { UserError } from '../../user-error.ts';
 import { goalOf, order } from './order.ts';
 import { select, splitWords } from './send.ts';
 
-/** `wake` is the other name of P 10.5 for the end of low power. */
+/** The standard actions by name; `wake` is another name for the end of low power (P 10.5). */
 const ACTIONS: Readonly<Record<string, number>> = {
   ...STANDARD_ACTIONS,
   wake: STANDARD_ACTIONS['low-power-off'],
@@ -21,19 +21,19 @@ interface ActionOptions extends CommonOptions {
 }
 
 export function addActions(ctl: Command): void {
-  const names = Object.entries(ACTIONS).map(([name, id]) => `${name} (${hexByte(id)})`);
+  const names = Object.entries(ACTIONS).map(([name, id]) => `  ${hexByte(id)}  ${name}\n`);
   const command = defineCommand(ctl, 'action', 'send an action to devices', [
     'action pump-7 self-test --wait',
     'action --type camera reboot --wait --limit 5m',
-    "action b9d0 c41f 40   # an action of the devices' own, by its hex id",
+    'action b9d0 c41f 40   # an action of the product, by its hex id',
   ]);
   takeDevicesAnd(command, 'ID|NAME', 'the action: two hex digits, or a name')
     .option('--type <type>', 'every joined device of this type')
     .option('--all', 'every joined device')
     .option('--wait', 'wait until every device has answered')
     .option('--limit <time>', 'wait no longer than this: 90s, 15m, 12h')
-    .option('--yes', 'do not ask before self-destruct')
-    .addHelpText('after', `\nNames: ${names.join(', ')}`)
+    .option('--yes', 'do not ask for confirmation before self-destruct')
+    .addHelpText('after', `\nNames:\n${names.join('')}`)
     .action((words: string[], options: ActionOptions) =>
       withSession(options, async (session) => {
         const { names, last } = splitWords(words, 'action', options);
@@ -41,7 +41,7 @@ export function addActions(ctl: Command): void {
         const to = await select(session.api, names, options);
         if (actionId === SELF_DESTRUCT) {
           await confirmTyped(
-            'Self-destruct erases identity and software of the device',
+            'Self-destruct deletes the identity and the software of the device',
             'self-destruct',
             options.yes === true,
           );
@@ -56,7 +56,7 @@ export function addActions(ctl: Command): void {
       }),
     );
 
-  defineCommand(ctl, 'identify', 'ask devices what they are', [
+  defineCommand(ctl, 'identify', 'ask devices to identify themselves', [
     'identify pump-7',
     'identify --all --limit 1m --json',
   ])
@@ -85,7 +85,7 @@ export function parseAction(text: string): number {
   if (named !== undefined) return named;
   if (/^(0x)?[0-9a-f]{2}$/i.test(text)) return Number.parseInt(text.replace(/^0x/i, ''), 16);
   throw new UserError(
-    `"${text}" is no action`,
+    `"${text}" is not an action`,
     `Write two hex digits (40), or one of ${Object.keys(ACTIONS).join(', ')}. The devices come before it.`,
   );
 }

@@ -21,7 +21,7 @@ export function addData(ctl: Command): void {
     .option('--as <form>', 'text, int32, double or hex: how the value is written in the message', 'text')
     .addHelpText(
       'after',
-      '\nA value that begins with "-" comes after "--": srup ctl data pump-7 --as int32 -- limit -5',
+      '\nPut "--" before a value that begins with "-":\n  $ srup ctl data pump-7 --as int32 -- limit -5',
     )
     .action((device: string, dataId: string, value: string, options: DataOptions) =>
       withSession(options, async (session) => {
@@ -41,12 +41,12 @@ export function parseValue(text: string, form: string): DataValue {
       if (text.trim() !== '' && Number.isInteger(number) && number >= INT32.least && number <= INT32.most)
         return { type: form, number };
       throw new UserError(
-        `"${text}" is no int32`,
+        `"${text}" is not an int32`,
         `It is a whole number from ${INT32.least} to ${INT32.most}.`,
       );
     case 'double':
       if (text.trim() !== '' && Number.isFinite(number)) return { type: form, number };
-      throw new UserError(`"${text}" is no number`, 'Write it as 21.5 or 1e-3.');
+      throw new UserError(`"${text}" is not a number`, 'Write it as 21.5 or 1e-3.');
     case 'hex':
       if (/^([0-9a-f]{2})*$/i.test(text)) return { type: form, hex: text.toLowerCase() };
       throw new UserError(`"${text}" is not hex`, 'Write two hex digits for each byte: 00ff10.');

@@ -17,11 +17,11 @@ interface LeaveOptions extends CommonOptions {
 }
 
 const WAYS = {
-  terminate: 'let a device go; it keeps its identity and may join again',
-  deregister: 'let a device go for good: its identity and certificate are revoked',
+  terminate: 'end the membership of a device, which keeps its identity and can join again',
+  deregister: 'end the membership of a device for good, and revoke its identity and certificate',
 } as const;
 
-/** P 10.8. */
+/** Adds the commands that end a membership (P 10.8). */
 export function addLeave(ctl: Command): void {
   for (const kind of ['terminate', 'deregister'] as const) {
     defineCommand(ctl, `${kind} <device>`, WAYS[kind], [
@@ -34,7 +34,7 @@ export function addLeave(ctl: Command): void {
       .action((name: string, options: LeaveOptions) =>
         withSession(options, async (session) => {
           const device = await findDevice(session.api, name);
-          const consequence = kind === 'terminate' ? 'will be let go' : 'will lose its identity for good';
+          const consequence = kind === 'terminate' ? 'will leave' : 'will lose its identity for good';
           await confirmTyped(`${deviceTitle(device)} ${consequence}`, device.id, options.yes === true);
           const to = { devices: [device.id] };
           return order(
@@ -48,19 +48,18 @@ export function addLeave(ctl: Command): void {
       );
   }
 
-  defineCommand(
-    ctl,
-    'revoke <device>',
-    'end the identity of a lost or stolen device at once, without asking it',
-    ['revoke pump-7', 'revoke b9d0c0ffee15600d --yes'],
-  )
+  defineCommand(ctl, 'revoke <device>', 'revoke a lost or stolen device at once, without asking it', [
+    'revoke pump-7',
+    'revoke b9d0c0ffee15600d --yes',
+  ])
     .option('--yes', 'do not ask')
     .addHelpText(
       'after',
       `
-Certificate, session and all that waits for the device end now, and nothing that it says is believed any more. The
-device is told nothing: one that is in good hands is let go with "deregister". An id that registered and never joined
-is written in full.`,
+The certificate and the session of the device end now, messages that wait for it
+are dropped, and nothing that it sends is believed any more. The device is not
+notified: use "deregister" for a device that is still in good hands. The id of a
+device that registered but never joined must be written in full.`,
     )
     .action((name: string, options: LeaveOptions) =>
       withSession(options, async ({ api, output }) => {
@@ -70,16 +69,20 @@ is written in full.`,
         const { ended, problem = '' } = outcome;
         output.result(outcome, () => {
           if (ended)
-            output.line(`${title} is revoked: certificate, session and what waited for it have ended.`);
+            output.line(
+              `${title} is revoked: its certificate and session have ended, and messages that waited for it are dropped.`,
+            );
           else
-            output.line(`${title} is revoked here, and nothing of it is believed. Tried again: ${problem}`);
+            output.line(
+              `${title} is revoked here, and nothing that it sends is believed. The server retries the rest: ${problem}`,
+            );
         });
         return ended ? CTL_EXIT.ok : CTL_EXIT.refused;
       }),
     );
 }
 
-/** Also one that the fleet does not know, as it never asked to join. */
+/** The device to revoke; it can be one that never asked to join, which the server does not list. */
 async function whomToRevoke(api: Api, name: string): Promise<{ id: string; title: string }> {
   try {
     const device = await findDevice(api, name);

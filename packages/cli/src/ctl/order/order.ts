@@ -17,7 +17,7 @@ export async function carryOut(
   return (await send(api, to, command)).map(sentOutcome);
 }
 
-/** Carries a command out and reports what became of it; resolves to the exit code. */
+/** Carries a command out, reports what became of it, and resolves to the exit code. */
 export async function order(
   session: Session,
   to: Selection,

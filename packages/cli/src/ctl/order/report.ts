@@ -7,12 +7,12 @@ import { NOTHING } from '../../screen/words.ts';
 import type { Outcome } from './send.ts';
 import { countsOf } from './wait.ts';
 
-/** Devices whose outcome is told one by one; of more, only those that went wrong are. */
+/** Up to this many devices are all listed; of more, only the failed ones are. */
 const TOLD_EACH = 20;
-/** Rows of those that went wrong; --json has all. */
+/** The most rows of failed devices; --json has all. */
 const TOLD_WRONG = 200;
 
-/** Shows what became of a command, and gives the exit code: 1 when it isn't good everywhere. */
+/** Shows what became of a command, and returns the exit code: 1 unless it succeeded on every device. */
 export async function reportOutcomes(
   api: Api,
   output: Output,

@@ -1,4 +1,4 @@
-/** Sending one command to devices. */
+/** Sends one command to devices. */
 import type { CommandReceipt, ExchangeView, OrderedCommand, Selection } from '../../client/views.ts';
 import { UserError } from '../../user-error.ts';
 import type { Api } from '../../client/api.ts';
@@ -9,19 +9,19 @@ export interface SelectionOptions {
   readonly all?: true | undefined;
 }
 
-/** Splits the words of a command that takes devices and then one thing more. */
+/** Splits the words of a command that takes devices and then one more thing. */
 export function splitWords(words: readonly string[], thing: string, { type, all }: SelectionOptions) {
   const last = words.at(-1) as string;
   if (words.length === 1 && type === undefined && all === undefined) {
     throw new UserError(
       `"${last}" is read as the ${thing}, so no device is named`,
-      `Name devices before the ${thing}, or give --type TYPE, or --all.`,
+      `Name devices before the ${thing}, or give --type TYPE or --all.`,
     );
   }
   return { names: words.slice(0, -1), last };
 }
 
-/** Exactly one of names, a type, all. */
+/** Selects devices by exactly one of names, a type, and all. */
 export async function select(
   api: Api,
   names: readonly string[],
@@ -31,23 +31,23 @@ export async function select(
   if (ways !== 1) {
     throw new UserError(
       ways === 0 ? 'no device is named' : 'devices are chosen in more than one way',
-      'Name devices, or give --type TYPE, or --all.',
+      'Name devices, or give --type TYPE or --all.',
     );
   }
   if (type !== undefined) return { type };
   return all === true ? { all } : { devices: (await findDevices(api, names)).map(({ id }) => id) };
 }
 
-/** What became of a command at one device. */
+/** What became of a command for one device. */
 export interface Outcome {
   readonly device: string;
   readonly token?: string;
-  /** Absent: the server did not send it. */
+  /** Undefined if the server did not send it. */
   readonly phase?: string;
   readonly isGood: boolean;
   readonly explanation: string;
   readonly view?: ExchangeView;
-  /** Of a rollback: where to, and whether the server could give the file. */
+  /** The software that a rollback returns to, and whether the server has its file. */
   readonly rollback?: { readonly digest: string; readonly isStored: boolean };
 }
 
@@ -55,7 +55,7 @@ export function send(api: Api, to: Selection, command: OrderedCommand): Promise<
   return api.send('POST', '/commands', { ...to, command });
 }
 
-/** What the server said to the command, where nobody waits for the devices. */
+/** What the server answered, when the command does not wait for the devices. */
 export function sentOutcome(receipt: CommandReceipt): Outcome {
   const { device } = receipt;
   if (!receipt.ok) return { device, isGood: false, explanation: receipt.reason };

@@ -1,4 +1,4 @@
-/** Waiting until devices have proven how a command ended. */
+/** Waits until devices have proven how a command ended. */
 import type { Api } from '../../client/api.ts';
 import { followExchanges, type Follower, type Target } from '../../client/follow.ts';
 import type { CommandReceipt, ExchangeView, OrderedCommand, Selection } from '../../client/views.ts';
@@ -8,15 +8,15 @@ import { showProgress } from '../../screen/progress.ts';
 import { send, sentOutcome, type Outcome } from './send.ts';
 
 export interface Goal {
-  /** Nothing more is waited for. */
+  /** Whether there is nothing more to wait for. */
   isSettled(view: ExchangeView): boolean;
-  /** The device proved what was wanted. */
+  /** Whether the device proved the wanted result. */
   isGood(view: ExchangeView): boolean;
-  /** Milliseconds; without limit unless told. */
+  /** Milliseconds; no limit by default. */
   readonly limitMs?: number | undefined;
 }
 
-/** Sends, and waits for what every device proves. Ctrl-C and the limit end the waiting, not the command. */
+/** Sends a command, and waits for what every device proves. Ctrl-C and the limit end the wait, not the command. */
 export function sendAndWait(
   api: Api,
   output: Output,
@@ -29,7 +29,7 @@ export function sendAndWait(
   );
 }
 
-/** Opens the stream of events around `act`, and ends it with Ctrl-C. */
+/** Opens the stream of events, runs `act`, and closes the stream; Ctrl-C closes it too. */
 export async function whileFollowing<Result>(
   api: Api,
   output: Output,
@@ -44,7 +44,7 @@ export async function whileFollowing<Result>(
     const follower = await followExchanges(api, {
       signal: interrupted.signal,
       onBreak: (reason) => {
-        output.note(`Cut off (${reason}); trying again. What was sent stays sent.`);
+        output.note(`Disconnected (${reason}); trying again. What was sent stays sent.`);
       },
       onReturn: () => {
         output.note('Connected again.');
@@ -60,7 +60,7 @@ export async function whileFollowing<Result>(
   }
 }
 
-/** Shows one live line of how many are in which phase. */
+/** Waits, and shows on one line how many devices are in which phase. */
 export async function waitFor(
   follower: Follower,
   output: Output,
@@ -74,7 +74,7 @@ export async function waitFor(
     phases: countsOf(phases.values()),
   });
   const told = new Map<string, string>();
-  /** "Not now" (P 10.11) may keep everybody waiting for hours: say so at once. */
+  /** Reports a deferral at once, as it can make everybody wait for hours (P 10.11). */
   function tellDeferral({ device, exchange, explanation }: ExchangeView): void {
     if (exchange.kind !== 'update' || exchange.deferral === undefined) return;
     if (told.get(device) === explanation) return;
@@ -96,12 +96,12 @@ export async function waitFor(
   });
   const missing = targets.length - settled.size;
   if (missing > 0)
-    output.note(`${missing} of ${targets.length} have not answered yet; to see how it ends: srup ctl watch`);
+    output.note(`${missing} of ${targets.length} have not answered yet. See how it ends: srup ctl watch`);
   const byDevice = new Map(targets.map(({ device }, index) => [device, views[index]]));
   return receipts.map((receipt) => outcomeOf(receipt, byDevice.get(receipt.device), goal));
 }
 
-/** "3 active, 1 staged". */
+/** Counts as a text: "3 active, 1 staged". */
 export function countsOf(phases: Iterable<string>): string {
   const counts = new Map<string, number>();
   for (const phase of phases) counts.set(phase, (counts.get(phase) ?? 0) + 1);
@@ -124,7 +124,7 @@ function outcomeOf(receipt: CommandReceipt, view: ExchangeView | undefined, goal
 function stoppedWaiting(): Failure {
   return new Failure(
     CTL_EXIT.interrupted,
-    'stopped waiting; what was sent stays sent, and the server goes on with it',
+    'the wait was stopped; what was sent stays sent, and the server continues',
     'See how it ends: srup ctl watch, or srup ctl exchanges --open',
   );
 }

@@ -10,21 +10,20 @@ import { byteCount, NOTHING, relativeTime, shortDigest } from '../../screen/word
 
 interface UploadOptions extends CommonOptions {
   readonly name?: string;
-  // Not --version: that prints the version of srup.
   readonly version?: string;
 }
 
 export function addArtifacts(ctl: Command): void {
-  defineCommand(ctl, 'upload <file>', 'store a file on the server, by its SHA-256', [
+  defineCommand(ctl, 'upload <file>', 'store a file on the server as an artifact, named by its SHA-256', [
     'upload build/pump.tar.gz --version 2.1.0',
     'upload v2.mjs --name pump-control --json',
   ])
-    .option('--name <name>', 'what to call it; the name of the file unless told')
-    .option('--version <version>', 'which version of it this is')
+    .option('--name <name>', 'name of the artifact (default: the name of the file)')
+    .option('--version <version>', 'version of the artifact')
     .action((path: string, { name, version, ...options }: UploadOptions) =>
       withSession(options, async ({ api, output }) => {
         const file = await localFile(path);
-        if (file === undefined) throw new UserError(`there is no file ${path}`, 'Check the path.');
+        if (file === undefined) throw new UserError(`${path} does not exist`, 'Check the path.');
         const artifact = await upload(api, file, await digestOf(file), { name, version });
         output.result(artifact, () => {
           output.line(`${artifact.digest}  ${artifact.name}  ${byteCount(artifact.bytes)}`);
@@ -33,11 +32,11 @@ export function addArtifacts(ctl: Command): void {
       }),
     );
 
-  defineCommand(ctl, 'artifacts', 'list stored files, newest first', [
+  defineCommand(ctl, 'artifacts', 'list stored artifacts, newest first', [
     'artifacts',
     'artifacts --search pump --json',
   ])
-    .option('--search <text>', 'part of name, version or digest')
+    .option('--search <text>', 'only artifacts with this text in name, version or digest')
     .action(({ search, ...options }: CommonOptions & { readonly search?: string }) =>
       withSession(options, async ({ api, output }) => {
         const artifacts = await api.list<ArtifactView>('/artifacts', { search });
@@ -45,8 +44,8 @@ export function addArtifacts(ctl: Command): void {
           if (artifacts.length === 0) {
             output.line(
               search === undefined
-                ? 'Nothing is stored yet: srup ctl upload FILE'
-                : 'Nothing stored is like that.',
+                ? 'No artifact is stored yet: srup ctl upload FILE'
+                : 'No artifact matches.',
             );
             return;
           }
@@ -65,25 +64,22 @@ export function addArtifacts(ctl: Command): void {
       }),
     );
 
-  defineCommand(
-    ctl,
-    'delete-artifact <digest>',
-    'remove a stored file; devices that run it keep running it',
-    ['delete-artifact 3f9a52c0d1e7 --yes'],
-  )
+  defineCommand(ctl, 'delete-artifact <digest>', 'delete an artifact; devices that run it keep running it', [
+    'delete-artifact 3f9a52c0d1e7 --yes',
+  ])
     .option('--yes', 'do not ask')
     .action((text: string, { yes, ...options }: CommonOptions & { readonly yes?: true }) =>
       withSession(options, async ({ api, output }) => {
         const artifact = await findArtifact(api, text);
         const short = shortDigest(artifact.digest);
         await confirmTyped(
-          `${artifact.name} (${short}) can't be fetched by devices any more`,
+          `Devices will no longer be able to fetch ${artifact.name} (${short})`,
           short,
           yes === true,
         );
         await api.send('DELETE', `/artifacts/${segment(artifact.digest)}`);
         output.result(artifact, () => {
-          output.line(`Removed ${artifact.name} (${short})`);
+          output.line(`Deleted ${artifact.name} (${short})`);
         });
         return undefined;
       }),

@@ -20,14 +20,17 @@ export function addRollback(ctl: Command): void {
   defineCommand(
     ctl,
     'rollback [devices...]',
-    'send devices back to what they have proven to have run, without a download where they hold it',
+    'return devices to software that they have proven to run, without a download if they still hold it',
     [
       'rollback pump-7',
       'rollback pump-7 pump-8 --to 2.1.0',
       'rollback --type camera --to 3f9a52c0 --no-wait --json',
     ],
   )
-    .option('--to <digest|version>', 'not what ran before, but this; see "srup ctl software"')
+    .option(
+      '--to <digest|version>',
+      'return to this one instead of the previous one; see "srup ctl software"',
+    )
     .option('--type <type>', 'every joined device of this type')
     .option('--all', 'every joined device')
     .option('--no-wait', 'return when the server has signed and stored the messages')
@@ -48,7 +51,7 @@ export function addRollback(ctl: Command): void {
       }),
     );
 
-  defineCommand(ctl, 'software <device>', 'list what a device has proven to run, newest first', [
+  defineCommand(ctl, 'software <device>', 'list the software that a device has proven to run, newest first', [
     'software pump-7',
   ]).action((name: string, options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
@@ -56,7 +59,7 @@ export function addRollback(ctl: Command): void {
       const ran = await api.get<readonly RanView[]>(`/devices/${id}/software`);
       if (output.json || ran.length === 0) {
         output.result(ran, () => {
-          output.line('It has proven to run nothing yet.');
+          output.line('It has not proven to run any software yet.');
         });
         return undefined;
       }
@@ -70,7 +73,7 @@ export function addRollback(ctl: Command): void {
         ran.map(({ digest, provenAt, isWayBack }) => [
           exactTime(provenAt),
           softwareName(digest, known),
-          isWayBack ? '' : 'failed or left behind since',
+          isWayBack ? '' : 'failed since, or abandoned by a rollback',
         ]),
       );
       return undefined;
@@ -78,11 +81,11 @@ export function addRollback(ctl: Command): void {
   );
 }
 
-/** How the software came to be there is told only where it is proven: from a server without it, nobody fetches it. */
+/** Says where the software came from, if that is certain: nobody can fetch it from a server that does not have it. */
 function tellWay({ device, phase, rollback }: Outcome, note: (text: string) => void): void {
   if (rollback === undefined || rollback.isStored) return;
   const software = shortDigest(rollback.digest);
-  if (phase === 'active') note(`${device} still held ${software}; nothing was downloaded.`);
+  if (phase === 'active') note(`${device} still held ${software} and downloaded nothing.`);
   else if (phase === 'failed')
     note(`${device} no longer holds ${software}, and the server has no such file: upload it.`);
   else note(`The server has no file ${software}: ${device} can go back only if it still holds it.`);

@@ -36,20 +36,20 @@ export function addUpdate(ctl: Command): void {
   const command = defineCommand(
     ctl,
     'update',
-    'update devices to a file or a stored artifact, and wait for their receipts',
+    'update devices to a file or an artifact, and wait for their receipts',
     [
       'update pump-7 build/pump.tar.gz --version 2.1.0',
       'update --type camera v2.mjs --stage-only',
-      'update b9d0 c41f 3f9a52c0d1e7   # two devices, then the digest of a stored artifact',
+      'update b9d0 c41f 3f9a52c0d1e7   # two devices, a stored artifact',
       'update --all v2.mjs --no-wait --json',
     ],
   );
-  takeDevicesAnd(command, 'FILE|DIGEST', 'a file, or the digest of a stored artifact')
+  takeDevicesAnd(command, 'FILE|DIGEST', 'a file, or the digest of an artifact')
     .option('--type <type>', 'every joined device of this type')
     .option('--all', 'every joined device')
-    .option('--stage-only', 'fetch and verify, but do not activate: see "srup ctl activate"')
-    .option('--name <name>', 'what to call the uploaded file')
-    .option('--version <version>', 'which version the uploaded file is')
+    .option('--stage-only', 'fetch and verify, but do not activate; see "srup ctl activate"')
+    .option('--name <name>', 'name of the uploaded artifact')
+    .option('--version <version>', 'version of the uploaded artifact')
     .option('--no-wait', 'return when the server has signed and stored the messages')
     .option('--limit <time>', 'wait no longer than this: 90s, 15m, 12h')
     .action((words: string[], options: UpdateOptions) =>
@@ -59,7 +59,7 @@ export function addUpdate(ctl: Command): void {
   defineCommand(
     ctl,
     'activate <device> [token]',
-    'activate what a device has staged, or ask again what it put off',
+    'activate what a device has staged, or repeat what it deferred',
     ['activate pump-7', 'activate b9d0 0199f3a2-6d1e-7c3b-9a51-0d9e6c1f2b47'],
   )
     .option('--no-wait', 'return when the server has signed and stored the message')
@@ -68,7 +68,7 @@ export function addUpdate(ctl: Command): void {
       withSession(options, (session) => activate(session, device, token, options)),
     );
 
-  defineCommand(ctl, 'cancel <device> [token]', 'give up an update that is not activated', [
+  defineCommand(ctl, 'cancel <device> [token]', 'cancel an update that is not activated yet', [
     'cancel pump-7',
   ]).action((device: string, token: string | undefined, options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
@@ -105,7 +105,7 @@ async function activate(
   options: WaitOptions,
 ): Promise<number> {
   const limitMs = options.limit === undefined ? undefined : parseDuration(options.limit);
-  const staged = await openUpdate(api, name, token, ['staged', 'put off']);
+  const staged = await openUpdate(api, name, token, ['staged', 'deferred']);
   const target = { device: staged.device, token: staged.exchange.token };
   const path = `/devices/${target.device}/exchanges/${segment(target.token)}/activate`;
   const goal = goalOf('active', limitMs);
@@ -129,7 +129,7 @@ function goalOf(wanted: 'staged' | 'active', limitMs: number | undefined): Goal 
   };
 }
 
-/** Uploads the file when it is one and isn't stored yet; else it is the digest of a stored artifact. */
+/** The artifact to update to: a file, which is uploaded if it is not stored yet, or the digest of an artifact. */
 async function wantedArtifact(
   api: Api,
   output: Output,
@@ -147,7 +147,7 @@ async function wantedArtifact(
   return artifact;
 }
 
-/** The update of the token, or the device's only one in these phases. */
+/** The update with this token, or the only one of the device in one of these phases. */
 async function openUpdate(
   api: Api,
   name: string,
@@ -161,16 +161,17 @@ async function openUpdate(
     kind: 'update',
     open: true,
   });
-  const open = rows.filter(({ exchange }) => phases.includes(standOf(exchange)));
+  const open = rows.filter(({ exchange }) => phases.includes(phaseOf(exchange)));
   if (open.length === 1) return open[0] as ExchangeView;
   throw new UserError(
     `${name} has ${open.length === 0 ? 'no update that is' : `${open.length} updates that are`} ${phases.join(' or ')}`,
-    `See its updates, with their tokens: srup ctl exchanges --device ${id} --kind update`,
+    `List its updates with their tokens: srup ctl exchanges --device ${id} --kind update`,
   );
 }
 
-function standOf(exchange: ExchangeView['exchange']): string {
-  const isPutOff =
+/** The phase of an exchange; an activation that the device deferred counts as "deferred". */
+function phaseOf(exchange: ExchangeView['exchange']): string {
+  const isDeferred =
     exchange.kind === 'update' && exchange.phase === 'activating' && exchange.deferral !== undefined;
-  return isPutOff ? 'put off' : exchange.phase;
+  return isDeferred ? 'deferred' : exchange.phase;
 }

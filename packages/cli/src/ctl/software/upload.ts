@@ -18,22 +18,22 @@ export interface Naming {
   readonly version?: string | undefined;
 }
 
-/** The file at a path; undefined when there is none. Folders and empty files are mistakes. */
+/** The file at a path; undefined if it does not exist. Throws `UserError` for a folder or an empty file. */
 export async function localFile(path: string): Promise<LocalFile | undefined> {
   const found = await stat(path).catch((error: unknown) => {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return undefined;
-    throw new UserError(`${path} can't be read: ${message}`, 'Check the path and your rights.');
+    throw new UserError(`${path} can't be read: ${message}`, 'Check the path and your permissions.');
   });
   if (found === undefined) return undefined;
   if (found.isDirectory())
     throw new UserError(`${path} is a folder`, 'Pack it: tar czf software.tar.gz -C FOLDER .');
   if (!found.isFile()) throw new UserError(`${path} is not a regular file`, 'Name a file.');
-  if (found.size === 0) throw new UserError(`${path} is empty`, 'There is nothing in it to install.');
+  if (found.size === 0) throw new UserError(`${path} is empty`, 'It holds nothing to install.');
   return { path, bytes: found.size };
 }
 
-/** Streams a file to the server, which must find the digest that was computed here. */
+/** Streams a file to the server, which checks the digest that was computed here. */
 export async function upload(
   api: Api,
   file: LocalFile,
@@ -68,6 +68,6 @@ export async function upload(
 export async function digestOf({ path }: LocalFile): Promise<string> {
   const { sha256File } = await import('@srup/node');
   return sha256File(path).catch((error: unknown) => {
-    throw new UserError(`${path} can't be read: ${(error as Error).message}`, 'Check your rights to it.');
+    throw new UserError(`${path} can't be read: ${(error as Error).message}`, 'Check your permissions.');
   });
 }
