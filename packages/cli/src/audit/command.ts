@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { callerText, isCaller } from '@srup/protocol';
 import { findDevice } from '../client/find.ts';
 import { defineCommand, withSession, type CommonOptions, type Session } from '../client/session.ts';
-import type { AuditEntryView, AuditStatus } from '../client/views.ts';
+import type { AnswerTo, AuditEntryView, AuditStatus } from '../client/views.ts';
 import { refused } from '../failure.ts';
 import { parseDuration, parseRows } from '../screen/parse.ts';
 import { exactTime, NOTHING, relativeTime } from '../screen/words.ts';
@@ -201,10 +201,7 @@ function addCheckpoint(audit: Command): void {
     PROGRAM,
   ).action((options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
-      const { text, signature } = await api.send<{ text: string; signature: string }>(
-        'POST',
-        '/audit/checkpoints',
-      );
+      const { text, signature } = await api.send<AnswerTo<'signAudit'>>('POST', '/audit/checkpoints');
       output.result({ checkpoint: text, signature }, () => {
         for (const line of text.trimEnd().split('\n')) output.line(line);
         output.line(`signature ${signature}`);
