@@ -2,7 +2,6 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { callerText, isCaller } from '@srup/protocol';
 import { findDevice } from '../client/find.ts';
 import { defineCommand, withSession, type CommonOptions, type Session } from '../client/session.ts';
 import type { AnswerTo, AuditEntryView, AuditStatus } from '../client/views.ts';
@@ -10,6 +9,7 @@ import { refused } from '../failure.ts';
 import { parseDuration, parseRows } from '../screen/parse.ts';
 import { exactTime, NOTHING, relativeTime } from '../screen/words.ts';
 import { UserError } from '../user-error.ts';
+import { contentOf } from './content.ts';
 
 const AFTER = `
 The audit trail records who ordered what and what devices proved. Its entries
@@ -209,24 +209,6 @@ function addCheckpoint(audit: Command): void {
       return undefined;
     }),
   );
-}
-
-function contentOf(body: AuditEntryView['body']): string {
-  return Object.entries(body)
-    .map(([name, value]) => `${name}=${contentText(value)}`)
-    .join(' ');
-}
-
-function contentText(value: unknown): string {
-  if (isCaller(value)) return clip(callerText(value));
-  return typeof value === 'string' ? clip(value) : JSON.stringify(value);
-}
-
-const LONGEST_VALUE = 80;
-
-function clip(text: string): string {
-  const line = text.replace(/\s+/g, ' ');
-  return line.length > LONGEST_VALUE ? `${line.slice(0, LONGEST_VALUE)}...` : line;
 }
 
 /** Ms since 1970, from a time before now ("7d") or a date. */
