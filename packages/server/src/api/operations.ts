@@ -3,10 +3,8 @@ import { accessOperations } from './operations/access.ts';
 import { artifactOperations } from './operations/artifacts.ts';
 import { deviceOperations } from './operations/devices.ts';
 import { evidenceOperations } from './operations/evidence.ts';
-import type { Operation } from './operations/operation.ts';
 import { orderOperations } from './operations/orders.ts';
 import { runningOperations } from './operations/running.ts';
-import { PERMISSIONS } from './permissions.ts';
 
 /** Where all operations are that are not at the root of the server. */
 export const API_PREFIX = '/api/v1';
@@ -22,17 +20,3 @@ export const OPERATIONS = {
 
 export type Operations = typeof OPERATIONS;
 export type OperationName = keyof Operations;
-
-/** The table of operations in Markdown, for docs/security.md. */
-export function renderOperations(): string {
-  const rows = Object.values<Operation>(OPERATIONS).map(({ method, path, isAtRoot, permission, summary }) => {
-    const role = permission === 'open' ? 'anybody' : PERMISSIONS[permission].role;
-    const place = isAtRoot === true ? path : `${API_PREFIX}${path}`;
-    return `| \`${method} ${place}\` | ${summary} | ${permission === 'open' ? '' : `\`${permission}\``} | ${role} |`;
-  });
-  return [
-    '| Operation | What it does | Permission | Lowest role |',
-    '| --- | --- | --- | --- |',
-    ...rows,
-  ].join('\n');
-}

@@ -39,7 +39,7 @@ async function get(path: string, authorization?: string): Promise<{ status: numb
   return { status: statusCode, text: await body.text() };
 }
 
-test('anybody may ask whether it lives and is ready', async () => {
+test('everybody may ask whether the server is alive and ready', async () => {
   expect(await get('/healthz')).toEqual({ status: 200, text: '{"status":"ok"}' });
   expect(await get('/readyz')).toEqual({ status: 200, text: '{"status":"ready","reasons":[]}' });
 });
@@ -58,7 +58,7 @@ test('they are described with the rest, at the root', async () => {
   expect(paths['/devices']?.get.servers).toBeUndefined();
 });
 
-test('metrics are for who has a token', async () => {
+test('metrics need a token', async () => {
   expect((await get('/metrics')).status).toBe(401);
   const { status, text } = await get('/metrics', `Bearer ${secret}`);
   expect(status).toBe(200);
@@ -75,7 +75,7 @@ test('metrics are for who has a token', async () => {
   expect(text).toMatch(/^srup_build_info{version="[^"]+"} 1$/m);
 });
 
-test('a store that can not be written, and a broker that is away, are told by name', async () => {
+test('a store that can not be written, and a broker that is away, are named', async () => {
   const store = await openSqlite<FleetTables>(join(folder, 'other.db'), fleetMigrations);
   let isConnected = true;
   let now = 0;

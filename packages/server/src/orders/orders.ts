@@ -4,7 +4,8 @@ import type { CommandReceipt, OrderBody } from '../api/forms/orders.ts';
 import type { Artifacts } from '../artifacts/artifacts.ts';
 import type { Fleet } from '../fleet-port.ts';
 import { newOrderId, type Command } from './command.ts';
-import { artifactUrl, commandFor } from './request.ts';
+import { artifactUrl } from '../artifacts/url.ts';
+import { commandFor } from './request.ts';
 import { findWaysBack } from './rollback.ts';
 
 export interface OrderPorts {

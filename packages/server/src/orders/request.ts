@@ -2,14 +2,10 @@ import { encodeText, fromHex, writeDataValue, type ServerCommand } from '@srup/p
 import { FleetError } from '../api/faults.ts';
 import type { OrderBody } from '../api/forms/orders.ts';
 import type { Artifacts } from '../artifacts/artifacts.ts';
+import { artifactUrl } from '../artifacts/url.ts';
 
 type Requested = OrderBody['command'];
 type DataValue = Extract<Requested, { kind: 'data' }>['value'];
-
-/** Where devices fetch an artifact. `server`: how they reach the server, `https://host:port`. */
-export function artifactUrl(server: string, digest: string): string {
-  return `${server}/artifacts/${digest}`;
-}
 
 /**
  * The command that a request means. Rejects with FleetError when it asks for what is not stored here.

@@ -44,7 +44,7 @@ export type QueryOf<Of extends Operation> = Output<Of['query']>;
 export type BodyOf<Of extends Operation> = Output<Of['body']>;
 /** The body as a client sends it. */
 export type RequestBodyOf<Of extends Operation> = Of['body'] extends z.ZodType
-  ? z.input<Of['body']>
+  ? View<z.input<Of['body']>>
   : undefined;
 export type AnswerOf<Of extends Operation> = Of['answer'] extends z.ZodType
   ? View<z.output<Of['answer']>>

@@ -11,16 +11,6 @@ interface Span {
 const ONE_RANGE = /^bytes=(\d*)-(\d*)$/;
 
 /**
- * Where devices fetch an artifact. `server` is how they reach the server, `https://host:port`.
- *
- * @example
- * artifactUrl('https://fleet.example:8443', digest); // 'https://fleet.example:8443/artifacts/' + digest
- */
-export function artifactUrl(server: string, digest: string): string {
-  return `${server}/artifacts/${digest}`;
-}
-
-/**
  * Serves artifacts to devices (P 10.2). The name is the SHA-256 of the content: it is a strong ETag, it never changes,
  * and whoever does not know it finds nothing.
  */
