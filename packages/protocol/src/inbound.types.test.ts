@@ -5,7 +5,7 @@
 /* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- such assignments are what is tried here */
 import { expect, expectTypeOf, test } from 'vitest';
 import { stepDevice } from './exchange/device.ts';
-import type { DeviceFacts, DeviceState, Moment } from './exchange/contract.ts';
+import type { DeviceFacts, DeviceMemory, DeviceState, Moment } from './exchange/contract.ts';
 import * as protocol from './index.ts';
 import { admit, type Admitted, type Receiver } from './security/admit.ts';
 import { authenticate, authorise, type Authentic, type Authorised } from './security/authentic.ts';
@@ -30,6 +30,7 @@ export function leavingOutAStep(
   topic: Topic,
   receiver: Receiver,
   state: DeviceState,
+  memory: DeviceMemory,
   moment: Moment,
   facts: DeviceFacts,
   looksDecoded: Look<Decoded>,
@@ -54,7 +55,8 @@ export function leavingOutAStep(
   // @ts-expect-error made by hand, not authorised
   freshen(looksAuthorised);
 
-  const act = (message: Fresh): unknown => stepDevice(state, { on: 'message', message }, moment, facts);
+  const act = (message: Fresh): unknown =>
+    stepDevice(state, memory, { on: 'message', message }, moment, facts);
   // @ts-expect-error a plain message has no proof at all
   act(message);
   // @ts-expect-error decoded is not fresh

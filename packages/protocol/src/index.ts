@@ -16,6 +16,7 @@ export * from './inbound.ts';
 export * from './outbound.ts';
 export * from './exchange/contract.ts';
 export * from './exchange/device.ts';
+export { createMemory, type KeptMemory } from './exchange/remembered.ts';
 export * from './exchange/server.ts';
 export { isProgramDataId, isReservedDataId } from './exchange/data/ids.ts';
 export { isActionStale } from './exchange/action/device.ts';

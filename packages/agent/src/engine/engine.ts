@@ -7,7 +7,6 @@ import { newToken, type MqttArrival } from '@srup/node';
 import {
   compose,
   deviceForbids,
-  initialDevice,
   isActionStale,
   isProgramDataId,
   MAX_MESSAGE_BYTES,
@@ -30,6 +29,7 @@ import {
   type Fresh,
   type Identity,
   type MessageType,
+  type Moment,
   type Random,
   type Receiver,
   type ReplayWindow,
@@ -109,7 +109,10 @@ const MESSAGE_OVERHEAD = 4_000;
 
 export function makeEngine(options: EngineOptions): Engine {
   const { self, server, serverKey, signKey, store, clock, random, log, onEvent } = options;
-  let state = records.readState(store, initialDevice());
+  let state = records.readState(store);
+  const memory = records.readMemory(store);
+  /** Tokens that the memory has dropped and the store still has: they leave it with the next commit. */
+  let forgotten: readonly TokenKey[] = [];
   let peer = records.readPeer(store);
   const rebooted =
     options.bootId !== undefined && (records.readBoot(store) ?? options.bootId) !== options.bootId;
@@ -167,10 +170,11 @@ export function makeEngine(options: EngineOptions): Engine {
     }
     const fresh = result.value;
     const { type, token } = fresh.message;
-    const step = stepDevice(state, { on: 'message', message: fresh }, watch.moment(), options.facts());
+    const moment = watch.moment();
+    const step = stepDevice(state, memory, { on: 'message', message: fresh }, moment, options.facts());
     // An answer carries a token of this device: its own clock, which proves nothing to itself.
     if (type !== 'RESPONSE') watch.heard(tokenTime(token));
-    await settle(step, fresh.window);
+    await settle(step, moment, fresh.window);
     if (step.refused !== undefined) note(step.refused, bytes);
     else onEvent({ what: 'accepted', type, token: tokenKey(token) });
   }
@@ -182,13 +186,14 @@ export function makeEngine(options: EngineOptions): Engine {
   }
 
   function take(input: DeviceInput): Promise<void> {
-    return settle(stepDevice(state, input, watch.moment(), options.facts()));
+    const moment = watch.moment();
+    return settle(stepDevice(state, memory, input, moment, options.facts()), moment);
   }
 
   // ------------------------------------------------------------ one commit
 
   /** Commits a step with the window of its message (P 5.3) and the bytes it sends (P 5.1), then lets it have effect. */
-  async function settle(step: DeviceStep, window?: ReplayWindow): Promise<void> {
+  async function settle(step: DeviceStep, moment: Moment, window?: ReplayWindow): Promise<void> {
     const heard = window === undefined ? {} : { window, heardAt: clock.now() };
     let nextPeer: records.PeerRecord = { ...peer, ...heard };
     const outgoing: records.OutboxEntry[] = [];
@@ -208,6 +213,8 @@ export function makeEngine(options: EngineOptions): Engine {
     const unsaid = leaving === undefined || isSameLeave(step.state) ? [] : outbox.entries().map(({ n }) => n);
 
     const draft: records.Draft = new Map();
+    records.removeForgotten(draft, forgotten);
+    records.writeFinished(draft, step.finished);
     records.writeState(draft, state, step.state);
     if (nextPeer.sent !== peer.sent || window !== undefined) records.writePeer(draft, nextPeer);
     for (const entry of outgoing) records.writeOutgoing(draft, entry);
@@ -215,6 +222,7 @@ export function makeEngine(options: EngineOptions): Engine {
 
     const before = state;
     state = step.state;
+    forgotten = memory.remember(step.finished, moment);
     peer = nextPeer;
     outbox.drop(new Set(unsaid));
     outbox.add(outgoing);
@@ -315,7 +323,8 @@ export function makeEngine(options: EngineOptions): Engine {
   return {
     start: async () => {
       await inTurn(async () => {
-        await settle(resumeDevice(state, watch.moment(), rebooted));
+        const moment = watch.moment();
+        await settle(resumeDevice(state, memory, moment, rebooted), moment);
         alarm.set(nextWake(state));
       });
       if (state.join.phase !== 'left') await join();

@@ -92,11 +92,17 @@ export interface DeviceJoin {
   readonly identity?: 'keep' | 'drop';
 }
 
-/** Everything a device remembers of its conversations with one server. */
+/** What a device has open with one server. What is over is in its memory: that can be large. */
 export interface DeviceState {
   readonly join: DeviceJoin;
   readonly open: Readonly<Record<TokenKey, DeviceExchange>>;
-  readonly finished: Readonly<Record<TokenKey, Finished>>;
+}
+
+/** What a device remembers of finished tokens (P 6.4), as a step sees it. */
+export interface DeviceMemory {
+  get(token: TokenKey): Finished | undefined;
+  /** The latest `at`; 0 when nothing is remembered. */
+  readonly newest: number;
 }
 
 export interface DeviceFacts {
@@ -161,7 +167,10 @@ export type DeviceEffect =
    */
   | { readonly do: 'leave'; readonly identity: 'keep' | 'drop' };
 
-export type DeviceStep = Step<DeviceState, DeviceEffect>;
+export interface DeviceStep extends Step<DeviceState, DeviceEffect> {
+  /** The tokens that this step finished, in order: committed with the state, and then remembered. */
+  readonly finished: readonly (readonly [TokenKey, Finished])[];
+}
 
 // ---------------------------------------------------------------- server
 
