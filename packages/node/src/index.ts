@@ -1,6 +1,9 @@
 export { http, https, tls } from './builtin.ts';
 export * from './crypto/index.ts';
 export { Secret } from './secret.ts';
+export { realDelay, within, type Delay } from './delay.ts';
+export { createLanes, createQueue, type Lanes, type Queue } from './queue.ts';
+export { silentLog, type Log } from './log.ts';
 export { newIdentity, newToken, systemClock, systemRandom } from './system.ts';
 export {
   makeFolders,

@@ -60,6 +60,17 @@ describe('values (P 10.6)', () => {
     [undefined, '0000000000803540', { number: 21.5 }],
     [undefined, '000000000000f87f', { base64: 'AAAAAAAA+H8=' }],
     [undefined, 'ff00', { base64: '/wA=' }],
+    [undefined, 'c2854142', { number: 0x4241_85c2 }], // a C1 control character: no text (P 10.6)
+    [undefined, 'c285414243444546', { number: 3.3698354087643625e30 }],
+    [undefined, '7f414243', { number: 0x4342_417f }],
+    [undefined, '00', { base64: 'AA==' }],
+    [undefined, '41424300', { number: 0x0043_4241 }],
+    [undefined, '09610d0a', { text: '\ta\r\n' }],
+    [undefined, 'cdb86162', { text: '\u0378ab' }], // unassigned
+    [undefined, 'f4808080', { text: '\u{100000}' }], // private use
+    [undefined, '3132333435363738', { text: '12345678' }],
+    [undefined, '000000000000f07f', { base64: 'AAAAAAAA8H8=' }],
+    [undefined, '0000000000000080', { number: -0 }],
     ['text', '00', { text: '\0' }],
     ['text', 'ff', { base64: '/w==' }],
     ['bytes', '7761', { base64: 'd2E=' }],

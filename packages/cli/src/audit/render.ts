@@ -1,5 +1,5 @@
 /** What a verification found, for people. */
-import type { DeviceReport, Fact, Finding, VerifyReport } from '@srup/protocol';
+import { callerText, type DeviceReport, type Fact, type Finding, type VerifyReport } from '@srup/protocol';
 import { printable } from '../ctl/printable.ts';
 import { exactTime } from '../ctl/words.ts';
 import { terminalOf, type Terminal } from '../terminal.ts';
@@ -80,7 +80,8 @@ function renderDevice(device: DeviceReport, { paint }: Terminal): string[] {
 }
 
 function renderFact({ what, seq, at, digest, by }: Fact): string {
-  const said = by === undefined ? '' : what === 'joined' ? `, decided by ${by}` : `, ordered by ${by}`;
+  const verb = what === 'joined' ? 'decided' : 'ordered';
+  const said = by === undefined ? '' : `, ${verb} by ${callerText(by)}`;
   return `${exactTime(at)}  ${FACTS[what]}${digest === undefined ? '' : ` ${digest}`}${said} (entry ${seq})`;
 }
 

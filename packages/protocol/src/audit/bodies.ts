@@ -1,6 +1,7 @@
+import { isCaller } from './caller.ts';
 import type { AuditBodies, AuditKind } from './entry.ts';
 
-type FieldForm = 'text' | 'count' | 'count?' | 'way' | 'keys';
+type FieldForm = 'text' | 'text?' | 'caller' | 'count' | 'count?' | 'way' | 'keys';
 
 /** What a verification reads of a body. A file from anywhere may hold anything. */
 const FORMS: Readonly<Partial<Record<AuditKind, Readonly<Record<string, FieldForm>>>>> = {
@@ -9,8 +10,8 @@ const FORMS: Readonly<Partial<Record<AuditKind, Readonly<Record<string, FieldFor
   message: { id: 'count', direction: 'way', type: 'text', sequence: 'text', token: 'text' },
   messages: { from: 'count', to: 'count', count: 'count' },
   trim: { through: 'count', data: 'count?' },
-  order: { order: 'text', token: 'text', by: 'text' },
-  decision: { token: 'text', verdict: 'text', by: 'text' },
+  order: { order: 'text', token: 'text', by: 'caller', orderId: 'text?' },
+  decision: { token: 'text', verdict: 'text', by: 'caller', orderId: 'text?' },
   alarm: { what: 'text' },
 };
 
@@ -38,6 +39,10 @@ function has(value: unknown, form: FieldForm): boolean {
   switch (form) {
     case 'text':
       return typeof value === 'string';
+    case 'text?':
+      return value === undefined || has(value, 'text');
+    case 'caller': // a text in entries of earlier releases
+      return has(value, 'text') || isCaller(value);
     case 'count?':
       return value === undefined || has(value, 'count');
     case 'count':

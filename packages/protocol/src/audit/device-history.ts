@@ -1,9 +1,11 @@
 /** What a history proves about one device, message by message. */
-import type { Authentic } from '../security/authentic.ts';
-import { advance, EMPTY_WINDOW, type ReplayWindow } from '../security/replay.ts';
-import type { VerifyKey } from '../security/suite.ts';
+import type { Authentic } from '../trust/authentic.ts';
+import { EMPTY_WINDOW, type ReplayWindow } from '../trust/peer.ts';
+import { advance } from '../trust/replay.ts';
+import type { VerifyKey } from '../trust/suite.ts';
 import { STATUS, statusName } from '../message/status.ts';
 import { tokenKey, type TokenKey } from '../token.ts';
+import type { Caller } from './caller.ts';
 import type { AuditFault } from './findings.ts';
 
 /** Transactions of one device that are held; a receipt for an older one can't be matched. */
@@ -12,7 +14,7 @@ const TOKENS_HELD = 2_000;
 export const FACTS_TOLD = 20;
 
 interface Asked {
-  by?: string;
+  by?: Caller | string;
   digest?: string;
   isInitiated?: boolean;
   isActivated?: boolean;
@@ -29,7 +31,7 @@ export interface Fact {
   readonly token: TokenKey;
   readonly digest?: string;
   /** Who ordered or decided it, by the server's word. */
-  readonly by?: string;
+  readonly by?: Caller | string;
 }
 
 /** Messages of one entry that are not in the file. */
@@ -102,13 +104,23 @@ interface Place {
 export type Complaint = readonly [code: AuditFault, detail: string];
 
 /** Who ordered what. */
-export function takeOrder(device: DeviceHistory, token: TokenKey, by: string, digest?: string): void {
+export function takeOrder(
+  device: DeviceHistory,
+  token: TokenKey,
+  by: Caller | string,
+  digest?: string,
+): void {
   const asked = ask(device, token);
   asked.by = by;
   if (digest !== undefined) asked.digest = digest;
 }
 
-export function takeDecision(device: DeviceHistory, token: TokenKey, by: string, verdict: string): void {
+export function takeDecision(
+  device: DeviceHistory,
+  token: TokenKey,
+  by: Caller | string,
+  verdict: string,
+): void {
   Object.assign(ask(device, token), { by, verdict });
 }
 

@@ -1,7 +1,8 @@
 /** The form of the audit trail: what is hashed, and how entries hang together. docs/audit.md says it in full. */
 import type { FaultCode } from '../faults.ts';
-import type { SuiteName } from '../security/suite.ts';
+import type { SuiteName } from '../trust/suite.ts';
 import type { TokenKey } from '../token.ts';
+import type { Caller } from './caller.ts';
 
 /** SHA-256 as 64 lower-case hex digits; of a text, of its UTF-8 bytes. */
 export type HexSha256 = (data: string | Uint8Array) => string;
@@ -13,7 +14,10 @@ export const NO_LINK = '0'.repeat(64);
 export const BUNDLE_MESSAGES = 1_000;
 export const BUNDLE_BYTES = 1 << 20;
 
-/** What each kind of entry says. `by`: who gave the order, as the server knows it. Numbers are whole. */
+/**
+ * What each kind of entry says. Numbers are whole. `by`: who gave the order, as the server knows it; a text in entries
+ * of earlier releases. `orderId`: the order that this entry belongs to, where one order concerns many devices.
+ */
 export interface AuditBodies {
   /** The first one: whose history this is. `keys`: PEM by suite. `ca`: SHA-256 of the CA's certificate. */
   readonly begin: {
@@ -51,31 +55,37 @@ export interface AuditBodies {
   /** How many messages were refused since the server was set up, by code. */
   readonly refusals: { readonly totals: Readonly<Partial<Record<FaultCode, number>>> };
   /** An operator's word about one device: a command, or what to do with an exchange. */
-  readonly order: Readonly<Record<string, string | number | boolean>> & {
+  readonly order: Readonly<Record<string, string | number | boolean | Caller>> & {
     readonly order: string;
     readonly token: TokenKey;
-    readonly by: string;
+    readonly by: Caller | string;
+    readonly orderId?: string;
   };
   /** Who or what decided a join (P 9.8). */
-  readonly decision: { readonly token: TokenKey; readonly verdict: string; readonly by: string };
+  readonly decision: {
+    readonly token: TokenKey;
+    readonly verdict: string;
+    readonly by: Caller | string;
+    readonly orderId?: string;
+  };
   /** An operator ended this identity at once, without asking the device (P 10.8). */
-  readonly revocation: { readonly by: string };
-  readonly name: { readonly name: string; readonly by: string };
+  readonly revocation: { readonly by: Caller | string; readonly orderId?: string };
+  readonly name: { readonly name: string; readonly by: Caller | string };
   /** `verdict` null: the rule of this type was taken away. */
-  readonly policy: { readonly type: string; readonly verdict: string | null; readonly by: string };
+  readonly policy: { readonly type: string; readonly verdict: string | null; readonly by: Caller | string };
   readonly token: {
     readonly change: 'created' | 'set-up' | 'removed';
     readonly id: string;
     readonly name: string;
     readonly role: string;
-    readonly by: string;
+    readonly by: Caller | string;
   };
   readonly artifact: {
     readonly change: 'added' | 'removed';
     readonly digest: string;
     readonly name?: string;
     readonly version?: string;
-    readonly by: string;
+    readonly by: Caller | string;
   };
   /** The key service's word about an identity. `serials`: of certificates that it issued. */
   readonly identity: {
@@ -88,9 +98,9 @@ export interface AuditBodies {
     readonly id: string;
     readonly type?: string;
     readonly uses?: number;
-    readonly by: string;
+    readonly by: Caller | string;
   };
-  readonly registration: { readonly open: boolean; readonly by: string };
+  readonly registration: { readonly open: boolean; readonly by: Caller | string };
   /** What comes now follows a backup, not what happened after it was made. */
   readonly restore: Readonly<Record<string, string | number | boolean>>;
   /** The server found that its own trail is not what it signed. */

@@ -1,16 +1,9 @@
 /** What a step of a device knows of tokens: one token is one transaction, and a finished one stays finished (P 6). */
 import { STATUS } from '../message/status.ts';
 import type { TokenKey } from '../token.ts';
-import type {
-  DeviceEffect,
-  DeviceExchange,
-  DeviceMemory,
-  DeviceState,
-  DeviceStep,
-  Finished,
-  Moment,
-  Step,
-} from './contract.ts';
+import type { DeviceEffect, DeviceStep } from './device-step.ts';
+import type { DeviceExchange, DeviceMemory, DeviceState, Finished } from './device-state.ts';
+import type { Moment, Step } from './step.ts';
 
 /**
  * Most exchanges of a kind that a server may have open with a device at once. An update takes space on the disk; an

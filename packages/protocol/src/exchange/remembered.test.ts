@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { freshFrom, seededRandom, SOLO_DEVICE } from '../testing/index.ts';
 import { tokenOfKey } from '../token.ts';
-import type { DeviceFacts, DeviceInput, DeviceState, Finished, Moment } from './contract.ts';
+import type { DeviceFacts, DeviceInput } from './device-step.ts';
+import type { DeviceState, Finished } from './device-state.ts';
+import type { Moment } from './step.ts';
 import { initialDevice, stepDevice } from './device.ts';
 import { createMemory, FINISHED_MS, MAX_FINISHED, MIN_FINISHED } from './remembered.ts';
 

@@ -1,6 +1,7 @@
 /** What a device remembers of finished tokens, and what it may forget (P 6.4). */
 import type { TokenKey } from '../token.ts';
-import type { DeviceMemory, Finished, Moment } from './contract.ts';
+import type { DeviceMemory, Finished } from './device-state.ts';
+import type { Moment } from './step.ts';
 
 /** Finished tokens are kept at least this long, and at least this many of them (P 6.4). */
 export const FINISHED_MS = 30 * 24 * 60 * 60 * 1000;

@@ -5,14 +5,13 @@ import type {
   DeviceEffect,
   DeviceFacts,
   DeviceInput,
-  DeviceJoin,
   FetchOutcome,
   InstallOutcome,
-  Moment,
-  SendEffect,
-} from '../exchange/contract.ts';
+} from '../exchange/device-step.ts';
+import type { DeviceJoin } from '../exchange/device-state.ts';
+import type { Moment, SendEffect } from '../exchange/step.ts';
 import type { TokenKey } from '../token.ts';
-import { topicFromDevice, parseTopic, type Topic } from '../topics.ts';
+import { topicFromDevice } from '../topics.ts';
 import { End, type Circumstances, type Mind } from './end.ts';
 import { NOTHING_STORED, stepStored, type StoredDevice } from './stored-device.ts';
 
@@ -112,7 +111,7 @@ export function deviceEnd(
     wake: (state, moment) => step({ on: 'time' }, state, moment),
     resume: (stored, moment, rebooted) =>
       stepStored(stored, moment, (state, memory) => resumeDevice(state, memory, moment, rebooted)),
-    topicOf: (type) => parseTopic(topicFromDevice(type, around.peer, around.self)) as Topic,
+    topicOf: (type) => topicFromDevice(type, around.peer, around.self),
     perform,
   };
   const end = new End(mind, around);

@@ -1,17 +1,9 @@
 /** One end alone, which keeps its state from step to step: for tests of single rules. */
 import { resumeDevice, stepDevice } from '../exchange/device.ts';
-import type {
-  DeviceEffect,
-  DeviceFacts,
-  DeviceInput,
-  Moment,
-  ServerCommand,
-  ServerExchange,
-  ServerFacts,
-  ServerInput,
-  ServerStep,
-  Step,
-} from '../exchange/contract.ts';
+import type { DeviceEffect, DeviceFacts, DeviceInput } from '../exchange/device-step.ts';
+import type { Moment, Step } from '../exchange/step.ts';
+import type { ServerCommand, ServerFacts, ServerInput, ServerStep } from '../exchange/server-step.ts';
+import type { ServerExchange } from '../exchange/server-exchange.ts';
 import { answerMessage, openExchange, stepServer } from '../exchange/server.ts';
 import type { FaultCode, Rejected } from '../faults.ts';
 import type { BodyOf, MessageType } from '../message/layouts.ts';

@@ -1,4 +1,6 @@
-import type { DeviceEffect, DeviceState, DeviceStep, Finished, Moment, Step } from '../exchange/contract.ts';
+import type { DeviceEffect, DeviceStep } from '../exchange/device-step.ts';
+import type { DeviceState, Finished } from '../exchange/device-state.ts';
+import type { Moment, Step } from '../exchange/step.ts';
 import { initialDevice } from '../exchange/device.ts';
 import { createMemory, type KeptMemory } from '../exchange/remembered.ts';
 import type { TokenKey } from '../token.ts';

@@ -35,6 +35,54 @@ describe('the manual clock', () => {
   });
 });
 
+describe('the timers of the manual clock', () => {
+  it('ring in the order of their times, each at its own, and only once', () => {
+    const clock = manualClock(1_000);
+    const rung: [string, number, number][] = [];
+    const note = (name: string) => () => rung.push([name, clock.now(), clock.monotonic()]);
+    clock.delay(20, note('late'));
+    clock.delay(10, note('early'));
+    clock.delay(10, note('as early, asked for later'));
+    clock.delay(-5, note('at once'));
+    expect(clock.waiting()).toBe(4);
+    clock.advance(0);
+    clock.advance(19);
+    expect(rung).toEqual([
+      ['at once', 1_000, 0],
+      ['early', 1_010, 10],
+      ['as early, asked for later', 1_010, 10],
+    ]);
+    clock.advance(100);
+    expect(rung.slice(3)).toEqual([['late', 1_020, 20]]);
+    expect([clock.waiting(), clock.now(), clock.monotonic()]).toEqual([0, 1_119, 119]);
+  });
+
+  it('ring when they were set within the advance, and not when they were called off in it', () => {
+    const clock = manualClock(0);
+    const rung: number[] = [];
+    const again = (): void => {
+      rung.push(clock.monotonic());
+      clock.delay(10, again);
+    };
+    clock.delay(10, again);
+    const callOff = clock.delay(25, () => rung.push(-1));
+    clock.delay(20, callOff);
+    clock.advance(35);
+    expect(rung).toEqual([10, 20, 30]);
+  });
+
+  it('follow the monotonic clock, not a wall clock that steps', () => {
+    const clock = manualClock(0);
+    let rang = false;
+    clock.delay(100, () => (rang = true));
+    clock.set(1_000_000);
+    clock.advance(99);
+    expect(rang).toBe(false);
+    clock.advance(1);
+    expect([rang, clock.now()]).toEqual([true, 1_000_100]);
+  });
+});
+
 describe('a state', () => {
   it('is plain when JSON gives it back', () => {
     const state = { a: [1, 'x', null, true], b: { c: 0 } };

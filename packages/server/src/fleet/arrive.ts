@@ -1,18 +1,17 @@
 import {
   answerMessage,
-  decode,
   serverForbids,
   identityText,
   isJoinRequest,
-  parseTopic,
-  receiveDecoded,
+  receive,
+  screen,
   tokenKey,
-  type Decoded,
   type FaultCode,
   type Fresh,
+  type Message,
   type Peer,
+  type Screened,
   type ServerFacts,
-  type Topic,
 } from '@srup/protocol';
 import type { MqttArrival } from '@srup/node';
 import type { Enrolment } from '../contract.ts';
@@ -50,27 +49,22 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
   const mayTell = createThrottle(core.clock, REFUSALS_TOLD, 1000);
 
   async function arrive(arrival: MqttArrival): Promise<void> {
-    const topic = parseTopic(arrival.topic);
-    if (topic === undefined) return refuse('AUTH_TOPIC', arrival);
-    // The topic names the lane: a device that claims to be another one holds up nobody but itself.
-    return core.lanes.run(identityText(topic.device), () => take(arrival, topic));
+    const screened = screen(arrival, { role: 'server', self: core.serverId });
+    if (screened.ok) {
+      // The topic names the lane: a device that claims to be another one holds up nobody but itself.
+      const lane = identityText(screened.value.topic.device);
+      return core.lanes.run(lane, () => take(arrival, screened.value));
+    }
+    // Whatever we publish comes back to us on the device's topic (P 5.5).
+    if (screened.code === 'AUTH_OWN') return;
+    return refuse(screened.code, arrival, screened.claim && claimOf(screened.claim));
   }
 
-  async function take(arrival: MqttArrival, topic: Topic): Promise<void> {
-    if (arrival.retained) return refuse('AUTH_RETAINED', arrival);
-    const decoded = decode(arrival.bytes);
-    if (!decoded.ok) return refuse(decoded.code, arrival);
-    const { sender, type } = decoded.value.message;
-    const candidate = await findCandidate(core, decoded.value, topic);
-    const received = receiveDecoded(decoded.value, topic, {
-      role: 'server',
-      self: core.serverId,
-      peer: () => candidate && peerOf(candidate),
-    });
+  async function take(arrival: MqttArrival, screened: Screened): Promise<void> {
+    const candidate = await findCandidate(core, screened);
+    const received = receive(screened, candidate && peerOf(candidate));
     if (received.ok) return act(received.value, candidate as Candidate, arrival.topic);
-    // Whatever we publish comes back to us on the device's topic (P 5.5).
-    if (received.code === 'AUTH_OWN') return;
-    return refuse(received.code, arrival, { claimed_sender: identityText(sender), type });
+    return refuse(received.code, arrival, claimOf(screened.message));
   }
 
   async function act(fresh: Fresh, { record, isStored }: Candidate, topic: string): Promise<void> {
@@ -127,6 +121,14 @@ export function createIntake(core: Core, save: Save): (arrival: MqttArrival) => 
     });
 }
 
+/** What a message says of itself; nothing proves it. */
+function claimOf({
+  sender,
+  type,
+}: Pick<Message, 'sender' | 'type'>): Pick<NewRefusal, 'claimed_sender' | 'type'> {
+  return { claimed_sender: identityText(sender), type };
+}
+
 function peerOf({ record, isBarred }: Candidate): Peer {
   return {
     key: record.key,
@@ -137,7 +139,7 @@ function peerOf({ record, isBarred }: Candidate): Peer {
 }
 
 /** Nothing is asked or parsed for a message that names one sender and comes on the topic of another (P 7.4). */
-async function findCandidate(core: Core, { message }: Decoded, topic: Topic): Promise<Candidate | undefined> {
+async function findCandidate(core: Core, { message, topic }: Screened): Promise<Candidate | undefined> {
   const device = identityText(message.sender);
   if (topic.device !== message.sender) {
     const record = await core.records.peek(device);

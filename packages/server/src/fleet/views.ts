@@ -1,4 +1,4 @@
-import { toHex, type ServerExchange, type TokenKey } from '@srup/protocol';
+import { guessDataValue, toHex, type ServerExchange, type TokenKey } from '@srup/protocol';
 import type {
   DataView as DataValue,
   DeviceView,
@@ -8,7 +8,6 @@ import type {
 } from '../contract.ts';
 import type { DataRow, DeviceRow, ExchangeRow, MessageRow, NewRefusal } from '../store/tables.ts';
 import { explain, isFinal } from './explain.ts';
-import { readValue } from './values.ts';
 
 /** Rows as people and programs outside see them. */
 
@@ -60,7 +59,14 @@ export function viewMessage({
 }
 
 export function viewData({ at, device, data_id: dataId, bytes }: Omit<DataRow, 'id'>): DataValue {
-  return { at, device, dataId, hex: toHex(bytes), ...readValue(bytes) };
+  return { at, device, dataId, hex: toHex(bytes), ...viewValue(bytes) };
+}
+
+/** A double that JSON has no number for is its name. */
+function viewValue(bytes: Uint8Array): Pick<DataValue, 'kind' | 'value'> {
+  const { kind, value } = guessDataValue(bytes);
+  if (typeof value === 'object') return { kind, value: toHex(value) };
+  return { kind, value: typeof value === 'string' || Number.isFinite(value) ? value : String(value) };
 }
 
 export function viewRefusal({ at, code, claimed_sender: sender, topic, type }: NewRefusal): RefusalView {

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import {
-  encodeText,
   isDigest,
   STANDARD_ACTIONS,
+  writeDataValue,
   type JoinVerdict,
   type StandardAction,
 } from '@srup/protocol';
@@ -19,7 +19,6 @@ import {
   type ServerCommand,
   type TokenKey,
 } from '../contract.ts';
-import { writeDouble } from '../fleet/values.ts';
 import { artifactUrl } from '../http/routes/files.ts';
 import type { RunningServer, ServerOptions } from '../options.ts';
 import { startServer } from '../server.ts';
@@ -155,7 +154,11 @@ export class Controller {
   /** A value: text, a number (as double), or bytes. Resolves when it is signed and stored: devices confirm none. */
   async send(device: string, dataId: string, value: string | number | Uint8Array): Promise<void> {
     const data =
-      typeof value === 'string' ? encodeText(value) : typeof value === 'number' ? writeDouble(value) : value;
+      typeof value === 'string'
+        ? writeDataValue({ kind: 'text', value })
+        : typeof value === 'number'
+          ? writeDataValue({ kind: 'double', value })
+          : value;
     await this.#order(device, { kind: 'data', dataId, data });
   }
 

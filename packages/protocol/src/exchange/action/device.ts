@@ -2,7 +2,9 @@
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import { isTooOld } from '../age.ts';
-import type { ActOutcome, DeviceAction, Moment } from '../contract.ts';
+import type { ActOutcome } from '../device-step.ts';
+import type { DeviceAction } from '../device-state.ts';
+import type { Moment } from '../step.ts';
 import {
   contentOf,
   finish,

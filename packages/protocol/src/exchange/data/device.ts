@@ -2,7 +2,8 @@
 import type { BodyOf } from '../../message/layouts.ts';
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { DataOutcome, DeviceInput, Moment } from '../contract.ts';
+import type { DataOutcome, DeviceInput } from '../device-step.ts';
+import type { Moment } from '../step.ts';
 import { fingerprint } from '../fingerprint.ts';
 import { finish, finishedOf, recall, type WorkingState, type WorkingStep } from '../memory.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';

@@ -1,7 +1,8 @@
 /** The device's side of identification (P 10.7). */
 import type { TokenKey } from '../../token.ts';
 import { encodeText } from '../../wire/text.ts';
-import type { DeviceFacts, Moment } from '../contract.ts';
+import type { DeviceFacts } from '../device-step.ts';
+import type { Moment } from '../step.ts';
 import { finish, recall, type WorkingState, type WorkingStep } from '../memory.ts';
 import { refuse, say } from '../say.ts';
 import { IDENTIFICATION_DATA_ID } from './identification.ts';

@@ -1,8 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { encodeText, fromHex, type ServerCommand } from '@srup/protocol';
+import { fromHex, writeDataValue, type ServerCommand } from '@srup/protocol';
 import type { z } from 'zod';
 import type { Fleet } from '../../contract.ts';
-import { writeDouble, writeInt32 } from '../../fleet/values.ts';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 import { rollBack, type RollbackDeps } from '../rollback.ts';
@@ -91,16 +90,13 @@ async function commandOf(
   }
 }
 
-/** Numbers are little-endian on the wire (P 2.1, 10.6). */
 function bytesOf(value: Value): Uint8Array {
   switch (value.type) {
     case 'text':
-      return encodeText(value.text);
+      return writeDataValue({ kind: 'text', value: value.text });
     case 'hex':
       return fromHex(value.hex) ?? new Uint8Array();
-    case 'int32':
-      return writeInt32(value.number);
-    case 'double':
-      return writeDouble(value.number);
+    default:
+      return writeDataValue({ kind: value.type, value: value.number });
   }
 }

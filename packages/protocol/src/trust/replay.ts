@@ -2,18 +2,9 @@ import { accept, reject, type ReplayCode, type Result } from '../faults.ts';
 import { MAX_SEQUENCE_JUMP, REPLAY_WINDOW } from '../limits.ts';
 import { isJoinAnswer, isJoinRequest, type MessageType } from '../message/layouts.ts';
 import type { Message, MessageOf } from '../message/message.ts';
-import { tokenKey, type TokenKey } from '../token.ts';
+import { tokenKey } from '../token.ts';
 import type { Authorised } from './authentic.ts';
-
-/** Which numbers of a peer were accepted (P 5.2). A value: store it with the state that the message led to (P 5.3). */
-export interface ReplayWindow {
-  /** Highest accepted; 0 before the first. */
-  readonly highest: bigint;
-  /** Bit i: `highest - i` was accepted. `REPLAY_WINDOW` + 1 bits. */
-  readonly seen: bigint;
-}
-
-export const EMPTY_WINDOW: ReplayWindow = { highest: 0n, seen: 1n };
+import type { ReplayWindow } from './peer.ts';
 
 const MASK = (1n << BigInt(REPLAY_WINDOW + 1)) - 1n;
 
@@ -65,15 +56,6 @@ class FreshMessage<M extends Message = Message> {
 
 /** A message that has earned the right to act: proven sender, right direction, never seen before. */
 export type Fresh<T extends MessageType = MessageType> = FreshMessage<Extract<Message, MessageOf<T>>>;
-
-/** What is known of a peer's numbers. */
-export interface Numbers {
-  readonly window: ReplayWindow;
-  /** Last number sent to this peer; 0 before the first. */
-  readonly sent: bigint;
-  /** Token of our request to join that this peer has still to answer: that answer may jump (P 5.2), and no other. */
-  readonly joinToken?: TokenKey | undefined;
-}
 
 /** The last step (P 4.6): only now is the number looked at, so an unproven message can't use one up. */
 export function freshen({ authentic, numbers }: Authorised): Result<Fresh, ReplayCode> {

@@ -3,7 +3,7 @@ import type { Decoded } from '../message/envelope.ts';
 import type { MessageType } from '../message/layouts.ts';
 import type { Message, MessageOf } from '../message/message.ts';
 import type { Admitted } from './admit.ts';
-import type { Numbers } from './replay.ts';
+import type { Numbers } from './peer.ts';
 import { SUITES, type VerifyKey } from './suite.ts';
 
 /** Not exported as a value: only `authenticate` makes one. */

@@ -1,4 +1,4 @@
-import type { FaultCode } from './faults.ts';
+import type { FaultCode } from '../faults.ts';
 
 /** What each refusal says, for people. One sentence part, no full stop. */
 export const FAULT_MEANING: Readonly<Record<FaultCode, string>> = {

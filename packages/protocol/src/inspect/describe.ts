@@ -1,13 +1,13 @@
 /** A message byte by byte, for an inspector. It judges nothing: the verdict is the one of `decode`. */
-import { FAULT_MEANING } from '../fault-meaning.ts';
+import { FAULT_MEANING } from './fault-meaning.ts';
 import type { WireCode } from '../faults.ts';
 import { Cursor } from '../wire/cursor.ts';
 import { WireFault } from '../wire/fault.ts';
 import { decode2016, EDITION_2016, LAYOUTS_2016 } from './edition2016.ts';
-import { decode, type DecodeLimits } from './envelope.ts';
-import { layoutOfCode, type Field } from './layouts.ts';
+import { decode, type DecodeLimits } from '../message/envelope.ts';
+import { layoutOfCode, type Field } from '../message/layouts.ts';
 import { fieldMeaning, identityMeaning, signatureMeaning, tokenMeaning, typeMeaning } from './meaning.ts';
-import { EDITION } from './message.ts';
+import { EDITION } from '../message/message.ts';
 import { showCount } from './show.ts';
 
 /** What a segment belongs to, for a reader who wants colours. */

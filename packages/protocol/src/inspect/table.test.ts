@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { LAYOUTS } from './layouts.ts';
-import { STATUS } from './status.ts';
+import { LAYOUTS } from '../message/layouts.ts';
+import { STATUS } from '../message/status.ts';
 import { renderFaultTable, renderMessageTable, renderMessageTable2016, renderStatusTable } from './table.ts';
 
 function lines(table: string): string[] {

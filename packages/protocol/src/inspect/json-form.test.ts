@@ -5,10 +5,10 @@ import { seededRandom } from '../testing/random.ts';
 import { randomMessageBytes } from '../testing/random-message.ts';
 import { fromHex, toHex } from '../wire/encoding.ts';
 import { encodeText } from '../wire/text.ts';
-import { decode, encode, type Decoded, type DecodeLimits } from './envelope.ts';
+import { decode, encode, type Decoded, type DecodeLimits } from '../message/envelope.ts';
 import { fromJsonForm, toJsonForm } from './json-form.ts';
-import { LAYOUTS } from './layouts.ts';
-import type { Message } from './message.ts';
+import { LAYOUTS } from '../message/layouts.ts';
+import type { Message } from '../message/message.ts';
 
 /** For the vectors that no transport carries: a token of 300 bytes, a message over 65,535. */
 const WIDE: DecodeLimits = { messageBytes: 1 << 20, tokenBytes: 65_535 };

@@ -7,9 +7,9 @@ import { MAX_U64, MAX_VAR_BYTES } from '../limits.ts';
 import { fromBase64Url, toBase64Url } from '../wire/encoding.ts';
 import { WireFault } from '../wire/fault.ts';
 import { encodeText } from '../wire/text.ts';
-import { decode, encode, type Decoded, type DecodeLimits } from './envelope.ts';
-import { isMessageType, layoutOf, type Field, type MessageType } from './layouts.ts';
-import { EDITION, type Message } from './message.ts';
+import { decode, encode, type Decoded, type DecodeLimits } from '../message/envelope.ts';
+import { isMessageType, layoutOf, type Field, type MessageType } from '../message/layouts.ts';
+import { EDITION, type Message } from '../message/message.ts';
 
 /** As `JSON.stringify` takes it: 64-bit numbers are text, bytes are base64url without padding. */
 export interface JsonForm {

@@ -7,8 +7,8 @@ import { MAX_MESSAGE_BYTES } from '../limits.ts';
 import { Cursor } from '../wire/cursor.ts';
 import { WireFault } from '../wire/fault.ts';
 import { Writer } from '../wire/writer.ts';
-import { readBody, writeBody } from './body.ts';
-import type { Field, FieldKind } from './layouts.ts';
+import { readBody, writeBody } from '../message/body.ts';
+import type { Field, FieldKind } from '../message/layouts.ts';
 
 /** Version byte of the edition of 2016 (P 1.2). */
 export const EDITION_2016 = 1;

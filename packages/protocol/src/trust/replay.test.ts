@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MAX_SEQUENCE_JUMP, MAX_U64, REPLAY_WINDOW } from '../limits.ts';
-import { advance, EMPTY_WINDOW, type ReplayWindow } from './replay.ts';
+import { EMPTY_WINDOW, type ReplayWindow } from './peer.ts';
+import { advance } from './replay.ts';
 
 function codeOf(window: ReplayWindow, sequence: bigint, mayJump = false): string {
   const result = advance(window, sequence, mayJump, 0n);
