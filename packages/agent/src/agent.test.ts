@@ -6,8 +6,8 @@ import { createToken, tokenKey, type Clock, type TokenKey } from '@srup/protocol
 import { until } from '../../node/test/wait.ts';
 import { makeWorld, QUICK, type World } from '../test/world.ts';
 import { startAgent } from './agent.ts';
-import { askAgent } from './control.ts';
-import { homeAt } from './home.ts';
+import { askAgent } from './control/control.ts';
+import { homeAt } from './ground/home.ts';
 import { realDisk, type Disk } from './vault/disk.ts';
 import { keyPath } from './vault/identity.ts';
 

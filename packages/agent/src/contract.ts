@@ -12,8 +12,8 @@ import type {
   InstallOutcome,
   Random,
 } from '@srup/protocol';
-import type { AgentConfig } from './config.ts';
-import type { Home } from './home.ts';
+import type { AgentConfig } from './config/config.ts';
+import type { Home } from './ground/home.ts';
 import type { Log } from './log.ts';
 
 export type EffectOf<Name extends DeviceEffect['do']> = Extract<DeviceEffect, { readonly do: Name }>;

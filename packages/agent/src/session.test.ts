@@ -6,7 +6,7 @@ import { until } from '../../node/test/wait.ts';
 import { silentLog } from '../test/log.ts';
 import type { Noted } from '../test/performers.ts';
 import { makeWorld, QUICK, type World } from '../test/world.ts';
-import { homeAt } from './home.ts';
+import { homeAt } from './ground/home.ts';
 import { openSession, type Session } from './session.ts';
 import { realDisk } from './vault/disk.ts';
 import { loadCredentials, type Credentials } from './vault/identity.ts';

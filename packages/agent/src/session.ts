@@ -15,12 +15,12 @@ import {
   type Identity,
   type Random,
 } from '@srup/protocol';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig } from './config/config.ts';
 import type { Performers } from './contract.ts';
 import { makeEngine, type Engine, type EngineEvent } from './engine/engine.ts';
 import type { Log } from './log.ts';
-import { warnOfClock } from './unset-clock.ts';
-import { reasonOf } from './trouble.ts';
+import { warnOfClock } from './ground/unset-clock.ts';
+import { reasonOf } from './ground/trouble.ts';
 import type { Credentials, DeviceIdentity } from './vault/identity.ts';
 import type { Store } from './vault/store.ts';
 

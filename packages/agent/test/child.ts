@@ -6,7 +6,7 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startAgent } from '../src/agent.ts';
-import { parseConfig, type AgentConfigInput } from '../src/config.ts';
+import { parseConfig, type AgentConfigInput } from '../src/config/config.ts';
 import type { Performers } from '../src/contract.ts';
 import { realDisk, type Disk } from '../src/vault/disk.ts';
 import { silentLog } from './log.ts';

@@ -4,9 +4,9 @@
  */
 import { createActionTable } from '../src/act/actions.ts';
 import { startAgent } from '../src/agent.ts';
-import { parseConfig, type AgentConfigInput } from '../src/config.ts';
+import { parseConfig, type AgentConfigInput } from '../src/config/config.ts';
 import type { OpenPerformers } from '../src/contract.ts';
-import { createPerformers } from '../src/run/performers.ts';
+import { createPerformers } from '../src/performers/performers.ts';
 import { silentLog } from './log.ts';
 
 const [home = '', config = '', deadly] = process.argv.slice(2);

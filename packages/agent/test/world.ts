@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateKeys, type KeySet } from '@srup/node';
 import { startAgent, type AgentOptions, type RunningAgent } from '../src/agent.ts';
-import { parseConfig, type AgentConfig, type AgentConfigInput } from '../src/config.ts';
+import { parseConfig, type AgentConfig, type AgentConfigInput } from '../src/config/config.ts';
 import { startBroker, type TestBroker } from '../../node/test/broker.ts';
 import { until } from '../../node/test/wait.ts';
 import { startC2, type TestC2 } from './c2.ts';

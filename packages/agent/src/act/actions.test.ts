@@ -5,9 +5,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { until } from '../../../node/test/wait.ts';
 import { alive, configOf, goodProgram, stage } from '../../test/programs.ts';
 import { newFolder, removeFolders, surroundingsAt, type TestSurroundings } from '../../test/surroundings.ts';
-import type { AgentConfigInput } from '../config.ts';
+import type { AgentConfigInput } from '../config/config.ts';
 import type { Acted, Performers } from '../contract.ts';
-import { createPerformers, type PerformerExtras } from '../run/performers.ts';
+import { createPerformers, type PerformerExtras } from '../performers/performers.ts';
 import { type ActionPorts, type ActionTable, createActionTable, doAction } from './actions.ts';
 import { testSelf } from './self-test.ts';
 

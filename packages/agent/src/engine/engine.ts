@@ -37,7 +37,7 @@ import {
 } from '@srup/protocol';
 import { ANSWER_GRACE_MS, type Performers, type ProgramReport } from '../contract.ts';
 import type { Log } from '../log.ts';
-import { reasonOf } from '../trouble.ts';
+import { reasonOf } from '../ground/trouble.ts';
 import { StoreError, type Store } from '../vault/store.ts';
 import { makeAlarm } from './alarm.ts';
 import { makeOutbox, type Outbox } from './outbox.ts';

@@ -1,5 +1,5 @@
 import type { Log } from '../log.ts';
-import { reasonOf } from '../trouble.ts';
+import { reasonOf } from '../ground/trouble.ts';
 import { tokenPrefix } from './refusals.ts';
 import type { OutboxEntry } from './records.ts';
 

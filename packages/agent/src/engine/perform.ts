@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeviceEffect, DeviceInput, TokenKey } from '@srup/protocol';
 import type { Performers } from '../contract.ts';
 import type { Log } from '../log.ts';
-import { reasonOf } from '../trouble.ts';
+import { reasonOf } from '../ground/trouble.ts';
 import { tokenPrefix } from './refusals.ts';
 
 /** Effects that take their time and come back as inputs. */
