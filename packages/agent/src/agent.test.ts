@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generateKeys, systemClock } from '@srup/node';
 import { createToken, tokenKey, type Clock, type TokenKey } from '@srup/protocol';
-import { until } from '../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { makeWorld, QUICK, type World } from '../test/world.ts';
 import { startAgent } from './agent.ts';
 import { askAgent } from './control/control.ts';

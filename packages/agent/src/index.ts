@@ -8,11 +8,13 @@ export {
   type AgentConfigInput,
   type DataType,
 } from './config/config.ts';
-export * from './contract.ts';
+export * from './engine/performers.ts';
+export type { ProgramReport } from './engine/report.ts';
+export type { OpenPerformers, Surroundings } from './performers/surroundings.ts';
 export { askAgent, ASKABLE, type Ask } from './control/control.ts';
 export type { DataHandler, DataValue } from './data/data-table.ts';
 export { homeAt, type Home } from './ground/home.ts';
-export type { Log } from './log.ts';
+export type { Log } from '@srup/node';
 export type { HandedSoftware, SoftwareHandler } from './installers/handler.ts';
 export type { NotNow } from './deferral/deferral.ts';
 export { createPerformers, type PerformerExtras } from './performers/performers.ts';

@@ -1,12 +1,12 @@
 /** The parts that a device is made of, for who runs many in one process: the same code as the agent's. */
-export type { Performers } from './contract.ts';
-export { defer } from './deferred.ts';
-export type { EngineEvent } from './engine/engine.ts';
+export type { Performers } from './engine/performers.ts';
+export { openPromise } from './ground/promise.ts';
+export type { EngineEvent } from './engine/turn.ts';
 export { askAccess, askRegistration, askValidation } from './identity/calls.ts';
 export { makeTlsKey } from './identity/csr.ts';
 export { keyServiceAt, type KeyService } from './identity/service.ts';
 export { PassingTrouble } from './identity/passing-trouble.ts';
-export type { Log } from './log.ts';
+export type { Log } from '@srup/node';
 export { openSession, type LinkEvent, type Session } from './session.ts';
 export { AgentError, reasonOf } from './ground/trouble.ts';
 export { judgeStatus } from './software/fetch/answer.ts';

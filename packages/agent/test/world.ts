@@ -6,7 +6,7 @@ import { generateKeys, type KeySet } from '@srup/node';
 import { startAgent, type AgentOptions, type RunningAgent } from '../src/agent.ts';
 import { parseConfig, type AgentConfig, type AgentConfigInput } from '../src/config/config.ts';
 import { startBroker, type TestBroker } from '../../node/test/broker.ts';
-import { until } from '../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { startC2, type TestC2 } from './c2.ts';
 import { startKeyService, type TestKeyService } from './key-service.ts';
 import { makeLog } from './log.ts';

@@ -169,8 +169,8 @@ export const MUTATIONS = {
   /** P 5.1: what waits to be sent is forgotten when the agent ends. */
   durableOutbox: {
     file: 'packages/agent/src/engine/engine.ts',
-    from: 'makeOutbox(records.readOutbox(store), forgetSent, log)',
-    to: 'makeOutbox([], forgetSent, log)',
+    from: 'createOutbox(readOutbox(store),',
+    to: 'createOutbox([],',
   },
   /** P 4.3, 4.4: sealed fields are sent as they are. */
   sealing: {

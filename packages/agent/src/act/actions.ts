@@ -1,6 +1,6 @@
+import type { Log } from '@srup/node';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Acted } from '../contract.ts';
-import type { Log } from '../log.ts';
+import type { Acted } from '../engine/performers.ts';
 import { inTime } from '../ground/in-time.ts';
 import type { CommandResult } from '../program/command.ts';
 import { reasonOf } from '../ground/trouble.ts';

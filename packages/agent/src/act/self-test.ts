@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '@srup/node';
 import type { Clock } from '@srup/protocol';
-import type { RunningSoftware } from '../contract.ts';
+import type { RunningSoftware } from '../engine/performers.ts';
 import { reasonOf } from '../ground/trouble.ts';
 
 export interface SelfTestPorts {

@@ -1,6 +1,6 @@
 import type { DeviceState, SuiteName } from '@srup/protocol';
 import type { AgentConfig } from '../config/config.ts';
-import type { Performers, RunningSoftware } from '../contract.ts';
+import type { Performers, RunningSoftware } from '../engine/performers.ts';
 import type { RefusalCounts } from '../engine/refusals.ts';
 import type { Ending } from '../identity/ending.ts';
 import type { Life } from '../life.ts';

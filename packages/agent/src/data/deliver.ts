@@ -1,7 +1,7 @@
+import type { Log } from '@srup/node';
 import type { DataOutcome } from '@srup/protocol';
 import type { AgentConfig } from '../config/config.ts';
 import { inTime } from '../ground/in-time.ts';
-import type { Log } from '../log.ts';
 import type { CommandResult } from '../program/command.ts';
 import { fillCommand } from '../program/environment.ts';
 import { reasonOf } from '../ground/trouble.ts';

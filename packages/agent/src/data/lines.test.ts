@@ -1,9 +1,9 @@
 import { systemClock } from '@srup/node';
 import { describe, expect, test } from 'vitest';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { recordingLog } from '../../test/surroundings.ts';
 import { DATA_TYPES, type DataType } from '../config/config.ts';
-import type { ProgramReport } from '../contract.ts';
+import type { ProgramReport } from '../engine/report.ts';
 import { createTokenBucket } from './bucket.ts';
 import { createDataTable } from './data-table.ts';
 import { deliverData, type DeliverPorts } from './deliver.ts';

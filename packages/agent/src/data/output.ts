@@ -1,7 +1,7 @@
+import type { Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import type { DataType } from '../config/config.ts';
-import type { ProgramReport } from '../contract.ts';
-import type { Log } from '../log.ts';
+import type { ProgramReport } from '../engine/report.ts';
 import type { OutputName } from '../program/supervisor.ts';
 import { type BucketSize, createTokenBucket } from './bucket.ts';
 import { type Reading, readLine } from './readings.ts';

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { configOf, goodProgram, stage } from '../../test/programs.ts';
 import { recordingLog, surroundingsAt } from '../../test/surroundings.ts';
 import { createPerformers } from '../performers/performers.ts';

@@ -1,7 +1,7 @@
 /** Lines from and to programs that the agent has not started itself. */
+import type { Log } from '@srup/node';
 import { chmod, lstat, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
-import type { Log } from '../log.ts';
 import { checkSocketPath } from '../ground/socket-path.ts';
 import { AgentError, reasonOf } from '../ground/trouble.ts';
 

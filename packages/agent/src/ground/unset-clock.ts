@@ -1,5 +1,5 @@
+import type { Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
-import type { Log } from '../log.ts';
 
 const warned = new WeakSet<Log>();
 

@@ -1,7 +1,7 @@
 // An identity that is over by the word of the key service (P 8.5, 10.8): who is believed, and what comes of it.
 import { access } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import type { TestReply } from '../../test/key-service.ts';
 import { makeWorld, type World } from '../../test/world.ts';
 import type { RunningAgent } from '../agent.ts';

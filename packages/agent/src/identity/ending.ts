@@ -1,7 +1,7 @@
+import type { Log } from '@srup/node';
 import * as v from 'valibot';
 import type { Clock } from '@srup/protocol';
 import type { AgentConfig } from '../config/config.ts';
-import type { Log } from '../log.ts';
 import { reasonOf } from '../ground/trouble.ts';
 import type { Credentials } from '../vault/identity.ts';
 import { askStatus } from './calls.ts';

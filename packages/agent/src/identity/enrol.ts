@@ -9,11 +9,11 @@ import {
   newIdentity,
   undatedBy,
   type BackoffBounds,
+  type Log,
 } from '@srup/node';
 import { identityText, type Clock, type Random } from '@srup/protocol';
 import type { AgentConfig } from '../config/config.ts';
 import type { Home } from '../ground/home.ts';
-import type { Log } from '../log.ts';
 import { AgentError, reasonOf } from '../ground/trouble.ts';
 import { warnOfClock } from '../ground/unset-clock.ts';
 import {

@@ -1,8 +1,7 @@
-import { backoffMs } from '@srup/node';
+import { backoffMs, type Log } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
 import type { AgentConfig } from '../config/config.ts';
 import type { Home } from '../ground/home.ts';
-import type { Log } from '../log.ts';
 import { reasonOf } from '../ground/trouble.ts';
 import { saveIdentity } from '../vault/identity.ts';
 import { askStatus, brokerUrl } from './calls.ts';

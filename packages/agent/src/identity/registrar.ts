@@ -1,8 +1,8 @@
+import type { Log } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
 import type { AgentConfig } from '../config/config.ts';
-import { defer, type Deferred } from '../deferred.ts';
+import { openPromise, type OpenPromise } from '../ground/promise.ts';
 import type { Home } from '../ground/home.ts';
-import type { Log } from '../log.ts';
 import { AgentError } from '../ground/trouble.ts';
 import type { Credentials } from '../vault/identity.ts';
 import { enrol, ENROLMENT_BACKOFF, type EnrolmentTools } from './enrol.ts';
@@ -41,7 +41,7 @@ export interface RegistrarTools {
 
 export function makeRegistrar(tools: RegistrarTools): Registrar {
   const { config, home, log, clock, random, signal, enrolmentBackoff: backoff = ENROLMENT_BACKOFF } = tools;
-  let waiting: Deferred<undefined> | undefined;
+  let waiting: OpenPromise<undefined> | undefined;
   let wanted = false;
   let code = config.enrolmentCode;
   let trouble: AgentError | undefined;
@@ -50,7 +50,7 @@ export function makeRegistrar(tools: RegistrarTools): Registrar {
 
   async function untilWanted(mostMs?: number): Promise<void> {
     if (signal.aborted) return;
-    const mine = (waiting = defer<undefined>());
+    const mine = (waiting = openPromise<undefined>());
     // Neither a connection nor a program keeps this process alive now.
     const alive = setInterval(() => {
       if (mostMs !== undefined) mine.resolve(undefined);

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generateKeys, systemClock, systemRandom } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import { makeCa, type TestCa } from '../../../node/test/certificates.ts';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { startKeyService, type TestKeyService } from '../../test/key-service.ts';
 import { makeLog } from '../../test/log.ts';
 import { parseConfig, type AgentConfig } from '../config/config.ts';

@@ -1,9 +1,8 @@
 import { X509Certificate } from 'node:crypto';
-import { backoffMs } from '@srup/node';
+import { backoffMs, type Log } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
 import type { AgentConfig } from '../config/config.ts';
 import type { Home } from '../ground/home.ts';
-import type { Log } from '../log.ts';
 import { reasonOf } from '../ground/trouble.ts';
 import { saveKeyFile, type Credentials } from '../vault/identity.ts';
 import { askAccess } from './calls.ts';

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { makeMachine, type Machine } from '../../test/machine.ts';
 import { stage } from '../../test/programs.ts';
 import { newFolder, removeFolders, surroundingsAt, type TestSurroundings } from '../../test/surroundings.ts';
-import type { Installed, Performers } from '../contract.ts';
+import type { Installed, Performers } from '../engine/performers.ts';
 import { parseConfig } from '../config/config.ts';
 import { createPerformers } from '../performers/performers.ts';
 

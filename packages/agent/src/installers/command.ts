@@ -1,9 +1,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeFileAtomic } from '@srup/node';
+import { writeFileAtomic, type Log } from '@srup/node';
 import { isDigest, type Clock } from '@srup/protocol';
 import * as v from 'valibot';
-import type { Log } from '../log.ts';
 import { type Software, SoftwareFault } from '../software/prepare.ts';
 import type { CommandAnswer } from '../program/command.ts';
 import type { Installer } from '../software/installer.ts';

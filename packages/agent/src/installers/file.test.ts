@@ -2,11 +2,11 @@ import { chmod, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from
 import { join } from 'node:path';
 import { packTar } from 'modern-tar';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { stage } from '../../test/programs.ts';
 import { newFolder, removeFolders, surroundingsAt } from '../../test/surroundings.ts';
 import type { AgentConfigInput } from '../config/config.ts';
-import type { Performers } from '../contract.ts';
+import type { Performers } from '../engine/performers.ts';
 import { createPerformers } from '../performers/performers.ts';
 
 const never = new AbortController().signal;

@@ -1,9 +1,8 @@
 import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { syncFolder } from '@srup/node';
+import { syncFolder, type Log } from '@srup/node';
 import { hashing, openRegular, readChunks } from '../software/chunks.ts';
-import type { Log } from '../log.ts';
 import { type Software, SoftwareFault } from '../software/prepare.ts';
 import type { Slot } from '../software/slots.ts';
 import type { CommandResult } from '../program/command.ts';

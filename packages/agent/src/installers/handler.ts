@@ -1,5 +1,5 @@
+import type { Log } from '@srup/node';
 import { inTime } from '../ground/in-time.ts';
-import type { Log } from '../log.ts';
 import type { Software } from '../software/prepare.ts';
 import type { Installer } from '../software/installer.ts';
 import { launchedByAgent } from './launched.ts';

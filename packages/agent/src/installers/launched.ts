@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts';
+import type { Log } from '@srup/node';
 import { reasonOf } from '../ground/trouble.ts';
 import type { Installer } from '../software/installer.ts';
 

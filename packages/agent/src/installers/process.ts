@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts';
+import type { Log } from '@srup/node';
 import { SoftwareFault, type Software } from '../software/prepare.ts';
 import { fillCommand } from '../program/environment.ts';
 import type { Installer } from '../software/installer.ts';

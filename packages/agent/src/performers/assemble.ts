@@ -1,5 +1,5 @@
-import type { Surroundings } from '../contract.ts';
-import { readBootId } from '../engine/watch.ts';
+import type { Surroundings } from './surroundings.ts';
+import { readBootId } from '../ground/boot-id.ts';
 import { createProgramOutput, type ProgramOutput } from '../data/output.ts';
 import { type LineSocket, openLineSocket } from '../data/socket.ts';
 import type { FetchPorts, OnProgress } from '../software/fetch/fetch.ts';

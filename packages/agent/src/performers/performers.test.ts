@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { makeCa, type TestCa } from '../../../node/test/certificates.ts';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { fileListener, type FileServer, serve } from '../../test/file-server.ts';
 import {
   newFolder,
@@ -14,7 +14,7 @@ import {
   type TestSurroundings,
 } from '../../test/surroundings.ts';
 import type { AgentConfigInput } from '../config/config.ts';
-import type { Performers } from '../contract.ts';
+import type { Performers } from '../engine/performers.ts';
 import { createPerformers } from './performers.ts';
 
 const never = new AbortController().signal;

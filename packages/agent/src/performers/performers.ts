@@ -9,7 +9,8 @@ import {
   eraseOwnPart,
 } from '../act/actions.ts';
 import { testSelf } from '../act/self-test.ts';
-import type { Performers, RunningSoftware, Surroundings } from '../contract.ts';
+import type { Performers, RunningSoftware } from '../engine/performers.ts';
+import type { Surroundings } from './surroundings.ts';
 import { createDataTable, type DataTable } from '../data/data-table.ts';
 import { deliverData } from '../data/deliver.ts';
 import { AgentError, reasonOf } from '../ground/trouble.ts';

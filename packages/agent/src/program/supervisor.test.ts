@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '@srup/node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { newFolder, recordingLog, removeFolders } from '../../test/surroundings.ts';
 import { runCommand } from './command.ts';
 import { fillCommand, makeEnvironment } from './environment.ts';

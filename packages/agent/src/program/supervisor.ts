@@ -1,6 +1,5 @@
-import { type BackoffBounds, backoffMs } from '@srup/node';
+import { type BackoffBounds, backoffMs, type Log } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
-import type { Log } from '../log.ts';
 import { drainPipes, type Group, signalGroup, startGroup } from './group.ts';
 
 export interface SupervisorOptions {

@@ -1,11 +1,11 @@
+import type { Log } from '@srup/node';
 import { isProgramDataId, STANDARD_ACTIONS, type StandardAction } from '@srup/protocol';
 import { createActionTable, type ActionHandler } from '../act/actions.ts';
 import { startAgent, type AgentEvent, type RunningAgent } from '../agent.ts';
 import { parseConfig, type AgentConfig, type AgentConfigInput } from '../config/config.ts';
-import type { ProgramReport } from '../contract.ts';
+import type { ProgramReport } from '../engine/report.ts';
 import { createDataTable, type DataHandler } from '../data/data-table.ts';
 import { encodeValue } from '../data/values.ts';
-import type { Log } from '../log.ts';
 import type { SoftwareHandler } from '../installers/handler.ts';
 import type { NotNow } from '../deferral/deferral.ts';
 import { createPerformers } from '../performers/performers.ts';

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeCa } from '../../../node/test/certificates.ts';
 import { serve } from '../../test/file-server.ts';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { badProgram, configOf, goodProgram, stage, started } from '../../test/programs.ts';
 import { newFolder, removeFolders, sha256, surroundingsAt } from '../../test/surroundings.ts';
-import type { Performers } from '../contract.ts';
+import type { Performers } from '../engine/performers.ts';
 import { createPerformers, type PerformerExtras } from '../performers/performers.ts';
 
 const DISK = 'size=8m,mode=700';

@@ -1,8 +1,7 @@
 import { constants, copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256File, syncFile } from '@srup/node';
+import { sha256File, syncFile, type Log } from '@srup/node';
 import type { AgentConfig } from '../config/config.ts';
-import type { Log } from '../log.ts';
 import { AgentError, codeOf, reasonOf } from '../ground/trouble.ts';
 import type { RecordFile } from './record.ts';
 import type { Slots } from './slots.ts';

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { writeFileAtomic } from '@srup/node';
+import { writeFileAtomic, type Log } from '@srup/node';
 import { isDigest } from '@srup/protocol';
 import * as v from 'valibot';
-import type { Log } from '../log.ts';
 import { codeOf } from '../ground/trouble.ts';
 
 const digest = v.pipe(v.string(), v.check(isDigest));

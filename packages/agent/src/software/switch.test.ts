@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packTar } from 'modern-tar';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import {
   alive,
   badProgram,
@@ -17,7 +17,7 @@ import {
 } from '../../test/programs.ts';
 import { newFolder, removeFolders, surroundingsAt, type TestSurroundings } from '../../test/surroundings.ts';
 import type { AgentConfigInput } from '../config/config.ts';
-import type { Performers } from '../contract.ts';
+import type { Performers } from '../engine/performers.ts';
 import { createPerformers, type PerformerExtras } from '../performers/performers.ts';
 import type { NotNow } from '../deferral/deferral.ts';
 import { putOff } from '../deferral/owner.ts';

@@ -1,6 +1,6 @@
+import type { Log } from '@srup/node';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { InstallOutcome } from '@srup/protocol';
-import type { Log } from '../log.ts';
 import type { Installer } from './installer.ts';
 import { type NotNow, Postponed } from '../deferral/deferral.ts';
 import { reasonOf } from '../ground/trouble.ts';

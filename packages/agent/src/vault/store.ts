@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts';
+import type { Log } from '@srup/node';
 import { AgentError, reasonOf } from '../ground/trouble.ts';
 import type { Disk } from './disk.ts';
 import { encodeCommit, JournalDamage, replayJournal, type Changes, type Value } from './journal.ts';

@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock, systemRandom } from '@srup/node';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeCa, type TestCa } from '../../../../node/test/certificates.ts';
-import { until } from '../../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { fileListener, serve, type FileServer } from '../../../test/file-server.ts';
 import { newFolder, recordingLog, removeFolders, sha256 } from '../../../test/surroundings.ts';
 import { type FetchPorts, type FetchRules, fetchSoftware } from './fetch.ts';

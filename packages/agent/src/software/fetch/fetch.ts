@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffMs, type BackoffBounds } from '@srup/node';
+import { backoffMs, type BackoffBounds, type Log } from '@srup/node';
 import type { Clock, FetchOutcome, Random } from '@srup/protocol';
-import type { Log } from '../../log.ts';
 import { judgeAddress } from './address.ts';
 import type { Try } from './answer.ts';
 import { type DownloadRules, tryDownload } from './download.ts';
