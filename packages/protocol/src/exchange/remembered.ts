@@ -30,31 +30,32 @@ export interface KeptMemory extends DeviceMemory {
  *     memory.get(token)?.result; // 'done'
  */
 export function createMemory(remembered: Iterable<Entry>): KeptMemory {
-  // Each holds its oldest entry first. The newest 256 stay whatever their age. Those without an age stand apart, or
-  // they would hide old ones behind them.
-  const recent = new Map<TokenKey, Finished>();
-  const dated = new Map<TokenKey, Finished>();
-  const undated = new Map<TokenKey, Finished>();
+  // The newest 256 stay whatever their age. Those without an age stand apart, or they would hide old ones behind them.
+  const recent = createShelf();
+  const dated = createShelf();
+  const undated = createShelf();
   let newest = 0;
 
   const get = (token: TokenKey) => recent.get(token) ?? dated.get(token) ?? undated.get(token);
-  const size = () => recent.size + dated.size + undated.size;
+  const size = () => recent.size() + dated.size() + undated.size();
 
   function add([token, finished]: Entry): void {
-    for (const part of [recent, dated, undated]) part.delete(token);
-    recent.set(token, finished);
+    for (const shelf of [recent, dated, undated]) shelf.take(token);
+    recent.put(token, finished);
     newest = Math.max(newest, finished.at);
-    if (recent.size <= MIN_FINISHED) return;
-    const [oldest, it] = first(recent) as Entry;
-    recent.delete(oldest);
-    (it.undated === true ? undated : dated).set(oldest, it);
+    if (recent.size() <= MIN_FINISHED) return;
+    const [oldest, it] = recent.takeOldest();
+    (it.undated === true ? undated : dated).put(oldest, it);
   }
 
   /** Drops the oldest beyond 10,000, and what is older than 30 days beyond the newest 256. */
-  function* forget({ now, trusted }: Moment): Generator<TokenKey> {
-    while (size() > MAX_FINISHED) yield dropFrom(atOf(dated) < atOf(undated) ? dated : undated);
+  function forget({ now, trusted }: Moment): TokenKey[] {
+    const forgotten: TokenKey[] = [];
+    const drop = (shelf: Shelf) => forgotten.push(shelf.takeOldest()[0]);
+    while (size() > MAX_FINISHED) drop(dated.since() < undated.since() ? dated : undated);
     // An unset clock knows no age: a device that wakes up in 2099 must not forget all.
-    while (trusted && now - atOf(dated) > FINISHED_MS) yield dropFrom(dated);
+    while (trusted && now - dated.since() > FINISHED_MS) drop(dated);
+    return forgotten;
   }
 
   for (const entry of [...remembered].sort(([, a], [, b]) => a.at - b.at)) add(entry);
@@ -69,25 +70,55 @@ export function createMemory(remembered: Iterable<Entry>): KeptMemory {
     remember: (finished, moment) => {
       const forgotten = finished.flatMap((entry) => {
         add(entry);
-        return [...forget(moment)];
+        return forget(moment);
       });
       return forgotten.filter((token) => get(token) === undefined);
     },
-    entries: () => [...undated, ...dated, ...recent],
+    entries: () => [...undated.entries(), ...dated.entries(), ...recent.entries()],
   };
 }
 
-function first(part: ReadonlyMap<TokenKey, Finished>): Entry | undefined {
-  return part.entries().next().value;
+interface Shelf {
+  get(token: TokenKey): Finished | undefined;
+  size(): number;
+  /** Puts it behind all others. */
+  put(token: TokenKey, finished: Finished): void;
+  take(token: TokenKey): void;
+  /** RangeError when the shelf is empty. */
+  takeOldest(): Entry;
+  /** When the oldest was finished; Infinity when the shelf is empty. */
+  since(): number;
+  entries(): Iterable<Entry>;
 }
 
-/** Of the oldest entry; Infinity when there is none. */
-function atOf(part: ReadonlyMap<TokenKey, Finished>): number {
-  return first(part)?.[1].at ?? Infinity;
-}
+/** A map that remembers its oldest entry: to look for it would take a step for each one that was taken before. */
+function createShelf(): Shelf {
+  const map = new Map<TokenKey, Finished>();
+  let order = map.entries();
+  let oldest: Entry | undefined;
 
-function dropFrom(part: Map<TokenKey, Finished>): TokenKey {
-  const [token] = first(part) as Entry;
-  part.delete(token);
-  return token;
+  function take(token: TokenKey): void {
+    map.delete(token);
+    if (oldest?.[0] === token) oldest = order.next().value;
+  }
+
+  return {
+    get: (token) => map.get(token),
+    size: () => map.size,
+    put: (token, finished) => {
+      map.set(token, finished);
+      if (oldest !== undefined) return;
+      order = map.entries();
+      oldest = order.next().value;
+    },
+    take,
+    takeOldest: () => {
+      if (oldest === undefined) throw new RangeError('nothing is left to forget');
+      const entry = oldest;
+      take(entry[0]);
+      return entry;
+    },
+    since: () => oldest?.[1].at ?? Infinity,
+    entries: () => map,
+  };
 }
