@@ -22,6 +22,7 @@ export * from './exchange/device-step.ts';
 export * from './exchange/server-exchange.ts';
 export * from './exchange/server-step.ts';
 export * from './exchange/device.ts';
+export { createMemory, type KeptMemory } from './exchange/remembered.ts';
 export * from './exchange/server.ts';
 export * from './exchange/data/value.ts';
 export { isProgramDataId, isReservedDataId } from './exchange/data/ids.ts';
