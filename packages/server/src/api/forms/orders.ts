@@ -54,6 +54,8 @@ export const orderBody = z
     },
   );
 export type OrderBody = Readonly<z.infer<typeof orderBody>>;
+/** Which devices an order is for: exactly one of these. */
+export type Selection = Readonly<Pick<OrderBody, 'devices' | 'type' | 'all'>>;
 
 const accepted = z.object({
   device: deviceId,
