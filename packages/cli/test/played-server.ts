@@ -14,6 +14,7 @@ import { openAuthority } from '../../server/src/authority/authority.ts';
 import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
+import { createOrders } from '../../server/src/orders/orders.ts';
 import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
 import { openTokens, tokenMigrations, type TokenTables } from '../../server/src/access/tokens.ts';
 import type { Role } from '../../server/src/api/vocabulary.ts';
@@ -63,6 +64,10 @@ export async function startPlayedServer(): Promise<PlayedServer> {
         consume: async () => (isSetUp = true),
       },
       fleet: played.fleet,
+      orders: createOrders(
+        { fleet: played.fleet, artifacts, command: played.fleet.command, random: systemRandom },
+        { server: 'https://localhost' },
+      ),
       artifacts,
       broker: () => ({
         kind: 'embedded',
@@ -70,7 +75,6 @@ export async function startPlayedServer(): Promise<PlayedServer> {
         revocation: { state: 'current', since: 0 },
         endsSessions: true,
       }),
-      publicUrl: () => 'https://localhost',
       keys: playKeyService(),
       trail: playTrail(),
       withApi: true,

@@ -12,6 +12,8 @@ import type {
 } from './api/forms/messages.ts';
 import type { CommandReceipt } from './api/forms/orders.ts';
 import type { Page, PageQuery } from './api/forms/pages.ts';
+import type { SoftwareOfDevice } from './peers/software.ts';
+import type { Selection } from './news/select.ts';
 
 /**
  * The fleet, as HTTP, the SDK and the server's own programs use it. A call rejects with `FleetError` when the request
@@ -29,6 +31,10 @@ export interface Fleet {
   device(id: string): Promise<DeviceView | undefined>;
   /** What the device proved to run, newest first, each digest once. */
   software(id: string): Promise<readonly RanView[]>;
+  /** What each of these devices runs, and what it proved to run before; devices that are not known are left out. */
+  softwareOf(ids: readonly string[]): Promise<ReadonlyMap<string, SoftwareOfDevice>>;
+  /** The ids of the devices that a selection means, each once. */
+  select(selection: Selection): Promise<readonly string[]>;
   /** `name`: 1 to 100 printable characters that do not look like the id of a device. */
   rename(id: string, name: string, by?: Caller): Promise<DeviceView>;
   /** Newest first, as are messages, data and refusals. */

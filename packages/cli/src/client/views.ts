@@ -1,5 +1,5 @@
 /** What the API takes and answers: the only place where its shapes are named for the commands that use it. */
-import type { AnswerOf, OperationName, Operations, RequestBodyOf } from '@srup/server';
+import type { AnswerOf, CommandReceipt, OperationName, Operations, RequestBodyOf } from '@srup/server';
 
 export type {
   ArtifactView,
@@ -19,6 +19,10 @@ export type {
   Standing,
   TokenView,
 } from '@srup/server';
+
+/** What became of one device: its message is on its way, or why there is none. */
+export type Sent =
+  Omit<Extract<CommandReceipt, { ok: true }>, 'order'> | Extract<CommandReceipt, { ok: false }>;
 
 /** What an operation answers, as the server's table of operations defines it. */
 export type AnswerTo<Name extends OperationName> = AnswerOf<Operations[Name]>;

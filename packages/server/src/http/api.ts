@@ -5,14 +5,17 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import type { BrokerView } from '../api/forms/broker.ts';
 import { API_PREFIX, type OperationName, type Operations } from '../api/operations.ts';
 import type { artifactOperations } from '../api/operations/artifacts.ts';
+import type { Artifacts } from '../artifacts/artifacts.ts';
 import type { Trail } from '../audit/trail.ts';
+import type { Fleet } from '../fleet-port.ts';
+import type { Orders } from '../orders/orders.ts';
 import type { KeyService } from '../keyservice/contract.ts';
 import { guard } from './auth.ts';
 import { accessRoutes, type AccessDeps } from './routes/access.ts';
 import { artifactRoutes, takeStreams } from './routes/artifacts.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { brokerRoutes } from './routes/broker.ts';
-import { commandRoutes, type CommandDeps } from './routes/commands.ts';
+import { orderRoutes } from './routes/orders.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { enrolmentRoutes } from './routes/enrolment.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -24,7 +27,10 @@ import { serve, type Handlers } from './serve.ts';
 /** Requests a minute of one address, for all of the API. */
 const REQUESTS_A_MINUTE = 1_200;
 
-export interface ApiDeps extends AccessDeps, CommandDeps {
+export interface ApiDeps extends AccessDeps {
+  readonly fleet: Fleet;
+  readonly orders: Orders;
+  readonly artifacts: Artifacts;
   readonly keys: KeyService;
   readonly trail: Trail;
   readonly broker: () => BrokerView;
@@ -53,7 +59,7 @@ export async function api(
     },
     ...accessRoutes(deps),
     ...deviceRoutes(deps.fleet),
-    ...commandRoutes(deps),
+    ...orderRoutes(deps.orders),
     ...exchangeRoutes(deps.fleet),
     ...joinPolicyRoutes(deps.fleet),
     ...refusalRoutes(deps.fleet),

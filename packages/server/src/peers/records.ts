@@ -113,7 +113,6 @@ export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random
       staged_at: null,
       staged_token: null,
       first_seen_at: now,
-      revoke_at: null,
     },
   };
 }

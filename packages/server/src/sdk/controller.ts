@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import {
-  encodeText,
   isDigest,
   STANDARD_ACTIONS,
+  writeDataValue,
   type JoinVerdict,
   type ServerCommand,
   type StandardAction,
@@ -18,7 +18,6 @@ import type { FleetEvent } from '../api/forms/events.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
 import type { DataView } from '../api/forms/messages.ts';
 import type { Fleet } from '../fleet-port.ts';
-import { writeDouble } from '../news/values.ts';
 import type { RunningServer, ServerOptions } from '../options.ts';
 import { startServer } from '../server.ts';
 import { settle } from './settle.ts';
@@ -210,7 +209,11 @@ export class Controller {
    */
   async send(device: string, dataId: string, value: string | number | Uint8Array): Promise<void> {
     const data =
-      typeof value === 'string' ? encodeText(value) : typeof value === 'number' ? writeDouble(value) : value;
+      typeof value === 'string'
+        ? writeDataValue({ kind: 'text', value })
+        : typeof value === 'number'
+          ? writeDataValue({ kind: 'double', value })
+          : value;
     await this.#order(device, { kind: 'data', dataId, data });
   }
 

@@ -6,6 +6,7 @@ import {
   newToken,
   systemClock,
   systemRandom,
+  type KeySet,
 } from '@srup/node';
 import {
   compose,
@@ -38,6 +39,7 @@ export interface TestDevice {
   readonly id: Identity;
   readonly text: string;
   readonly topic: string;
+  readonly keys: KeySet;
   readonly signKey: SignKey;
   enrolment: Enrolment;
   /** A signed message with the next number, and the topic that it belongs on. */
@@ -105,8 +107,13 @@ export async function makeDevice(
     id,
     text: identityText(id),
     topic,
+    keys,
     signKey,
-    enrolment: { id, type, suite, publicPem: keys.signing.publicPem, state: 'certified' },
+    enrolment: {
+      ...{ id, type, suite, state: 'certified' },
+      publicPem: keys.signing.publicPem,
+      ...(keys.sealing && { sealPem: keys.sealing.publicPem }),
+    },
     write: async (messageType, body, token = newToken(systemClock, systemRandom), sequence) => {
       const number = sequence ?? nextSequence({ sent, highest: window.highest });
       sent = number;

@@ -24,6 +24,7 @@ export const exchangeView = z
         .optional()
         .describe('why, and until when, the device defers an activation (P 10.11); `wakeAt`: asked again'),
     }) as unknown as z.ZodType<ServerExchange>,
+    order: z.string().optional().describe('id of the order that began it'),
     updatedAt: instant,
     explanation: z.string(),
     isFinal: z.boolean(),
@@ -35,6 +36,7 @@ export type ExchangeView = View<z.infer<typeof exchangeView>>;
 export const exchangeQuery = pageQuery.extend({
   device: deviceId.optional(),
   kind: kind.optional(),
+  order: z.string().max(64).optional().describe('only those that this order began'),
   open: z.stringbool().optional().describe('only those that are not over, or only those that are'),
 });
 export type ExchangeQuery = Readonly<z.infer<typeof exchangeQuery>>;

@@ -59,6 +59,7 @@ const accepted = z.object({
   device: deviceId,
   ok: z.literal(true),
   token: tokenText,
+  order: z.string().describe('id of the order; its exchanges carry it'),
   rollback: z
     .object({
       digest,
