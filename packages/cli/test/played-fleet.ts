@@ -13,7 +13,7 @@ import type {
   ServerCommand,
 } from '@srup/server';
 import { FleetError } from '../../server/src/contract.ts';
-import type { KeyService } from '../../server/src/keyservice/contract.ts';
+import type { KeyService } from '../../server/src/keyservice/service.ts';
 import type { Trail } from '../../server/src/audit/trail.ts';
 
 type Kind = ServerExchange['kind'];

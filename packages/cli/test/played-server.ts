@@ -3,7 +3,6 @@
  * without waiting for devices to get into them. What real devices do is in test/e2e.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -14,6 +13,7 @@ import { openAuthority } from '../../server/src/authority/authority.ts';
 import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
+import { listenHttps } from '../../server/src/http/listener.ts';
 import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
 import {
   openTokens,
@@ -44,7 +44,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   const caKey = await makeTlsKey();
   const caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
   const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
-  const { key, chain } = await authority.issueServer(['localhost', '127.0.0.1']);
+  const credential = await authority.issueServer(['localhost', '127.0.0.1']);
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, caPem);
   const migrations = { ...auditMigrations, ...tokenMigrations, ...artifactMigrations };
@@ -56,9 +56,10 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   const artifacts = await openArtifacts(join(folder, 'artifacts'), store, systemClock);
   const played = playFleet();
   let isSetUp = false;
-  const create = () =>
-    createApp({
-      tls: { key: key.reveal(), chain },
+  const serve = async (port: number) => {
+    const listener = await listenHttps({ host: '127.0.0.1', port, credential });
+    const app = await createApp({
+      listener,
       keyService: async () => undefined,
       log: pino({ level: 'silent' }),
       tokens,
@@ -82,10 +83,11 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       metrics: { contentType: 'text/plain', text: async () => '' },
       version: '0.0.0',
     });
+    listener.serve(app.routing);
+    return { app, port: listener.port };
+  };
 
-  let app = await create();
-  await app.listen({ host: '127.0.0.1', port: 0 });
-  const { port } = app.server.address() as AddressInfo;
+  let { app, port } = await serve(0);
   return Object.assign(played, {
     url: `https://localhost:${port}`,
     folder,
@@ -94,8 +96,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
     token: async (role: ApiRole) => (await tokens.create(role, role)).secret,
     breakDown: () => app.close(),
     mend: async () => {
-      app = await create();
-      await app.listen({ host: '127.0.0.1', port });
+      ({ app, port } = await serve(port));
     },
     close: async () => {
       await app.close();

@@ -23,9 +23,11 @@ import {
   Pkcs10CertificateRequestGenerator,
   X509CertificateGenerator,
 } from '../authority/x509.ts';
-import { startBroker, type BrokerRefusal, type RefusalCode, type RunningBroker } from './broker.ts';
+import { startBroker, type BrokerPorts, type RunningBroker } from './broker.ts';
+import type { BrokerRefusal } from './refusals.ts';
+import type { RefusalCode } from './rules.ts';
 import { DEVICE_PACE } from './pace.ts';
-import { DEVICE_QUEUE } from './sessions.ts';
+import { DEVICE_QUEUE } from './session.ts';
 
 const DEADLINE_MS = 10_000;
 const YEAR = 365 * 86_400_000;
@@ -114,7 +116,15 @@ afterEach(async () => {
   await broker.close();
 });
 
-/** The server has been there: devices are let in. */
+const place = { host: '127.0.0.1', port: 0, serverId: server };
+const ports: BrokerPorts = {
+  clock: systemClock,
+  isAllowed: (id) => allowed(id),
+  onRefusal: (refusal) => refusals.push(refusal),
+  warn: (message) => warnings.push(message),
+};
+
+/** The server has been there, so the broker lets devices in. */
 async function start(): Promise<RunningBroker> {
   broker = await startAlone();
   const c2 = await connect(serverDevice());
@@ -125,16 +135,7 @@ async function start(): Promise<RunningBroker> {
 }
 
 function startAlone(): Promise<RunningBroker> {
-  return startBroker({
-    host: '127.0.0.1',
-    port: 0,
-    serverId: server,
-    clock: systemClock,
-    tls: { credential: tlsCredential, ca, crl: emptyCrl },
-    isAllowed: (id) => allowed(id),
-    onRefusal: (refusal) => refusals.push(refusal),
-    warn: (message) => warnings.push(message),
-  });
+  return startBroker({ ...place, tls: { credential: tlsCredential, ca, crl: emptyCrl } }, ports);
 }
 
 /** Waits for what must come, and says what did not. */
@@ -844,16 +845,10 @@ describe('disconnecting an identity (P 10.8)', () => {
 describe('the port', () => {
   test('in use is told in words', async () => {
     await expect(
-      startBroker({
-        host: '127.0.0.1',
-        port: broker.port,
-        serverId: server,
-        clock: systemClock,
-        tls: { credential: tlsCredential, ca, crl: emptyCrl },
-        isAllowed: () => Promise.resolve(true),
-        onRefusal: () => undefined,
-        warn: () => undefined,
-      }),
+      startBroker(
+        { ...place, port: broker.port, tls: { credential: tlsCredential, ca, crl: emptyCrl } },
+        ports,
+      ),
     ).rejects.toMatchObject({
       message: `The broker can't listen on 127.0.0.1:${broker.port}: another program listens there. Stop it, or choose another port.`,
       cause: { code: 'EADDRINUSE' },
@@ -883,16 +878,7 @@ describe('the port', () => {
 describe('without TLS (P 7.5)', () => {
   test('it is said loudly, and the same rules hold for who one says to be', async () => {
     await broker.close();
-    broker = await startBroker({
-      host: '127.0.0.1',
-      port: 0,
-      serverId: server,
-      clock: systemClock,
-      insecurePlainMqtt: true,
-      isAllowed: (id) => allowed(id),
-      onRefusal: (refusal) => refusals.push(refusal),
-      warn: (message) => warnings.push(message),
-    });
+    broker = await startBroker({ ...place, tls: 'insecure-plain' }, ports);
     expect(warnings.join()).toMatch(/MQTT WITHOUT TLS/);
     const one = await makeDevice();
     const plain = { protocol: 'mqtt', key: undefined, cert: undefined } as unknown as IClientOptions;

@@ -1,13 +1,22 @@
-/** How fast one device may publish, in messages. More is not refused, but taken later: TCP slows the device down. */
+/** How fast one device may publish. The broker takes what comes faster later instead of refusing it: TCP slows the device. */
 export interface Pace {
+  /** Messages a second. */
   readonly perSecond: number;
-  /** At once, after a pause. */
+  /** Messages that it may publish at once, after a pause. */
   readonly burst: number;
 }
 
 export const DEVICE_PACE: Pace = { perSecond: 200, burst: 1_000 };
 
-/** Gives for each message, at this moment (monotonic ms), the ms that it has to wait: a bucket that may owe. */
+/**
+ * Returns a function that gives for each message, at this moment (monotonic ms), the milliseconds that it has to wait.
+ * It is a token bucket that may owe.
+ *
+ * @example
+ * const waitMs = createPacer({ perSecond: 10, burst: 1 });
+ * waitMs(0); // 0
+ * waitMs(0); // 100
+ */
 export function createPacer({ perSecond, burst }: Pace): (now: number) => number {
   let tokens = burst;
   let last: number | undefined;

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { BrokerView } from '../contract.ts';
-import type { KeyService } from '../keyservice/contract.ts';
+import type { KeyService } from '../keyservice/service.ts';
 import { guard } from './auth.ts';
 import { errorBody } from './errors.ts';
 import type { Trail } from '../audit/trail.ts';

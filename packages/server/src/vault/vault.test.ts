@@ -17,7 +17,7 @@ import { inspect } from 'node:util';
 import { checkProof, FolderLockedError, proveText, systemClock, systemRandom } from '@srup/node';
 import { identityText, type Clock, type SuiteName } from '@srup/protocol';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { openVault, type Vault, type VaultOptions } from './vault.ts';
+import { openVault, type Vault, type VaultOptions, type VaultPorts } from './vault.ts';
 import type { Renewed } from './credentials.ts';
 import { VaultError } from './files.ts';
 
@@ -42,21 +42,20 @@ afterEach(async () => {
   process.umask(umask);
 });
 
-async function open(changes: Partial<VaultOptions> = {}): Promise<Vault> {
+type Changes = Partial<VaultOptions & VaultPorts>;
+
+async function open({
+  clock = systemClock,
+  random = systemRandom,
+  ...options
+}: Changes = {}): Promise<Vault> {
   const warn = (message: string) => warnings.push(message);
-  const vault = await openVault({
-    folder,
-    names: [],
-    clock: systemClock,
-    random: systemRandom,
-    warn,
-    ...changes,
-  });
+  const vault = await openVault({ folder, names: [], ...options }, { clock, random, warn });
   opened.push(vault);
   return vault;
 }
 
-async function reopen(vault: Vault, changes: Partial<VaultOptions> = {}): Promise<Vault> {
+async function reopen(vault: Vault, changes: Changes = {}): Promise<Vault> {
   await vault.close();
   return open(changes);
 }
@@ -232,7 +231,7 @@ describe('a crash in the first start', () => {
       import { openVault } from ${JSON.stringify(new URL('./vault.ts', import.meta.url).href)};
       import { systemClock, systemRandom } from '@srup/node';
       process.stdout.write('ready');
-      await openVault({ folder: ${JSON.stringify(folder)}, names: [], clock: systemClock, random: systemRandom, warn: () => undefined });
+      await openVault({ folder: ${JSON.stringify(folder)}, names: [] }, { clock: systemClock, random: systemRandom, warn: () => undefined });
       process.stdout.write('done');
       setInterval(() => undefined, 1000);`;
     for (const wanted of [1, 3, 6, 9]) {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { KeyService } from '../../keyservice/contract.ts';
+import type { KeyService } from '../../keyservice/service.ts';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 
