@@ -83,7 +83,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       metrics: { contentType: 'text/plain', text: async () => '' },
       version: '0.0.0',
     });
-    listener.serve(app.routing);
+    listener.serve(app);
     return { app, port: listener.port };
   };
 

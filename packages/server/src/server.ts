@@ -84,7 +84,7 @@ async function start(
     setupToken: vault.server.setupToken,
   });
   stack.defer(() => app.close());
-  listener.serve(app.routing);
+  listener.serve(app);
   stack.defer(keepFresh(options, ground, core.link));
   await core.fleet.start();
   return describe(ground, core);

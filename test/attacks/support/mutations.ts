@@ -245,7 +245,7 @@ export const MUTATIONS = {
   },
   /** P 8.5: nobody asks the key service whether a device may connect. */
   brokerQuestion: {
-    file: 'packages/server/src/broker/connect-doors.ts',
+    file: 'packages/server/src/broker/doors/connect.ts',
     from: 'if (!(await isAllowed(id))) return REVOKED;',
     to: 'void REVOKED;',
   },

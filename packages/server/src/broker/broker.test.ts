@@ -26,7 +26,7 @@ import {
 import { startBroker, type BrokerPorts, type RunningBroker } from './broker.ts';
 import type { BrokerRefusal } from './refusals.ts';
 import type { RefusalCode } from './rules.ts';
-import { DEVICE_PACE } from './pace.ts';
+import { DEVICE_PACE } from './doors/pace.ts';
 import { DEVICE_QUEUE } from './session.ts';
 
 const DEADLINE_MS = 10_000;

@@ -4,7 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { Aedes } from 'aedes';
 import { mqttClientId, type Clock, type Identity } from '@srup/protocol';
 import { closeClient, followClients } from './clients.ts';
-import { createGate, type Gate } from './gate.ts';
+import { createGate, type Gate } from './doors/gate.ts';
 import { listen, type BrokerTls } from './listener.ts';
 import { limitPackets, MAX_PACKET_BYTES } from './packets.ts';
 import { peerOfCertificate, peerOfClientId, type Peer } from './peer.ts';

@@ -2,7 +2,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Aedes, Client } from 'aedes';
 import { joinFilter, type Identity } from '@srup/protocol';
-import type { Gate } from './gate.ts';
+import type { Gate } from './doors/gate.ts';
 import type { Refusals } from './refusals.ts';
 
 /** How aedes says that a client went silent or away. */

@@ -69,7 +69,12 @@ beforeAll(async () => {
       serverId: server.id,
       tls: { credential: credentials.tls(), ca: authority.caPem, crl },
     },
-    { clock, isAllowed: registry.isAllowed, onRefusal: (refusal) => refusals.push(refusal), warn },
+    {
+      clock,
+      isAllowed: (id) => registry.isAllowed(id),
+      onRefusal: (refusal) => refusals.push(refusal),
+      warn,
+    },
   );
   const brokerUrl = `mqtts://127.0.0.1:${broker.port}`;
   const control = controlEmbedded(broker, { url: brokerUrl, serverUrl: brokerUrl, startedAt: clock.now() });

@@ -1,7 +1,7 @@
 import { deviceTopic, joinFilter, joinTopic, mqttClientId } from '@srup/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createPacer } from './pace.ts';
+import { createPacer } from './doors/pace.ts';
 import { createPacketMeter } from './packets.ts';
 import type { Peer } from './peer.ts';
 import { judgeConnect, judgePublish, judgeSubscribe, mayReceive } from './rules.ts';

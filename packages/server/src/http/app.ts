@@ -27,7 +27,7 @@ export interface AppDeps extends ApiDeps, OperationDeps {
   readonly bodyMs?: number;
 }
 
-/** What the one HTTPS port serves: key service, artifacts, API. It is ready for `listener.serve(app.routing)`. */
+/** What the one HTTPS port serves: key service, artifacts, API. It is ready for `listener.serve(app)`. */
 export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   const { listener, bodyMs = PATIENCE.bodyMs } = deps;
   const app = Fastify({

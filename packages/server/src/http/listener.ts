@@ -1,5 +1,5 @@
 /** The HTTPS port. It is bound before anything is served on it, so that whoever tells its URL knows the port. */
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Credential } from '../authority/authority.ts';
@@ -19,11 +19,16 @@ export interface HttpsOptions {
   readonly idleMs?: number;
 }
 
+/** What answers requests; a Fastify instance is one. */
+export interface RequestHandler {
+  routing(request: IncomingMessage, response: ServerResponse): void;
+}
+
 export interface HttpsListener {
   readonly port: number;
   readonly server: Server;
   /** Answers requests from now on, those that wait already first. */
-  serve(handler: RequestListener): void;
+  serve(handler: RequestHandler): void;
   /** Sets a new certificate, for connections from now on. */
   setTls(credential: Credential): void;
   /** Ends all connections. */
@@ -36,11 +41,11 @@ export interface HttpsListener {
  *
  * @example
  * const listener = await listenHttps({ host: '127.0.0.1', port: 0, credential });
- * listener.serve((_request, response) => response.end(`port ${listener.port}`));
+ * listener.serve(app);
  */
 export async function listenHttps(options: HttpsOptions): Promise<HttpsListener> {
   const { host, port, credential, idleMs = PATIENCE.idleMs } = options;
-  const serving = Promise.withResolvers<RequestListener>();
+  const serving = Promise.withResolvers<RequestHandler>();
   const sockets = new Set<Socket>();
   const server = createServer({ ...tlsOptions(credential), headersTimeout: HEADERS_MS });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -52,7 +57,7 @@ export async function listenHttps(options: HttpsOptions): Promise<HttpsListener>
   });
   server.on('request', (request, response) => {
     void serving.promise.then((handler) => {
-      handler(request, response);
+      handler.routing(request, response);
     });
   });
   await bind(server, host, port);

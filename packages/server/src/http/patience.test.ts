@@ -70,7 +70,7 @@ beforeAll(async () => {
     withApi: true,
     bodyMs: PATIENCE.bodyMs,
   });
-  listener.serve(app.routing);
+  listener.serve(app);
 });
 
 afterEach(() => {

@@ -79,8 +79,8 @@ async function readOutbox(store: Read<FleetTables>): Promise<StoredState['outbox
     .selectFrom('outbox')
     .select(({ fn }) => [fn.countAll<Amount>().as('count'), fn.min<Amount>('created_at').as('oldest')])
     .executeTakeFirstOrThrow();
-  const first: Amount | null = oldest; // null when there is none
-  return { count: Number(count), ...(first !== null && { oldest: Number(first) }) };
+  // The oldest of no rows is null.
+  return { count: Number(count), ...(Number(count) > 0 && { oldest: Number(oldest) }) };
 }
 
 async function readArtifacts(store: Read<ArtifactTables>): Promise<StoredState['artifacts']> {

@@ -2,9 +2,9 @@
 import type { AedesOptions, Client } from 'aedes';
 import type { Clock } from '@srup/protocol';
 import { createPacer, DEVICE_PACE } from './pace.ts';
-import type { Peer } from './peer.ts';
-import type { Refusals } from './refusals.ts';
-import { judgePublish, judgeSubscribe, mayReceive, NO_IDENTITY } from './rules.ts';
+import type { Peer } from '../peer.ts';
+import type { Refusals } from '../refusals.ts';
+import { judgePublish, judgeSubscribe, mayReceive, NO_IDENTITY } from '../rules.ts';
 
 /** Bytes written to a connection that it has not taken yet. Over that the connection is dropped; its session stays. */
 const UNSENT_BYTES = { device: 2 ** 20, server: 64 * 2 ** 20 };

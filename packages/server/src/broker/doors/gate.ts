@@ -2,12 +2,12 @@
 import type { Socket } from 'node:net';
 import type { Client, Connection } from 'aedes';
 import type { Clock, Identity } from '@srup/protocol';
-import { connectDoors, type ConnectDoors } from './connect-doors.ts';
+import { connectDoors, type ConnectDoors } from './connect.ts';
 import { createEndings } from './endings.ts';
 import { createLatch } from './latch.ts';
-import { messageDoors, type MessageDoors } from './message-doors.ts';
-import type { Peer } from './peer.ts';
-import type { Refusals } from './refusals.ts';
+import { messageDoors, type MessageDoors } from './messages.ts';
+import type { Peer } from '../peer.ts';
+import type { Refusals } from '../refusals.ts';
 
 export interface GatePorts {
   /** Asked at each connection of a device: is it certified and not revoked? */
@@ -46,7 +46,9 @@ export function createGate(ports: GatePorts): Gate {
     introduce,
     peerOf,
     openForDevices: server.open,
-    end: endings.end,
+    end: (id) => {
+      endings.end(id);
+    },
     wasEnded: (client) => {
       const peer = peerOf(client);
       return peer === undefined || endings.wasEnded(client, peer.id);

@@ -3,9 +3,9 @@ import type { AedesOptions, AuthenticateError, Client, Connection } from 'aedes'
 import type { Identity } from '@srup/protocol';
 import type { Endings } from './endings.ts';
 import type { Latch } from './latch.ts';
-import type { Peer } from './peer.ts';
-import type { Refusals } from './refusals.ts';
-import { judgeConnect, NO_IDENTITY, type Verdict } from './rules.ts';
+import type { Peer } from '../peer.ts';
+import type { Refusals } from '../refusals.ts';
+import { judgeConnect, NO_IDENTITY, type Verdict } from '../rules.ts';
 
 /** Milliseconds that a device waits for its CONNACK until the server listens; then it is sent away, and tries again. */
 const HOLD_MS = 5_000;
