@@ -244,7 +244,7 @@ export function playKeyService(): KeyService {
       open = isOpen;
     },
     codes: {
-      create: async ({ uses, ...wish }) => {
+      create: async ({ uses, by: _, ...wish }) => {
         const code = { id: randomUUID(), usesLeft: uses, createdAt: Date.now(), ...wish };
         codes.set(code.id, code);
         return { secret: `code-${codes.size}`, code };
