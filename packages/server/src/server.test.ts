@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { RunningFleet } from './fleet.ts';
 import type { RunningServer, ServerOptions } from './options.ts';
 import { startServer } from './server.ts';
 
@@ -51,12 +52,12 @@ test.each([
 
 test('one part that fails to close keeps no other open', async () => {
   const first = await start();
-  const { stop } = first.fleet as typeof first.fleet & { stop(): Promise<void> };
-  const stuck = async (): Promise<never> => {
+  const fleet = first.fleet as RunningFleet;
+  const stop = fleet.stop.bind(fleet);
+  fleet.stop = async () => {
     await stop();
     throw new Error('stuck');
   };
-  Object.assign(first.fleet, { stop: stuck });
   server = undefined;
   await expect(first.close()).rejects.toThrow('stuck');
   // The lock of the folder and both ports are free.

@@ -47,7 +47,7 @@ describe('the rules of P 7.3', () => {
     );
   });
 
-  test('a device is given what is on its own topic only, whatever a session holds', () => {
+  test('a device receives only what is on its own topic, whatever a session holds', () => {
     fc.assert(
       fc.property(ids, ids, levels, (id, other, parts) => {
         fc.pre(id !== other && parts.join('/') !== deviceTopic(id));

@@ -315,7 +315,7 @@ describe('enrolment', () => {
   });
 });
 
-describe('two that want the same', () => {
+describe('two devices that want the same', () => {
   test('identity: exactly one gets it', async () => {
     await start();
     const one = newDevice();
@@ -412,14 +412,14 @@ describe('a registration is refused', () => {
     ],
     ['an EC key', () => ({ key: spki('ec', { namedCurve: 'P-256' }) })],
     ['no sealKey for ed25519', () => ({ sealKey: undefined })],
-    ['a sealKey that is none', () => ({ sealKey: spki('ed25519') })],
+    ['a sealKey that is not a key', () => ({ sealKey: spki('ed25519') })],
     ['a sealKey for RSA', () => ({ key: spki('rsa', { modulusLength: 2048 }) })],
   ])('400: %s', async (_, changes) => {
     await start();
     expect(refusalOf(await newDevice().register(changes()))).toEqual([400, 'invalid-key']);
   });
 
-  test('403: without a valid enrolment code where one is wanted', async () => {
+  test('403: without a valid enrolment code where the operator requires one', async () => {
     await start({ requireCode: true });
     const { secret } = await service.codes.create({ uses: 1 });
     const { secret: ofPumps } = await service.codes.create({ uses: 5, type: 'pump' });
@@ -442,7 +442,7 @@ describe('a registration is refused', () => {
     expect(refusalOf(await newDevice().register({ code: short }))).toEqual(refused);
   });
 
-  test('403: with a wrong code even where none is wanted; a refused id is not used up', async () => {
+  test('403: with a wrong code even where none is required; a refused id stays free', async () => {
     await start();
     const one = newDevice();
     expect(refusalOf(await one.register({ code: 'guess' }))).toEqual([403, 'wrong-code']);
@@ -517,7 +517,7 @@ describe('a registration is refused', () => {
     expect(refusalOf(await withCode(forOthers, 'pump'))).toEqual([429, 'too-many-requests']);
   });
 
-  test('what registered devices prove is limited for each of them, not by their common address', async () => {
+  test('the proofs of registered devices are limited for each device, not by their common address', async () => {
     await start({}, { registrationsPerMinute: 1000, proofsPerMinute: 3 });
     const devices = [newDevice(), newDevice(), newDevice(), newDevice(), newDevice()];
     for (const device of devices) {
@@ -576,7 +576,7 @@ describe('a proof is refused', () => {
     expect(refusalOf(await newDevice().access())).toEqual([404, 'not-found']);
   });
 
-  test.each(SUITES)('401: %s by another key, of another text, of none', async (suite) => {
+  test.each(SUITES)('401: %s by another key, of another text, or of no text', async (suite) => {
     await start();
     const one = newDevice(suite);
     await one.register();
@@ -868,7 +868,7 @@ describe('questions', () => {
     expect(refusalOf(await get('get_type/b9d077e223834cf6'))).toEqual([404, 'not-found']);
   });
 
-  test('c2_check knows this server', async () => {
+  test('c2_check: this server is registered', async () => {
     await start();
     expect((await get(`c2_check/${identityText(vault.server.id)}`)).status).toBe(200);
     expect(refusalOf(await get('c2_check/b9d077e223834cf6'))).toEqual([404, 'not-found']);
@@ -883,7 +883,7 @@ describe('another C2 server', () => {
     ({ url, method }) => method === 'POST' && url?.endsWith('/c2/'),
   )!.request!;
 
-  test('is refused unless the operator gave a token', async () => {
+  test('is refused without a token from the operator', async () => {
     await start();
     expect(refusalOf(await post('c2/', recorded))).toEqual([403, 'forbidden']);
   });
@@ -908,7 +908,7 @@ describe('another C2 server', () => {
   });
 });
 
-describe('what stays behind', () => {
+describe('what the service leaves behind', () => {
   test('files that only the owner reads, and a database that survives a restart', async () => {
     await start();
     const one = newDevice();

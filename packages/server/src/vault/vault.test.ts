@@ -145,7 +145,7 @@ describe('the next start', () => {
     expect(second.credentials.tls().chain).toBe(tls.chain);
   });
 
-  test('of a second process is refused while the first runs', async () => {
+  test('that a first process uses is refused to a second', async () => {
     await open();
     await expect(open()).rejects.toThrow(FolderLockedError);
   });
@@ -261,7 +261,7 @@ describe('a crash in the first start', () => {
 
 describe('the server’s certificate', () => {
   let stop: () => void = () => undefined;
-  test('has the names that were given, and is made anew when they change', async () => {
+  test('has the given names, and is replaced when they change', async () => {
     const vault = await open({ names: ['fleet.example', '192.0.2.7', '[2001:DB8::7]'] });
     const first = new X509Certificate(vault.credentials.tls().chain);
     for (const name of ['fleet.example', 'localhost']) expect(first.checkHost(name)).toBe(name);
@@ -309,7 +309,7 @@ describe('the server’s certificate', () => {
     expect(serials(await reopen(vault, { clock }))).not.toEqual(second);
   });
 
-  test('is looked at once a day while the server runs', async () => {
+  test('is checked once a day while the server runs', async () => {
     let now = Date.UTC(2026, 10, 21);
     const clock: Clock = { now: () => now, monotonic: () => now, isTrusted: () => true };
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
@@ -355,7 +355,7 @@ describe('the server’s certificate', () => {
   });
 });
 
-test('the end of the CA is warned of a year ahead', async () => {
+test('the operator is warned a year before the CA ends', async () => {
   const vault = await open({ clock: at(Date.UTC(2026, 0, 2)) });
   const later = await reopen(vault, { clock: at(Date.UTC(2034, 11, 1)) });
   expect(warnings).toEqual([]);
@@ -404,7 +404,7 @@ describe('the set-up token', () => {
     expect(await third.server.setupToken.consume(text)).toBe(false);
   });
 
-  test('stays usable when its use could not be written down', async () => {
+  test('stays usable when its use could not be recorded', async () => {
     const { setupToken } = (await open()).server;
     const file = join(folder, 'server', 'setup-token');
     const hash = readFileSync(file);
