@@ -27,6 +27,7 @@ import {
   type RunningServer,
   type ServerOptions,
 } from './options.ts';
+import { createOrders, type Orders } from './orders/orders.ts';
 import type { Store } from './store/port.ts';
 import { serverMigrations } from './store/server-migrations.ts';
 import { openSqlite } from './store/sqlite/open.ts';
@@ -72,7 +73,7 @@ async function start(
   stack: AsyncDisposableStack,
 ): Promise<Omit<RunningServer, 'close'>> {
   const ground = await layGround(options, stack);
-  const { vault, listener, url, broker, keys } = ground;
+  const { vault, listener, broker, keys } = ground;
   const core = await openCore(options, ground, stack);
   const app = await createApp({
     ...core,
@@ -80,7 +81,6 @@ async function start(
     keyService: keyServiceRoutes(keys),
     withApi: options.api ?? true,
     broker: () => broker.view(),
-    publicUrl: () => url,
     setupToken: vault.server.setupToken,
   });
   stack.defer(() => app.close());
@@ -192,13 +192,14 @@ interface Core {
   readonly link: MqttLink;
   readonly trail: Trail;
   readonly artifacts: Artifacts;
+  readonly orders: Orders;
   readonly tokens: ApiTokens;
   readonly metrics: Metrics;
   readonly readiness: ReturnType<typeof createReadiness>;
 }
 
 async function openCore(options: ServerOptions, ground: Ground, stack: AsyncDisposableStack): Promise<Core> {
-  const { vault, broker, keys } = ground;
+  const { vault, url, broker, keys } = ground;
   const meter = createMeter();
   const store = await openStore(options, meter);
   stack.defer(() => store.close());
@@ -216,9 +217,10 @@ async function openCore(options: ServerOptions, ground: Ground, stack: AsyncDisp
   });
   stack.defer(() => fleet.stop());
   const isConnected = (): boolean => fleet.isConnected();
+  const artifacts = await openArtifacts(join(options.folder, 'artifacts'), store, clock);
   return {
-    ...{ fleet, link, trail },
-    artifacts: await openArtifacts(join(options.folder, 'artifacts'), store, clock),
+    ...{ fleet, link, trail, artifacts },
+    orders: createOrders({ fleet, artifacts, command: fleet.commandFor, random }, { server: url }),
     tokens: openTokens(store, clock),
     metrics: watch(ground, store, meter, trail, isConnected),
     readiness: createReadiness({ store, clock, isConnected, askKeyService: () => keys.status() }),

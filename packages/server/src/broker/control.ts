@@ -1,7 +1,7 @@
 /** What the rest of the server wants of its broker, embedded or external (P 8.3, 10.8). */
 import type { Identity } from '@srup/protocol';
 import type { Credential } from '../authority/authority.ts';
-import type { BrokerView } from '../contract.ts';
+import type { BrokerView } from '../api/forms/broker.ts';
 import type { BrokerStats } from './broker.ts';
 
 /** The revocation list of the key service, as a broker gets it (P 8.3). */

@@ -5,23 +5,24 @@ import Fastify, {
   type FastifyInstance,
   type FastifyPluginAsync,
 } from 'fastify';
-import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { API_PREFIX } from '../api/operations.ts';
 import { api, type ApiDeps } from './api.ts';
 import { installErrorForms, pathOf } from './errors.ts';
 import type { HttpsListener } from './listener.ts';
 import { limitBodies, PATIENCE } from './patience.ts';
 import { serveFiles } from './routes/files.ts';
-import { describeOperation, operationRoutes, type OperationDeps } from './routes/operation.ts';
+import { describeRoot, rootRoutes, type RunningDeps } from './routes/running.ts';
 
-/** Bytes of a JSON request; uploads have their own limit. */
+/** Bytes of the longest JSON request; uploads have their own limit. */
 const BODY_BYTES = 1 << 20;
 
-export interface AppDeps extends ApiDeps, OperationDeps {
+export interface AppDeps extends ApiDeps, RunningDeps {
   /** Where the requests come from. The app ends its connections when it closes. */
   readonly listener: Pick<HttpsListener, 'server' | 'close'>;
   readonly keyService: FastifyPluginAsync;
   readonly log: FastifyBaseLogger;
-  /** Operators' addresses; devices have theirs in any case. */
+  /** Serve `/api/v1` for operators. What devices need is served in any case. */
   readonly withApi: boolean;
   /** Milliseconds until the body of a request must be there; `PATIENCE.bodyMs` by default. */
   readonly bodyMs?: number;
@@ -38,7 +39,7 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
     bodyLimit: BODY_BYTES,
     // A digest fits; so does a token key.
     routerOptions: { maxParamLength: 600 },
-  }).withTypeProvider<ZodTypeProvider>() as unknown as FastifyInstance;
+  }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   // After `preClose`, where the streams of events end.
@@ -49,13 +50,13 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
   serveFiles(app, deps.artifacts);
   await app.register(deps.keyService, { prefix: '/KeyEx' });
-  let describeRoot: () => Record<string, object> = () => ({});
+  let root = app;
   await app.register(async (scope) => {
-    await operationRoutes(scope, deps);
-    describeRoot = () => describeOperation(scope);
+    await rootRoutes(scope, deps);
+    root = scope;
   });
   if (deps.withApi) {
-    await app.register((scope) => api(scope, deps, () => describeRoot()), { prefix: '/api/v1' });
+    await app.register((scope) => api(scope, deps, () => describeRoot(root)), { prefix: API_PREFIX });
   }
   await app.ready();
   return app;

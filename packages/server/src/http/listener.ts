@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Credential } from '../authority/authority.ts';
 import { PATIENCE } from './patience.ts';
 
-/** Milliseconds in which a request must have sent its headers: a slow one can't hold a connection for long. */
+/** Milliseconds within which the headers of a request must arrive: a slow client can't hold a connection for long. */
 const HEADERS_MS = 15_000;
 /** Milliseconds that a connection stays open after an answer, for the next request. */
 const KEEP_ALIVE_MS = 72_000;

@@ -5,7 +5,7 @@ import { generateKeys, newIdentity, systemClock, systemRandom } from '@srup/node
 import { identityText } from '@srup/protocol';
 import { directoryOf, makeDevice, makeServer } from '../../test/fleet/device.ts';
 import { directorySuite } from '../../test/keyservice/directory-suite.ts';
-import type { Enrolment } from '../contract.ts';
+import type { Enrolment } from '../peers/directory.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { createDirectory } from './directory.ts';
 import { keyServiceMigrations, type KeyServiceTables } from './tables.ts';

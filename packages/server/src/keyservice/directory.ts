@@ -1,7 +1,7 @@
 /** What the key service knows of an identity, and how an identity ends (P 8, 10.8). */
 import type { PublicPems } from '@srup/node';
 import { identityText, type Clock, type Identity, type SuiteName } from '@srup/protocol';
-import type { Enrolment, IdentityDirectory } from '../contract.ts';
+import type { Enrolment, IdentityDirectory } from '../peers/directory.ts';
 import type { Store } from '../store/port.ts';
 import { revokeCertificates } from './certificates.ts';
 import { addKeyEvent } from './events.ts';

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import type { AuditStatus } from '../contract.ts';
+import type { AuditStatus } from '../api/forms/audit.ts';
 import { instruments } from './instruments.ts';
 
 /** The audit trail and its witnesses. Returns how to set it. */

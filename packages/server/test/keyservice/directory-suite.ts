@@ -1,7 +1,7 @@
 /** The contract of `IdentityDirectory`: the key service and every fake of it pass these tests. */
 import { newIdentity, systemRandom } from '@srup/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Enrolment, IdentityDirectory } from '../../src/contract.ts';
+import type { Enrolment, IdentityDirectory } from '../../src/peers/directory.ts';
 
 /** A directory with one certified identity in it. */
 export interface DirectoryPlace {

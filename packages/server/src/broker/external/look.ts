@@ -1,6 +1,6 @@
 /** Tries out whether a broker refuses a revoked certificate, instead of believing it (P 8.3). */
 import type { Credential } from '../../authority/authority.ts';
-import type { RevocationView } from '../../contract.ts';
+import type { RevocationView } from '../../api/forms/broker.ts';
 import { connectOnce } from './connect-once.ts';
 
 export type Finding = Omit<RevocationView, 'since'>;

@@ -2,7 +2,7 @@
 import { backoffMs, type Delay, type Log } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
 import type { Credential } from '../../authority/authority.ts';
-import type { RevocationView } from '../../contract.ts';
+import type { RevocationView } from '../../api/forms/broker.ts';
 import type { Finding } from './look.ts';
 
 /** Waits before each look at a broker that was made to read its list, in milliseconds; reading takes a moment. */
