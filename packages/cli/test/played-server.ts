@@ -66,7 +66,12 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       },
       fleet: played.fleet,
       orders: createOrders(
-        { fleet: played.fleet, artifacts, command: played.fleet.command, random: systemRandom },
+        {
+          fleet: played.fleet,
+          artifacts,
+          command: (...order) => played.fleet.command(...order),
+          random: systemRandom,
+        },
         { server: 'https://localhost' },
       ),
       artifacts,
