@@ -54,8 +54,6 @@ export const orderBody = z
     },
   );
 export type OrderBody = Readonly<z.infer<typeof orderBody>>;
-/** Which devices an order is for: exactly one of these. */
-export type Selection = Readonly<Pick<OrderBody, 'devices' | 'type' | 'all'>>;
 
 /** The devices that an order is for, chosen in exactly one way: by id, by type, or all that have joined. */
 export type Selection = Omit<OrderBody, 'command'>;
