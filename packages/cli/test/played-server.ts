@@ -9,18 +9,13 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { systemClock, systemRandom } from '@srup/node';
 import { openArtifacts } from '../../server/src/artifacts/artifacts.ts';
-import { artifactMigrations, type ArtifactTables } from '../../server/src/artifacts/tables.ts';
+import { coreMigrations } from '../../server/src/store/schema/migrations.ts';
+import type { CoreTables } from '../../server/src/store/schema/tables.ts';
 import { openAuthority } from '../../server/src/authority/authority.ts';
 import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
-import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
-import {
-  openTokens,
-  tokenMigrations,
-  type ApiRole,
-  type TokenTables,
-} from '../../server/src/access/tokens.ts';
+import { openTokens, type ApiRole } from '../../server/src/access/tokens.ts';
 import { openSqlite } from '../../server/src/store/sqlite/open.ts';
 import { playFleet, playKeyService, playTrail, type PlayedFleet } from './played-fleet.ts';
 
@@ -47,11 +42,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   const { key, chain } = await authority.issueServer(['localhost', '127.0.0.1']);
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, caPem);
-  const migrations = { ...auditMigrations, ...tokenMigrations, ...artifactMigrations };
-  const store = await openSqlite<AuditTables & TokenTables & ArtifactTables>(
-    join(folder, 'test.db'),
-    migrations,
-  );
+  const store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
   const tokens = openTokens(store, systemClock);
   const artifacts = await openArtifacts(join(folder, 'artifacts'), store, systemClock);
   const played = playFleet();

@@ -5,7 +5,7 @@ import { FleetError, type DeviceView, type Fleet } from './contract.ts';
 import { openJoinPolicies } from './joindesk/policies.ts';
 import { SILENT } from './metrics/meter.ts';
 import { StoreError } from './store/fault.ts';
-import type { FleetTables } from './store/tables.ts';
+import type { CoreTables as FleetTables } from './store/schema/tables.ts';
 import { KEPT_PER_DEVICE } from './evidence/trim.ts';
 import { createIntake } from './intake/arrive.ts';
 import { beginChange, type Change } from './turn/change.ts';

@@ -16,9 +16,9 @@ import {
 } from '../test/fleet/device.ts';
 import { createTestLink, type TestLink } from '../test/fleet/link.ts';
 import type { Instant, VictimOrders } from '../test/fleet/victim.ts';
-import { fleetMigrations } from './store/migrations.ts';
+import { coreMigrations as fleetMigrations } from './store/schema/migrations.ts';
+import type { CoreTables as FleetTables } from './store/schema/tables.ts';
 import { openSqlite } from './store/sqlite/open.ts';
-import type { FleetTables } from './store/tables.ts';
 import { createFleet, type RunningFleet } from './fleet.ts';
 
 const VICTIM = fileURLToPath(new URL('../test/fleet/victim.ts', import.meta.url));

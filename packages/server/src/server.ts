@@ -5,18 +5,18 @@ import { join } from 'node:path';
 import { connectMqtt, importSignKey, systemClock, systemRandom, type MqttLink } from '@srup/node';
 import { identityText, mqttClientId, type SignKey, type SuiteName } from '@srup/protocol';
 import { openArtifacts } from './artifacts/artifacts.ts';
-import type { ArtifactTables } from './artifacts/tables.ts';
+import { coreMigrations as serverMigrations } from './store/schema/migrations.ts';
+import type { CoreTables } from './store/schema/tables.ts';
 import { openTrail, type Trail } from './audit/trail.ts';
 import { startBroker, type RunningBroker } from './broker/broker.ts';
 import { controlBroker, openExternal, type BrokerControl } from './broker/control.ts';
 import { createFleet } from './fleet.ts';
 import { createApp } from './http/app.ts';
-import { openTokens, type TokenTables } from './access/tokens.ts';
+import { openTokens } from './access/tokens.ts';
 import { keyServiceRoutes } from './keyservice/routes.ts';
 import type { KeyService } from './keyservice/contract.ts';
 import { openKeyService } from './keyservice/service.ts';
 import { createMetrics } from './metrics/metrics.ts';
-import { serverMigrations } from './store/server-migrations.ts';
 import {
   DEFAULT_HTTPS_PORT,
   DEFAULT_LISTEN,
@@ -26,15 +26,12 @@ import {
 } from './options.ts';
 import { createReadiness } from './metrics/readiness.ts';
 import { openSqlite } from './store/sqlite/open.ts';
-import type { FleetTables } from './store/tables.ts';
 import { openVault, type SuiteKeys, type Vault } from './vault/vault.ts';
 import { VERSION } from './version.ts';
 import type { Store } from './store/port.ts';
 
 /** One client is no herd that a broker has to fear, and a whole fleet waits for it. Milliseconds. */
 const BROKER_BACKOFF = { leastMs: 500, mostMs: 5_000 };
-
-type Tables = FleetTables & ArtifactTables & TokenTables;
 
 /** Starts everything. What had been started is closed again when a later part fails. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -98,7 +95,7 @@ async function start(
   }
 
   const metrics = createMetrics(VERSION);
-  const store = await openSqlite<Tables>(join(folder, 'server', 'fleet.db'), serverMigrations, {
+  const store = await openSqlite<CoreTables>(join(folder, 'server', 'fleet.db'), serverMigrations, {
     onCommitted: (ms) => {
       metrics.meter.committed(ms / 1000);
     },
@@ -214,7 +211,7 @@ function openKeys(
 function openAudit(
   { log, witnesses = [] }: ServerOptions,
   { server, keyService }: Vault,
-  store: Store<FleetTables>,
+  store: Store<CoreTables>,
   signing: Readonly<Record<SuiteName, SignKey>>,
   keys: KeyService,
 ): Promise<Trail> {

@@ -2,24 +2,23 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { auditMigrations, type AuditTables } from '../audit/tables.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import { allows, openTokens, tokenMigrations, type ApiTokens, type TokenTables } from './tokens.ts';
+import { allows, openTokens, type ApiTokens } from './tokens.ts';
 import type { Store } from '../store/port.ts';
-
-type Tables = AuditTables & TokenTables;
 
 const DAY = 86_400_000;
 
 let folder: string;
 let now: number;
-let store: Store<Tables>;
+let store: Store<CoreTables>;
 let tokens: ApiTokens;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-tokens-'));
   now = 1_800_000_000_000;
-  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...tokenMigrations });
+  store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
   tokens = openTokens(store, { now: () => now, monotonic: () => now, isTrusted: () => true });
 });
 

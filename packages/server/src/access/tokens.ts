@@ -2,8 +2,8 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Caller, Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
 import { appendAudit } from '../audit/append.ts';
-import type { AuditTables } from '../audit/tables.ts';
-import type { Migrations } from '../store/migrate.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import type { ApiTokenRow } from '../store/schema/tokens.ts';
 import type { Store } from '../store/port.ts';
 
 /** What an API token may do; each role may do all of the ones before it. */
@@ -13,35 +13,6 @@ export type ApiRole = (typeof ROLES)[number];
 export function allows(role: ApiRole, needed: ApiRole): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }
-
-export interface TokenTables {
-  api_tokens: {
-    id: string;
-    hash: string;
-    name: string;
-    role: ApiRole;
-    created_at: number;
-    used_at: number | null;
-    expires_at: number | null;
-  };
-}
-
-export const tokenMigrations: Migrations = {
-  'tokens-001': {
-    async up(db) {
-      await db.schema
-        .createTable('api_tokens')
-        .addColumn('id', 'text', (column) => column.primaryKey())
-        .addColumn('hash', 'text', (column) => column.notNull().unique())
-        .addColumn('name', 'text', (column) => column.notNull())
-        .addColumn('role', 'text', (column) => column.notNull())
-        .addColumn('created_at', 'integer', (column) => column.notNull())
-        .addColumn('used_at', 'integer')
-        .addColumn('expires_at', 'integer')
-        .execute();
-    },
-  },
-};
 
 export interface TokenView {
   readonly id: string;
@@ -72,7 +43,7 @@ export interface TokenWish {
 const USE_RESOLUTION_MS = 60_000;
 const SECRET_BYTES = 32;
 
-export function openTokens(store: Store<TokenTables & AuditTables>, clock: Clock): ApiTokens {
+export function openTokens(store: Store<CoreTables>, clock: Clock): ApiTokens {
   async function create(name: string, role: ApiRole, { expiresAt, isSetUp, by = PROGRAM }: TokenWish = {}) {
     const secret = `srup_${randomBytes(SECRET_BYTES).toString('base64url')}`;
     const row = {
@@ -135,12 +106,12 @@ function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 
-function view(row: TokenTables['api_tokens']): TokenView {
+function view(row: ApiTokenRow): TokenView {
   const { id, name, role } = row;
   return {
     id,
     name,
-    role,
+    role: role as ApiRole,
     createdAt: row.created_at,
     ...(row.used_at === null ? {} : { usedAt: row.used_at }),
     ...(row.expires_at === null ? {} : { expiresAt: row.expires_at }),

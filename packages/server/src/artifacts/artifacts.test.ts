@@ -4,23 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@srup/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { auditMigrations, type AuditTables } from '../audit/tables.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { openArtifacts, type Artifacts } from './artifacts.ts';
-import { artifactMigrations, type ArtifactTables } from './tables.ts';
 import type { Store } from '../store/port.ts';
-
-type Tables = AuditTables & ArtifactTables;
 
 const LIMIT = 100_000;
 
 let folder: string;
-let store: Store<Tables>;
+let store: Store<CoreTables>;
 let artifacts: Artifacts;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-artifacts-'));
-  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...artifactMigrations });
+  store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
   artifacts = await openArtifacts(join(folder, 'files'), store, systemClock, LIMIT);
 });
 

@@ -6,9 +6,8 @@ import { makePrivateFolder, syncFolder } from '@srup/node';
 import { isDigest, type Caller, type Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
 import { appendAudit } from '../audit/append.ts';
-import type { AuditTables } from '../audit/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { FleetError, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
-import type { ArtifactTables } from './tables.ts';
 import type { Store } from '../store/port.ts';
 
 /** Bytes of one artifact, unless configured. */
@@ -54,7 +53,7 @@ export interface Artifacts {
 /** Files by their SHA-256: one content is stored once and its name can't lie. */
 export async function openArtifacts(
   folder: string,
-  store: Store<ArtifactTables & AuditTables>,
+  store: Store<CoreTables>,
   clock: Clock,
   limit = DEFAULT_ARTIFACT_LIMIT,
 ): Promise<Artifacts> {
@@ -198,7 +197,7 @@ async function receive(
   return { digest: hash.digest('hex'), bytes };
 }
 
-function view(row: ArtifactTables['artifacts']): ArtifactView {
+function view(row: CoreTables['artifacts']): ArtifactView {
   const { digest, bytes, name, version } = row;
   return { digest, bytes, name, uploadedAt: row.uploaded_at, ...(version === null ? {} : { version }) };
 }

@@ -9,7 +9,8 @@ import {
   type NewAuditEntry,
 } from '@srup/protocol';
 import type { Read, Write } from '../store/port.ts';
-import type { AuditRow, AuditTables } from './tables.ts';
+import type { AuditRow } from '../store/schema/audit.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 export const sha256: HexSha256 = (data) => hash('sha256', data, 'hex');
 
@@ -19,7 +20,7 @@ export interface Head {
   readonly hash: string;
 }
 
-type Queries = Pick<Read<AuditTables>, 'executeQuery'>;
+type Queries = Pick<Read<CoreTables>, 'executeQuery'>;
 
 const LAST = 'select seq, hash from audit order by seq desc limit 1';
 const LAST_OF_KIND = 'select body from audit where kind = ? order by seq desc limit 1';
@@ -30,7 +31,7 @@ const INSERT = 'insert into audit (seq, at, kind, device, evidence, body, hash) 
  * The texts are raw SQL because this runs with every message, where building a query costs more than running it.
  */
 export async function appendAudit(
-  transaction: Pick<Write<AuditTables>, 'executeQuery' | 'isTransaction'>,
+  transaction: Pick<Write<CoreTables>, 'executeQuery' | 'isTransaction'>,
   ...entries: readonly NewAuditEntry[]
 ): Promise<void> {
   if (entries.length === 0) return;

@@ -21,7 +21,7 @@ import { join, openWorld, type World } from '../../test/fleet/world.ts';
 import { policyCaller, tokenCaller } from '../api/callers.ts';
 import type { Keep } from '../evidence/trim.ts';
 import { appendAudit, sha256 } from './append.ts';
-import type { AuditRow } from './tables.ts';
+import type { AuditRow } from '../store/schema/audit.ts';
 import { behind } from '../../test/store.ts';
 
 const MIA = tokenCaller({ id: '3f2a91c0', name: 'mia' });

@@ -1,7 +1,7 @@
 import type { NewAuditEntry, SuiteName } from '@srup/protocol';
 import { findRestore } from '../errands/restored.ts';
 import { deviceEntry } from '../turn/write.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { appendAudit, headOf, isLastOfKind } from './append.ts';
 import type { TrailOptions } from './trail.ts';
 import type { Read, Store } from '../store/port.ts';
@@ -9,7 +9,7 @@ import type { Read, Store } from '../store/port.ts';
 type Options = Pick<TrailOptions, 'store' | 'server' | 'publicKeys' | 'caFingerprint' | 'version' | 'clock'>;
 
 /** In a transaction of their own: for what is recorded nowhere else. */
-export function append(store: Store<FleetTables>, ...entries: readonly NewAuditEntry[]): Promise<void> {
+export function append(store: Store<CoreTables>, ...entries: readonly NewAuditEntry[]): Promise<void> {
   return store.commit((transaction) => appendAudit(transaction, ...entries));
 }
 
@@ -44,14 +44,14 @@ async function beginEntry(
   return { kind: 'begin', at, body: { server, version, keys, ca: caFingerprint, messagesBefore } };
 }
 
-async function restoreEntry(store: Read<FleetTables>, at: number): Promise<NewAuditEntry[]> {
+async function restoreEntry(store: Read<CoreTables>, at: number): Promise<NewAuditEntry[]> {
   const restore = await findRestore(store);
   if (restore === undefined) return [];
   const body = { restoredAt: restore.at, backupOf: restore.backupOf };
   return (await isLastOfKind(store, 'restore', body)) ? [] : [{ kind: 'restore', at, body }];
 }
 
-async function devicesWithoutEntry(store: Read<FleetTables>, at: number): Promise<NewAuditEntry[]> {
+async function devicesWithoutEntry(store: Read<CoreTables>, at: number): Promise<NewAuditEntry[]> {
   const rows = await store
     .selectFrom('devices')
     .selectAll()

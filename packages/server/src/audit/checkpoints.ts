@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { checkpointText, encodeText, toHex, type SignedCheckpoint, type SignKey } from '@srup/protocol';
 import { headOf } from './append.ts';
-import type { AuditTables } from './tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read, Store, Write } from '../store/port.ts';
 
 export interface StoredCheckpoint extends SignedCheckpoint {
@@ -18,7 +18,7 @@ export interface Signer {
 
 /** Signs the trail, which has begun, as it is now, unless nothing came since the last checkpoint: then gives that. */
 export function signCheckpoint(
-  store: Store<AuditTables>,
+  store: Store<CoreTables>,
   { server, key }: Signer,
   at: number,
 ): Promise<StoredCheckpoint> {
@@ -36,7 +36,7 @@ export function signCheckpoint(
 }
 
 export function lastCheckpoint(
-  store: Read<AuditTables> | Write<AuditTables>,
+  store: Read<CoreTables> | Write<CoreTables>,
 ): Promise<StoredCheckpoint | undefined> {
   return store.selectFrom('audit_checkpoints').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst();
 }

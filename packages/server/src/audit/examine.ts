@@ -8,7 +8,7 @@ import { parseKeySet } from '../vault/files.ts';
 import { headOf } from './append.ts';
 import { lastCheckpoint } from './checkpoints.ts';
 import { inspectTrail, lastWitnessed, type Own } from './inspect.ts';
-import type { AuditTables } from './tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { isUrl, shownPlace } from './witness.ts';
 
 export interface TrailFindings {
@@ -30,7 +30,7 @@ export interface WitnessFinding extends Omit<WitnessView, 'failures'> {
 /** `since`: of the alarms, ms since 1970. */
 export async function examineTrail(folder: string, since: number): Promise<TrailFindings> {
   const file = join(folder, 'server', 'fleet.db');
-  const database = openSqliteReadOnly<AuditTables>(file);
+  const database = openSqliteReadOnly<CoreTables>(file);
   const store = database.read;
   try {
     const own = await readOwn(join(folder, 'server'));
@@ -67,7 +67,7 @@ function whatOf(body: string): string {
 }
 
 async function examineWitness(
-  { place, seq, taken_at: takenAt, trouble }: AuditTables['audit_witnesses'],
+  { place, seq, taken_at: takenAt, trouble }: CoreTables['audit_witnesses'],
   signed: number,
   own: Own,
 ): Promise<WitnessFinding> {

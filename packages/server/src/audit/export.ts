@@ -8,10 +8,10 @@ import {
   type EntryLine,
   type HeaderLine,
 } from '@srup/protocol';
-import type { FleetTables } from '../store/tables.ts';
+import type { AuditRow } from '../store/schema/audit.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { entryHead, headOf, sha256 } from './append.ts';
 import { formatCheckpoint } from './witness.ts';
-import type { AuditRow } from './tables.ts';
 import type { Read } from '../store/port.ts';
 
 /** Entries read at once; others use the database in between. */
@@ -30,7 +30,7 @@ const ALWAYS_SHOWN: ReadonlySet<AuditKind> = new Set<AuditKind>(['begin', 'trim'
 
 /** The history up to now, a line at a time. */
 export async function* exportTrail(
-  store: Read<FleetTables>,
+  store: Read<CoreTables>,
   server: string,
   wish: ExportWish,
   now: number,
@@ -58,7 +58,7 @@ function lineOf(value: object): string {
   return `${JSON.stringify(value)}\n`;
 }
 
-function entriesAfter(store: Read<FleetTables>, seq: number, last: number): Promise<AuditRow[]> {
+function entriesAfter(store: Read<CoreTables>, seq: number, last: number): Promise<AuditRow[]> {
   return store
     .selectFrom('audit')
     .selectAll()
@@ -69,7 +69,7 @@ function entriesAfter(store: Read<FleetTables>, seq: number, last: number): Prom
     .execute();
 }
 
-async function checkpointsIn(store: Read<FleetTables>, after: number, through: number) {
+async function checkpointsIn(store: Read<CoreTables>, after: number, through: number) {
   const rows = await store
     .selectFrom('audit_checkpoints')
     .selectAll()
@@ -90,14 +90,14 @@ function withheld(row: AuditRow): object {
   return { seq: row.seq, content: contentHash(row, sha256), hash: row.hash };
 }
 
-async function shown(store: Read<FleetTables>, row: AuditRow): Promise<object> {
+async function shown(store: Read<CoreTables>, row: AuditRow): Promise<object> {
   const messages = await messagesOf(store, row);
   return { ...entryHead(row), body: row.body, ...(messages.length > 0 && { messages }) };
 }
 
 /** Those that are still stored. */
 async function messagesOf(
-  store: Read<FleetTables>,
+  store: Read<CoreTables>,
   { kind, device, body }: AuditRow,
 ): Promise<EntryLine['messages']> {
   if (kind !== 'message' && kind !== 'messages') return [];

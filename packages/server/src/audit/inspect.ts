@@ -11,7 +11,7 @@ import {
 } from '@srup/protocol';
 import { sha256 } from './append.ts';
 import { lastCheckpoint } from './checkpoints.ts';
-import type { AuditTables } from './tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read } from '../store/port.ts';
 
 /** Entries that are hashed again at a start; `srup verify` hashes all. */
@@ -26,7 +26,7 @@ export interface Own {
 
 /** What is wrong with the server's own trail, in words; nothing in most cases. */
 export async function inspectTrail(
-  store: Read<AuditTables>,
+  store: Read<CoreTables>,
   own: Own,
   witnessFiles: readonly string[],
 ): Promise<readonly string[]> {
@@ -50,7 +50,7 @@ export async function inspectTrail(
   return wrong;
 }
 
-async function compare(store: Read<AuditTables>, { seq, hash }: Checkpoint, who: string): Promise<string[]> {
+async function compare(store: Read<CoreTables>, { seq, hash }: Checkpoint, who: string): Promise<string[]> {
   const row = await store.selectFrom('audit').select('hash').where('seq', '=', seq).executeTakeFirst();
   if (row?.hash === hash) return [];
   const { last } = (await store
@@ -66,7 +66,7 @@ async function compare(store: Read<AuditTables>, { seq, hash }: Checkpoint, who:
       ];
 }
 
-async function firstBroken(store: Read<AuditTables>): Promise<number | undefined> {
+async function firstBroken(store: Read<CoreTables>): Promise<number | undefined> {
   const rows = await store
     .selectFrom('audit')
     .selectAll()

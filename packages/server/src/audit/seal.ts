@@ -1,8 +1,8 @@
 import type { AuditBodies, NewAuditEntry } from '@srup/protocol';
 import type { KeyEvent, KeyEvents } from '../keyservice/events.ts';
 import { chainWaiting } from '../evidence/messages.ts';
-import { IS_UNCHAINED } from '../store/migrations.ts';
-import type { FleetTables } from '../store/tables.ts';
+import { IS_UNCHAINED } from '../store/schema/messages.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { appendAudit, isLastOfKind } from './append.ts';
 import type { Store } from '../store/port.ts';
 
@@ -15,14 +15,14 @@ const SERIALS_NAMED = 8;
 const CURSOR = 'key-events';
 
 /** Brings into the trail what has waited for an entry that tells of many. */
-export async function sealTrail(store: Store<FleetTables>, keys: KeyEvents, at: number): Promise<void> {
+export async function sealTrail(store: Store<CoreTables>, keys: KeyEvents, at: number): Promise<void> {
   await sealMessages(store, at);
   await sealRefusals(store, at);
   while (await sealKeyEvents(store, keys));
 }
 
 /** A transaction for each device: nobody waits for all of them. */
-async function sealMessages(store: Store<FleetTables>, at: number): Promise<void> {
+async function sealMessages(store: Store<CoreTables>, at: number): Promise<void> {
   for (;;) {
     const rows = await store.read
       .selectFrom('messages')
@@ -39,7 +39,7 @@ async function sealMessages(store: Store<FleetTables>, at: number): Promise<void
 }
 
 /** Totals and not each one: a flood of refusals costs the trail one entry. */
-async function sealRefusals(store: Store<FleetTables>, at: number): Promise<void> {
+async function sealRefusals(store: Store<CoreTables>, at: number): Promise<void> {
   await store.commit(async (transaction) => {
     const counts = await transaction.selectFrom('refusal_counts').selectAll().orderBy('code').execute();
     if (counts.length === 0) return;
@@ -51,7 +51,7 @@ async function sealRefusals(store: Store<FleetTables>, at: number): Promise<void
 }
 
 /** Its events wait in the key service's own database until they are here: none is lost, none comes twice. */
-async function sealKeyEvents(store: Store<FleetTables>, keys: KeyEvents): Promise<boolean> {
+async function sealKeyEvents(store: Store<CoreTables>, keys: KeyEvents): Promise<boolean> {
   const cursor = await store.read
     .selectFrom('settings')
     .select('value')

@@ -3,7 +3,8 @@ import type { AuditKind } from '@srup/protocol';
 import type { AuditEntryView, AuditQuery, Page } from '../contract.ts';
 import { FleetError } from '../contract.ts';
 import { entryHead, headOf } from './append.ts';
-import type { AuditRow, AuditTables } from './tables.ts';
+import type { AuditRow } from '../store/schema/audit.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read } from '../store/port.ts';
 
 const DEFAULT_ROWS = 100;
@@ -12,10 +13,7 @@ const MOST_ROWS = 500;
 const SEARCHED_AT_ONCE = 50_000;
 
 /** Entries, newest first. A page may have fewer than asked for, and yet a next one. */
-export async function searchTrail(
-  store: Read<AuditTables>,
-  query: AuditQuery,
-): Promise<Page<AuditEntryView>> {
+export async function searchTrail(store: Read<CoreTables>, query: AuditQuery): Promise<Page<AuditEntryView>> {
   const { device, kind, text, since, until, limit = DEFAULT_ROWS } = query;
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST_ROWS)) {
     throw new FleetError('invalid', `a page has 1 to ${MOST_ROWS} rows`);

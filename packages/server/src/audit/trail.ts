@@ -3,7 +3,7 @@ import { importVerifyKey, publicFingerprint, type PublicPems } from '@srup/node'
 import type { Clock, Random, SignKey, SuiteName } from '@srup/protocol';
 import type { AuditEntryView, AuditQuery, AuditStatus, Page } from '../contract.ts';
 import type { KeyEvents } from '../keyservice/events.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { headOf } from './append.ts';
 import { alarmEntry, append, beginTrail } from './begin.ts';
 import { lastCheckpoint, signCheckpoint, type StoredCheckpoint } from './checkpoints.ts';
@@ -25,7 +25,7 @@ const LOOK_MS = 10_000;
 const STOP_MS = 5_000;
 
 export interface TrailOptions {
-  readonly store: Store<FleetTables>;
+  readonly store: Store<CoreTables>;
   /** Hex text of the server's identity. */
   readonly server: string;
   readonly publicKeys: Readonly<Record<SuiteName, PublicPems>>;

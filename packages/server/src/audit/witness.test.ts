@@ -9,19 +9,20 @@ import { systemClock, systemRandom } from '@srup/node';
 import { until } from '../../test/fleet/device.ts';
 import { collectLog } from '../../test/fleet/world.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import { auditMigrations, type AuditTables } from './tables.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { nameWitnesses, openWitness, type Witness } from './witness.ts';
 import type { Store } from '../store/port.ts';
 import { behind } from '../../test/store.ts';
 
 let folder: string;
-let store: Store<AuditTables>;
+let store: Store<CoreTables>;
 let log: ReturnType<typeof collectLog>;
 let http: Server | undefined;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-witness-'));
-  store = await openSqlite(join(folder, 'test.db'), auditMigrations);
+  store = await openSqlite(join(folder, 'test.db'), coreMigrations);
   log = collectLog();
 });
 

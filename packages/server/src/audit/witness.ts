@@ -3,7 +3,7 @@ import type { Updateable } from 'kysely';
 import { backoffMs } from '@srup/node';
 import type { Clock, Random, SignedCheckpoint } from '@srup/protocol';
 import type { WitnessView } from '../contract.ts';
-import type { AuditTables } from './tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Store } from '../store/port.ts';
 
 const CHECKPOINTS_AT_ONCE = 100;
@@ -26,14 +26,14 @@ interface Log {
 }
 
 export interface WitnessOptions {
-  readonly store: Store<AuditTables>;
+  readonly store: Store<CoreTables>;
   readonly clock: Pick<Clock, 'now'>;
   readonly random: Pick<Random, 'unit'>;
   readonly log: Log;
 }
 
 /** Of those that were ever named, these are in use from now on. */
-export async function nameWitnesses(store: Store<AuditTables>, places: readonly string[]): Promise<void> {
+export async function nameWitnesses(store: Store<CoreTables>, places: readonly string[]): Promise<void> {
   await store.commit(async (transaction) => {
     await transaction.updateTable('audit_witnesses').set({ in_use: 0 }).execute();
     for (const place of places) {
@@ -88,7 +88,7 @@ export async function openWitness(
     }
   }
 
-  async function note(news: Updateable<AuditTables['audit_witnesses']>): Promise<void> {
+  async function note(news: Updateable<CoreTables['audit_witnesses']>): Promise<void> {
     await store.commit((write) =>
       write.updateTable('audit_witnesses').set(news).where('place', '=', place).execute(),
     );

@@ -5,9 +5,8 @@
 import { counterStart, MAX_SEQUENCE_JUMP, MAX_U64, type Random } from '@srup/protocol';
 import { C2_TYPE } from '../keyservice/requests.ts';
 import type { KeyServiceTables } from '../keyservice/tables.ts';
-import type { TokenTables } from '../access/tokens.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read, Write } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
 
 /** Messages to one device that a server can have sent in a burst since the backup. */
 const BURST = 2n ** 26n;
@@ -30,7 +29,7 @@ export function jumpAfter(ageMs: number, random: Pick<Random, 'bytes'>): bigint 
 }
 
 /** Moves all counters of the core, and returns how many. */
-export async function moveCounters(write: Write<FleetTables>, jump: bigint): Promise<number> {
+export async function moveCounters(write: Write<CoreTables>, jump: bigint): Promise<number> {
   const rows = await write.selectFrom('peers').select(['device', 'sent', 'highest']).execute();
   for (const { device, sent, highest } of rows) {
     const last = BigInt(sent) > BigInt(highest) ? BigInt(sent) : BigInt(highest);
@@ -66,7 +65,7 @@ export function certifiedDevices(read: Read<KeyServiceTables>): Promise<Certifie
  * @param starts 8 random bytes for each of `certified`
  */
 export async function reserveCounters(
-  write: Write<FleetTables>,
+  write: Write<CoreTables>,
   certified: readonly CertifiedDevice[],
   starts: readonly Uint8Array[],
 ): Promise<void> {
@@ -110,11 +109,11 @@ export async function dropCodes(write: Write<KeyServiceTables>): Promise<number>
 }
 
 /** Drops what is owed to devices that were revoked: they get nothing more. */
-export async function dropOwed(write: Write<FleetTables>, devices: readonly string[]): Promise<void> {
+export async function dropOwed(write: Write<CoreTables>, devices: readonly string[]): Promise<void> {
   for (const device of devices) await write.deleteFrom('outbox').where('device', '=', device).execute();
 }
 
 /** Drops all API tokens: nobody logs in with one that was revoked since, or stolen with the old machine. */
-export async function dropApiTokens(write: Write<TokenTables>): Promise<number> {
+export async function dropApiTokens(write: Write<CoreTables>): Promise<number> {
   return Number((await write.deleteFrom('api_tokens').executeTakeFirst()).numDeletedRows);
 }

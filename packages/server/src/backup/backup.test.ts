@@ -11,7 +11,7 @@ import { packTar } from 'modern-tar';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockFolder, Secret, systemClock, systemRandom } from '@srup/node';
 import { keyServiceMigrations } from '../keyservice/tables.ts';
-import { serverMigrations } from '../store/server-migrations.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { packBackup, type Manifest } from './archive.ts';
 import { createBackup, type BackupMade, type BackupOptions } from './create.ts';
@@ -52,7 +52,7 @@ async function makeServer(): Promise<void> {
   const artifact = randomBytes(100_000);
   digest = createHash('sha256').update(artifact).digest('hex');
   await writeFile(join(folder, 'artifacts', digest), artifact);
-  await (await openSqlite(join(folder, 'server', 'fleet.db'), serverMigrations)).close();
+  await (await openSqlite(join(folder, 'server', 'fleet.db'), coreMigrations)).close();
   await (await openSqlite(join(folder, 'key-service', 'identities.sqlite'), keyServiceMigrations)).close();
   change(
     'server/fleet.db',

@@ -19,7 +19,7 @@ import { VAULT_FOLDERS } from '../vault/vault.ts';
 import { VERSION } from '../version.ts';
 import { isPackable, packBackup, type FileEntry, type Manifest } from './archive.ts';
 import { BackupError } from './fault.ts';
-import type { ArtifactTables } from '../artifacts/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { openSqliteReadOnly } from '../store/sqlite/open.ts';
 import { holdDatabases, type Snapshots } from '../store/sqlite/snapshot.ts';
 
@@ -194,7 +194,7 @@ async function copyDatabase(
 }
 
 async function listedArtifacts(database: string): Promise<string[]> {
-  const copy = openSqliteReadOnly<ArtifactTables>(database);
+  const copy = openSqliteReadOnly<CoreTables>(database);
   try {
     const rows = await copy.read.selectFrom('artifacts').select('digest').orderBy('digest').execute();
     return rows.map(({ digest }) => digest).filter(isDigest);

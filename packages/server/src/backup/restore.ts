@@ -7,14 +7,13 @@ import { pipeline } from 'node:stream/promises';
 import { makeFolders, makePrivateFolder, syncFolder, type Secret } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
 import { keyServiceMigrations, type KeyServiceTables } from '../keyservice/tables.ts';
-import { serverMigrations } from '../store/server-migrations.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { noteRestore } from '../errands/restored.ts';
-import type { TokenTables } from '../access/tokens.ts';
 import { StoreError } from '../store/fault.ts';
 import type { Migrations } from '../store/migrate.ts';
 import type { Store } from '../store/port.ts';
 import { checkSqlite, openSqlite } from '../store/sqlite/open.ts';
-import type { FleetTables } from '../store/tables.ts';
 import {
   certifiedDevices,
   dropApiTokens,
@@ -157,9 +156,7 @@ async function bringForward(
   await using keyService = closing(
     await openChecked<KeyServiceTables>(join(work, KEY_SERVICE), keyServiceMigrations),
   );
-  await using fleet = closing(
-    await openChecked<FleetTables & TokenTables>(join(work, FLEET), serverMigrations),
-  );
+  await using fleet = closing(await openChecked<CoreTables>(join(work, FLEET), coreMigrations));
   const now = clock.now();
   const { codesDropped, since } = await keyService.commit(async (write) => ({
     codesDropped: await dropCodes(write),
@@ -179,17 +176,17 @@ async function bringForward(
   return { devices, codesDropped, tokensDropped, ...since, ...listed };
 }
 
-async function openChecked<Tables>(file: string, migrations: Migrations): Promise<Store<Tables>> {
+async function openChecked<CoreTables>(file: string, migrations: Migrations): Promise<Store<CoreTables>> {
   try {
     checkSqlite(file, migrations);
-    return await openSqlite<Tables>(file, migrations);
+    return await openSqlite<CoreTables>(file, migrations);
   } catch (fault) {
     if (!(fault instanceof StoreError)) throw fault;
     throw new BackupError(`${fault.message} Use another backup.`);
   }
 }
 
-function closing<Tables>(store: Store<Tables>): Store<Tables> & AsyncDisposable {
+function closing<CoreTables>(store: Store<CoreTables>): Store<CoreTables> & AsyncDisposable {
   return { ...store, [Symbol.asyncDispose]: () => store.close() };
 }
 

@@ -1,7 +1,7 @@
 /** The first start after a restore (P 5.1): every device is asked who it is, which brings both ends' numbers together. */
 import { RESTORE } from '../api/callers.ts';
 import type { Fleet } from '../contract.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Core } from '../turn/core.ts';
 import type { Revocations } from './revoke.ts';
 import type { Read, Write } from '../store/port.ts';

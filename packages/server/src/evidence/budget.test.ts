@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { NewMessage } from '../store/tables.ts';
+import type { NewMessage } from '../store/schema/messages.ts';
 import { createEntryBudget } from './budget.ts';
 
 const message = (fields: Partial<NewMessage>): NewMessage => ({

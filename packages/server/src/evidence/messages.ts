@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { BUNDLE_BYTES, BUNDLE_MESSAGES, evidenceOf, type NewAuditEntry } from '@srup/protocol';
 import { appendAudit, sha256 } from '../audit/append.ts';
-import { IS_UNCHAINED } from '../store/migrations.ts';
+import { IS_UNCHAINED, type MessageRow, type NewMessage, type NewRefusal } from '../store/schema/messages.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { prepare } from '../store/prepared.ts';
-import type { FleetTables, MessageRow, NewMessage, NewRefusal } from '../store/tables.ts';
 import type { Write } from '../store/port.ts';
 
 /** Refusals kept for people to read; hostile senders make as many as they like. The counts by code stay for ever. */
@@ -15,7 +15,7 @@ const TOPIC_KEPT = 200;
 /** Messages read at once while a bundle is made. */
 const READ_AT_ONCE = 64;
 
-const insertMessage = prepare((store: Write<FleetTables>, p: Omit<MessageRow, 'id'>) =>
+const insertMessage = prepare((store: Write<CoreTables>, p: Omit<MessageRow, 'id'>) =>
   store.insertInto('messages').values({
     at: p.at,
     device: p.device,
@@ -46,7 +46,7 @@ export type DeservesEntry = (message: NewMessage) => boolean;
  * Each has its audit entry, or waits for one that tells of many.
  */
 export async function appendMessages(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   messages: readonly NewMessage[],
   deservesEntry: DeservesEntry,
 ): Promise<void> {
@@ -72,7 +72,7 @@ function entryOf({ at, device, direction, type, sequence, token, bytes }: NewMes
 
 /** Gives the messages of a device that wait for it their entries, one for many. */
 export async function chainWaiting(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   device: string,
   at: number,
 ): Promise<void> {
@@ -103,7 +103,7 @@ interface Bundle {
 }
 
 /** The oldest messages of a device that wait; no more than fit into one entry. */
-async function nextBundle(transaction: Write<FleetTables>, device: string): Promise<Bundle | undefined> {
+async function nextBundle(transaction: Write<CoreTables>, device: string): Promise<Bundle | undefined> {
   const hashes: string[] = [];
   let from = 0;
   let to = 0;
@@ -123,7 +123,7 @@ async function nextBundle(transaction: Write<FleetTables>, device: string): Prom
 }
 
 /** Nothing of a refused message is kept but what it claimed to be. */
-export async function appendRefusal(transaction: Write<FleetTables>, refusal: NewRefusal): Promise<void> {
+export async function appendRefusal(transaction: Write<CoreTables>, refusal: NewRefusal): Promise<void> {
   const topic = refusal.topic.slice(0, TOPIC_KEPT);
   const { insertId } = await transaction
     .insertInto('refusals')

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { appendAudit } from '../audit/append.ts';
 import { chainWaiting } from './messages.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Write } from '../store/port.ts';
 
 /** What is kept of one device: a joined but hostile one must not fill the disk. */
@@ -21,7 +21,7 @@ export const KEPT_PER_DEVICE: Keep = { rows: 20_000, bytes: 64 * 2 ** 20, proofs
  * from its receipts; what shows who let it in is kept for its life (P 9.8), and so is the proof of what it runs.
  */
 export async function trimDevice(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   device: string,
   keep: Keep,
   at: number,
@@ -53,7 +53,7 @@ function proving(device: string) {
 }
 
 async function trimMessages(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   device: string,
   keep: Keep,
   at: number,

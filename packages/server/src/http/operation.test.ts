@@ -8,8 +8,8 @@ import { systemClock } from '@srup/node';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import type { FleetTables } from '../store/tables.ts';
-import { fleetMigrations } from '../store/migrations.ts';
+import { coreMigrations as fleetMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import { createReadiness } from '../metrics/readiness.ts';
 
 let folder: string;

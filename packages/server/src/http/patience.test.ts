@@ -11,23 +11,21 @@ import { pino } from 'pino';
 import { systemClock, systemRandom } from '@srup/node';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openArtifacts, type Artifacts } from '../artifacts/artifacts.ts';
-import { artifactMigrations, type ArtifactTables } from '../artifacts/tables.ts';
-import { auditMigrations, type AuditTables } from '../audit/tables.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { openAuthority } from '../authority/authority.ts';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { createApp } from './app.ts';
-import { openTokens, tokenMigrations, type TokenTables } from '../access/tokens.ts';
-
-type Tables = AuditTables & TokenTables & ArtifactTables;
+import { openTokens } from '../access/tokens.ts';
 
 const PATIENCE = { idleMs: 500, bodyMs: 800 };
 /** Between two bytes of one who dawdles. */
 const STEP_MS = 100;
 
 let folder: string;
-let store: Awaited<ReturnType<typeof openSqlite<Tables>>>;
+let store: Awaited<ReturnType<typeof openSqlite<CoreTables>>>;
 let artifacts: Artifacts;
 let app: FastifyInstance;
 let caPem: string;
@@ -40,11 +38,7 @@ beforeAll(async () => {
   caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
   const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
   const { key, chain } = await authority.issueServer(['localhost']);
-  store = await openSqlite(join(folder, 'test.db'), {
-    ...auditMigrations,
-    ...tokenMigrations,
-    ...artifactMigrations,
-  });
+  store = await openSqlite(join(folder, 'test.db'), coreMigrations);
   artifacts = await openArtifacts(join(folder, 'files'), store, systemClock);
   const tokens = openTokens(store, systemClock);
   ({ secret } = await tokens.create('me', 'operator'));

@@ -19,7 +19,7 @@ import { policyCaller } from '../api/callers.ts';
 import type { Enrolment } from '../contract.ts';
 import { StoreFault } from '../store/fault.ts';
 import { appendRefusal } from '../evidence/messages.ts';
-import type { NewRefusal } from '../store/tables.ts';
+import type { NewRefusal } from '../store/schema/messages.ts';
 import { addAccepted, addProof, addRefusal, beginChange } from '../turn/change.ts';
 import { factsOf, findExchange, momentOf, openExchanges, type Core, type Save } from '../turn/core.ts';
 import { within } from '../turn/deadline.ts';

@@ -1,7 +1,7 @@
 import type { MqttLink } from '@srup/node';
 import { joinFilter, type Identity } from '@srup/protocol';
 import type { Standing } from '../contract.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Read } from '../store/port.ts';
 
 /** Devices subscribed to at once at the start. */

@@ -1,7 +1,7 @@
 import type { Caller, Clock, JoinVerdict } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
 import { FleetError } from '../contract.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Store } from '../store/port.ts';
 
 /** Stands for every device type that has no rule of its own. */

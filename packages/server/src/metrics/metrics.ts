@@ -1,16 +1,15 @@
 /** The metrics of one server, in Prometheus' text form. */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@srup/protocol';
-import type { ArtifactTables } from '../artifacts/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { BrokerStats } from '../broker/broker.ts';
 import type { AuditStatus } from '../contract.ts';
-import type { FleetTables } from '../store/tables.ts';
 import { createMeter, type Meter } from './meter.ts';
 import { AGES, readState, type StoredState } from './state.ts';
 import type { Read } from '../store/port.ts';
 
 export interface Sources {
-  readonly store: Read<FleetTables & ArtifactTables>;
+  readonly store: Read<CoreTables>;
   readonly clock: Clock;
   /** Is the link to the broker up, and are its answers heard? */
   readonly isConnected: () => boolean;

@@ -1,5 +1,5 @@
 import type { Clock } from '@srup/protocol';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Store } from '../store/port.ts';
 
 /** What keeps the server from doing its work now, in words without secrets; empty when nothing does. */

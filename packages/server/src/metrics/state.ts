@@ -1,8 +1,7 @@
 /** What is read from the store when somebody asks for the metrics. */
 import { sql } from 'kysely';
-import { IS_OPEN } from '../store/migrations.ts';
-import type { ArtifactTables } from '../artifacts/tables.ts';
-import type { FleetTables } from '../store/tables.ts';
+import { IS_OPEN } from '../store/schema/exchanges.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read } from '../store/port.ts';
 
 /** Ages of the last proof, in seconds: how many joined devices were heard within. */
@@ -18,10 +17,7 @@ export interface StoredState {
   readonly artifacts: { readonly count: number; readonly bytes: number | null };
 }
 
-export async function readState(
-  store: Read<FleetTables & ArtifactTables>,
-  now: number,
-): Promise<StoredState> {
+export async function readState(store: Read<CoreTables>, now: number): Promise<StoredState> {
   const standings = await store
     .selectFrom('devices')
     .select(['standing', (select) => select.fn.countAll<number>().as('count')])

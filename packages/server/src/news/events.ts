@@ -1,6 +1,6 @@
 import type { FleetEvent } from '../contract.ts';
 import { prepare } from '../store/prepared.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Log } from '../turn/deps.ts';
 import type { Read, Write } from '../store/port.ts';
 

@@ -7,8 +7,8 @@ import {
   type Page,
   type PageQuery,
 } from '../contract.ts';
-import { IS_NO_DATA } from '../store/migrations.ts';
-import type { FleetTables } from '../store/tables.ts';
+import { IS_NO_DATA } from '../store/schema/exchanges.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import { readSoftware } from '../peers/software.ts';
 import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from './views.ts';
 import type { Read } from '../store/port.ts';

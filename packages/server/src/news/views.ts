@@ -6,7 +6,9 @@ import type {
   MessageView,
   RefusalView,
 } from '../contract.ts';
-import type { DataRow, DeviceRow, ExchangeRow, MessageRow, NewRefusal } from '../store/tables.ts';
+import type { DeviceRow } from '../store/schema/devices.ts';
+import type { ExchangeRow } from '../store/schema/exchanges.ts';
+import type { DataRow, MessageRow, NewRefusal } from '../store/schema/messages.ts';
 import { explain, isFinal } from './explain.ts';
 import { readValue } from './values.ts';
 

@@ -13,7 +13,9 @@ import {
 import { appendMessages } from '../evidence/messages.ts';
 import type { Write } from '../store/port.ts';
 import { prepare } from '../store/prepared.ts';
-import type { FleetTables, NewMessage, OutboxRow } from '../store/tables.ts';
+import type { NewMessage } from '../store/schema/messages.ts';
+import type { OutboxRow } from '../store/schema/outbox.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Change } from '../turn/change.ts';
 import type { Core } from '../turn/core.ts';
 import { within } from '../turn/deadline.ts';

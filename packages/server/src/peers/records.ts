@@ -10,7 +10,8 @@ import {
   type VerifyKey,
 } from '@srup/protocol';
 import type { Enrolment } from '../contract.ts';
-import type { DeviceRow, FleetTables, PeerRow } from '../store/tables.ts';
+import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Read } from '../store/port.ts';
 
 /** Devices held in memory with their parsed keys; the others are read from the store when they speak. */

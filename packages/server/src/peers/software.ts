@@ -1,6 +1,6 @@
 /** What devices have proven to run, in order: what a rollback can go back to (P 10.12). */
 import type { RanView } from '../contract.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read, Write } from '../store/port.ts';
 
 /** A proof about software, by a signed message of the device. */
@@ -15,7 +15,7 @@ export interface SoftwareProof {
 const ROWS_KEPT = 100;
 
 export async function writeProof(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   device: string,
   at: number,
   { what, digest, token }: SoftwareProof,
@@ -57,7 +57,7 @@ export async function writeProof(
 }
 
 /** Newest first, each digest once. */
-export async function readSoftware(store: Read<FleetTables>, device: string): Promise<readonly RanView[]> {
+export async function readSoftware(store: Read<CoreTables>, device: string): Promise<readonly RanView[]> {
   const rows = await store
     .selectFrom('software')
     .selectAll()

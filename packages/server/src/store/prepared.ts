@@ -1,6 +1,6 @@
 import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
 import type { Read, Write } from './port.ts';
-import type { FleetTables } from './tables.ts';
+import type { CoreTables } from './schema/tables.ts';
 
 /** Stands for a value of each call while a statement is built. */
 class Place {
@@ -23,7 +23,7 @@ const places: unknown = new Proxy(
 export function prepare<
   Values extends object,
   Row,
-  Source extends Read<FleetTables> | Write<FleetTables> = Read<FleetTables>,
+  Source extends Read<CoreTables> | Write<CoreTables> = Read<CoreTables>,
 >(
   build: (source: Source, values: Values) => Compilable<Row>,
 ): (source: Source, values: Values) => Promise<QueryResult<Row>> {

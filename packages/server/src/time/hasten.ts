@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Write } from '../store/port.ts';
 
 /** Phases in which a device owes an answer (P 10.10). */

@@ -15,7 +15,8 @@ import {
   type ServerStep,
   type TokenKey,
 } from '@srup/protocol';
-import type { DeviceRow, NewMessage, NewRefusal } from '../store/tables.ts';
+import type { DeviceRow } from '../store/schema/devices.ts';
+import type { NewMessage, NewRefusal } from '../store/schema/messages.ts';
 import type { DeviceRecord } from '../peers/records.ts';
 import type { SoftwareProof } from '../peers/software.ts';
 

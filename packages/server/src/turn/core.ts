@@ -1,7 +1,7 @@
 import type { Moment, ServerExchange, ServerFacts, TokenKey } from '@srup/protocol';
 import type { JoinPolicies } from '../joindesk/policies.ts';
 import type { DeservesEntry } from '../evidence/messages.ts';
-import { IS_OPEN } from '../store/migrations.ts';
+import { IS_OPEN } from '../store/schema/exchanges.ts';
 import { prepare } from '../store/prepared.ts';
 import { trimDevice } from '../evidence/trim.ts';
 import type { Change } from './change.ts';

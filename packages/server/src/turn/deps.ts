@@ -1,7 +1,7 @@
 import type { Clock, Identity, Random, SignKey, SuiteName } from '@srup/protocol';
 import type { MqttLink } from '@srup/node';
 import type { IdentityDirectory } from '../contract.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Meter } from '../metrics/meter.ts';
 import type { Keep } from '../evidence/trim.ts';
 import type { Store } from '../store/port.ts';

@@ -2,7 +2,10 @@ import type { NewAuditEntry, ServerExchange } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
 import { appendMessages, appendRefusal, type DeservesEntry } from '../evidence/messages.ts';
 import { prepare } from '../store/prepared.ts';
-import type { DeviceRow, ExchangeRow, FleetTables, OutboxRow, PeerRow } from '../store/tables.ts';
+import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
+import type { ExchangeRow } from '../store/schema/exchanges.ts';
+import type { OutboxRow } from '../store/schema/outbox.ts';
+import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Change } from './change.ts';
 import { addEvents, type News } from '../news/events.ts';
 import { isFinal } from '../news/explain.ts';
@@ -79,7 +82,7 @@ function isOtherPeer(before: DeviceRecord, after: DeviceRecord): boolean {
   return before.sent !== after.sent || before.window !== after.window || before.provenAt !== after.provenAt;
 }
 
-const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 'id'>) =>
+const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 'id' | 'order_id'>) =>
   store
     .insertInto('exchanges')
     .values({

@@ -11,7 +11,7 @@ import {
   type SignKey,
 } from '@srup/protocol';
 import { sha256 } from '../../src/audit/append.ts';
-import type { AuditRow } from '../../src/audit/tables.ts';
+import type { AuditRow } from '../../src/store/schema/audit.ts';
 
 /** Opens the database without the triggers that keep the program from mistakes. */
 export function breakIn(file: string): DatabaseSync {

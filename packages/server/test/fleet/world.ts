@@ -6,9 +6,9 @@ import type { Clock, Random } from '@srup/protocol';
 import type { IdentityDirectory } from '../../src/contract.ts';
 import { createFleet, type RunningFleet } from '../../src/fleet.ts';
 import type { Delay, FleetDeps, Log } from '../../src/turn/deps.ts';
-import { fleetMigrations } from '../../src/store/migrations.ts';
+import { coreMigrations } from '../../src/store/schema/migrations.ts';
+import type { CoreTables } from '../../src/store/schema/tables.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
-import type { FleetTables } from '../../src/store/tables.ts';
 import { makeServer, until, type TestDevice, type TestServer } from './device.ts';
 import { createTestLink, type TestLink } from './link.ts';
 import type { Store } from '../../src/store/port.ts';
@@ -18,7 +18,7 @@ export interface World {
   readonly file: string;
   readonly log: Log & { readonly lines: string[] };
   fleet: RunningFleet;
-  store: Store<FleetTables>;
+  store: Store<CoreTables>;
   link: TestLink;
   /** Ends the fleet in good order and begins a new one on the same file; the link is a new one, and connected. */
   restart(): Promise<void>;
@@ -58,7 +58,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return world;
 
   async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
-    const store = await openSqlite<FleetTables>(file, fleetMigrations, {
+    const store = await openSqlite<CoreTables>(file, coreMigrations, {
       onCommitted: (ms) => options.meter?.committed(ms / 1000),
     });
     const link = createTestLink();

@@ -1,0 +1,36 @@
+import type { Generated, Selectable } from 'kysely';
+import type { Migrations } from '../migrate.ts';
+import { counted, needed } from './columns.ts';
+
+/** What one owner's turn asks of another owner. It is written in the commit of that turn. */
+export interface ErrandsTable {
+  id: Generated<number>;
+  /** Whose lane takes it: `device/ID`, `rollout/ID` or `server/ID`. */
+  owner: string;
+  kind: string;
+  /** JSON; its form depends on `kind`. */
+  body: string;
+  /** The errand is not taken before this time. */
+  after: number;
+  created_at: number;
+}
+
+export type ErrandRow = Selectable<ErrandsTable>;
+
+export const errandSteps: Migrations = {
+  'fleet-errands-001': {
+    async up({ schema }) {
+      await schema
+        .createTable('errands')
+        .addColumn('id', 'integer', counted)
+        .addColumn('owner', 'text', needed)
+        .addColumn('kind', 'text', needed)
+        .addColumn('body', 'text', needed)
+        .addColumn('after', 'bigint', needed)
+        .addColumn('created_at', 'bigint', needed)
+        .execute();
+      await schema.createIndex('errands_by_time').on('errands').columns(['after']).execute();
+      await schema.createIndex('errands_by_owner').on('errands').columns(['owner', 'id']).execute();
+    },
+  },
+};
