@@ -8,6 +8,7 @@ import { openArtifacts } from './artifacts/artifacts.ts';
 import { coreMigrations as serverMigrations } from './store/schema/migrations.ts';
 import type { CoreTables } from './store/schema/tables.ts';
 import { openTrail, type Trail } from './audit/trail.ts';
+import { findRestore } from './backup/note.ts';
 import { startBroker, type RunningBroker } from './broker/broker.ts';
 import { controlBroker, openExternal, type BrokerControl } from './broker/control.ts';
 import { createFleet } from './fleet.ts';
@@ -215,18 +216,23 @@ function openAudit(
   signing: Readonly<Record<SuiteName, SignKey>>,
   keys: KeyService,
 ): Promise<Trail> {
-  return openTrail({
-    store,
-    server: identityText(server.id),
-    publicKeys: server.publicKeys,
-    signKey: signing.ed25519,
-    caFingerprint: keyService.authority.fingerprint,
-    version: VERSION,
-    keyEvents: keys.events,
-    witnesses,
-    ...{ clock: systemClock, random: systemRandom },
-    log,
-  });
+  return openTrail(
+    {
+      server: identityText(server.id),
+      publicKeys: server.publicKeys,
+      caFingerprint: keyService.authority.fingerprint,
+      version: VERSION,
+      witnesses,
+    },
+    {
+      store,
+      signKey: signing.ed25519,
+      keyEvents: keys.events,
+      findRestore: () => findRestore(store.read),
+      ...{ clock: systemClock, random: systemRandom },
+      log,
+    },
+  );
 }
 
 function startEmbedded(options: ServerOptions, vault: Vault, keys: KeyService): Promise<RunningBroker> {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Caller, Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
-import { appendAudit } from '../audit/append.ts';
+import { appendAudit } from '../chain/append.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import type { ApiTokenRow } from '../store/schema/tokens.ts';
 import type { Store } from '../store/port.ts';

@@ -5,7 +5,7 @@ import { sql } from 'kysely';
 import { makePrivateFolder, syncFolder } from '@srup/node';
 import { isDigest, type Caller, type Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
-import { appendAudit } from '../audit/append.ts';
+import { appendAudit } from '../chain/append.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import { FleetError, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
 import type { Store } from '../store/port.ts';

@@ -20,7 +20,8 @@ import {
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
 import { policyCaller, tokenCaller } from '../api/callers.ts';
 import type { Keep } from '../evidence/trim.ts';
-import { appendAudit, sha256 } from './append.ts';
+import { appendAudit } from '../chain/append.ts';
+import { sha256 } from '../chain/hash.ts';
 import type { AuditRow } from '../store/schema/audit.ts';
 import { behind } from '../../test/store.ts';
 

@@ -25,7 +25,7 @@ import {
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
 import { policyCaller, tokenCaller } from '../api/callers.ts';
 import { trimDevice } from '../evidence/trim.ts';
-import { sha256 } from './append.ts';
+import { sha256 } from '../chain/hash.ts';
 import { append } from './begin.ts';
 import { exportTrail, type ExportWish } from './export.ts';
 import { openTrail, type Trail } from './trail.ts';
@@ -73,15 +73,18 @@ afterEach(async () => {
 
 async function startTrail(clock = systemClock): Promise<void> {
   const suites = ['ed25519', 'rsa-sha256', 'ml-dsa-65'] as const;
-  trail = await openTrail({
-    store: world.store,
+  const options = {
     server: identityText(server.id),
     publicKeys: Object.fromEntries(suites.map((suite) => [suite, { signing: publicPem(suite) }])) as never,
-    signKey: server.keys.ed25519,
     caFingerprint: 'ca'.repeat(32),
     version: '0.0.0',
-    keyEvents: { after: async () => [], drop: async () => undefined },
     witnesses: [witnessFile],
+  };
+  trail = await openTrail(options, {
+    store: world.store,
+    signKey: server.keys.ed25519,
+    keyEvents: { after: async () => [], drop: async () => undefined },
+    findRestore: async () => undefined,
     ...{ clock, random: systemRandom },
     log: world.log,
   });

@@ -9,7 +9,7 @@ import type { Clock, Random } from '@srup/protocol';
 import { keyServiceMigrations, type KeyServiceTables } from '../keyservice/tables.ts';
 import { coreMigrations } from '../store/schema/migrations.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
-import { noteRestore } from '../errands/restored.ts';
+import { noteRestore } from './note.ts';
 import { StoreError } from '../store/fault.ts';
 import type { Migrations } from '../store/migrate.ts';
 import type { Store } from '../store/port.ts';

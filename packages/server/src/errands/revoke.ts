@@ -1,6 +1,6 @@
 /** The end of an identity (P 10.8): by the device's or the server's word, or at once by an operator's. */
 import { parseIdentity, type Caller, type Identity } from '@srup/protocol';
-import { appendAudit } from '../audit/append.ts';
+import { appendAudit } from '../chain/append.ts';
 import { FleetError, type Revocation } from '../contract.ts';
 import { beginChange } from '../turn/change.ts';
 import type { Core, Save } from '../turn/core.ts';

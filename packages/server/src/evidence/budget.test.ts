@@ -15,7 +15,7 @@ const message = (fields: Partial<NewMessage>): NewMessage => ({
 
 test('telemetry never has entries of its own; other messages have, until a device causes too many', () => {
   let now = 0;
-  const deserves = createEntryBudget({ now: () => now, monotonic: () => now, isTrusted: () => true });
+  const deserves = createEntryBudget({ monotonic: () => now });
   expect(deserves(message({ type: 'DATA' }))).toBe(false);
   expect(deserves(message({ type: 'DATA', direction: 'out' }))).toBe(true);
   let granted = 1;

@@ -18,7 +18,7 @@ import type { MqttArrival } from '@srup/node';
 import { policyCaller } from '../api/callers.ts';
 import type { Enrolment } from '../contract.ts';
 import { StoreFault } from '../store/fault.ts';
-import { appendRefusal } from '../evidence/messages.ts';
+import { appendRefusal } from '../evidence/refusals.ts';
 import type { NewRefusal } from '../store/schema/messages.ts';
 import { addAccepted, addProof, addRefusal, beginChange } from '../turn/change.ts';
 import { factsOf, findExchange, momentOf, openExchanges, type Core, type Save } from '../turn/core.ts';

@@ -1,5 +1,5 @@
 import type { Caller, Clock, JoinVerdict } from '@srup/protocol';
-import { appendAudit } from '../audit/append.ts';
+import { appendAudit } from '../chain/append.ts';
 import { FleetError } from '../contract.ts';
 import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
 import type { Store } from '../store/port.ts';

@@ -10,6 +10,7 @@ import {
   type Signed,
   type SuiteName,
 } from '@srup/protocol';
+import { decideEntries } from '../evidence/budget.ts';
 import { appendMessages } from '../evidence/messages.ts';
 import type { Write } from '../store/port.ts';
 import { prepare } from '../store/prepared.ts';
@@ -110,6 +111,10 @@ async function signAll(core: Core, owed: readonly Owed[]): Promise<ReadonlyMap<n
     })),
   );
   const at = core.clock.now();
+  const evidence = decideEntries(
+    signed.map((one) => evidenceOf(one.device, one, at)),
+    core.deservesEntry,
+  );
   await core.store.commit(async (transaction) => {
     for (const { id, bytes } of signed) {
       await transaction
@@ -118,11 +123,7 @@ async function signAll(core: Core, owed: readonly Owed[]): Promise<ReadonlyMap<n
         .where('id', '=', id)
         .execute();
     }
-    await appendMessages(
-      transaction,
-      signed.map((one) => evidenceOf(one.device, one, at)),
-      core.deservesEntry,
-    );
+    await appendMessages(transaction, evidence);
   });
   return new Map(signed.map(({ id, bytes }) => [id, bytes]));
 }

@@ -1,6 +1,6 @@
 import type { Moment, ServerExchange, ServerFacts, TokenKey } from '@srup/protocol';
 import type { JoinPolicies } from '../joindesk/policies.ts';
-import type { DeservesEntry } from '../evidence/messages.ts';
+import { decideEntries, type DeservesEntry } from '../evidence/budget.ts';
 import { IS_OPEN } from '../store/schema/exchanges.ts';
 import { prepare } from '../store/prepared.ts';
 import { trimDevice } from '../evidence/trim.ts';
@@ -69,10 +69,18 @@ export function createSave(core: Core): Save {
   return async (change) => {
     const device = change.record.row.id;
     const isTrimDue = growth.add(device, change.accepted);
+    // Before the commit: its work may run twice.
+    const evidence = {
+      accepted: decideEntries(change.accepted, core.deservesEntry),
+      sent: decideEntries(
+        change.outgoing.flatMap(({ sent }) => sent ?? []),
+        core.deservesEntry,
+      ),
+    };
     let lastEvent: number | undefined;
     try {
       lastEvent = await core.store.commit(async (transaction) => {
-        const last = await writeChange(transaction, change, core.deservesEntry);
+        const last = await writeChange(transaction, change, evidence);
         if (isTrimDue) await trimDevice(transaction, device, core.keep, change.at);
         return last;
       });

@@ -1,6 +1,8 @@
 import type { NewAuditEntry, ServerExchange } from '@srup/protocol';
-import { appendAudit } from '../audit/append.ts';
-import { appendMessages, appendRefusal, type DeservesEntry } from '../evidence/messages.ts';
+import { appendAudit } from '../chain/append.ts';
+import { deviceEntry } from '../chain/entry.ts';
+import { appendMessages, type Evidence } from '../evidence/messages.ts';
+import { appendRefusal } from '../evidence/refusals.ts';
 import { prepare } from '../store/prepared.ts';
 import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
 import type { ExchangeRow } from '../store/schema/exchanges.ts';
@@ -22,19 +24,20 @@ import type { Write } from '../store/port.ts';
 export async function writeChange(
   transaction: Write<FleetTables>,
   change: Change,
-  deservesEntry: DeservesEntry,
+  evidence: { readonly accepted: readonly Evidence[]; readonly sent: readonly Evidence[] },
 ): Promise<number | undefined> {
   await writeDevice(transaction, change);
   await writePeer(transaction, change);
   for (const exchange of change.exchanges.values()) await writeExchange(transaction, change, exchange);
-  await appendMessages(transaction, change.accepted, deservesEntry);
+  await appendMessages(transaction, evidence.accepted);
   if (change.refusal !== undefined) await appendRefusal(transaction, change.refusal);
   for (const proof of change.software) await writeProof(transaction, change.record.row.id, change.at, proof);
   await writeData(transaction, change);
   await writeDecisions(transaction, change);
   if (change.isGreeting) await hastenAnswers(transaction, change.at, { device: change.record.row.id });
   await appendAudit(transaction, ...change.orders);
-  await writeOutgoing(transaction, change, deservesEntry);
+  await writeOutgoing(transaction, change);
+  await appendMessages(transaction, evidence.sent);
   return addEvents(transaction, change.at, newsOf(change));
 }
 
@@ -45,12 +48,6 @@ async function writeDevice(transaction: Write<FleetTables>, { before, record }: 
   } else if (before.row !== record.row) {
     await transaction.updateTable('devices').set(record.row).where('id', '=', record.row.id).execute();
   }
-}
-
-/** The key that this device's messages are verified with from now on. */
-export function deviceEntry(row: DeviceRow, at: number): NewAuditEntry {
-  const { id, type, suite, public_pem: key, seal_pem: sealKey } = row;
-  return { kind: 'device', at, device: id, body: { type, suite, key, ...(sealKey !== null && { sealKey }) } };
 }
 
 const updatePeer = prepare((store: Write<FleetTables>, p: PeerRow) =>
@@ -139,9 +136,7 @@ const insertOutgoing = prepare((store: Write<FleetTables>, p: Omit<OutboxRow, 'i
 async function writeOutgoing(
   transaction: Write<FleetTables>,
   { at, record, outgoing }: Change,
-  deservesEntry: DeservesEntry,
 ): Promise<void> {
-  if (outgoing.length === 0) return;
   for (const { sequence, message, sent } of outgoing) {
     await insertOutgoing(transaction, {
       device: record.row.id,
@@ -151,11 +146,6 @@ async function writeOutgoing(
       created_at: at,
     });
   }
-  await appendMessages(
-    transaction,
-    outgoing.flatMap(({ sent }) => sent ?? []),
-    deservesEntry,
-  );
 }
 
 async function writeData(transaction: Write<FleetTables>, { at, record, data }: Change): Promise<void> {

@@ -10,7 +10,7 @@ import {
   toHex,
   type SignKey,
 } from '@srup/protocol';
-import { sha256 } from '../../src/audit/append.ts';
+import { sha256 } from '../../src/chain/hash.ts';
 import type { AuditRow } from '../../src/store/schema/audit.ts';
 
 /** Opens the database without the triggers that keep the program from mistakes. */
