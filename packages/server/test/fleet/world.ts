@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly random?: Random;
   readonly keep?: FleetDeps['keep'];
   readonly meter?: FleetDeps['meter'];
+  /** Puts something between the server and its store. */
+  readonly wrapStore?: (store: Store<CoreTables>) => Store<CoreTables>;
 }
 
 export async function openWorld(options: WorldOptions): Promise<World> {
@@ -58,9 +60,10 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return world;
 
   async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
-    const store = await openSqlite<CoreTables>(file, coreMigrations, {
+    const opened = await openSqlite<CoreTables>(file, coreMigrations, {
       onCommitted: (ms) => options.meter?.committed(ms / 1000),
     });
+    const store = options.wrapStore?.(opened) ?? opened;
     const link = createTestLink();
     const {
       clock = systemClock,
