@@ -44,7 +44,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   await writeFile(caFile, caPem);
   const store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
   const tokens = openTokens(store, systemClock);
-  const artifacts = await openArtifacts(join(folder, 'artifacts'), store, systemClock);
+  const artifacts = await openArtifacts({ folder: join(folder, 'artifacts') }, { store, clock: systemClock });
   const played = playFleet();
   let isSetUp = false;
   const create = () =>

@@ -131,7 +131,7 @@ async function start(
     audit: () => trail.status(),
   });
 
-  const artifacts = await openArtifacts(join(folder, 'artifacts'), store, clock);
+  const artifacts = await openArtifacts({ folder: join(folder, 'artifacts') }, { store, clock });
   const tokens = openTokens(store, clock);
   const { setupToken } = vault.server;
   const place = { url: '' };

@@ -19,13 +19,17 @@ let artifacts: Artifacts;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-artifacts-'));
   store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
-  artifacts = await openArtifacts(join(folder, 'files'), store, systemClock, LIMIT);
+  artifacts = await open();
 });
 
 afterEach(async () => {
   await store.close();
   await rm(folder, { recursive: true });
 });
+
+function open(): Promise<Artifacts> {
+  return openArtifacts({ folder: join(folder, 'files'), limitBytes: LIMIT }, { store, clock: systemClock });
+}
 
 async function* chunks(...parts: Uint8Array[]): AsyncIterable<Uint8Array> {
   yield* parts;
@@ -81,7 +85,7 @@ describe('the artifact store', () => {
 
   it('clears at the next start what a killed upload left', async () => {
     await writeFile(join(folder, 'files', 'incoming', 'left-over'), 'half');
-    await openArtifacts(join(folder, 'files'), store, systemClock, LIMIT);
+    await open();
     expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
   });
 

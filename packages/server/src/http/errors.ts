@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { ArtifactError } from '../artifacts/artifacts.ts';
+import { ArtifactError } from '../artifacts/error.ts';
 import { FleetError } from '../contract.ts';
 import { StoreFault } from '../store/fault.ts';
 

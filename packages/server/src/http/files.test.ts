@@ -23,7 +23,7 @@ let url: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-files-'));
   store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
-  const artifacts = await openArtifacts(join(folder, 'files'), store, systemClock);
+  const artifacts = await openArtifacts({ folder: join(folder, 'files') }, { store, clock: systemClock });
   await artifacts.add({
     name: 'x',
     content: (async function* () {
