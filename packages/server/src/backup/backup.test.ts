@@ -13,7 +13,8 @@ import { lockFolder, Secret, systemClock, systemRandom } from '@srup/node';
 import { keyServiceMigrations } from '../keyservice/tables.ts';
 import { coreMigrations } from '../store/schema/migrations.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import { packBackup, type Manifest } from './archive.ts';
+import { packBackup } from './archive/pack.ts';
+import type { Manifest } from './archive/manifest.ts';
 import { createBackup, type BackupMade, type BackupOptions } from './create.ts';
 import { restoreBackup, type Restored, type RestoreOptions } from './restore.ts';
 import { holdDatabases } from '../store/sqlite/snapshot.ts';
@@ -93,14 +94,10 @@ function make(options: Partial<BackupOptions> = {}): Promise<BackupMade> {
 }
 
 function restore(options: Partial<RestoreOptions> = {}): Promise<Restored> {
-  return restoreBackup({
-    file,
-    folder: inRoot('new'),
-    newTokens: false,
-    clock: systemClock,
-    random: systemRandom,
-    ...options,
-  });
+  return restoreBackup(
+    { file, folder: inRoot('new'), newTokens: false, ...options },
+    { clock: systemClock, random: systemRandom },
+  );
 }
 
 const contents = (files: Manifest['files']): Manifest => ({

@@ -11,7 +11,7 @@ import { readCrl, type RevocationList } from '../authority/crl.ts';
 import { addKeyEvent } from '../keyservice/events.ts';
 import type { KeyServiceTables } from '../keyservice/tables.ts';
 import type { Read, Write } from '../store/port.ts';
-import { BackupError } from './fault.ts';
+import { BackupError } from './archive/fault.ts';
 
 const CRL = join('key-service', 'crl.pem');
 const CANARY = join('key-service', 'canary.pem');
