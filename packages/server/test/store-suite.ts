@@ -1,7 +1,7 @@
 /** The contract of the `Store` port: every database behind it passes these tests. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StoreFault } from '../src/store/fault.ts';
-import type { Migrations } from '../src/store/migrate.ts';
+import type { Migrations } from '../src/store/schema/steps.ts';
 import type { Read, Store } from '../src/store/port.ts';
 import { prepare } from '../src/store/prepared.ts';
 import { contains } from '../src/store/search.ts';

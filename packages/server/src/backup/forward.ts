@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keyServiceMigrations, type KeyServiceTables } from '../keyservice/tables.ts';
 import { StoreError } from '../store/fault.ts';
-import type { Migrations } from '../store/migrate.ts';
+import type { Migrations } from '../store/schema/steps.ts';
 import type { Store } from '../store/port.ts';
 import { coreMigrations } from '../store/schema/migrations.ts';
 import type { CoreTables } from '../store/schema/tables.ts';

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { Migrations } from '../migrate.ts';
+import type { Migrations } from './steps.ts';
 import { key, needed } from './columns.ts';
 
 /** Files that devices can fetch. The content of each lies in a file that its digest names. */

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { AuditKind } from '@srup/protocol';
-import type { Migrations } from '../migrate.ts';
+import type { Migrations } from './steps.ts';
 import { key, needed } from './columns.ts';
 
 /**

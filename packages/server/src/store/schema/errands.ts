@@ -1,5 +1,5 @@
 import type { Generated, Selectable } from 'kysely';
-import type { Migrations } from '../migrate.ts';
+import type { Migrations } from './steps.ts';
 import { counted, needed } from './columns.ts';
 
 /** What one owner's turn asks of another owner. It is written in the commit of that turn. */

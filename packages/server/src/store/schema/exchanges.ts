@@ -1,6 +1,6 @@
 import { sql, type Generated, type Kysely, type Selectable } from 'kysely';
 import type { ServerExchange } from '@srup/protocol';
-import type { Migrations } from '../migrate.ts';
+import type { Migrations } from './steps.ts';
 import { counted, needed, ofDevice } from './columns.ts';
 
 export interface ExchangesTable {

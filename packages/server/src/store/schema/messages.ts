@@ -1,6 +1,6 @@
 import { sql, type Generated, type Insertable, type Kysely, type Selectable } from 'kysely';
 import type { FaultCode } from '@srup/protocol';
-import type { Migrations } from '../migrate.ts';
+import type { Migrations } from './steps.ts';
 import { counted, key, needed, ofDevice } from './columns.ts';
 
 /** Evidence: messages that were accepted or sent. */

@@ -1,4 +1,4 @@
-import type { Migrations } from '../migrate.ts';
+import type { Migrations } from './steps.ts';
 import { artifactSteps } from './artifacts.ts';
 import { auditSteps } from './audit.ts';
 import { createDevices } from './devices.ts';

@@ -1,5 +1,5 @@
 import { sql, type Generated } from 'kysely';
-import type { Migrations } from '../migrate.ts';
+import type { Migrations } from './steps.ts';
 import { counted, needed, ofDevice } from './columns.ts';
 
 /** What a device proved that it ran: a row each time that it became something else. */

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { Migrations } from '../migrate.ts';
+import type { Migrations } from './steps.ts';
 import { key, needed } from './columns.ts';
 
 /** Tokens for the HTTP API. */

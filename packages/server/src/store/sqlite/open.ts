@@ -3,7 +3,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { StoreError } from '../fault.ts';
 import { createGroupCommit } from '../group-commit.ts';
-import { migrate, refuseNewer, type Migrations } from '../migrate.ts';
+import { migrate, refuseNewer } from '../migrate.ts';
+import type { Migrations } from '../schema/steps.ts';
 import type { Read, Store } from '../port.ts';
 import { sqliteDialect } from './dialect.ts';
 
