@@ -39,8 +39,8 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-describe('the artifact store', () => {
-  it('keeps a file under its digest, readable by its owner only', async () => {
+describe('artifacts', () => {
+  it('are stored under their digest, readable by their owner only', async () => {
     const content = randomBytes(50_000);
     const added = await artifacts.add({
       content: chunks(content.subarray(0, 7), content.subarray(7)),
@@ -52,7 +52,7 @@ describe('the artifact store', () => {
     expect((await stat(file?.path ?? '')).mode & 0o777).toBe(0o600);
   });
 
-  it('takes the same content twice as one', async () => {
+  it('store the same content once', async () => {
     const content = randomBytes(10);
     await artifacts.add({ content: chunks(content), name: 'first' });
     await artifacts.add({ content: chunks(content), name: 'second', version: '2' });
@@ -68,13 +68,13 @@ describe('the artifact store', () => {
       { content: chunks(randomBytes(3)), digest: '0'.repeat(64) },
       'digest-mismatch',
     ],
-  ])('refuses a file that is %s and keeps nothing of it', async (_, upload, code) => {
+  ])('refuse a file that is %s and keep nothing of it', async (_, upload, code) => {
     await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ code });
     expect((await artifacts.list({})).rows).toEqual([]);
     expect(await readdir(join(folder, 'files'), { recursive: true })).toEqual(['incoming']);
   });
 
-  it('keeps nothing of an upload that breaks off', async () => {
+  it('keep nothing of an upload that breaks off', async () => {
     async function* broken(): AsyncIterable<Uint8Array> {
       yield randomBytes(10);
       throw new Error('connection reset');
@@ -83,21 +83,21 @@ describe('the artifact store', () => {
     expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
   });
 
-  it('clears at the next start what a killed upload left', async () => {
+  it('remove at the next start what a killed upload left', async () => {
     await writeFile(join(folder, 'files', 'incoming', 'left-over'), 'half');
     await open();
     expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
   });
 
   it.each(['../test.db', 'incoming', '..', 'A'.repeat(64), ''])(
-    'finds no file by the name "%s"',
+    'find no file by the name "%s"',
     async (name) => {
       expect(await artifacts.file(name)).toBeUndefined();
       expect(await artifacts.remove(name)).toBe(false);
     },
   );
 
-  it('lists in pages and finds by part of name, version or digest, taking wildcards as letters', async () => {
+  it('are listed in pages and found by a part of name, version or digest, with wildcards as letters', async () => {
     for (const name of ['pump 100%', 'pump_a', 'valve']) {
       await artifacts.add({ content: chunks(Buffer.from(name)), name, version: `v-${name}` });
     }
@@ -116,7 +116,7 @@ describe('the artifact store', () => {
     );
   });
 
-  it('removes row and file', async () => {
+  it('are removed with row and file', async () => {
     const { digest } = await artifacts.add({ content: chunks(randomBytes(5)), name: 'x' });
     expect(await artifacts.remove(digest)).toBe(true);
     expect(await artifacts.file(digest)).toBeUndefined();

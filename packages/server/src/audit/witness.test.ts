@@ -47,7 +47,7 @@ async function sign(...places: readonly number[]): Promise<void> {
       .execute();
 }
 
-test('a witness that answers slowly, or not at all, holds up no stop', async () => {
+test('a witness that answers slowly, or not at all, delays no stop', async () => {
   let asked = 0;
   let isSlow = true;
   http = createServer((request, response) => {
@@ -84,7 +84,7 @@ test('a stop brings the last checkpoint', async () => {
   expect((await readFile(file, 'utf8')).match(/checkpoint \d/g)).toEqual(['checkpoint 1', 'checkpoint 2']);
 });
 
-test('a line that was torn by a power cut spoils none after it', async () => {
+test('a line that a power cut tore spoils no line after it', async () => {
   const file = join(folder, 'witness');
   await appendFile(file, '{"checkpoint":"srup-ch');
   await sign(1);

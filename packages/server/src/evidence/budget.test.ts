@@ -13,7 +13,7 @@ const message = (fields: Partial<NewMessage>): NewMessage => ({
   ...fields,
 });
 
-test('telemetry never has entries of its own; other messages have, until a device causes too many', () => {
+test('telemetry never gets entries of its own; other messages do, until a device causes too many', () => {
   let now = 0;
   const deserves = createEntryBudget({ monotonic: () => now });
   expect(deserves(message({ type: 'DATA' }))).toBe(false);
