@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { connectMqtt, importSignKey, realDelay, systemClock, systemRandom, type MqttLink } from '@srup/node';
 import { identityText, mqttClientId, type SignKey, type SuiteName } from '@srup/protocol';
-import { openTokens, type ApiTokens, type TokenTables } from './access/tokens.ts';
+import { openTokens, type ApiTokens } from './access/tokens.ts';
 import { certificateHosts, embeddedUrl, httpsUrl, loopbackUrl } from './addresses.ts';
 import { openArtifacts, type Artifacts } from './artifacts/artifacts.ts';
-import type { ArtifactTables } from './artifacts/tables.ts';
 import { openTrail, type Trail } from './audit/trail.ts';
+import { findRestore } from './backup/note.ts';
 import { startBroker, type BrokerOptions, type BrokerPorts } from './broker/broker.ts';
 import type { BrokerControl } from './broker/control.ts';
 import { controlEmbedded } from './broker/embedded.ts';
@@ -29,17 +29,15 @@ import {
 } from './options.ts';
 import { createOrders, type Orders } from './orders/orders.ts';
 import type { Store } from './store/port.ts';
-import { serverMigrations } from './store/server-migrations.ts';
 import { openSqlite } from './store/sqlite/open.ts';
-import type { FleetTables } from './store/tables.ts';
 import { readSessionsPassword } from './vault/broker-access.ts';
 import { openVault, type Vault } from './vault/vault.ts';
 import { VERSION } from './version.ts';
+import { coreMigrations } from './store/schema/migrations.ts';
+import type { CoreTables } from './store/schema/tables.ts';
 
 /** Bounds of the wait before the server connects to its broker again: one client is no burden, and a fleet waits for it. */
 const BROKER_BACKOFF = { leastMs: 500, mostMs: 5_000 };
-
-type Tables = FleetTables & ArtifactTables & TokenTables;
 
 const clock = systemClock;
 const random = systemRandom;
@@ -217,7 +215,7 @@ async function openCore(options: ServerOptions, ground: Ground, stack: AsyncDisp
   });
   stack.defer(() => fleet.stop());
   const isConnected = (): boolean => fleet.isConnected();
-  const artifacts = await openArtifacts(join(options.folder, 'artifacts'), store, clock);
+  const artifacts = await openArtifacts({ folder: join(options.folder, 'artifacts') }, { store, clock });
   return {
     ...{ fleet, link, trail, artifacts },
     orders: createOrders({ fleet, artifacts, command: fleet.commandFor, random }, { server: url }),
@@ -227,8 +225,8 @@ async function openCore(options: ServerOptions, ground: Ground, stack: AsyncDisp
   };
 }
 
-function openStore({ folder }: ServerOptions, meter: CountingMeter): Promise<Store<Tables>> {
-  return openSqlite<Tables>(join(folder, 'server', 'fleet.db'), serverMigrations, {
+function openStore({ folder }: ServerOptions, meter: CountingMeter): Promise<Store<CoreTables>> {
+  return openSqlite<CoreTables>(join(folder, 'server', 'fleet.db'), coreMigrations, {
     onCommitted: (ms) => {
       meter.committed(ms / 1000);
     },
@@ -238,22 +236,25 @@ function openStore({ folder }: ServerOptions, meter: CountingMeter): Promise<Sto
 function openAudit(
   { log, witnesses = [] }: ServerOptions,
   { vault, keys }: Ground,
-  store: Store<Tables>,
+  store: Store<CoreTables>,
   signing: Readonly<Record<SuiteName, SignKey>>,
 ): Promise<Trail> {
   const { server, keyService } = vault;
-  return openTrail({
-    store,
-    server: identityText(server.id),
-    publicKeys: server.publicKeys,
-    signKey: signing.ed25519,
-    caFingerprint: keyService.authority.fingerprint,
-    version: VERSION,
-    keyEvents: keys.events,
-    witnesses,
-    ...{ clock, random },
-    log,
-  });
+  return openTrail(
+    {
+      server: identityText(server.id),
+      publicKeys: server.publicKeys,
+      caFingerprint: keyService.authority.fingerprint,
+      version: VERSION,
+      witnesses,
+    },
+    {
+      ...{ store, clock, random, log },
+      signKey: signing.ed25519,
+      keyEvents: keys.events,
+      findRestore: () => findRestore(store.read),
+    },
+  );
 }
 
 /** The server is a client of its broker like any other, so that the broker can be anywhere. */
@@ -277,7 +278,7 @@ function connectToBroker(options: ServerOptions, vault: Vault, broker: BrokerCon
 
 function watch(
   { vault, broker }: Ground,
-  { read }: Store<Tables>,
+  { read }: Store<CoreTables>,
   meter: CountingMeter,
   trail: Trail,
   isConnected: () => boolean,

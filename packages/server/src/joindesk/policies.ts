@@ -1,8 +1,8 @@
 import type { Caller, Clock, JoinVerdict } from '@srup/protocol';
 import { FleetError } from '../api/faults.ts';
-import { appendAudit } from '../audit/append.ts';
-import type { FleetTables } from '../store/tables.ts';
 import type { Store } from '../store/port.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { appendAudit } from '../chain/append.ts';
 
 /** Stands for every device type that has no rule of its own. */
 export const ANY_TYPE = '*';
@@ -21,7 +21,7 @@ export interface JoinPolicies {
 }
 
 export async function openJoinPolicies(
-  store: Store<FleetTables>,
+  store: Store<CoreTables>,
   clock: Pick<Clock, 'now'>,
 ): Promise<JoinPolicies> {
   const rows = await store.read.selectFrom('join_policies').selectAll().execute();

@@ -1,24 +1,24 @@
 /**
- * A backup under a passphrase: `magic | salt | chunks`. The key is scrypt's; each chunk is AES-256-GCM with its place
- * and "last or not" in the nonce, so that none can be changed, moved, repeated, or cut off at the end unnoticed.
+ * A backup under a passphrase: `magic | salt | chunks`. The key comes from scrypt. Each chunk is AES-256-GCM with its
+ * place and "last or not" in the nonce, so that no chunk can be changed, moved, repeated or cut off unnoticed.
  */
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Secret } from '@srup/node';
 import { BackupError } from './fault.ts';
 
-/** The version of the form is in it: the constants below belong to it. */
+/** It contains the version of the form. The constants below belong to that version. */
 const MAGIC = Buffer.from('SRUPBAK1');
 const SALT_BYTES = 16;
 const HEADER_BYTES = MAGIC.length + SALT_BYTES;
 const CHUNK_BYTES = 65_536;
 const TAG_BYTES = 16;
 const KEY_BYTES = 32;
-/** 128 MiB and about half a second a guess. */
+/** Each guess costs 128 MiB and about half a second. */
 const COST = { N: 2 ** 17, r: 8, p: 1, maxmem: 160 * 2 ** 20 } as const;
 const ALGORITHM = 'aes-256-gcm';
 
-/** Characters of a passphrase, at least. */
+/** The least characters of a passphrase. */
 export const LEAST_PASSPHRASE = 12;
 
 const derive = promisify<string, Buffer, number, typeof COST, Buffer>(scrypt);
@@ -27,6 +27,7 @@ export function isEncrypted(start: Uint8Array): boolean {
   return MAGIC.equals(start.subarray(0, MAGIC.length));
 }
 
+/** Encrypts a stream under a passphrase. */
 export async function* encrypt(
   plain: AsyncIterable<Uint8Array>,
   passphrase: Secret,
@@ -41,7 +42,7 @@ export async function* encrypt(
   }
 }
 
-/** BackupError for a wrong passphrase and for every change. */
+/** Decrypts what `encrypt` gave. Throws BackupError for a wrong passphrase and for every change. */
 export async function* decrypt(
   sealed: AsyncIterable<Uint8Array>,
   passphrase: Secret,
@@ -88,7 +89,7 @@ interface Chunk {
   readonly isLast: boolean;
 }
 
-/** Pieces of one size; the last may be shorter, or empty when there is nothing. `takeStart` gets what stands before. */
+/** Cuts a stream into pieces of one size. The last can be shorter, or empty. `takeStart` gets the bytes before them. */
 async function* cut(
   source: AsyncIterable<Uint8Array>,
   size: number,
@@ -104,7 +105,7 @@ async function* cut(
       await takeStart(held.subarray(0, startBytes));
       held = held.subarray(startBytes);
     }
-    // One byte more is needed to know that a piece is not the last.
+    // Only a byte after a piece shows that the piece is not the last.
     while (isStarted && held.length > size) {
       yield { chunk: held.subarray(0, size), isLast: false };
       held = held.subarray(size);

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { newToken, systemClock, systemRandom } from '@srup/node';
 import { encode, tokenOfKey, type Draft } from '@srup/protocol';
-import { readDraft, writeDraft } from '../outbox/draft.ts';
-import { behind } from '../../test/store.ts';
-import { fleetMigrations } from './migrations.ts';
-import { openSqlite } from './sqlite/open.ts';
-import type { FleetTables } from './tables.ts';
+import { readDraft, writeDraft } from '../../outbox/draft.ts';
+import { behind } from '../../../test/store.ts';
+import { openSqlite } from '../sqlite/open.ts';
+import { coreMigrations } from './migrations.ts';
+import type { CoreTables } from './tables.ts';
 
 const DEVICE = {
   ...{ id: 'a1', type: 'pump', suite: 'ed25519', public_pem: 'pem', standing: 'joined', confirms: 1 },
@@ -38,11 +38,11 @@ test('what an older version left unsigned in the outbox becomes drafts, and the 
   const {
     'fleet-errands-001': _,
     'fleet-orders-001': _orders,
-    'fleet-drafts-001': _drafts,
+    'fleet-outbox-001': _drafts,
     ...older
-  } = fleetMigrations;
+  } = coreMigrations;
   try {
-    const before = await openSqlite<FleetTables>(file, older);
+    const before = await openSqlite<CoreTables>(file, older);
     const old = behind(before);
     await old
       .insertInto('devices')
@@ -59,7 +59,7 @@ test('what an older version left unsigned in the outbox becomes drafts, and the 
         .execute();
     }
     await before.close();
-    const after = await openSqlite<FleetTables>(file, fleetMigrations);
+    const after = await openSqlite<CoreTables>(file, coreMigrations);
     const rows = await after.read.selectFrom('outbox').select('message').orderBy('id').execute();
     expect(rows.map(({ message }) => readDraft(message))).toEqual(drafts);
     expect(await after.read.selectFrom('errands').selectAll().execute()).toMatchObject([

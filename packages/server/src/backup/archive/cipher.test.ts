@@ -29,17 +29,17 @@ beforeAll(async () => {
   sealed = await collect(encrypt(pieces(plain), passphrase));
 });
 
-test('gives back what was put in, and shows nothing of it', async () => {
+test('decrypts what it encrypted, and shows nothing of it', async () => {
   expect(isEncrypted(sealed)).toBe(true);
   expect(await open(sealed)).toEqual(plain);
   expect(sealed.includes(plain.subarray(1000, 1016))).toBe(false);
 });
 
-test('nothing is whole as well', async () => {
+test('encrypts an empty content too', async () => {
   expect(await open(await collect(encrypt(pieces(Buffer.alloc(0)), passphrase)))).toHaveLength(0);
 });
 
-test('opens by no other passphrase', async () => {
+test('opens with no other passphrase', async () => {
   await expect(open(sealed, new Secret('correct horse batterz'))).rejects.toThrow(/passphrase is wrong/);
 });
 
