@@ -69,7 +69,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
         {
           fleet: played.fleet,
           artifacts,
-          command: (...order) => played.fleet.command(...order),
+          command: (devices, command, by) => played.fleet.command(devices, command, by),
           random: systemRandom,
         },
         { server: 'https://localhost' },
