@@ -1,10 +1,7 @@
 /** Where this server is reached, as URLs and host names. */
-import { DEFAULT_LISTEN, type ServerOptions } from './options.ts';
+import { DEFAULT_LISTEN, type ServerOptions } from '../options.ts';
 
-type Places = Pick<
-  ServerOptions,
-  'hosts' | 'listen' | 'publicUrl' | 'publicBrokerUrl' | 'broker' | 'insecurePlainMqtt'
->;
+type Places = Pick<ServerOptions, 'hosts' | 'listen' | 'publicUrl' | 'publicBrokerUrl' | 'insecurePlainMqtt'>;
 
 /** Names and addresses for the server's certificate: those that people use, and the one that it listens on. */
 export function certificateHosts({ hosts = [], listen = DEFAULT_LISTEN }: Places): string[] {

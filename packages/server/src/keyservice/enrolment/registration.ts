@@ -1,9 +1,10 @@
 import { bodyToPem, importSealKey, importVerifyKey, KeyError } from '@srup/node';
-import { identityText, parseIdentity, SUITES, type Identity, type SuiteName } from '@srup/protocol';
-import { takeUse } from './codes.ts';
-import { answer, refuse, type Answer, type Refusal } from './faults.ts';
-import type { IdentityRow, KeyServiceTables } from './tables.ts';
-import type { Read, Store, Write } from '../store/port.ts';
+import { identityText, SUITES, type Identity, type SuiteName } from '@srup/protocol';
+import { takeUse } from '../codes.ts';
+import { answer, refuse, type Answer, type Refusal } from '../faults.ts';
+import { findRow } from '../identities.ts';
+import type { Store, Write } from '../../store/port.ts';
+import type { IdentityRow, KeyServiceTables } from '../tables.ts';
 
 /** Milliseconds that a device has from its registration to its certificate (P 8.5). */
 export const REGISTRATION_MS = 10 * 60_000;
@@ -101,33 +102,4 @@ async function emptyExpired(write: Write<KeyServiceTables>, now: number): Promis
     .where('expires_at', '<=', now)
     .where('public_pem', '!=', '')
     .execute();
-}
-
-/** Finds the row of an identity that can take its next step, or says why it can't (P 8.4, 8.5). */
-export async function findActive(
-  read: Read<KeyServiceTables>,
-  identity: string,
-  now: number,
-): Promise<Answer<IdentityRow & { readonly number: Identity }>> {
-  const row = await findRow(read, identity);
-  const number = parseIdentity(identity);
-  if (row === undefined || number === undefined) {
-    return refuse('not-found', `the identity ${identity} is not registered here`);
-  }
-  if (row.state === 'revoked') return refuse('revoked', `the identity ${identity} was revoked (P 10.8)`);
-  if (isExpired(row, now)) {
-    return refuse(
-      'gone',
-      `the registration of ${identity} was not finished within 10 minutes (P 8.5): register anew, with a new identity`,
-    );
-  }
-  return answer({ ...row, number });
-}
-
-export function findRow(read: Read<KeyServiceTables>, identity: string): Promise<IdentityRow | undefined> {
-  return read.selectFrom('identities').selectAll().where('id', '=', identity).executeTakeFirst();
-}
-
-export function isExpired(row: IdentityRow, now: number): boolean {
-  return row.expires_at !== null && row.expires_at <= now;
 }
