@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 const SECOND = 1000;
+/** Tests of the repository itself: they need no broker and no system program. */
+const OF_THE_REPOSITORY = ['test/{order,words}/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -11,7 +13,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', ...OF_THE_REPOSITORY],
           testTimeout: 20 * SECOND,
           hookTimeout: 20 * SECOND,
         },
@@ -21,6 +23,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
+          exclude: OF_THE_REPOSITORY,
           globalSetup: 'test/support/made-server.ts',
           testTimeout: 120 * SECOND,
           hookTimeout: 120 * SECOND,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { generateKeys, newIdentity, proveText, systemRandom, type KeySet } from '@srup/node';
 import { identityText, joinTopic, mqttClientId, parseIdentity, type Identity } from '@srup/protocol';
-import { makeCsr, makeTlsKey } from '../../packages/agent/src/enrol/csr.ts';
+import { makeCsr, makeTlsKey } from '../../packages/agent/src/identity/csr.ts';
 import { onEachBroker } from '../support/brokers.ts';
 import { TYPE } from '../support/device.ts';
 import { openArena, type Arena } from './support/arena.ts';

@@ -124,7 +124,7 @@ onEachBroker('a rollback', (broker) => {
     expect(back, back.stderr).toMatchObject({ code: 0 });
     // The factory's version came with the device: the server never had its file.
     expect(back.stderr).toContain(
-      `${processId} still held ${factory.digest.slice(0, 12)}; nothing was downloaded.`,
+      `${processId} still held ${factory.digest.slice(0, 12)} and downloaded nothing.`,
     );
     for (const [at, device] of devices.entries()) {
       const { running } = await untilDevice(site, device, 'known', () => true);

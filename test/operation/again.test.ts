@@ -107,7 +107,7 @@ it('revoked: told to join it comes back as another one; told to deregister it fo
   expect((await site.ctl('revoke', second, '--yes')).code).toBe(0);
   const left = await agent('deregister', '--yes');
   expect(left, left.stderr).toMatchObject({ code: 0 });
-  expect(left.stdout).toContain('has ended this identity already');
+  expect(left.stdout).toContain('had already ended this identity');
   expect(await status()).toMatchObject({ phase: 'unregistered' });
   await expectBack(subject);
   expect(await starts()).toHaveLength(1);

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openApi, type Api } from '../../packages/cli/src/ctl/api.ts';
-import { loadLogin } from '../../packages/cli/src/ctl/profile.ts';
+import { openApi, type Api } from '../../packages/cli/src/client/api.ts';
+import { loadLogin } from '../../packages/cli/src/client/profile.ts';
 import { runSrup, startSrup, type Outcome, type Srup } from './processes.ts';
 import { until } from './wait.ts';
 

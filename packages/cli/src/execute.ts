@@ -1,9 +1,9 @@
-/** Running one command: what every program of this package does around it. */
+/** Runs one command: what both programs of this package share. */
 import { readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
 import { EXIT, ToldError, UserError } from './user-error.ts';
 
-/** The version in the package's manifest, which lies one folder above both src and lib. */
+/** The version in the package's manifest, which is one folder above both src and lib. */
 export function version(): string {
   const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
@@ -20,7 +20,7 @@ export async function execute(program: () => Command, argv: readonly string[]): 
   }
 }
 
-/** The reader of our output left, as `head` does: nobody is interested in the rest. */
+/** Ends without a message when the reader of the output has closed it, as `head` does. */
 function endQuietly(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit();
   die(error);
@@ -30,24 +30,26 @@ function die(error: unknown): void {
   process.exit(report(error));
 }
 
-/** commander names its own parts where it should name ours. */
+/** commander's message names its own parts; ours names the argument. */
 const WRONG_CHOICE = /command-argument value (?<value>'.*') is invalid for argument '(?<argument>.*)'\./;
 
-/** How a program of ours says that it was used in a wrong way. */
+/** Makes a program report wrong use in the form of this package. */
 export function speakPlainly(program: Command): Command {
   return program
     .exitOverride()
     .showHelpAfterError('Run the command with --help to see how it is used.')
     .configureOutput({
       outputError: (text, write) => {
-        write(text.replace(/^error: /, 'srup: ').replace(WRONG_CHOICE, '$<value> is no $<argument>.'));
+        write(
+          text.replace(/^error: /, 'srup: ').replace(WRONG_CHOICE, '$<value> is not a valid $<argument>.'),
+        );
       },
     });
 }
 
-/** Says on stderr what went wrong; gives the exit code. */
+/** Reports an error on stderr and returns the exit code. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // commander has said it
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // commander has reported it
   if (error instanceof ToldError) return error.exitCode;
   if (error instanceof UserError) {
     console.error(`srup: ${error.message}\n${error.hint}`);

@@ -5,7 +5,7 @@ import { addAuditCommand } from './audit/command.ts';
 import { addVerifyCommand } from './audit/verify.ts';
 import { addBrokerConfigCommand } from './broker-config/command.ts';
 import { addCtlCommand } from './ctl/command.ts';
-import { addCompletionCommand } from './ctl/completion.ts';
+import { addCompletionCommand } from './completion/command.ts';
 import { addDoctorCommand } from './doctor/command.ts';
 import { execute, speakPlainly, version } from './execute.ts';
 import { addMessageCommand } from './message/command.ts';
@@ -16,19 +16,19 @@ import { addUpCommand } from './up/command.ts';
 const EXIT_CODES = `
 Exit codes:
   0  done
-  1  the message, device or server said no
+  1  a message was not valid, or a device or the server refused
   2  wrong use: an option, a file, a key
   3  the server can't be reached, or is not the one you trust
   4  a fault of srup itself`;
 
 export function createProgram(): Command {
   const program = speakPlainly(new Command('srup'))
-    .description('Secure Remote Update Protocol: manage devices, and look at what they say')
+    .description('Secure Remote Update Protocol: run servers and devices, and manage them')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .addHelpText('after', EXIT_CODES);
-  // Help shows them in this order. Each loads what it needs only when it runs.
+  // The help lists them in this order. Each command loads its modules only when it runs.
   addStartCommand(program);
   addUpCommand(program);
   addBackupCommands(program);

@@ -12,8 +12,8 @@ import type {
   RefusalView,
   ServerCommand,
 } from '@srup/server';
-import { FleetError } from '../../server/src/contract.ts';
-import type { KeyService } from '../../server/src/keyservice/contract.ts';
+import { FleetError } from '../../server/src/api/faults.ts';
+import type { KeyService } from '../../server/src/keyservice/service.ts';
 import type { Trail } from '../../server/src/audit/trail.ts';
 
 type Kind = ServerExchange['kind'];
@@ -28,7 +28,7 @@ export interface PlayedFleet {
   readonly fleet: Fleet;
   readonly devices: Map<string, DeviceView>;
   readonly refusals: RefusalView[];
-  /** What operators sent. */
+  /** The commands that operators sent. */
   readonly commands: { readonly devices: readonly string[]; readonly command: ServerCommand }[];
   /** The phases that an exchange goes through by itself once it is open; the last one stays. */
   script: (device: string, kind: Kind) => readonly string[];
@@ -36,12 +36,12 @@ export interface PlayedFleet {
   readonly unsendable: Map<string, string>;
   tell(news: News): void;
   open(device: string, kind: Kind, phase: string): ExchangeView;
-  /** Without telling those who watch when `quietly`. */
+  /** Sends no event if `quietly`. */
   advance(view: ExchangeView, phase: string, quietly?: boolean): ExchangeView;
   find(device: string, kind: Kind): ExchangeView;
-  /** Resolves when so many streams are open. */
+  /** Resolves when this many streams are open. */
   watchers(count: number): Promise<void>;
-  /** Resolves when there is such an exchange. */
+  /** Resolves when such an exchange exists. */
   opened(device: string, kind: Kind): Promise<void>;
 }
 
@@ -155,6 +155,12 @@ export function playFleet(): PlayedFleet {
       return pageOf(fits, cursor, limit);
     },
     device: async (id) => devices.get(id),
+    select: async (selection) =>
+      selection.devices ??
+      [...devices.values()]
+        .filter(({ standing, type }) => standing === 'joined' && type === (selection.type ?? type))
+        .map(({ id }) => id),
+    softwareOf: async () => new Map(),
     rename: async (id, name) => {
       const device = { ...(devices.get(id) as DeviceView), name };
       devices.set(id, device);
@@ -184,7 +190,7 @@ export function playFleet(): PlayedFleet {
         const kind = command.kind === 'terminate' || command.kind === 'deregister' ? 'leave' : command.kind;
         const view = played.open(device, kind, kind === 'update' ? 'initiated' : 'sent');
         play(view);
-        return { device, ok: true, token: view.exchange.token };
+        return { device, ok: true, token: view.exchange.token, order: 'a0a1a2a3a4a5a6a7' };
       });
     },
     activate: async (device, token) => {
@@ -229,12 +235,12 @@ function pageOf<Row>(rows: readonly Row[], cursor = '0', limit = 100): Page<Row>
   return { rows: rows.slice(Number(cursor), end), ...(end < rows.length && { next: String(end) }) };
 }
 
-/** No audit trail: what shows one starts a server. */
+/** An audit trail without entries; tests that need one start a real server. */
 export function playTrail(): Trail {
   return {} as Trail;
 }
 
-/** Enrolment codes in memory, of a service that is open. */
+/** A key service that is open, with enrolment codes in memory. */
 export function playKeyService(): KeyService {
   const codes = new Map<string, Code>();
   let open = true;
@@ -244,7 +250,7 @@ export function playKeyService(): KeyService {
       open = isOpen;
     },
     codes: {
-      create: async ({ uses, ...wish }) => {
+      create: async ({ uses, by: _, ...wish }) => {
         const code = { id: randomUUID(), usesLeft: uses, createdAt: Date.now(), ...wish };
         codes.set(code.id, code);
         return { secret: `code-${codes.size}`, code };

@@ -1,14 +1,7 @@
 /** A process that judges messages as a receiver does: for receivers without a check (mutant.ts). */
 import { text } from 'node:stream/consumers';
-import { fromHex, parseIdentity, parseTopic, type Identity, type Role } from '@srup/protocol';
-import { Receiver, type Party } from '../protocol/scene.ts';
-
-export interface Hearing {
-  readonly role: Role;
-  readonly self: string;
-  readonly peers: readonly { readonly id: string; readonly publicPem: string }[];
-  readonly arrivals: readonly { readonly topic: string; readonly hex: string }[];
-}
+import { fromHex, parseIdentity, parseTopic, type Identity } from '@srup/protocol';
+import { Receiver, type Hearing, type Party } from '../protocol/scene.ts';
 
 if (import.meta.main) {
   const { role, self, peers, arrivals } = JSON.parse(await text(process.stdin)) as Hearing;

@@ -21,7 +21,7 @@ import {
   type OpenPerformers,
 } from '@srup/agent';
 import { realDisk, type Disk } from '../../../packages/agent/src/vault/disk.ts';
-import { createLog } from '../../../packages/cli/src/up/log.ts';
+import { createLog } from '../../../packages/cli/src/service/log.ts';
 import { KNOWN_ACTIONS } from './points.ts';
 
 flushCompileCache(); // who is killed keeps nothing at the end

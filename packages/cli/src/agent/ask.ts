@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { AgentStatus, Ask, PutOff, StoredStatus } from '@srup/agent';
-import { confirmTyped } from '../ctl/prompts.ts';
-import { createOutput, type Cell, type Output } from '../ctl/output.ts';
-import { relativeTime } from '../ctl/words.ts';
+import { confirmTyped } from '../screen/prompts.ts';
+import { createOutput, type Cell, type Output } from '../screen/output.ts';
+import { relativeTime } from '../screen/words.ts';
 import { UserError } from '../user-error.ts';
 import { toUserError } from './run.ts';
 
@@ -11,7 +11,7 @@ export interface AskOptions {
   readonly json?: true;
 }
 
-/** `srup agent status`: of a running agent, or what the files of one that does not run say. */
+/** Runs `srup agent status`: asks the running agent, or reads the files of one that does not run. */
 export async function showStatus(options: AskOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const folder = resolve(options.home);
@@ -36,34 +36,34 @@ export async function showStatus(options: AskOptions): Promise<void> {
 }
 
 const DONE = {
-  resign: 'The device tells its server that it leaves; it keeps its identity.',
-  deregister: 'The device tells its server that it leaves for good; then it forgets its identity.',
+  resign: 'The device tells its server that it leaves. It keeps its identity.',
+  deregister: 'The device tells its server that it leaves for good. Then it deletes its identity.',
 } as const;
 
-/** Deregisters, after the id was typed or `yes`. */
+/** Runs `srup agent deregister`, once the person has typed the id or given `yes`. */
 export async function sayGoodbye(options: AskOptions, yes: boolean): Promise<void> {
   const folder = resolve(options.home);
   const id = (await ask(folder, 'status'))?.id;
   if (id !== undefined) {
-    await confirmTyped('The identity of this device will be gone for good and never be given again', id, yes);
+    await confirmTyped('The identity of this device will be deleted and can never be restored', id, yes);
   }
   await command('deregister', options);
 }
 
-/** Tells a running agent what to do. */
+/** Gives an order to the running agent. */
 export async function command(what: keyof typeof DONE, options: AskOptions): Promise<void> {
   const status = await tell(resolve(options.home), what);
   const output = createOutput(options.json === true);
   output.result({ running: true, ...status }, () => {
     output.line(
       status.id === undefined
-        ? 'The key service has ended this identity already: the device has forgotten it.'
+        ? 'The key service had already ended this identity: the device has deleted it.'
         : DONE[what],
     );
   });
 }
 
-/** `UserError`: no agent runs there. */
+/** Asks the running agent. Throws `UserError` when no agent runs in the folder. */
 export async function tell(folder: string, what: Ask, code?: string): Promise<AgentStatus> {
   const status = await ask(folder, what, code);
   if (status !== undefined) return status;
@@ -82,15 +82,15 @@ async function ask(folder: string, what: Ask, code?: string): Promise<AgentStatu
 const PHASES: Readonly<Record<AgentStatus['phase'], Cell>> = {
   enrolling: { text: 'registering with the key service', style: 'yellow' },
   unregistered: { text: 'not registered; "srup agent join" registers it again', style: 'yellow' },
-  revoked: { text: 'its identity was revoked; "srup agent join" registers it anew', style: 'red' },
+  revoked: { text: 'its identity was revoked; "srup agent join" registers it again', style: 'red' },
   unknown: {
-    text: 'its key service does not know its identity; "srup agent join" registers it anew',
+    text: 'its key service does not know its identity; "srup agent join" registers it again',
     style: 'red',
   },
   idle: 'not joined',
   asking: { text: 'asks to join', style: 'yellow' },
   joined: { text: 'joined', style: 'green' },
-  refused: { text: 'join refused: the server wants another kind of join', style: 'red' },
+  refused: { text: 'join refused: the server needs another kind of join', style: 'red' },
   failed: { text: 'join refused', style: 'red' },
   left: 'left; "srup agent join" asks to join again',
 };
@@ -121,7 +121,7 @@ function showRunning(output: Output, status: AgentStatus): void {
 function showPutOff(output: Output, putOff: PutOff | undefined): void {
   if (putOff === undefined) return;
   output.facts([
-    ['updates', { text: `put off, ${relativeTime(putOff.until)}: ${putOff.reason}`, style: 'yellow' }],
+    ['updates', { text: `deferred, ${relativeTime(putOff.until)}: ${putOff.reason}`, style: 'yellow' }],
   ]);
 }
 

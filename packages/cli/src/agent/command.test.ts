@@ -70,11 +70,11 @@ test('a broken configuration file is named', async () => {
   await writeFile(join(home, 'agent.json'), '{');
   expect(await agent()).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('agent.json is no JSON') as string,
+    stderr: expect.stringContaining('agent.json is not JSON') as string,
   });
 });
 
-test('a misspelt name in the configuration file is told from a wrong value, with where the right ones are', async () => {
+test('a misspelt name in the configuration file is reported as that, with where the right ones are', async () => {
   await writeFile(join(home, 'agent.json'), '{"url":"https://x","type":"a","sofware":{}}');
   expect(await agent()).toMatchObject({
     code: 2,
@@ -82,20 +82,20 @@ test('a misspelt name in the configuration file is told from a wrong value, with
   });
 });
 
-test('a "not now" is not taken where no agent is', async () => {
+test('a deferral is refused in a folder without an agent', async () => {
   expect(await agent('defer', '2h')).toMatchObject({
     code: 2,
     stdout: '',
-    stderr: expect.stringMatching(/holds no agent\n.*--home/) as string,
+    stderr: expect.stringMatching(/there is no agent in .*\n.*--home/) as string,
   });
   expect(await readdir(home)).toEqual([]);
 });
 
-test('a configuration file that is there and can not be read is not taken for a broken one', async () => {
-  await mkdir(join(home, 'agent.json')); // who may do everything may read every file
+test('a configuration file that exists and can not be read is not mistaken for a broken one', async () => {
+  await mkdir(join(home, 'agent.json')); // root can read every file, but not a folder
   expect(await agent()).toMatchObject({
     code: 2,
-    stderr: expect.stringMatching(/agent\.json can't be read: EISDIR[^]*user whose agent it is/) as string,
+    stderr: expect.stringMatching(/agent\.json can't be read: EISDIR[^]*user that runs the agent/) as string,
   });
 });
 

@@ -7,26 +7,30 @@ const LOG_LEVELS = ['debug', 'info', 'warn', 'error'];
 const SUITES = ['ed25519', 'rsa-sha256', 'ml-dsa-65'];
 
 const AFTER = `
-The first start writes what it is told to agent.json in its home folder, where the device's keys are made too; later
-starts need the folder only. Health checks, limits, action commands and the rest are described in docs/operation.md and written
-in agent.json. The enrolment code may be given in SRUP_ENROLMENT_CODE instead.
+The first start writes its options to agent.json in the home folder and makes
+the device's keys there; later starts need the folder only. Health checks,
+limits, action commands and other settings are written in agent.json:
+docs/operation.md describes them. The enrolment code can also be given in
+SRUP_ENROLMENT_CODE.
 
 Examples:
-  $ srup agent --url https://fleet.example:8443 --ca-fingerprint 9F:86:... --type pump --program ./pump --home /var/lib/srup
+  $ srup agent --url https://fleet.example:8443 --ca-fingerprint 9F:86:... \\
+      --type pump --program ./pump --home /var/lib/srup
   $ srup agent --home /var/lib/srup
   $ srup agent status --home /var/lib/srup --json
 
 Ctrl-C (or SIGTERM) stops the agent and its program.
 
-Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or something that a person has to put right. A device
-that can't register ends with 2 at its very first start only: later it goes on with its program, and "status" says why.`;
+Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or a problem
+that a person has to solve. A device that can't register ends with 2 at its very
+first start only. Later it runs its program and "status" says what is wrong.`;
 
-/** `srup agent`: the device. */
+/** Adds `srup agent`, which runs a device. */
 export function addAgentCommand(program: Command): void {
   describeAgent(program.command('agent'));
 }
 
-/** Options and subcommands, the same under either name. */
+/** Adds the options and subcommands, which `srup agent` and `srup-agent` share. */
 export function describeAgent(agent: Command): Command {
   agent
     .description('run a device: join a server, and keep its software up to date')
@@ -41,28 +45,30 @@ export function describeAgent(agent: Command): Command {
         'kind of keys (default: ed25519; with --reference-server: rsa-sha256)',
       ).choices(SUITES),
     )
-    .option('--enrolment-code <code>', 'the code that lets this device register, where the server wants one')
-    .option('--reference-server', 'the server is a pySRUP one, which proves less (docs/interop.md)')
-    .option('--program <file>', 'what runs until the first update')
+    .option('--enrolment-code <code>', 'the code with which this device registers, if the server needs one')
+    .option('--reference-server', 'the server is pySRUP, which proves less (docs/interop.md)')
+    .option('--program <file>', 'the program that runs until the first update')
     .option(
       '--run <command>',
-      'how software is started; {path} stands for it. Absent: it is a program itself',
+      'how to start the software; {path} stands for its file (default: run the file itself)',
     )
-    .addOption(new Option('--installer <kind>', 'what software is').choices(['process', 'file', 'command']))
-    .option('--target <path>', 'installer file: where a copy of the current file is put')
-    .option('--health-alive <seconds>', 'new software must live this long (default: 5)')
+    .addOption(
+      new Option('--installer <kind>', 'how software is installed').choices(['process', 'file', 'command']),
+    )
+    .option('--target <path>', 'with --installer file: where to put a copy of the current file')
+    .option('--health-alive <seconds>', 'new software must run for this long (default: 5)')
     .option('--health-command <command>', 'and this must end with exit code 0')
     .option('--health-url <url>', 'and this must answer with 2xx')
-    .option('--host <names...>', 'hosts that software may come from; absent: any')
+    .option('--host <names...>', 'hosts that software may come from (default: any)')
     .option('--allow-action <ids...>', 'dangerous actions to obey: 03 power off, 09 self-destruct')
-    .option('--rejoin', 'register anew by itself when its identity has ended')
-    .option('--allow-http', 'take software over plain http: for tests only')
-    .option('--insecure-plain-mqtt', 'speak MQTT without TLS where the broker has none: for tests only')
+    .option('--rejoin', 'register again without being asked when the identity has ended')
+    .option('--allow-http', 'download software over plain http; for tests only')
+    .option('--insecure-plain-mqtt', 'use MQTT without TLS if the broker has none; for tests only')
     .addOption(new Option('--log-level <level>', 'how much is logged (default: info)').choices(LOG_LEVELS))
     .option('--json-logs', 'write the log as JSON lines')
     .addHelpText('after', AFTER)
     .action(async (options: RunOptions) => {
-      // An agent runs for ever in little memory: it loads what it needs, and nothing else.
+      // An agent runs forever in little memory, so it loads only what it needs.
       const { runAgent } = await import('./run.ts');
       await runAgent(options);
     });
@@ -72,16 +78,16 @@ export function describeAgent(agent: Command): Command {
       .command(name)
       .description(description)
       .option('--home <folder>', `where the device keeps everything (default: "${DEFAULT_HOME}")`)
-      .option('--json', 'for programs');
-  /** The folder may stand before or after the name of the command. */
+      .option('--json', 'print JSON on stdout, for programs');
+  /** Finds `--home`, which can stand before or after the name of the subcommand. */
   const asked = (sub: Command): AskOptions => ({ ...agent.opts<AskOptions>(), ...sub.opts() });
 
-  const status = ask('status', 'what the device knows of itself').action(async () => {
+  const status = ask('status', 'show what the device knows about itself').action(async () => {
     const { showStatus } = await import('./ask.ts');
     await showStatus(asked(status));
   });
-  const defer = ask('defer <time>', 'activate no new software for a while: 30m, 12h, 7d; "off" ends that')
-    .option('--reason <text>', 'what the operator is told')
+  const defer = ask('defer <time>', 'defer the activation of new software: 30m, 12h, 7d; "off" ends that')
+    .option('--reason <text>', 'the reason that the operator sees')
     .addHelpText(
       'after',
       '\nExamples:\n  $ srup agent defer 2h --home /var/lib/srup --reason "a customer is on it"\n  $ srup agent defer off --home /var/lib/srup',
@@ -90,14 +96,15 @@ export function describeAgent(agent: Command): Command {
       const { deferUpdates } = await import('./defer.ts');
       await deferUpdates(time, asked(defer));
     });
-  const join = ask('join', 'ask to join again; register again, where the identity has ended')
-    .option('--enrolment-code <code>', 'to register with, where the server wants one')
+  const join = ask('join', 'ask to join again; register again if the identity has ended')
+    .option('--enrolment-code <code>', 'the code to register with, if the server needs one')
     .addHelpText(
       'after',
       `
-An identity that was given up, was revoked, or is not known to the server any more is never taken again: the device
-registers as another one, for which most servers want a code (srup ctl codes create). It may be given in
-SRUP_ENROLMENT_CODE instead.
+An identity that was given up, was revoked, or is no longer known to the server
+is never accepted again. The device registers as another one, for which most
+servers need a code (srup ctl codes create). The code can also be given in
+SRUP_ENROLMENT_CODE.
 
 Example:
   $ srup agent join --home /var/lib/srup --enrolment-code CODE`,
@@ -110,7 +117,10 @@ Example:
     const { command } = await import('./ask.ts');
     await command('resign', asked(resign));
   });
-  const deregister = ask('deregister', 'leave the server and forget the identity: it is never given again')
+  const deregister = ask(
+    'deregister',
+    'leave the server and delete the identity, which can never be restored',
+  )
     .option('--yes', 'do not ask for confirmation')
     .action(async (options: { readonly yes?: true }) => {
       const { sayGoodbye } = await import('./ask.ts');

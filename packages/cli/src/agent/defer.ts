@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
-import { createOutput } from '../ctl/output.ts';
-import { exactTime, parseDuration } from '../ctl/words.ts';
 import { mustHold } from '../must-hold.ts';
+import { createOutput } from '../screen/output.ts';
+import { parseDuration } from '../screen/parse.ts';
+import { exactTime } from '../screen/words.ts';
 import { UserError } from '../user-error.ts';
 import type { AskOptions } from './ask.ts';
 
-const DEFAULT_REASON = "put off by the device's owner";
+const DEFAULT_REASON = "deferred by the device's owner";
 
-/** `srup agent defer`: the owner's "not now" (P 10.11). `time`: a length of time, or `off`. */
+/** Runs `srup agent defer`, the owner's deferral (P 10.11). `time` is a length of time, or `off`. */
 export async function deferUpdates(
   time: string,
   options: AskOptions & { readonly reason?: string },
@@ -18,11 +19,11 @@ export async function deferUpdates(
   const length = time === 'off' ? 0 : parseDuration(time);
   if (length > MAX_PUT_OFF_MS) {
     throw new UserError(
-      `${time} is longer than an update waits`,
-      'Give 7d or less: after a week the server has to begin the update anew.',
+      `${time} is longer than an update can wait`,
+      'Give 7d or less: after a week the server has to start the update again.',
     );
   }
-  // Made by every agent, also by one that is built into a program. Elsewhere nobody would read the "not now".
+  // Every agent makes this folder, also one inside a program. In another folder nobody would read the deferral.
   await mustHold(folder, 'software', 'agent', '--home');
   const until = Date.now() + length;
   const reason = options.reason ?? DEFAULT_REASON;
@@ -31,14 +32,14 @@ export async function deferUpdates(
   } catch (error) {
     throw new UserError(
       `${homeAt(folder).putOff} can't be written: ${(error as Error).message}`,
-      'Run this as the user whose agent it is.',
+      'Run this as the user that runs the agent.',
     );
   }
   output.result(length === 0 ? { deferred: false } : { deferred: true, reason, until }, () => {
     output.line(
       length === 0
-        ? 'New software may be activated again. The server asks at the time that it was told.'
-        : `New software is not activated before ${exactTime(until)}. The server is told why, and asks again then.`,
+        ? 'New software can be activated again. The server asks at the time that it was given.'
+        : `New software is not activated before ${exactTime(until)}. The server learns the reason, and asks again then.`,
     );
   });
 }

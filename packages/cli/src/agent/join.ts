@@ -1,15 +1,15 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentStatus } from '@srup/agent';
-import { createOutput } from '../ctl/output.ts';
+import { createOutput } from '../screen/output.ts';
 import { UserError } from '../user-error.ts';
 import { tell, type AskOptions } from './ask.ts';
 import { codeOf } from './settings.ts';
 
-/** For a registration, while somebody waits, in milliseconds. */
+/** How long a person waits for a registration, in milliseconds. */
 const WAIT = { mostMs: 15_000, lookMs: 200 };
 
-/** `srup agent join`: joins again, or registers again under another identity; says what came of it. */
+/** Runs `srup agent join`: joins again, or registers again under another identity, and reports the outcome. */
 export async function joinAgain(options: AskOptions & { readonly enrolmentCode?: string }): Promise<void> {
   const folder = resolve(options.home);
   const before = await tell(folder, 'status');
@@ -21,7 +21,7 @@ export async function joinAgain(options: AskOptions & { readonly enrolmentCode?:
   }
   if (status.trouble !== undefined) {
     const { message, hint = 'See the log of the agent.' } = status.trouble;
-    throw new UserError(`the device could not register, and goes on without: ${message}`, hint);
+    throw new UserError(`the device could not register, and runs without: ${message}`, hint);
   }
   const output = createOutput(options.json === true);
   output.result({ running: true, ...status }, () => {
@@ -31,7 +31,7 @@ export async function joinAgain(options: AskOptions & { readonly enrolmentCode?:
 
 function describe(before: AgentStatus, { id, phase, connected, url }: AgentStatus): string {
   if (id === undefined) {
-    return `The device is registering: ${url} has not let it yet. It goes on trying, and its log says what it waits for.`;
+    return `The device is registering: ${url} has not accepted it yet. It retries, and its log says what it waits for.`;
   }
   const news = id === before.id ? '' : `The device has registered as ${id}. `;
   if (phase === 'joined') return `${news}It is joined.`;

@@ -1,4 +1,4 @@
-/** `srup-agent`: the device by itself, with nothing of the other commands in memory. */
+/** The program `srup-agent`: the device alone, without the other commands in memory. */
 import { Command } from 'commander';
 import { execute, speakPlainly, version } from '../execute.ts';
 import { describeAgent } from './command.ts';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { AgentError, AgentEvent } from '@srup/agent';
-import { createLog, endInForm } from '../up/log.ts';
-import { untilAskedToStop } from '../up/stop.ts';
+import { createLog, endInForm } from '../service/log.ts';
+import { untilAskedToStop } from '../service/stop.ts';
 import { UserError } from '../user-error.ts';
 import { forgetCode, keepCode, settle, type SettingOptions } from './settings.ts';
 
@@ -11,12 +11,12 @@ export interface RunOptions extends SettingOptions {
   readonly jsonLogs?: true;
 }
 
-/** After the start, and then again, in milliseconds. */
+/** When memory is collected after the start, in milliseconds: once soon, and once more. */
 const TIDY = { firstMs: 10_000, thenMs: 3_600_000 };
 
-/** What a start leaves behind would stay for days: so little happens later that it is never collected. */
+/** Collects what the start leaves in memory. Later so little happens that the engine would not collect it for days. */
 function keepTidy(): void {
-  const { gc } = globalThis; // there in a program that was started as a small one
+  const { gc } = globalThis; // defined in a program that was started with little memory
   if (gc === undefined) return;
   const tidy = () => {
     gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
@@ -38,9 +38,9 @@ async function run(options: RunOptions): Promise<void> {
   let isNew = isFirst;
   let refuse: (error: AgentError) => void = () => undefined;
   const refused = new Promise<never>((_, reject) => (refuse = reject));
-  refused.catch(() => undefined); // told to who waits for it
+  refused.catch(() => undefined); // whoever waits for it gets the error
   const onEvent = (event: AgentEvent) => {
-    // At the very first start somebody sits in front of it. Later a device runs on with its program, whatever it is told.
+    // At the very first start a person watches. Later a device runs its program whatever the server answers.
     if (event.what === 'unregistered' && isNew) refuse(event.error);
     if (event.what !== 'enrolled') return;
     isNew = false;
@@ -67,7 +67,7 @@ async function run(options: RunOptions): Promise<void> {
   }
 }
 
-/** The agent's own words for what a person has to put right. */
+/** Turns an error of the agent that a person has to solve into a `UserError`. */
 export function toUserError(error: unknown): unknown {
   if (!(error instanceof Error) || !['AgentError', 'PassingTrouble'].includes(error.name)) return error;
   const { hint } = error as Error & Pick<AgentError, 'hint'>;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { AgentConfig, AgentConfigInput } from '@srup/agent';
 import { UserError } from '../user-error.ts';
 
-/** What `srup agent` can be told; a device remembers it. */
+/** The options of `srup agent`, which a device remembers. */
 export interface SettingOptions {
   readonly url?: string;
   readonly caFingerprint?: string;
@@ -26,10 +26,10 @@ export interface SettingOptions {
   readonly allowHttp?: true;
 }
 
-/** For a code that others must not see in the list of processes. */
+/** Holds a code that must not show in the list of processes. */
 const CODE_VARIABLE = 'SRUP_ENROLMENT_CODE';
 
-/** The enrolment code that was given in either way. */
+/** The enrolment code, from the option or the environment. */
 export function codeOf({ enrolmentCode }: Pick<SettingOptions, 'enrolmentCode'>): string | undefined {
   const code = enrolmentCode ?? process.env[CODE_VARIABLE];
   return code === '' ? undefined : code;
@@ -38,8 +38,8 @@ export function codeOf({ enrolmentCode }: Pick<SettingOptions, 'enrolmentCode'>)
 type Json = Record<string, unknown>;
 
 /**
- * The configuration of the agent in this folder: what its file says, with what the command line adds. It is written
- * back when something was added. `isFirst`: there was none. `UserError` for mistakes in either.
+ * Reads the configuration of the agent in this folder, adds what the command line gives, and writes the file back if
+ * something was added. `isFirst`: there was no file. Throws `UserError` for mistakes in either.
  */
 export async function settle(
   folder: string,
@@ -52,7 +52,7 @@ export async function settle(
   if (stored === undefined && (options.url === undefined || options.type === undefined)) {
     throw new UserError(
       `there is no agent in ${folder} yet`,
-      'Tell it where to register: srup agent --url https://SERVER:8443 --ca-fingerprint FINGERPRINT --type TYPE',
+      'Name the server to register with: srup agent --url https://SERVER:8443 --ca-fingerprint FINGERPRINT --type TYPE',
     );
   }
   const wanted = merge(stored ?? {}, added) as unknown as AgentConfigInput;
@@ -67,14 +67,14 @@ export async function settle(
   return { config, isFirst: stored === undefined };
 }
 
-/** For the next start, should the device lose its power before the code was used. */
+/** Stores the code for the next start, in case the device loses power before it uses the code. */
 export async function keepCode(folder: string, enrolmentCode: string): Promise<void> {
   const { homeAt } = await import('@srup/agent');
   const { config: file } = homeAt(folder);
   await write(folder, file, { ...(await readStored(file)), enrolmentCode });
 }
 
-/** A code is used once: it is of no more use, and need not lie about. */
+/** Removes the code, which has been used and is useless now. */
 export async function forgetCode(folder: string): Promise<void> {
   const { homeAt } = await import('@srup/agent');
   const { config: file } = homeAt(folder);
@@ -98,7 +98,7 @@ async function readStored(file: string): Promise<Json | undefined> {
     if (code === 'ENOENT') return undefined;
     throw new UserError(
       `${file} can't be read: ${message}`,
-      'Run this as the user whose agent it is, or choose another --home.',
+      'Run this as the user that runs the agent, or choose another --home.',
     );
   });
   if (text === undefined) return undefined;
@@ -106,13 +106,13 @@ async function readStored(file: string): Promise<Json | undefined> {
     return JSON.parse(text) as Json;
   } catch (error) {
     throw new UserError(
-      `${file} is no JSON: ${(error as Error).message}`,
-      'Put it right, or remove it and give all options again.',
+      `${file} is not JSON: ${(error as Error).message}`,
+      'Correct it, or remove it and give all options again.',
     );
   }
 }
 
-/** What a later start finds in the file was used by an earlier one: a device runs on without it. */
+/** Checks that the files of options exist. A file named by agent.json was used by an earlier start and may be gone. */
 async function mustExist(
   option: string,
   path: string | undefined,
@@ -120,12 +120,12 @@ async function mustExist(
 ): Promise<void> {
   if (path === undefined || path === before) return;
   await access(path).catch(() => {
-    throw new UserError(`${path} (${option}) is not there`, 'Give the path of a file that exists.');
+    throw new UserError(`${path} (${option}) does not exist`, 'Give the path of a file that exists.');
   });
 }
 
-const SEE_HELP = 'See "srup agent --help" for what can be given.';
-const SEE_KEYS = `What agent.json may hold is in docs/operation.md, "The device's configuration".`;
+const SEE_HELP = '"srup agent --help" lists the options.';
+const SEE_KEYS = `docs/operation.md, "The device's configuration", lists what agent.json can hold.`;
 
 function checked(parse: () => AgentConfig, hint: string): AgentConfig {
   try {
@@ -139,7 +139,7 @@ function checked(parse: () => AgentConfig, hint: string): AgentConfig {
 function fromOptions(options: SettingOptions): Json {
   return compact({
     url: options.url,
-    // One of them at a time: the new one takes the place of the other.
+    // Only one of them counts: the new one replaces the other.
     ...(options.caFingerprint !== undefined && { caFingerprint: options.caFingerprint, caFile: null }),
     ...(options.caFile !== undefined && { caFile: resolve(options.caFile), caFingerprint: null }),
     type: options.type,
@@ -164,7 +164,7 @@ function fromOptions(options: SettingOptions): Json {
   });
 }
 
-/** A command without a shell: what has blanks in its words is written in agent.json. */
+/** Splits a command at its blanks, without a shell. A command whose words hold blanks has to be written in agent.json. */
 function words(text: string): string[] {
   return text.trim().split(/\s+/);
 }
@@ -178,7 +178,7 @@ function compact(fields: Json): Json {
   );
 }
 
-/** `added` wins; null removes. */
+/** Merges two configurations: `added` wins, and null removes. */
 function merge(stored: Json, added: Json): Json {
   const merged: Json = { ...stored };
   for (const [name, value] of Object.entries(added)) {

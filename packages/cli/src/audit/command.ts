@@ -2,17 +2,19 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { callerText, isCaller } from '@srup/protocol';
-import type { AuditEntryView, AuditStatus } from '@srup/server';
+import { findDevice } from '../client/find.ts';
+import { defineCommand, withSession, type CommonOptions, type Session } from '../client/session.ts';
+import type { AnswerTo, AuditEntryView, AuditStatus } from '../client/views.ts';
+import { refused } from '../failure.ts';
+import { parseDuration, parseRows } from '../screen/parse.ts';
+import { exactTime, NOTHING, relativeTime } from '../screen/words.ts';
 import { UserError } from '../user-error.ts';
-import { findDevice } from '../ctl/find.ts';
-import { defineCommand, withSession, type CommonOptions, type Session } from '../ctl/session.ts';
-import { exactTime, NOTHING, parseDuration, relativeTime } from '../ctl/words.ts';
-import { refused } from '../ctl/failure.ts';
+import { contentOf } from './content.ts';
 
 const AFTER = `
-The audit trail tells who ordered what, and what devices proved: entries that are chained by hash, with the signed
-messages as evidence, and checkpoints signed by the server. "srup verify FILE" checks an export offline.
+The audit trail records who ordered what and what devices proved. Its entries
+are chained by hash, with the signed messages as evidence and checkpoints that
+the server signs. "srup verify FILE" checks an export offline.
 
 Begin:
   $ srup audit list
@@ -20,7 +22,7 @@ Begin:
   $ srup verify history.jsonl --checkpoint witness.jsonl`;
 
 const PROGRAM = 'srup audit';
-/** Part of the line that only a whole export ends with. */
+/** Part of the last line, which only a complete export has. */
 const END = '"end":';
 const END_BYTES = 200;
 
@@ -39,7 +41,7 @@ interface ExportOptions extends CommonOptions {
   readonly output?: string;
 }
 
-/** `srup audit`: the trail of a server. */
+/** Adds `srup audit`, which shows and exports the trail of a server. */
 export function addAuditCommand(program: Command): void {
   const audit = program
     .command('audit')
@@ -55,7 +57,7 @@ function addStatus(audit: Command): void {
   defineCommand(
     audit,
     'status',
-    'how far the trail is signed and witnessed; what is wrong with it',
+    'show how far the trail is signed and witnessed, and what is wrong with it',
     ['status'],
     PROGRAM,
   ).action((options: CommonOptions) =>
@@ -97,12 +99,12 @@ function addList(audit: Command): void {
     ['list --device pump-7', 'list --kind order --since 7d', 'list --text "night shift" --limit all --json'],
     PROGRAM,
   )
-    .option('--device <device>', 'of this device')
+    .option('--device <device>', 'only entries about this device')
     .option('--kind <kind>', 'message, order, decision, token, policy, identity, alarm... (docs/audit.md)')
-    .option('--text <part>', 'whose content has this text')
-    .option('--since <time>', 'not older: 12h, 7d, or a date like 2026-11-21T09:00')
-    .option('--until <time>', 'older')
-    .option('--limit <rows>', 'show this many at most; "all"', '50')
+    .option('--text <part>', 'only entries whose content has this text')
+    .option('--since <time>', 'only entries since then: 12h, 7d, or a date like 2026-11-21T09:00')
+    .option('--until <time>', 'only entries before then')
+    .option('--limit <rows>', 'the most rows to show, or "all"', '50')
     .action(({ device, kind, text, since, until, limit, ...options }: ListOptions) =>
       withSession(options, async ({ api, output }) => {
         const query = {
@@ -112,9 +114,9 @@ function addList(audit: Command): void {
           since: parseMoment(since),
           until: parseMoment(until),
         };
-        const rows = await api.list<AuditEntryView>('/audit', query, parseLimit(limit));
+        const rows = await api.list<AuditEntryView>('/audit', query, parseRows(limit));
         output.result(rows, () => {
-          if (rows.length === 0) output.line('There are none.');
+          if (rows.length === 0) output.line('No entry matches.');
           else
             output.table(
               ['ENTRY', 'TIME', 'KIND', 'DEVICE', 'CONTENT'],
@@ -136,13 +138,16 @@ function addExport(audit: Command): void {
   defineCommand(
     audit,
     'export',
-    'take the history away, for "srup verify": JSON lines, to a file or stdout',
+    'export the history for "srup verify", as JSON lines, to a file or stdout',
     ['export -o history.jsonl', 'export --device pump-7 --since 30d -o pump-7.jsonl'],
     PROGRAM,
   )
-    .option('-o, --output <file>', 'write here; stdout unless told')
-    .option('--device <device>', 'show what concerns this device; of the others only hashes')
-    .option('--since <time>', 'show what is not older: 12h, 7d, or a date; of the rest only hashes')
+    .option('-o, --output <file>', 'write to this file (default: stdout)')
+    .option('--device <device>', 'export entries about this device, and only the hashes of the others')
+    .option(
+      '--since <time>',
+      'export entries since then (12h, 7d, or a date), and only the hashes of the rest',
+    )
     .action(({ device, since, output: file, ...options }: ExportOptions) =>
       withSession(options, async (session) => {
         const query = {
@@ -155,7 +160,7 @@ function addExport(audit: Command): void {
     );
 }
 
-/** A file gets its name when the last line is in it: half an export is none. */
+/** Saves an export. The file gets its name once the last line is in it, so that it is never half an export. */
 async function saveExport(
   { api, output }: Session,
   query: { readonly device: string | undefined; readonly since: number | undefined },
@@ -172,13 +177,13 @@ async function saveExport(
   try {
     if (file === undefined) await pipeline(answer, process.stdout, { end: false });
     else await pipeline(answer, createWriteStream(partial, { mode: 0o600 }));
-    if (!tail.includes(END)) throw new Error('it ended in the middle');
+    if (!tail.includes(END)) throw new Error('it ended too early');
     if (file !== undefined) await rename(partial, file);
   } catch (error) {
     if (file !== undefined) await rm(partial, { force: true });
     throw refused(
       `the history could not be exported: ${(error as Error).message}`,
-      'Is there room on the disk, and is the server up? Then try again.',
+      'Check that the disk has room and that the server runs, and try again.',
     );
   }
   if (file === undefined) return;
@@ -191,15 +196,12 @@ function addCheckpoint(audit: Command): void {
   defineCommand(
     audit,
     'checkpoint',
-    'sign the trail now; print the checkpoint, which somebody else may keep',
+    'sign the trail now and print the checkpoint, for somebody else to keep',
     ['checkpoint', 'checkpoint --json >> witness.jsonl'],
     PROGRAM,
   ).action((options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
-      const { text, signature } = await api.send<{ text: string; signature: string }>(
-        'POST',
-        '/audit/checkpoints',
-      );
+      const { text, signature } = await api.send<AnswerTo<'signAudit'>>('POST', '/audit/checkpoints');
       output.result({ checkpoint: text, signature }, () => {
         for (const line of text.trimEnd().split('\n')) output.line(line);
         output.line(`signature ${signature}`);
@@ -209,25 +211,7 @@ function addCheckpoint(audit: Command): void {
   );
 }
 
-function contentOf(body: AuditEntryView['body']): string {
-  return Object.entries(body)
-    .map(([name, value]) => `${name}=${contentText(value)}`)
-    .join(' ');
-}
-
-function contentText(value: unknown): string {
-  if (isCaller(value)) return clip(callerText(value));
-  return typeof value === 'string' ? clip(value) : JSON.stringify(value);
-}
-
-const LONGEST_VALUE = 80;
-
-function clip(text: string): string {
-  const line = text.replace(/\s+/g, ' ');
-  return line.length > LONGEST_VALUE ? `${line.slice(0, LONGEST_VALUE)}...` : line;
-}
-
-/** Ms since 1970, of a time before now or a date. */
+/** Ms since 1970, from a time before now ("7d") or a date. */
 function parseMoment(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d+[a-z]+$/.test(text)) return Date.now() - parseDuration(text);
@@ -237,11 +221,4 @@ function parseMoment(text: string | undefined): number | undefined {
     `"${text}" is neither a date nor a time before now`,
     'Write 2026-11-21, 2026-11-21T09:00, or 12h, 7d.',
   );
-}
-
-function parseLimit(text: string): number {
-  if (text === 'all') return Infinity;
-  const limit = Number(text);
-  if (Number.isInteger(limit) && limit > 0) return limit;
-  throw new UserError(`"${text}" is no number of rows`, 'Write a whole number above 0, or all.');
 }

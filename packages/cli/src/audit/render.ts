@@ -1,10 +1,10 @@
-/** What a verification found, for people. */
+/** Writes for people what a verification found. */
 import { callerText, type DeviceReport, type Fact, type Finding, type VerifyReport } from '@srup/protocol';
-import { printable } from '../ctl/printable.ts';
-import { exactTime } from '../ctl/words.ts';
-import { terminalOf, type Terminal } from '../terminal.ts';
+import { printable } from '../screen/printable.ts';
+import { exactTime } from '../screen/words.ts';
+import { terminalOf, type Terminal } from '../screen/terminal.ts';
 
-/** Devices that are shown one by one; --json has all. */
+/** Devices that are listed; --json has all. */
 const DEVICES_SHOWN = 50;
 
 const FACTS: Readonly<Record<Fact['what'], string>> = {
@@ -25,11 +25,11 @@ export function renderReport(report: VerifyReport): string {
     report.alarms.map(({ seq, what }) => `The server itself raised an alarm (entry ${seq}): ${what}`),
     report.restoredAt.map(
       (seq) =>
-        `The server was restored from a backup (entry ${seq}): what it did after that backup was made is not in here.`,
+        `The server was restored from a backup (entry ${seq}): what it did after that backup is missing here.`,
     ),
     ...devices.slice(0, DEVICES_SHOWN).map((device) => renderDevice(device, terminal)),
     devices.length > DEVICES_SHOWN
-      ? [`and ${devices.length - DEVICES_SHOWN} devices more: --json shows all`]
+      ? [`and ${devices.length - DEVICES_SHOWN} more devices: --json shows all`]
       : [],
     report.proven.length === 0 ? [] : [terminal.paint('bold', 'Proven:'), ...report.proven.map(item)],
     [terminal.paint('bold', 'Not proven:'), ...report.notProven.map(item)],
@@ -41,7 +41,7 @@ export function renderReport(report: VerifyReport): string {
 }
 
 function verdict({ ok, findingCount, findings }: VerifyReport, { paint }: Terminal): string {
-  if (ok) return paint(['bold', 'green'], 'Nothing contradicts anything.');
+  if (ok) return paint(['bold', 'green'], 'No contradiction.');
   const first = findings.find(({ seq }) => seq !== undefined)?.seq;
   const where = first === undefined ? '' : ` The first at entry ${first}.`;
   const count = findingCount === 1 ? 'One contradiction.' : `${findingCount} contradictions.`;
@@ -50,7 +50,7 @@ function verdict({ ok, findingCount, findings }: VerifyReport, { paint }: Termin
 
 function summary(report: VerifyReport): string[] {
   const { server, keyFingerprint, entries, withheld, firstAt, lastAt, checkpoints, signedThrough } = report;
-  const hidden = withheld === 0 ? '' : `, ${withheld} of them by hash alone`;
+  const hidden = withheld === 0 ? '' : `, ${withheld} of them as a hash only`;
   const times =
     firstAt === undefined || lastAt === undefined ? '' : `, ${exactTime(firstAt)} to ${exactTime(lastAt)}`;
   return [
@@ -70,7 +70,7 @@ function renderDevice(device: DeviceReport, { paint }: Terminal): string[] {
   const title = printable(`Device ${device.device} (${device.type}, ${device.suite})`);
   const lines = [
     `key ${device.keyFingerprint}`,
-    `${messagesFromDevice} messages signed by it, ${messagesToDevice} to it signed by the server${trimmed === 0 ? '' : `, ${trimmed} known by hash alone`}`,
+    `${messagesFromDevice} messages signed by it, ${messagesToDevice} to it signed by the server${trimmed === 0 ? '' : `, ${trimmed} known as a hash only`}`,
     ...(factCount > facts.length ? [`${factCount - facts.length} earlier proofs are not shown`] : []),
     ...facts.map(renderFact),
   ];

@@ -14,16 +14,16 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('what is no history is no history that contradicts itself', async () => {
+test('a file that is not a history is wrong use, not a contradiction', async () => {
   const file = join(folder, 'run.sh');
   await writeFile(file, '#!/bin/sh\nwhile :; do sleep 1; done\n');
   const { code, stdout, stderr } = await runSrup(['verify', file]);
-  expect(stderr).toContain(`${file} holds nothing of a history\nGive what "srup audit export" writes.`);
+  expect(stderr).toContain(`${file} holds no line of a history\nGive the output of "srup audit export".`);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
 });
 
-test('a key that is neither a fingerprint nor a file: both are said', async () => {
+test('a key that is neither a fingerprint nor a file is reported as both', async () => {
   const { code, stderr } = await runSrup(['verify', '-', '--server-key', 'zz'], { input: '' });
-  expect(stderr).toMatch(/"zz" is no fingerprint \(64 hex digits\).*it is not there\n.*fingerprint/);
+  expect(stderr).toMatch(/"zz" is not a fingerprint \(64 hex digits\).*it does not exist\n.*fingerprint/);
   expect(code).toBe(2);
 });

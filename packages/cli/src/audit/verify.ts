@@ -4,27 +4,31 @@ import { readFile, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import type { SignedCheckpoint, VerifyReport } from '@srup/protocol';
-import { showProgress } from '../ctl/progress.ts';
+import { showProgress } from '../screen/progress.ts';
 import { systemReason } from '../system-reason.ts';
 import { UserError } from '../user-error.ts';
 
 const AFTER = `
-FILE is what "srup audit export" writes; - is standard input. No server is asked and no secret needed. It is checked
-that every entry follows from the one before, that checkpoints are signed by the server, that every message is signed
-by its device or the server and has the hash that was recorded, that numbers were used once, and that each receipt
-answers an order. The end says what that proves of each device, and what it does not prove.
+FILE is the output of "srup audit export"; - is standard input. The check needs
+no server and no secret. It makes sure that every entry follows from the one
+before, that the server signed the checkpoints, that every message is signed by
+its device or the server and has the hash that was recorded, that numbers were
+used once, and that each receipt answers an order. The end of the output says
+what that proves about each device, and what it does not prove.
 
---server-key takes the server's key from elsewhere: a PEM file, or the fingerprint that "srup audit status" shows.
---checkpoint takes what a witness received (JSON lines, as "srup up --witness" and "srup audit checkpoint --json"
-write them). Without it, who holds the server's key and database can have rewritten everything.
+--server-key takes the server's key from a source that you trust: a PEM file, or
+the fingerprint that "srup audit status" shows. --checkpoint takes what a
+witness received (JSON lines, as "srup up --witness" and
+"srup audit checkpoint --json" write them). Without it, whoever holds the
+server's key and database could have rewritten everything.
 
 Examples:
   $ srup verify history.jsonl
   $ srup verify history.jsonl --server-key 9f86d0... --checkpoint witness.jsonl
   $ srup audit export | srup verify - --json
 
-Exit codes: 0 nothing contradicts anything; 1 something does: it is told which entry; 2 wrong use, or a file that
-can't be read.`;
+Exit codes: 0 no contradiction; 1 a contradiction, with the number of its entry;
+2 wrong use, or a file that can't be read.`;
 
 interface VerifyOptions {
   readonly serverKey?: string;
@@ -32,11 +36,11 @@ interface VerifyOptions {
   readonly json?: true;
 }
 
-/** `srup verify`: an exported history, offline. */
+/** Adds `srup verify`, which checks an exported history offline. */
 export function addVerifyCommand(program: Command): void {
   program
     .command('verify')
-    .description('check an exported history offline; say what it proves, and what not')
+    .description('check an exported history offline, and say what it proves and what not')
     .argument('<file>', 'the history, or - for standard input')
     .option('--server-key <key>', "PEM file or fingerprint of the server's Ed25519 key")
     .option('--checkpoint <files...>', 'what a witness received')
@@ -65,8 +69,8 @@ async function verifyFile(file: string, options: VerifyOptions): Promise<VerifyR
   const report = verifier.finish();
   if (report.server !== undefined || report.entries > 0) return report;
   throw new UserError(
-    `${file === '-' ? 'standard input' : file} holds nothing of a history`,
-    'Give what "srup audit export" writes.',
+    `${file === '-' ? 'standard input' : file} holds no line of a history`,
+    'Give the output of "srup audit export".',
   );
 }
 
@@ -106,7 +110,7 @@ async function readKey(text: string): Promise<string> {
   const pem = await readText(text).catch((error: unknown) => {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(
-      `"${text}" is no fingerprint (64 hex digits), and as a file it can't be used: ${error.message}`,
+      `"${text}" is not a fingerprint (64 hex digits), and as a file it can't be used: ${error.message}`,
       KEY_HINT,
     );
   });
@@ -118,7 +122,7 @@ async function readKey(text: string): Promise<string> {
   }
 }
 
-/** Lines that are none are passed over: anybody may write to what a witness keeps. */
+/** Reads checkpoints. Other lines are skipped, as anybody can write to the file of a witness. */
 async function readCheckpoints(files: readonly string[]): Promise<SignedCheckpoint[]> {
   const checkpoints: SignedCheckpoint[] = [];
   for (const file of files) {

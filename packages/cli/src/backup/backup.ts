@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { createOutput } from '../ctl/output.ts';
-import { showProgress } from '../ctl/progress.ts';
-import { byteCount, exactTime } from '../ctl/words.ts';
-import { terminalOf } from '../terminal.ts';
+import { createOutput } from '../screen/output.ts';
+import { showProgress } from '../screen/progress.ts';
+import { byteCount, exactTime } from '../screen/words.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import { told } from './faults.ts';
 import { readPassphrase } from './passphrase.ts';
 
@@ -13,7 +13,7 @@ export interface BackupCommandOptions {
   readonly json?: true;
 }
 
-/** `srup backup FILE`. */
+/** Runs `srup backup FILE`. */
 export async function backup(name: string, options: BackupCommandOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const passphrase = await readPassphrase(options.passphraseFile);
@@ -50,9 +50,10 @@ export async function backup(name: string, options: BackupCommandOptions): Promi
     },
   );
   for (const digest of missing) {
-    output.note(`The artifact ${digest} is listed, but its file is not there: it is not in the backup.`);
+    output.note(`The artifact ${digest} is listed but its file is missing, so it is not in the backup.`);
   }
-  if (isEncrypted) output.note('It opens with the passphrase only: without it, it is worth nothing.');
+  if (isEncrypted)
+    output.note('The backup opens with the passphrase only; without it, the backup is useless.');
   else warnOfKeys();
 }
 
@@ -60,6 +61,6 @@ function warnOfKeys(): void {
   const { paint } = terminalOf(process.stderr);
   process.stderr.write(
     `${paint(['bold', 'yellow'], 'WARNING: the file holds the private keys of the server and of its CA, unencrypted.')}\n` +
-      'Whoever reads it can command your devices. Keep it as you keep the server, or make it with --passphrase-file.\n',
+      'Whoever reads it can command your devices. Guard it as you guard the server, or make it with --passphrase-file.\n',
   );
 }

@@ -20,11 +20,11 @@ test.each<[string[], RegExp]>([
     ['restore', 'run.sh', '--check'],
     /run\.sh is no backup of srup\.\nUse a file that srup backup wrote\.\n$/,
   ],
-  [['restore', 'none', '--check'], /none can't be used: it is not there\nCheck the path/],
+  [['restore', 'none', '--check'], /none can't be used: it does not exist\nCheck the path/],
   [['restore', '.', '--check'], /: it is a folder\n/],
   [
     ['backup', 'out', '--folder', '.', '--passphrase-file', 'none'],
-    /none can't be read: it is not there\nName a file/,
+    /none can't be read: it does not exist\nName a file/,
   ],
 ])('%j: what happened, and what to do', async ([command = '', file = '', ...rest], words) => {
   const placed = rest.map((word) => (word === 'none' || word === '.' ? join(folder, word) : word));

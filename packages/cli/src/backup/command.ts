@@ -7,8 +7,9 @@ const EXIT_CODES = `
 Exit codes: 0 done; 2 wrong use, or a file or folder that can't be used.`;
 
 const AFTER_BACKUP = `
-The server may run: the databases are copied as they are at one moment. The file appears when it is whole, for you
-alone (0600). It holds everything, private keys too.
+The server can be running: the databases are copied as they are at one moment.
+The file appears when it is complete, readable by you alone (0600). It holds
+everything, private keys too.
 
 Examples:
   $ srup backup /backup/srup-$(date +%F).backup --folder /var/lib/srup
@@ -17,14 +18,17 @@ Examples:
 ${EXIT_CODES}`;
 
 const AFTER_RESTORE = `
-Everything in the backup is checked before anything is written. The folder must be new or empty. Sequence numbers are
-moved ahead, so that none is used twice. The old server must never run again. Read what it says at the end.
+Everything in the backup is checked before anything is written. The folder must
+be new or empty. Sequence numbers are moved ahead, so that none is used twice.
+The old server must never run again. Read what the command prints at the end.
 
-A backup does not know who was revoked after it was made. --crl takes the server's newest revocation list, and keeps them
-out: key-service/crl.pem of the old folder, or the file that the broker reads.
+A backup does not know which devices were revoked after it was made. --crl takes
+the server's newest revocation list and keeps those devices out. The list is
+key-service/crl.pem of the old folder, or the file that the broker reads.
 
 Examples:
-  $ srup restore srup-2026-11-21.backup --folder /var/lib/srup --crl /var/lib/srup.old/key-service/crl.pem
+  $ srup restore srup-2026-11-21.backup --folder /var/lib/srup \\
+      --crl /var/lib/srup.old/key-service/crl.pem
   $ srup restore srup-2026-11-21.backup --folder /var/lib/srup --new-tokens
   $ srup restore srup-2026-11-21.backup --check
 ${EXIT_CODES}`;
@@ -32,13 +36,13 @@ ${EXIT_CODES}`;
 const PASSPHRASE = ['--passphrase-file <file>', 'file with the passphrase; "-": standard input'] as const;
 const JSON_OPTION = ['--json', 'print JSON on stdout, for programs'] as const;
 
-/** `srup backup` and `srup restore`. */
+/** Adds `srup backup` and `srup restore`. */
 export function addBackupCommands(program: Command): void {
   program
     .command('backup <file>')
-    .description('copy everything of a server into one file, also while it runs')
+    .description('copy a whole server into one file, even while it runs')
     .option('--folder <folder>', 'where the server keeps everything', DEFAULT_FOLDER)
-    .option('--no-artifacts', 'leave out the uploaded software')
+    .option('--no-artifacts', 'leave out the uploaded artifacts')
     .option(...PASSPHRASE)
     .option(...JSON_OPTION)
     .addHelpText('after', AFTER_BACKUP)
@@ -48,11 +52,11 @@ export function addBackupCommands(program: Command): void {
     });
   program
     .command('restore <file>')
-    .description('put a server back from a backup, in a new folder')
-    .option('--folder <folder>', 'where to: new, or empty')
+    .description('restore a server from a backup into a new folder')
+    .option('--folder <folder>', 'the folder to restore into: new or empty')
     .option('--check', 'check the backup and write nothing')
-    .option('--crl <file>', "the server's newest revocation list: who was revoked since stays revoked")
-    .option('--new-tokens', 'forget all API tokens: the next start prints a set-up token')
+    .option('--crl <file>', "the server's newest revocation list: the devices on it stay revoked")
+    .option('--new-tokens', 'drop all API tokens; the next start prints a set-up token')
     .option(...PASSPHRASE)
     .option(...JSON_OPTION)
     .addHelpText('after', AFTER_RESTORE)

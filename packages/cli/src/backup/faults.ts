@@ -1,10 +1,10 @@
 import { systemReason } from '../system-reason.ts';
 import { UserError } from '../user-error.ts';
 
-/** Names of the errors that say themselves what happened and what to do. */
+/** The errors whose message says what happened and what to do. */
 const TOLD = ['BackupError', 'StoreError'];
 
-/** Runs the work; what a person can put right becomes a `UserError`. */
+/** Runs the work, and turns what a person can solve into a `UserError`. */
 export async function told<Value>(work: () => Promise<Value>): Promise<Value> {
   try {
     return await work();

@@ -4,11 +4,14 @@ import type { Secret } from '@srup/node';
 import { systemReason } from '../system-reason.ts';
 import { UserError } from '../user-error.ts';
 
-/** The passphrase in a file, or from standard input for "-"; its line end is not part of it. */
+/** Reads the passphrase from a file, or from standard input for "-"; the line end is not part of it. */
 export async function readPassphrase(source: string | undefined): Promise<Secret | undefined> {
   if (source === undefined) return undefined;
   if (source === '-' && process.stdin.isTTY) {
-    throw new UserError('the passphrase would be seen on the screen', 'Pipe it in, or put it into a file.');
+    throw new UserError(
+      'the passphrase would be visible on the screen',
+      'Pipe it in, or put it into a file.',
+    );
   }
   const content = await (source === '-' ? text(process.stdin) : readFile(source, 'utf8')).catch(
     (fault: unknown) => {
@@ -26,6 +29,6 @@ export async function readPassphrase(source: string | undefined): Promise<Secret
   if (passphrase.length >= LEAST_PASSPHRASE) return new Secret(passphrase);
   throw new UserError(
     `the passphrase has fewer than ${LEAST_PASSPHRASE} characters`,
-    'Take a longer one: whoever has the file can try as many as they like.',
+    'Choose a longer one: whoever has the file can try as many as they like.',
   );
 }

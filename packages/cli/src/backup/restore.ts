@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { Restored } from '@srup/server';
-import { createOutput } from '../ctl/output.ts';
-import { programName } from '../ctl/program-name.ts';
-import { showProgress } from '../ctl/progress.ts';
-import { exactTime } from '../ctl/words.ts';
-import { terminalOf } from '../terminal.ts';
+import { createOutput } from '../screen/output.ts';
+import { programName } from '../screen/program-name.ts';
+import { showProgress } from '../screen/progress.ts';
+import { exactTime } from '../screen/words.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import { UserError } from '../user-error.ts';
 import { told } from './faults.ts';
 import { readPassphrase } from './passphrase.ts';
@@ -18,11 +18,14 @@ export interface RestoreCommandOptions {
   readonly json?: true;
 }
 
-/** `srup restore FILE --folder NEW`. */
+/** Runs `srup restore FILE --folder NEW`. */
 export async function restore(name: string, options: RestoreCommandOptions): Promise<void> {
   if (options.check === true) return check(name, options);
   if (options.folder === undefined) {
-    throw new UserError('it is not said where to', 'Name a new folder with --folder, or look only: --check.');
+    throw new UserError(
+      'no folder is named',
+      'Name a new folder with --folder, or only check the backup with --check.',
+    );
   }
   const output = createOutput(options.json === true);
   const folder = resolve(options.folder);
@@ -59,7 +62,7 @@ export async function restore(name: string, options: RestoreCommandOptions): Pro
       ['Devices', `${restored.devices}, their sequence numbers moved ahead`],
       ...(restored.listedAt === undefined
         ? []
-        : [['Revoked', restored.revoked.join(' ') || 'nobody since then'] as const]),
+        : [['Revoked', restored.revoked.join(' ') || 'none since then'] as const]),
     ]);
   });
   tellWhatIsLost(restored, options.newTokens === true);
@@ -82,23 +85,21 @@ async function check(name: string, options: RestoreCommandOptions): Promise<void
   });
 }
 
-/** Loud, and whatever the form of the result: each of these could let somebody in, or leave somebody out. */
+/** Warns on stderr even with --json: each of these points can let a device in or keep one out. */
 function tellWhatIsLost(restored: Restored, newTokens: boolean): void {
   const { manifest, codesDropped } = restored;
   const { paint } = terminalOf(process.stderr);
   const ctl = `${programName()} ctl`;
   const points = [
-    `The old server must never run again: two servers from one backup are one identity, and devices obey both.`,
+    `The old server must never run again: two servers from one backup have one identity, and devices obey both.`,
     ...tellOfRevoked(restored),
-    `Devices that registered since then are unknown: they must register anew (srup agent join --enrolment-code CODE).`,
+    `Devices that registered since then are unknown: they must register again (srup agent join --enrolment-code CODE).`,
     newTokens
       ? 'All API tokens are gone: the next start prints a set-up token.'
       : `API tokens revoked since then work again, newer ones don't. Look at "${ctl} tokens"; --new-tokens drops all.`,
     `Enrolment codes were dropped (${codesDropped}), because used ones would work again. Make new ones: ${ctl} codes create`,
-    'Join policies, names and settings are those of then; what is shown of a device is what it had proven then.',
-    ...(manifest.withArtifacts
-      ? []
-      : ['The backup has no artifacts: upload those again that devices still need.']),
+    'Join policies, names and settings are those of then; a device is shown as it had proven itself then.',
+    ...(manifest.withArtifacts ? [] : ['The backup has no artifacts: upload again what devices still need.']),
   ];
   process.stderr.write(
     `\n${paint(['bold', 'yellow'], 'WARNING: this server knows nothing of what happened since then.')}\n`,
@@ -109,20 +110,22 @@ function tellWhatIsLost(restored: Restored, newTokens: boolean): void {
 function tellOfRevoked({ manifest, listedAt, revoked, unclear }: Restored): string[] {
   const ctl = `${programName()} ctl`;
   const since = exactTime(listedAt ?? manifest.createdAt);
-  const end = `Look at "${ctl} devices" and end those: ${ctl} revoke DEVICE`;
+  const end = `Look at "${ctl} devices" and revoke them: ${ctl} revoke DEVICE`;
   const trusted = `Devices that were deregistered or revoked since ${since} are trusted again, and nothing here can tell which.`;
   if (listedAt === undefined) {
     return [
-      `${trusted} ${end}. If the old folder or the broker still has the newest revocation list, begin again in another folder with --crl FILE.`,
+      `${trusted} ${end}. If the old folder or the broker still has the newest revocation list, restore again into another folder with --crl FILE.`,
     ];
   }
   return [
-    ...(revoked.length === 0 ? [] : [`By the list of ${since} these are revoked: ${revoked.join(' ')}`]),
+    ...(revoked.length === 0
+      ? []
+      : [`According to the list of ${since} these are revoked: ${revoked.join(' ')}`]),
     `${trusted} ${end}`,
     ...(unclear.length === 0
       ? []
       : [
-          `Of these the list can't tell, as their certificates in the backup had ended: ${unclear.join(' ')}. Revoke those that are not yours any more.`,
+          `The list can't tell whether these are revoked, as their certificates in the backup had expired: ${unclear.join(' ')}. Revoke those that are no longer yours.`,
         ]),
   ];
 }

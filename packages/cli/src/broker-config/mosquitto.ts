@@ -3,16 +3,16 @@ import { createHash, pbkdf2Sync } from 'node:crypto';
 import { join } from 'node:path';
 import { MAX_MESSAGE_BYTES } from '@srup/protocol';
 
-/** The first line of each file: what begins otherwise is somebody else's. */
+/** The first line of each file. A file with another first line belongs to somebody else. */
 export const MARK = '# Written by "srup broker-config mosquitto".';
 
 export interface MosquittoPlan {
   readonly serverId: string;
   readonly port: number;
-  /** Absent: all addresses. */
+  /** All addresses by default. */
   readonly listen?: string;
   readonly sessionsPort: number;
-  /** Where the server comes from to end sessions. */
+  /** The address at which the server ends sessions. */
   readonly sessionsListen: string;
   readonly sessionsUser: string;
   readonly password: string;
@@ -21,17 +21,17 @@ export interface MosquittoPlan {
   readonly credentialFile: string;
   readonly crlFile: string;
   readonly folder: string;
-  /** Who runs Mosquitto. */
+  /** The user that runs Mosquitto. */
   readonly user: string;
 }
 
-/** A message with its topic. */
+/** The longest message with its topic. */
 const MAX_PACKET_BYTES = MAX_MESSAGE_BYTES + 4_096;
-/** Of one client. The server has the most to take: what a fleet says while the server is away. */
+/** The queue of one client. The server needs the most: all that a fleet says while the server is away. */
 const QUEUE = { messages: 20_000, bytes: 64 * 2 ** 20 };
-/** To one client without its acknowledgement; the server commits what comes together. */
+/** Messages to one client that it has not acknowledged yet. The server commits many in one go. */
 const INFLIGHT = 200;
-/** Mosquitto's own number for passwords; this one is 256 random bits, which need no slow hash. */
+/** Mosquitto's own default. The password is 256 random bits and needs no slow hash. */
 const ROUNDS = 101;
 const SALT_BYTES = 12;
 const HASH_BYTES = 64;
@@ -45,7 +45,7 @@ export function mosquittoFiles(plan: MosquittoPlan): Readonly<Record<string, str
   };
 }
 
-/** P 7.1, 7.3, 8.3. */
+/** The text of mosquitto.conf (P 7.1, 7.3, 8.3). */
 function configuration(plan: MosquittoPlan): string {
   const { folder, port, listen, sessionsPort, sessionsListen, user } = plan;
   const tls = [
@@ -65,8 +65,8 @@ function configuration(plan: MosquittoPlan): string {
     `password_file ${join(folder, 'passwords')}`,
     'allow_anonymous false',
     '',
-    '# Both ends keep what they owe, and say it again to a broker that forgot them. One that comes back with sessions',
-    '# of an older day would hide from them that it lost something.',
+    '# Both ends keep what they owe and send it again to a broker that forgot them. A broker that came back with old',
+    '# sessions would hide from them that it lost messages.',
     'persistence false',
     '# No persistent_client_expiration: with it, Mosquitto 2.0 dies some time after it has read its files again (SIGHUP)',
     '# while a client was away.',
@@ -81,7 +81,7 @@ function configuration(plan: MosquittoPlan): string {
     'log_type warning',
     'log_type notice',
     '',
-    '# Devices and server: who they are is in the certificate, and nobody takes the client id of another one.',
+    '# Devices and server: the certificate says who they are, and none can take the client id of another.',
     `listener ${port}${listen === undefined ? '' : ` ${listen}`}`,
     ...tls,
     'use_identity_as_username true',
@@ -106,7 +106,7 @@ function rules({ serverId }: MosquittoPlan): string {
   ].join('\n');
 }
 
-/** As mosquitto_passwd writes it. The salt follows from the password: written again, the file is the same. */
+/** Hashes as mosquitto_passwd does. The salt is derived from the password, so that a second run writes the same file. */
 function hash(password: string): string {
   const salt = createHash('sha256').update(`salt ${password}`).digest().subarray(0, SALT_BYTES);
   const hashed = pbkdf2Sync(password, salt, ROUNDS, HASH_BYTES, 'sha512');

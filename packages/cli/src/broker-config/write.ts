@@ -4,12 +4,19 @@ import { isIP } from 'node:net';
 import { userInfo } from 'node:os';
 import { writeFileAtomic } from '@srup/node';
 import type { BrokerAccess } from '@srup/server';
-import { programName } from '../ctl/program-name.ts';
+import { programName } from '../screen/program-name.ts';
 import { makeFolder } from '../up/launch.ts';
 import { parsePort } from '../up/options.ts';
 import { UserError } from '../user-error.ts';
-import type { BrokerConfigOptions } from './command.ts';
 import { MARK, mosquittoFiles } from './mosquitto.ts';
+
+export interface BrokerConfigOptions {
+  readonly folder: string;
+  readonly out?: string;
+  readonly port: string;
+  readonly sessionsPort: string;
+  readonly listen?: string;
+}
 
 type Fate = 'written' | 'replaced' | 'unchanged';
 
@@ -21,10 +28,13 @@ export async function writeMosquitto(options: BrokerConfigOptions): Promise<void
   const port = parsePort(options.port, '--port');
   const sessionsPort = parsePort(options.sessionsPort, '--sessions-port');
   if (port === 0 || sessionsPort === 0 || port === sessionsPort)
-    throw new UserError('the two ports must be two, and not 0', 'Choose others: --port, --sessions-port.');
+    throw new UserError(
+      '--port and --sessions-port must be two different ports, and not 0',
+      'Choose other ports.',
+    );
   const { listen } = options;
   if (listen !== undefined && isIP(listen) === 0)
-    throw new UserError(`--listen ${listen} is no address`, 'Write an IP address of this machine.');
+    throw new UserError(`--listen ${listen} is not an address`, 'Write an IP address of this machine.');
   const { SESSIONS_USER } = await import('@srup/server');
   const access = await openAccess(folder);
   const files = mosquittoFiles({
@@ -58,20 +68,20 @@ async function openAccess(folder: string): Promise<BrokerAccess> {
     }
     if (code !== 'EACCES') throw error;
     throw new UserError(
-      `the folder ${folder} can't be read by you`,
-      'Run this as the one who runs the server.',
+      `you may not read the folder ${folder}`,
+      'Run this as the user that runs the server.',
     );
   }
 }
 
-/** Before anything is written. */
+/** Refuses to go on, before anything is written, when a file is not one of ours. */
 async function checkForeign(out: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const path = join(out, name);
     const found = await readFile(path, 'utf8').catch(() => undefined);
     if (found === undefined || found.startsWith(MARK)) continue;
     throw new UserError(
-      `${path} is there, and was not written by this command: nothing was changed`,
+      `${path} exists and was not written by this command: nothing was changed`,
       'Move it away, or choose another folder with --out.',
     );
   }
@@ -85,12 +95,12 @@ async function put(path: string, text: string): Promise<Fate> {
   return found === undefined ? 'written' : 'replaced';
 }
 
-/** root writes for the one who runs the server. */
+/** Gives a file that root wrote to the user that runs the server. */
 async function give(path: string, { owner }: BrokerAccess): Promise<void> {
   if (process.getuid?.() === 0) await chown(path, owner.uid, owner.gid);
 }
 
-/** The user's name, which Mosquitto wants: started by root it becomes this user. */
+/** The name of the user. Mosquitto needs it: started by root, it becomes this user. */
 async function nameOf(uid: number): Promise<string> {
   const self = userInfo();
   if (self.uid === uid) return self.username;
@@ -101,21 +111,21 @@ async function nameOf(uid: number): Promise<string> {
     .find(([, , id]) => id === String(uid))?.[0];
   if (name !== undefined) return name;
   throw new UserError(
-    `the folder belongs to the user ${uid}, who has no name on this machine`,
-    'Run this as the one who runs the server.',
+    `the folder belongs to the user ${uid}, which has no name on this machine`,
+    'Run this as the user that runs the server.',
   );
 }
 
 function nextSteps(folder: string, out: string, port: number, sessionsPort: number): string {
   const srup = programName();
   return `
-Start the broker, as the one who runs the server (or as root: it becomes that user):
+Start the broker as the user that runs the server (or as root: it becomes that user):
   mosquitto -c ${join(out, 'mosquitto.conf')}
-Start the server with it, and with the options that it had (--listen, --host); devices must reach HOST:
+Start the server with this broker and with its earlier options (--listen, --host). Devices must reach HOST:
   ${srup} up --folder ${folder} --broker mqtts://HOST:${port} \\
     --broker-sessions mqtts://localhost:${sessionsPort} \\
     --broker-reload 'pkill -HUP --pidfile ${join(out, 'mosquitto.pid')} mosquitto'
-See whether it refuses who was revoked:
+See whether it refuses revoked devices:
   ${srup} ctl broker
 `;
 }

@@ -1,41 +1,48 @@
 import type { Command } from 'commander';
-import { addBroker } from './commands/broker.ts';
-import { addCodes, addRegistration, addTokens } from './commands/access.ts';
-import { addActions, addData } from './commands/act.ts';
-import { addArtifacts } from './commands/artifacts.ts';
-import { addDevices } from './commands/devices.ts';
-import { addEvidence } from './commands/evidence.ts';
-import { addJoins, addPolicy } from './commands/joins.ts';
-import { addLeave } from './commands/leave.ts';
-import { addLogin, addLogout } from './commands/login.ts';
-import { addRollback } from './commands/rollback.ts';
-import { addUpdate } from './commands/update.ts';
-import { addWatch } from './commands/watch.ts';
+import { addCodes } from './admission/codes.ts';
+import { addJoins } from './admission/joins.ts';
+import { addPolicy } from './admission/policy.ts';
+import { addRegistration } from './admission/registration.ts';
+import { addTokens } from './admission/tokens.ts';
+import { addLogin, addLogout } from './login/login.ts';
+import { addBroker } from './look/broker.ts';
+import { addDevices } from './look/devices.ts';
+import { addEvidence } from './look/evidence.ts';
+import { addWatch } from './look/watch.ts';
+import { addActions } from './order/action.ts';
+import { addData } from './order/data.ts';
+import { addLeave } from './order/leave.ts';
+import { addArtifacts } from './software/artifacts.ts';
+import { addRollback } from './software/rollback.ts';
+import { addUpdate } from './software/update.ts';
 
 const GROUPS: readonly (readonly [heading: string, ...adds: ((ctl: Command) => void)[]])[] = [
   ['Log in:', addLogin, addLogout],
-  ['Look:', addDevices, addWatch, addEvidence, addBroker],
+  ['Show:', addDevices, addWatch, addEvidence, addBroker],
   ['Software:', addArtifacts, addUpdate, addRollback],
   ['Command:', addActions, addData, addLeave],
-  ['Let in:', addJoins, addPolicy, addCodes, addRegistration, addTokens],
+  ['Admit:', addJoins, addPolicy, addCodes, addRegistration, addTokens],
 ];
 
 const AFTER = `
-A device is called by its id, its name, or the beginning of its id (4 digits or more) that no other has.
+A device is named by its id, its name, or the beginning of its id (4 digits or
+more) if no other device has the same.
 
 Environment:
   SRUP_URL, SRUP_TOKEN  server and API token, instead of those of a login
   SRUP_CA               PEM file with the CA certificate of the server
-  SRUP_CONFIG           file with the logins, instead of $XDG_CONFIG_HOME/srup/ctl.json
+  SRUP_CONFIG           file with the logins, instead of
+                        $XDG_CONFIG_HOME/srup/ctl.json
   NO_COLOR              no colours
 
 Begin:
-  $ srup ctl login --url https://localhost:8443 --ca-fingerprint 3f9a... --token TOKEN
+  $ srup ctl login --url https://localhost:8443 --ca-fingerprint 3f9a... \\
+      --token TOKEN
   $ srup ctl devices
   $ srup ctl update pump-7 build/pump.tar.gz`;
 
 export function addCtlCommand(program: Command): void {
-  // `--version` names a version of software here; before the command it is the version of srup.
+  // Here `--version` is a version of software; before the command it prints the version of srup.
   program.enablePositionalOptions();
   const ctl = program
     .command('ctl')
@@ -48,7 +55,7 @@ export function addCtlCommand(program: Command): void {
   }
 }
 
-/** Name and arguments; that there are options goes without saying. */
+/** The name and arguments of a command, without "[options]", which every command has. */
 function termOf(command: Command): string {
   const own = command.usage().replace(/\[(options|command)\] ?/g, '');
   const below = command.commands.map((sub) => sub.name()).join('|');

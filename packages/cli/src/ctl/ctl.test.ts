@@ -80,7 +80,7 @@ describe('logging in', () => {
     env = rest;
   });
 
-  it('says how to log in when one is not', async () => {
+  it('says how to log in without a login', async () => {
     const { code, stderr, stdout } = await ctl('devices');
     expect(code).toBe(2);
     expect(stdout).toBe('');
@@ -150,7 +150,7 @@ describe('logging in', () => {
 });
 
 describe('trouble with the server', () => {
-  it('says that nothing listens', async () => {
+  it('says that no program listens', async () => {
     const free = createServer().listen(0, '127.0.0.1');
     await once(free, 'listening');
     const { port } = free.address() as AddressInfo;
@@ -159,7 +159,7 @@ describe('trouble with the server', () => {
     const { code, stderr } = await ctl('devices', { env: { SRUP_URL: `https://localhost:${port}` } });
     expect(code).toBe(3);
     expect(stderr).toMatch(
-      /^srup: https:\/\/localhost:\d+ can't be reached: nothing listens there\nIs the server running/,
+      /^srup: https:\/\/localhost:\d+ can't be reached: no program listens there\nCheck that the server runs/,
     );
   });
 
@@ -180,7 +180,7 @@ describe('trouble with the server', () => {
     expect(stderr).toMatch(/does not speak HTTPS \(TLS: [\w ]+\)\n/);
   });
 
-  it('says that the token is not known, and that a role is missing', async () => {
+  it('says that the token is unknown, and that a role is missing', async () => {
     const unknown = await ctl('devices', { env: { SRUP_TOKEN: `srup_${'x'.repeat(43)}` } });
     expect(unknown.code).toBe(1);
     expect(unknown.stderr).toContain('does not know this API token');
@@ -191,13 +191,13 @@ describe('trouble with the server', () => {
 });
 
 describe('naming a device', () => {
-  it('takes an id, a name, or the beginning of an id that no other has', async () => {
+  it('takes an id, a name, or the beginning of an id that only one device has', async () => {
     for (const name of [PUMP, PUMP.toUpperCase(), 'pump-7', 'd41f']) {
       expect(await ctlJson(`device ${name}`)).toMatchObject({ id: name === 'd41f' ? SENSOR : PUMP });
     }
   });
 
-  it('means the present device when one that was deregistered had the name', async () => {
+  it('means the present device when a deregistered one had the same name', async () => {
     server.devices.set(HOSTILE, playedDevice(HOSTILE, { name: 'pump-7', standing: 'deregistered' }));
     expect(await ctlJson('device pump-7')).toMatchObject({ id: PUMP });
     expect(await ctlJson(`device ${HOSTILE}`)).toMatchObject({ standing: 'deregistered' });
@@ -206,10 +206,10 @@ describe('naming a device', () => {
   it('lists the candidates of an ambiguous one', async () => {
     const { code, stderr } = await ctl('device b9d0');
     expect(code).toBe(2);
-    expect(stderr).toContain(`"b9d0" could be several devices: pump-7 (${PUMP}), ${CAMERA}`);
+    expect(stderr).toContain(`"b9d0" can mean several devices: pump-7 (${PUMP}), ${CAMERA}`);
   });
 
-  it('takes no beginning that is too short, and no part of a name', async () => {
+  it('refuses a beginning that is too short, and a part of a name', async () => {
     for (const name of ['d41', 'pump']) {
       const { code, stderr } = await ctl(`device ${name}`);
       expect(code).toBe(2);
@@ -284,7 +284,7 @@ describe('updating', () => {
     expect((await ctl('cancel pump-7')).stdout).toContain('cancelled');
   });
 
-  it('waits no longer than told, and tells what is known', async () => {
+  it('waits no longer than its limit, and reports what is known', async () => {
     server.script = (device) => (device === CAMERA ? ['staged'] : ['active']);
     const { code, stdout, stderr } = await ctl(`update pump-7 ${CAMERA} ${software} --limit 1s`);
     expect(code).toBe(1);
@@ -300,7 +300,7 @@ describe('updating', () => {
     expect(await nextLine(err)).toContain('Uploaded');
     await server.opened(PUMP, 'update');
     await server.breakDown();
-    expect(await nextLine(err)).toContain('Cut off');
+    expect(await nextLine(err)).toContain('Disconnected');
     server.advance(server.advance(server.find(PUMP, 'update'), 'activating'), 'active');
     await server.mend();
     expect(await nextLine(err)).toContain('Connected again.');
@@ -315,7 +315,7 @@ describe('updating', () => {
     expect(await nextLine(err)).toContain('Uploaded');
     await server.opened(PUMP, 'update');
     child.kill('SIGINT');
-    expect(await nextLine(err)).toContain('stopped waiting; what was sent stays sent');
+    expect(await nextLine(err)).toContain('the wait was stopped; what was sent stays sent');
     expect((await closed)[0]).toBe(130);
   });
 
@@ -327,9 +327,9 @@ describe('updating', () => {
       '"no-such-file" is neither a file here nor the digest of a stored artifact',
     ],
     [`update pump-7 ${tmpdir()}`, 'is a folder'],
-    ['update --all v2.mjs --limit soon', '"soon" is no length of time'],
+    ['update --all v2.mjs --limit soon', '"soon" is not a length of time'],
     ['update --all', "missing required argument 'FILE|DIGEST'"],
-    ['join maybe pump-7', "'maybe' is no verdict. Allowed choices are accept"],
+    ['join maybe pump-7', "'maybe' is not a valid verdict. Allowed choices are accept"],
   ])('says what is wrong with: %s', async (args, message) => {
     const { code, stderr } = await ctl(args);
     expect(code).toBe(2);
@@ -369,13 +369,13 @@ describe('commanding', () => {
     ]);
     const { code, stderr } = await ctl('data pump-7 n 99999999999 --as int32');
     expect(code).toBe(2);
-    expect(stderr).toContain('is no int32');
+    expect(stderr).toContain('is not an int32');
   });
 
   it.each([
     ['deregister pump-7', 'will lose its identity for good'],
-    ['terminate pump-7', 'will be let go'],
-    ['action pump-7 self-destruct', 'Self-destruct erases identity and software'],
+    ['terminate pump-7', 'will leave'],
+    ['action pump-7 self-destruct', 'Self-destruct deletes the identity and the software'],
   ])('does not %s without a confirmation', async (args, message) => {
     const asked = await ctl(args);
     expect(asked.code).toBe(2);
@@ -386,15 +386,15 @@ describe('commanding', () => {
   });
 });
 
-describe('letting in', () => {
+describe('admitting devices', () => {
   it('lists and decides pending joins', async () => {
     server.open(SENSOR, 'join', 'pending');
     expect((await ctl('joins')).stdout).toMatch(new RegExp(`${SENSOR} +- +sensor`));
     expect((await ctl(`join accept ${SENSOR}`)).stdout).toContain('accepted');
     const again = await ctl(`join accept ${SENSOR}`);
     expect(again.code).toBe(2);
-    expect(again.stderr).toContain('does not wait to be let in');
-    expect((await ctl('joins')).stdout).toBe('No device waits to be let in.\n');
+    expect(again.stderr).toContain('does not wait to join');
+    expect((await ctl('joins')).stdout).toBe('No device waits to join.\n');
   });
 
   it('keeps the join policy', async () => {
@@ -413,7 +413,7 @@ describe('letting in', () => {
 
     expect(await ctl('codes delete zzz')).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/no such code\nSee what there is: .* codes/) as string,
+      stderr: expect.stringMatching(/no such code\nList what exists: .* codes/) as string,
     });
 
     const { code } = (await ctlJson('codes create --type cam --uses 3 --expires-in 1d')) as {
@@ -445,7 +445,7 @@ describe('watching', () => {
       data: { device: PUMP, value: '21.5' },
     });
     await server.breakDown();
-    expect(await nextLine(err)).toContain('Cut off');
+    expect(await nextLine(err)).toContain('Disconnected');
     await server.mend();
     expect(await nextLine(err)).toContain('Connected again.');
     await server.watchers(1);

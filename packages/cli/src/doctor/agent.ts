@@ -1,7 +1,7 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentStatus } from '@srup/agent';
-import { byteCount } from '../ctl/words.ts';
+import { byteCount } from '../screen/words.ts';
 import { judgeCertificate } from './certificates.ts';
 import { diskChecks } from './disk.ts';
 import { failed, ok, untried, warning, type Check, type Judgement } from './finding.ts';
@@ -10,7 +10,7 @@ import { get, greet, judgeClock } from './reach.ts';
 /** The agent renews its certificate when a third of a year is left. */
 const RENEWED_MS = 30 * 86_400_000;
 const LET_IN_MS = 1_500;
-/** Free bytes with which most updates fit: the new file beside what is kept. */
+/** Free bytes that suffice for most updates: the new file next to those that are kept. */
 const UPDATE_BYTES = 256 * 2 ** 20;
 
 interface Identity {
@@ -39,10 +39,7 @@ async function checkConfig(home: string): Promise<Judgement> {
     const { url } = parseConfig(JSON.parse(await readFile(config, 'utf8')) as never, config);
     return ok(`registers at ${url}`);
   } catch (fault) {
-    return failed(
-      (fault as Error).message,
-      `Put ${config} right, or give the options to "srup agent" again.`,
-    );
+    return failed((fault as Error).message, `Correct ${config}, or give the options to "srup agent" again.`);
   }
 }
 
@@ -52,9 +49,9 @@ async function identityOf(home: string): Promise<Identity | undefined> {
   return text === undefined ? undefined : (JSON.parse(text) as Identity);
 }
 
-/** What brings a device back whose identity is over. */
+/** How to bring back a device whose identity has ended. */
 const anew = (home: string): string =>
-  `It registers as another device when it is told to: srup agent join --home '${home}' --enrolment-code CODE`;
+  `Register it as another device: srup agent join --home '${home}' --enrolment-code CODE`;
 
 async function checkIdentity(home: string): Promise<Judgement> {
   const { readStoredStatus } = await import('@srup/agent');
@@ -63,7 +60,7 @@ async function checkIdentity(home: string): Promise<Judgement> {
   if (identity === undefined)
     return warning('none yet: it has not registered', 'Start the agent; its log says what it waits for.');
   if (phase === 'joined') return ok(`${identity.id}, joined`);
-  return warning(`${identity.id}, ${phase}`, 'An operator has to let it in: srup ctl joins');
+  return warning(`${identity.id}, ${phase}`, 'An operator has to decide: srup ctl joins');
 }
 
 async function checkRoom(home: string): Promise<Judgement> {
@@ -80,7 +77,8 @@ const keyFile = (home: string, name: string): string => join(home, 'keys', name)
 async function checkCertificate(home: string): Promise<Judgement> {
   if ((await identityOf(home)) === undefined) return untried('it has not registered yet');
   const ca = await readFile(keyFile(home, 'ca.pem'), 'utf8');
-  const todo = 'Start the agent where it reaches the key service: it renews by itself, also after the end.';
+  const todo =
+    'Start the agent where it reaches the key service: it renews its certificate, even one that has expired.';
   return judgeCertificate(
     { file: keyFile(home, 'tls.cert.pem'), ca, renewedMs: RENEWED_MS, todo },
     Date.now(),
@@ -101,12 +99,13 @@ async function checkKeyService(home: string): Promise<Judgement[]> {
   return [ok(`${known.url} answers`), judgeClock(reply.date, Date.now(), 'the key service')];
 }
 
-/** The handshake only: a second connection under its name would throw the running agent out. */
+/** Tries the handshake only: a second connection with its name would disconnect the running agent. */
 async function checkBroker(home: string): Promise<Judgement> {
   const known = await identityOf(home);
   if (known === undefined) return untried('it has not registered yet');
   const url = new URL(known.broker);
-  if (url.protocol !== 'mqtts:') return warning(`${known.broker} speaks no TLS`, 'For tests only (P 7.5).');
+  if (url.protocol !== 'mqtts:')
+    return warning(`${known.broker} does not use TLS`, 'For tests only (P 7.5).');
   const [ca, cert, key] = await Promise.all(
     ['ca.pem', 'tls.cert.pem', 'tls.key.pem'].map((name) => readFile(keyFile(home, name), 'utf8')),
   );
@@ -117,13 +116,13 @@ async function checkBroker(home: string): Promise<Judgement> {
   );
   if (unreached !== undefined)
     return failed(
-      `${url.host} is not reached: ${unreached}`,
+      `${url.host} can't be reached: ${unreached}`,
       'Check the network, and the clock of this device.',
     );
-  if (refused === undefined) return ok(`${known.broker} takes this device's certificate`);
+  if (refused === undefined) return ok(`${known.broker} accepts this device's certificate`);
   return failed(
     `${known.broker}: ${refused}`,
-    `Check the clock. A certificate that was revoked is never taken again. ${anew(home)}`,
+    `Check the clock. A revoked certificate is never accepted again. ${anew(home)}`,
   );
 }
 
@@ -135,7 +134,7 @@ async function checkProcess(home: string): Promise<Judgement> {
   if (trouble !== undefined)
     return failed(`process ${pid} could not register: ${trouble.message}`, anew(home));
   if (phase === 'revoked' || phase === 'unknown')
-    return failed(`process ${pid}: its identity is ${phase}, says its key service`, anew(home));
+    return failed(`process ${pid}: its key service says that its identity is ${phase}`, anew(home));
   if (!connected) return failed(`process ${pid} is not connected to the broker`, 'Its log says why.');
   return ok(`process ${pid} is connected; ${waiting} messages wait`);
 }

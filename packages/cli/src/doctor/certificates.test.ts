@@ -20,7 +20,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Of a certificate that is so many days old and has so many left. */
+/** The dates of a certificate that is this many days old and has this many left. */
 async function verdictOn(old: number, left: number): Promise<string> {
   const file = join(folder, 'one.pem');
   const made = await ca.issue({ commonName: 'one', notBefore: -old * DAY, notAfter: left * DAY });

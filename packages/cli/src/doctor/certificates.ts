@@ -3,19 +3,19 @@ import { readFile } from 'node:fs/promises';
 import { failed, ok, warning, type Judgement } from './finding.ts';
 
 const DAY_MS = 86_400_000;
-/** Servers look at theirs so often in a life of a certificate, but at least once a day. */
+/** How often a server checks its certificate in the life of one; it does so at least once a day. */
 const LOOKS = 24;
 
 export interface Wanted {
   readonly file: string;
   readonly ca: string;
-  /** Renewed by itself when this much is left, or a third of its life; later is too late. */
+  /** The server or agent renews it when this much is left, or a third of its life. */
   readonly renewedMs: number;
-  /** What to do when it was not. */
+  /** What to do if it was not renewed. */
   readonly todo: string;
 }
 
-/** Validity, and who signed it. */
+/** Judges the dates and the issuer of a certificate. */
 export async function judgeCertificate(
   { file, ca, renewedMs, todo }: Wanted,
   now: number,
@@ -29,7 +29,7 @@ export async function judgeCertificate(
     return failed(`${file} is not signed by the CA`, todo);
   }
   if (from > now)
-    return failed(`${file} is valid from ${new Date(from).toISOString()} on only`, 'Set the clock.');
+    return failed(`${file} is not valid before ${new Date(from).toISOString()}`, 'Set the clock.');
   if (left <= 0) return failed(`${file} ended on ${end}`, todo);
   if (left < Math.min(renewedMs, life / 3) - Math.min(DAY_MS, life / LOOKS))
     return warning(`${file} ends on ${end} and was not renewed`, todo);

@@ -5,8 +5,8 @@ import { ok, untried, warning, type Judgement } from './finding.ts';
 const TIMEOUT_MS = 5_000;
 
 /**
- * Whether something keeps the clock of this machine right: a server has no other clock to compare its own with.
- * `program`: systemd's timedatectl, which asks the kernel.
+ * Checks whether a time service keeps the clock of this machine right, as a server has no other clock to compare with.
+ * `program` is systemd's timedatectl, which asks the kernel.
  */
 export async function checkClock(program = 'timedatectl'): Promise<Judgement> {
   const asked = ['show', '--property=NTPSynchronized', '--value'];
@@ -14,13 +14,13 @@ export async function checkClock(program = 'timedatectl'): Promise<Judgement> {
     ({ stdout }) => stdout.trim(),
     () => undefined,
   );
-  if (said === 'yes') return ok('the clock is kept right (NTP)');
+  if (said === 'yes') return ok('the clock is synchronized (NTP)');
   if (said === 'no')
     return warning(
-      'nothing keeps the clock right',
-      'Switch NTP on: timedatectl set-ntp true. Ends of tokens, codes and certificates rest on it.',
+      'the clock is not synchronized',
+      'Switch NTP on: timedatectl set-ntp true. The expiry of tokens, codes and certificates depends on it.',
     );
   return untried(
-    `whether the clock is right (timedatectl says nothing): it says ${new Date().toISOString()}`,
+    `whether the clock is right (timedatectl does not answer); it shows ${new Date().toISOString()}`,
   );
 }

@@ -1,19 +1,19 @@
 import { readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { byteCount } from '../ctl/words.ts';
+import { byteCount } from '../screen/words.ts';
 import { failed, ok, warning, type Check, type Judgement } from './finding.ts';
 
 const OTHERS = 0o077;
 const MIB = 2 ** 20;
-/** Free bytes below which there is trouble soon, and now. */
+/** Free bytes below which the disk is a warning, and a failure. */
 const LITTLE = 1024 * MIB;
 const TOO_LITTLE = 64 * MIB;
-/** Milliseconds for a small file to be on the disk: every message waits for that. */
+/** Milliseconds that writing a small file may take, as every message waits for that. */
 const SLOW_MS = 250;
-/** Paths that are named; the rest is counted. */
+/** The most paths that are named; the rest is counted. */
 const NAMED = 3;
 
-/** Folders of a server and of an agent have the same needs. `skip`: what others may read. */
+/** Checks the folder of a server or an agent. `skip`: files that other users may read. */
 export function diskChecks(folder: string, skip: readonly string[]): Check[] {
   return [
     { name: 'permissions', run: async () => [await checkPermissions(folder, skip)] },
@@ -26,7 +26,7 @@ async function checkPermissions(folder: string, skip: readonly string[]): Promis
   const inside = await readdir(folder, { recursive: true });
   const exposed: string[] = [];
   for (const path of ['', ...inside.filter((path) => !skip.some((part) => path.startsWith(part)))]) {
-    const found = await stat(join(folder, path)).catch(() => undefined); // gone in the meantime
+    const found = await stat(join(folder, path)).catch(() => undefined); // it was removed in the meantime
     if (found !== undefined && !found.isSocket() && (found.mode & OTHERS) !== 0) exposed.push(path || '.');
   }
   const { uid } = await stat(folder);
@@ -34,12 +34,15 @@ async function checkPermissions(folder: string, skip: readonly string[]): Promis
   if (exposed.length > 0) {
     const named = exposed.slice(0, NAMED).join(', ');
     const more = exposed.length > NAMED ? ` and ${exposed.length - NAMED} more` : '';
-    return failed(`others than the owner can use ${named}${more}`, `chmod -R go= '${folder}'`);
+    return failed(`other users can access ${named}${more}`, `chmod -R go= '${folder}'`);
   }
   if (uid !== self) {
-    return warning(`the folder belongs to the user ${uid}, and this is the user ${self}`, 'Run as its user.');
+    return warning(
+      `the folder belongs to the user ${uid}, but this is the user ${self}`,
+      'Run as its owner.',
+    );
   }
-  return ok('for the owner alone');
+  return ok('only its owner can access it');
 }
 
 async function checkSpace(folder: string): Promise<Judgement> {
@@ -51,7 +54,7 @@ async function checkSpace(folder: string): Promise<Judgement> {
   return free < LITTLE ? warning(what, 'Make room before it is full.') : ok(what);
 }
 
-/** A file like those that are written all day: whole, and on the disk. */
+/** Writes a file as the server does, and checks that it is complete and how long that takes. */
 async function checkWrites(folder: string): Promise<Judgement> {
   const { writeFileAtomic } = await import('@srup/node');
   const path = join(folder, `.doctor-${process.pid}`);
@@ -66,6 +69,6 @@ async function checkWrites(folder: string): Promise<Judgement> {
     await rm(path, { force: true }).catch(() => undefined);
   }
   const ms = Math.round(performance.now() - begun);
-  const what = `a small file is on the disk after ${ms} ms`;
+  const what = `a small file takes ${ms} ms to be on the disk`;
   return ms > SLOW_MS ? warning(what, 'The disk is slow or busy: every message waits for it.') : ok(what);
 }

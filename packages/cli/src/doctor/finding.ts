@@ -1,11 +1,11 @@
-/** `untried`: it could not be found out, which is neither good nor bad. */
+/** `untried`: the check was not possible, which is neither good nor bad. */
 export type Verdict = 'ok' | 'untried' | 'warning' | 'failed';
 
 /** What one check found. */
 export interface Finding {
   readonly check: string;
   readonly verdict: Verdict;
-  /** One sentence part. */
+  /** The finding, as part of a sentence. */
   readonly what: string;
   /** What to do about it. */
   readonly todo?: string;
@@ -23,7 +23,7 @@ export const untried = (what: string): Judgement => ({ verdict: 'untried', what 
 export const warning = (what: string, todo: string): Judgement => ({ verdict: 'warning', what, todo });
 export const failed = (what: string, todo: string): Judgement => ({ verdict: 'failed', what, todo });
 
-/** One after the other; what can't be checked is a finding too. */
+/** Runs the checks in order. A check that throws is a finding too. */
 export async function runChecks(
   checks: readonly Check[],
   tell: (finding: Finding) => void,

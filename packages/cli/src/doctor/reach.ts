@@ -1,24 +1,24 @@
-/** What can be found out by knocking at a port. */
+/** Finds out what a port answers. */
 import type { X509Certificate } from 'node:crypto';
 import { request } from 'node:https';
 import { createServer, isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
-import { whyUnreached } from '../ctl/transport.ts';
+import { whyUnreached } from '../client/transport.ts';
 import { failed, ok, warning, type Judgement } from './finding.ts';
 
 const TIMEOUT_MS = 8_000;
-/** Milliseconds that two clocks may differ; tokens and certificates allow for more. */
+/** Milliseconds by which two clocks may differ; tokens and certificates tolerate more. */
 const CLOCKS_MS = 60_000;
 const BYTES = 1 << 20;
 
 export interface Reply {
   readonly status: number;
   readonly body: string;
-  /** The server's clock, ms since 1970, to a second. */
+  /** The time of the server's clock, in ms since 1970, rounded to a second. */
   readonly date: number;
 }
 
-/** GET over TLS that trusts this CA only; absent: those of the system. */
+/** Sends a GET over TLS that trusts only this CA; undefined: the CAs of the system. */
 export function get(url: string, ca: string | undefined): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { agent: false, ...(ca !== undefined && { ca }) }, (incoming) => {
@@ -39,22 +39,22 @@ export function get(url: string, ca: string | undefined): Promise<Reply> {
 }
 
 export function judgeClock(date: number, now: number, whose: string): Judgement {
-  if (Number.isNaN(date)) return warning(`${whose} tells no time`, 'Check the clock by other means.');
+  if (Number.isNaN(date)) return warning(`${whose} sends no time`, 'Check the clock in another way.');
   const apart = Math.abs(now - date);
-  const what = `the clock here is ${Math.round(apart / 1000)} s from that of ${whose}`;
+  const what = `the clock here differs by ${Math.round(apart / 1000)} s from that of ${whose}`;
   return apart > CLOCKS_MS ? failed(what, 'Set the clock of this machine (NTP), or of that one.') : ok(what);
 }
 
 export interface Greeting {
-  /** Why nobody was there to refuse us, or not the one who was meant. */
+  /** Why the right server was not reached, so that it could not refuse. */
   readonly unreached?: string;
-  /** How the other side refused us. */
+  /** How the server refused the connection. */
   readonly refused?: string;
-  /** The other side's certificate, where it came to that. */
+  /** The server's certificate, if the handshake got that far. */
   readonly shown?: X509Certificate;
 }
 
-/** A TLS handshake, with or without a certificate; then waits whether the other side ends it. */
+/** Makes a TLS handshake, with or without a certificate, and then waits whether the server ends the connection. */
 export function greet(
   url: URL,
   options: { readonly ca: string; readonly cert?: string; readonly key?: string },
@@ -95,7 +95,7 @@ export function greet(
   });
 }
 
-/** Undefined when nobody listens there. */
+/** What uses the port; undefined if no program listens there. */
 export async function whyTaken(port: number): Promise<string | undefined> {
   const server = createServer();
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-/** Tries with throw-away identities what a broker permits and what it must deny (P 7.3, 8.3). */
+/** Tests with throw-away identities what a broker permits and denies (P 7.3, 8.3). */
 import type { X509Certificate } from 'node:crypto';
 import type { MqttLink } from '@srup/node';
 import { encodeText, identityText, mqttClientId, type Identity } from '@srup/protocol';
@@ -6,11 +6,11 @@ import type { ProbeCredential } from '@srup/server';
 import { failed, ok, untried, warning, type Judgement } from './finding.ts';
 import { greet } from './reach.ts';
 
-/** Milliseconds for what must come. */
+/** Milliseconds to wait for what must arrive. */
 const PATIENCE_MS = 8_000;
-/** Left of the certificate that a broker shows, or a quarter of its life: a server renews its own well before. */
+/** What must be left of a broker's certificate, or a quarter of its life. A server renews its own earlier. */
 const LATE_MS = 21 * 86_400_000;
-/** Milliseconds after which a connection that was not ended is one that was let in. */
+/** Milliseconds after which a connection that is still open counts as accepted. */
 const LET_IN_MS = 1_500;
 
 export interface Probes {
@@ -18,11 +18,11 @@ export interface Probes {
   readonly ca: string;
   readonly one: ProbeCredential;
   readonly other: ProbeCredential;
-  /** A certificate that is on the revocation list; undefined when nothing was ever revoked. */
+  /** A certificate that is on the revocation list; undefined if none was ever revoked. */
   readonly revoked: ProbeCredential | undefined;
 }
 
-/** A connected client, and what it heard. */
+/** A connected client, and what it received. */
 interface Client {
   readonly link: MqttLink;
   readonly topic: string;
@@ -38,16 +38,16 @@ export async function tryBroker(probes: Probes): Promise<Judgement[]> {
   const { unreached, refused, shown } = await greet(url, { ca: probes.ca }, LET_IN_MS);
   if (unreached !== undefined) {
     const todo =
-      'Does the broker run? Are address and CA right (--broker, --broker-ca), and does a firewall let it through?';
+      'Check that the broker runs, that address and CA are right (--broker, --broker-ca), and that no firewall is in the way.';
     return [
-      failed(`${url.host} is not reached: ${unreached}`, todo),
+      failed(`${url.host} can't be reached: ${unreached}`, todo),
       untried('what the broker permits and what it denies'),
     ];
   }
   if (shown !== undefined) found.push(judgeShown(shown, Date.now()));
   found.push(
     refused === undefined
-      ? failed('lets in clients without a certificate', DENIED)
+      ? failed('accepts clients without a certificate', DENIED)
       : ok('clients without a certificate are refused'),
   );
   const open: Client[] = [];
@@ -68,7 +68,7 @@ export async function tryBroker(probes: Probes): Promise<Judgement[]> {
   return found;
 }
 
-/** A broker elsewhere shows what it has read, not what lies in the folder. */
+/** Judges the certificate that the broker shows. An external broker uses the one it has read, not the one in the folder. */
 export function judgeShown(
   { validFromDate, validToDate }: Pick<X509Certificate, 'validFromDate' | 'validToDate'>,
   now: number,
@@ -78,8 +78,8 @@ export function judgeShown(
   if (validToDate.getTime() - now > Math.min(LATE_MS, life / 4))
     return ok(`shows a certificate that is valid until ${end}`);
   return warning(
-    `shows a certificate that ends on ${end}: nobody connects after that`,
-    'Make it read its files again (srup up --broker-reload does), or renew the certificate that it has of its own.',
+    `shows a certificate that expires on ${end}: nobody can connect after that`,
+    'Make it read its files again (srup up --broker-reload does that), or renew its own certificate.',
   );
 }
 
@@ -111,7 +111,7 @@ async function tryRules({ one, other }: Probes, enter: Enter): Promise<Judgement
   ];
 }
 
-/** What one publishes on its own topic comes back to it: all that was sent before has been judged. */
+/** Waits until a message on the client's own topic comes back: the broker has then judged all earlier ones. */
 async function passes({ link, topic, heard }: Client): Promise<boolean> {
   const marker = `own ${heard.length} ${performance.now()}`;
   await link.publish(topic, encodeText(marker)).catch(() => undefined);
@@ -141,7 +141,7 @@ async function tryOthers(a: Client, b: Client): Promise<Judgement[]> {
   return found;
 }
 
-/** Else every device could throw every other one out. */
+/** Checks that a client id is bound to its certificate. Otherwise every device could disconnect every other one. */
 async function tryClientId(
   one: ProbeCredential,
   other: ProbeCredential,
@@ -153,7 +153,7 @@ async function tryClientId(
   return stays
     ? ok('a client id is bound to its certificate')
     : failed(
-        'a device can throw another one out by using its client id',
+        'a device can disconnect another one by using its client id',
         'Mosquitto: use_username_as_clientid true',
       );
 }
@@ -161,13 +161,13 @@ async function tryClientId(
 async function tryRevoked({ revoked }: Probes, enter: Enter): Promise<Judgement> {
   if (revoked === undefined)
     return untried(
-      'the revocation list: no device was revoked yet; what the server tried itself: srup ctl broker',
+      'the revocation list, as no device was revoked yet; "srup ctl broker" shows what the server found',
     );
   const client = await enter(revoked);
   if (typeof client === 'string') return ok('a revoked certificate is refused');
   return warning(
-    'a revoked certificate is let in: the broker has not read the revocation list',
-    'srup up --broker-reload makes it read that. The server takes nothing from such a device all the same.',
+    'a revoked certificate is accepted: the broker has not read the revocation list',
+    'srup up --broker-reload makes it read the list. The server accepts nothing from such a device in any case.',
   );
 }
 

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import { createOutput } from '../ctl/output.ts';
-import { readCa } from '../ctl/profile.ts';
-import { printable } from '../ctl/printable.ts';
+import { createOutput } from '../screen/output.ts';
+import { readCa } from '../client/profile.ts';
+import { printable } from '../screen/printable.ts';
 import { mustHold } from '../must-hold.ts';
-import { terminalOf } from '../terminal.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import { EXIT, UserError } from '../user-error.ts';
 import { runChecks, type Check, type Finding, type Verdict } from './finding.ts';
 
@@ -22,7 +22,7 @@ export interface ServerDoctorOptions {
   readonly json?: true;
 }
 
-/** `srup doctor`. */
+/** Runs `srup doctor`. */
 export async function examineServer(options: ServerDoctorOptions, version: string): Promise<void> {
   const folder = resolve(options.folder);
   const { serverChecks } = await import('./server.ts');
@@ -33,7 +33,7 @@ export async function examineServer(options: ServerDoctorOptions, version: strin
   await examine(serverChecks({ folder, url: origin, broker, brokerCa, version }), options.json === true);
 }
 
-/** `srup doctor agent`. */
+/** Runs `srup doctor agent`. */
 export async function examineAgent(options: { readonly home: string; readonly json?: true }): Promise<void> {
   const home = resolve(options.home);
   const { agentChecks } = await import('./agent.ts');
@@ -45,7 +45,7 @@ function addressOf(text: string, protocol: string): URL {
   const url = URL.parse(text);
   if (url?.protocol === protocol && url.hostname !== '') return url;
   throw new UserError(
-    `"${text}" is no ${protocol.slice(0, -1)} address`,
+    `"${text}" is not an ${protocol.slice(0, -1)} address`,
     `Write it as ${protocol}//HOST:PORT`,
   );
 }
@@ -64,7 +64,7 @@ async function examine(checks: readonly Check[], json: boolean): Promise<void> {
   if (failures > 0) process.exitCode = EXIT.refused;
 }
 
-/** As soon as it is known: some take seconds. */
+/** Prints a finding at once, as some checks take seconds. */
 function show({ check, verdict, what, todo }: Finding): void {
   const { paint } = terminalOf(process.stdout);
   const head = paint(STYLES[verdict], verdict.padEnd(8));

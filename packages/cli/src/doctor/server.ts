@@ -10,14 +10,14 @@ import { get, whyTaken, type Reply } from './reach.ts';
 import { tryBroker } from './rules.ts';
 
 const DAY_MS = 86_400_000;
-/** Certificates of the server are renewed that long before their end. */
+/** The server renews its certificates this long before they expire. */
 const RENEWED_MS = 30 * DAY_MS;
-/** The end of the CA is the end of all. */
+/** The end of the CA is the end of every certificate, so it is reported early. */
 const CA_MS = 365 * DAY_MS;
 const DATABASES = ['server/fleet.db', 'key-service/identities.sqlite'] as const;
-/** Mosquitto lets everybody read it, whatever its umask. */
+/** Mosquitto makes this file readable for everybody, whatever its umask. */
 const MOSQUITTO_PID = 'mosquitto/mosquitto.pid';
-const RESTART = 'Restart the server: it renews them at its start.';
+const RESTART = 'Restart the server, which renews them when it starts.';
 
 export interface ServerQuestions {
   readonly folder: string;
@@ -59,7 +59,7 @@ async function pidOf(folder: string): Promise<number | undefined> {
 
 async function checkProcess({ folder, url }: ServerQuestions): Promise<Judgement> {
   const pid = await pidOf(folder);
-  if (pid !== undefined) return ok(`process ${pid} has the folder`);
+  if (pid !== undefined) return ok(`process ${pid} uses the folder`);
   const { port } = new URL(url);
   const taken = await whyTaken(Number(port));
   if (taken === undefined) return failed('no server runs in this folder', `srup up --folder '${folder}'`);
@@ -89,7 +89,7 @@ async function checkCertificates(folder: string): Promise<Judgement[]> {
   const own = ['tls/server.pem', 'server/mqtt.pem'].map((path) =>
     judgeCertificate({ file: join(folder, path), ca, renewedMs: RENEWED_MS, todo: RESTART }, now),
   );
-  const todo = 'Plan a new server folder, and the re-registration of the devices.';
+  const todo = 'Plan a new server folder, and a new registration of the devices.';
   const authority = { file: join(folder, 'authority', 'ca.pem'), ca, renewedMs: CA_MS, todo };
   const judgements = await Promise.all([...own, judgeCertificate(authority, now)]);
   const names = ['HTTPS', 'MQTT', 'CA'];
@@ -103,7 +103,7 @@ async function checkHttps({ folder, url, version }: ServerQuestions): Promise<Ju
     return [
       failed(
         `${url} does not answer as this server: ${reply.message}`,
-        'Is the name in its certificate (srup up --host)? Does another program have the port, or a firewall?',
+        'Check that its certificate has the name (srup up --host), and that no other program or firewall is in the way.',
       ),
     ];
   }
@@ -118,7 +118,7 @@ async function checkHttps({ folder, url, version }: ServerQuestions): Promise<Ju
 function judgeReadiness({ status, body }: Reply): Judgement {
   if (status === 200) return ok('it is ready');
   const { reasons = [] } = JSON.parse(body) as { reasons?: readonly string[] };
-  return failed(`it is not ready: ${reasons.join('; ')}`, 'Put that right; see the log of the server.');
+  return failed(`it is not ready: ${reasons.join('; ')}`, 'Correct that; see the log of the server.');
 }
 
 function judgeVersion({ body }: Reply, version: string): Judgement {

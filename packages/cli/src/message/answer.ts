@@ -1,13 +1,13 @@
 import { FAULT_MEANING, type FaultCode } from '@srup/protocol';
 import type { InputFault, RequestId } from './request.ts';
 
-/** What every answer about one request begins with. */
+/** The fields with which every answer to a request begins. */
 export interface Answer {
-  /** The request's own, whatever it was. */
+  /** The id of the request, whatever it was. */
   id?: RequestId | undefined;
   ok: boolean;
   code?: FaultCode | InputFault['code'] | 'UNEXPECTED';
-  /** What the code means here: one sentence. */
+  /** What the code means here, in one sentence. */
   message?: string;
 }
 
@@ -16,10 +16,10 @@ export function refusal(code: FaultCode): Pick<Answer, 'ok' | 'code' | 'message'
   return { ok: false, code, message: `${first.toUpperCase()}${rest.join('')}.` };
 }
 
-/** Characters that JSON leaves as they are, but that a terminal obeys: control and direction characters. */
+/** Characters that JSON does not escape but a terminal obeys: control and direction characters. */
 const STEERING = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
-/** One line of JSON, safe to print. */
+/** Writes one line of JSON that is safe to print. */
 export function toLine(answer: Answer): string {
   return JSON.stringify(answer).replace(STEERING, escapeUnit);
 }

@@ -1,4 +1,4 @@
-/** Requests as JSON lines: each is answered, whatever is in it. */
+/** Answers requests that come as JSON lines, whatever is in them. */
 import { EXIT } from '../user-error.ts';
 import { toLine, type Answer } from './answer.ts';
 import { answerLines, MAX_LINE_CHARACTERS } from './lines.ts';
@@ -29,11 +29,11 @@ function tooLong(): InputFault {
   return new InputFault('INPUT_LONG', `The line is longer than ${MAX_LINE_CHARACTERS} characters.`);
 }
 
-/** An answer without an id names the line instead. */
+/** An answer without an id names its line instead. */
 function failure(error: unknown, id: RequestId | undefined, line: number): Answer & { line?: number } {
   const named = id === undefined ? { line } : { id };
   if (error instanceof InputFault) return { ...named, ok: false, code: error.code, message: error.message };
-  // Our own fault in one line must not cost the others their answers.
+  // A fault of srup in one line must not cost the other lines their answers.
   process.exitCode = EXIT.fault;
   const what = error instanceof Error ? error.message : String(error);
   return { ...named, ok: false, code: 'UNEXPECTED', message: `This is a fault of srup itself: ${what}.` };

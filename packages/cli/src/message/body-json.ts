@@ -1,4 +1,4 @@
-/** Body fields as people read and write them: numbers as numbers, ids as decimal text, bytes as text or hex. */
+/** Reads and writes body fields for people: numbers as numbers, ids as decimal text, bytes as text or hex. */
 import { encodeText, plainText, showText, type Field } from '@srup/protocol';
 import {
   formFault,
@@ -25,7 +25,7 @@ export function toBodyJson(fields: readonly Field[], body: object): BodyJson {
   return json;
 }
 
-/** `<name>Hex` always, `<name>` too where the bytes are text that a person can read. */
+/** Writes `<name>Hex`, and also `<name>` if the bytes are text that a person can read. */
 function writeBytes(json: BodyJson, name: string, bytes: Uint8Array, mayBeText: boolean): void {
   const text = mayBeText ? plainText(bytes) : undefined;
   if (text !== undefined) json[name] = text;
@@ -70,7 +70,7 @@ function readCount(body: Request, name: string, most: number): number {
   throw formFault(`"${name}" must be a whole number from 0 to ${most}.`);
 }
 
-/** `<name>` as text, or `<name>Hex`; when both are there they must be the same bytes. */
+/** Reads `<name>` as text, or `<name>Hex`. If both are given, they must be the same bytes. */
 export function readTextOrHex(from: Request, name: string): Uint8Array {
   const text = optionalText(from, name);
   const hex = optionalText(from, `${name}Hex`);
@@ -83,7 +83,7 @@ export function readTextOrHex(from: Request, name: string): Uint8Array {
   return (ofText ?? ofHex) as Uint8Array;
 }
 
-/** What no UTF-8 can carry. */
+/** Refuses a lone surrogate, which UTF-8 can't encode. */
 function checkText(text: string, name: string): string {
   if (/\p{Surrogate}/u.test(text)) throw formFault(`"${name}" has half of a character (a lone surrogate).`);
   return text;

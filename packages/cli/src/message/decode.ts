@@ -1,4 +1,4 @@
-/** Answers to requests about received bytes: decoded, verified and opened as far as keys are given. */
+/** Answers requests about received bytes: decodes them, and verifies and opens them if keys are given. */
 import {
   authenticate,
   decode,
@@ -22,15 +22,15 @@ import { toBodyJson, type BodyJson } from './body-json.ts';
 import { openKeyOf, verifyKeyOf } from './keys.ts';
 import { formFault, writeHex } from './request.ts';
 
-/** An inspector also looks at what no transport carries: old captures, files, the vectors of the reference. */
+/** The limits of an inspector, which also reads what no transport carries: old captures, files, reference vectors. */
 export const INSPECTOR_LIMITS: Required<DecodeLimits> = { messageBytes: 1 << 20, tokenBytes: 65_535 };
 
-/** What is asked about one message. */
+/** A request about one message. */
 export interface DecodeRequest {
   readonly bytes: Uint8Array;
   readonly publicKeyPem?: string | undefined;
   readonly openKeyPem?: string | undefined;
-  /** Whom a sealed field was sealed to; only X25519 keys need it (P 4.4). */
+  /** The recipient of a sealed field; only X25519 keys need it (P 4.4). */
   readonly recipient?: Identity | undefined;
 }
 
@@ -46,21 +46,21 @@ export interface DecodeAnswer extends Answer {
   signature?: 'valid' | 'invalid' | 'unchecked';
   opened?: string;
   openedHex?: string;
-  /** How a receiver refuses this message, although this inspector can read it. */
+  /** The code with which a receiver refuses this message, although this inspector can read it. */
   refusedOnTransport?: FaultCode;
-  /** Byte of the fault. */
+  /** The offset of the fault in bytes. */
   offset?: number;
 }
 
-/** A promise only when a field has to be opened: a batch stays fast without. Throws `InputFault`. */
+/** Answers a request. It returns a promise only to open a field, which keeps batches fast. Throws `InputFault`. */
 export function answerDecode(request: DecodeRequest): DecodeAnswer | Promise<DecodeAnswer> {
   if (request.bytes[0] === EDITION_2016) return answer2016(request.bytes);
   const result = decode(request.bytes, INSPECTOR_LIMITS);
   if (!result.ok) return refused(result.code, result.offset);
   const answer = describeDecoded(result.value);
-  if (result.value.message.type === 'GENERIC') return answer; // nothing is signed or sealed in a parse view
+  if (result.value.message.type === 'GENERIC') return answer; // a parse view has nothing signed or sealed
   checkSignature(answer, result.value, request.publicKeyPem);
-  // An invalid message is not opened: the holder of a key must not work for a forger (P 4.3).
+  // An invalid message is not opened, so that a forger can't use the holder of a key (P 4.3).
   return answer.ok && request.openKeyPem !== undefined
     ? openSealed(answer, result.value, request.openKeyPem, request.recipient)
     : answer;
@@ -103,7 +103,7 @@ function answer2016(bytes: Uint8Array): DecodeAnswer {
   const { type, body } = result.value;
   const { fields } = LAYOUTS_2016.find((row) => row.type === type) as (typeof LAYOUTS_2016)[number];
   const others = fields.filter(({ name }) => name !== 'token');
-  // Nobody can check the signature: the publication does not say what it covers.
+  // The signature can't be checked, as the publication does not say what it covers.
   const json = { ...tokenJson(body.token), body: toBodyJson(others, body), signature: 'unchecked' } as const;
   return { ok: true, edition: 2016, type, ...json };
 }
@@ -145,7 +145,7 @@ async function open(
   return value === undefined ? reject('FLOW_SEAL') : { ok: true, value };
 }
 
-/** RSA sealing is bound to nobody, and any id will do. */
+/** The recipient for opening. RSA sealing is not bound to one, so any id will do. */
 export function knownRecipient(needed: boolean, recipient: Identity | undefined): Identity {
   if (recipient !== undefined && isIdentity(recipient)) return recipient;
   if (needed) {

@@ -75,7 +75,7 @@ describe('srup message encode --batch', () => {
     ['a sequence of 2^64', { sequence: '18446744073709551616' }, /below 2\^64/],
     ['no sender', { sender: undefined }, /"sender" is missing/],
     ['a sender in hex without 0x', { sender: 'b9d0' }, /"sender" must be a decimal number/],
-    ['a sender that is no hex', { sender: '0xxyz' }, /"sender" must be an id/],
+    ['a sender that is not hex', { sender: '0xxyz' }, /"sender" must be an id/],
     ['no token', { token: undefined }, /"token" or "tokenHex" is missing/],
     ['an empty token', { token: '' }, /at least one byte/],
     ['two tokens', { token: 'A', tokenHex: '42' }, /not the same bytes/],

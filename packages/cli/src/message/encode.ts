@@ -1,4 +1,4 @@
-/** Answers to requests for messages: encoded, sealed and signed as asked. */
+/** Answers requests for messages: encodes, seals and signs them. */
 import {
   encode,
   encodeHeader,
@@ -23,7 +23,7 @@ import {
   type Request,
 } from './request.ts';
 
-/** Keys of an encode request. What `decode` adds to them may stay, so that its output can be sent back. */
+/** Keys of an encode request. Those that `decode` adds are accepted, so that its output can be encoded again. */
 export const ENCODE_KEYS: ReadonlySet<string> = new Set([
   ...['id', 'type', 'sequence', 'sender', 'token', 'tokenHex', 'body', 'terminatedText'],
   ...['privateKeyPem', 'recipientPublicKeyPem', 'recipient'],
@@ -53,7 +53,7 @@ function signKey(request: Request): ReturnType<typeof signKeyOf> {
   return signKeyOf(requiredText(request, 'privateKeyPem'));
 }
 
-/** A value that does not fit its field is the request's mistake here, not the program's. */
+/** Encodes. A value that does not fit its field is a mistake of the request, not of the program. */
 function fitting<Value>(make: () => Value): Value {
   try {
     return make();
@@ -80,7 +80,7 @@ async function readMessage(request: Request): Promise<Message> {
 
 function readType(request: Request): MessageType {
   if (request['edition'] !== undefined && request['edition'] !== 5) {
-    throw formFault('Only messages of edition 5 are made: nothing acts on those of 2016.');
+    throw formFault('Only messages of edition 5 can be made: nothing acts on those of 2016.');
   }
   const type = requiredText(request, 'type');
   if (!isMessageType(type)) throw formFault(`There is no message type ${showText(type)}.`);
@@ -92,10 +92,10 @@ function readTerminated(value: unknown, fields: readonly Field[]): readonly stri
   if (value === undefined) return [];
   if (value === true) return names;
   if (Array.isArray(value) && value.every((name) => names.includes(name as string))) return value as string[];
-  throw formFault('"terminatedText" must be true, or a list of url and digest as far as the type has them.');
+  throw formFault('"terminatedText" must be true, or a list of "url" and "digest" if the type has them.');
 }
 
-/** With a recipient's key the value of the sealed field is what to seal; without, it is sealed already. */
+/** Seals the sealed field with the recipient's key. Without a key, its value is sealed already. */
 async function sealInto(
   body: Record<string, unknown>,
   fields: readonly Field[],

@@ -1,15 +1,15 @@
-/** Where messages and keys come from: an argument, a file, standard input. */
+/** Reads messages and keys from an argument, a file or standard input. */
 import { createReadStream, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { UserError } from '../user-error.ts';
 import { parseHex } from './request.ts';
 
-/** Bytes of a file or of standard input that is read as a whole. */
+/** The largest file or standard input, in bytes, that is read as a whole. */
 const MAX_INPUT_BYTES = 8 << 20;
 
 const STDIN = '-';
 
-/** Hex digits in the argument itself, a file, or standard input; the latter two hold hex or the bytes themselves. */
+/** Reads a message: hex digits in the argument, or a file or standard input with hex or with the bytes themselves. */
 export async function readMessageBytes(source: string): Promise<Uint8Array> {
   const inPlace = source === STDIN ? undefined : parseHex(source);
   if (inPlace !== undefined) return inPlace;
@@ -20,7 +20,7 @@ export async function readMessageBytes(source: string): Promise<Uint8Array> {
     );
   }
   const bytes = await readWhole(source);
-  // Hex digits are no version bytes, so a message in raw bytes is never taken for hex.
+  // No version byte is a hex digit, so raw bytes are never mistaken for hex.
   return parseHex(bytes.toString('latin1')) ?? bytes;
 }
 
@@ -37,14 +37,14 @@ async function readWhole(source: string): Promise<Buffer> {
     if (length > MAX_INPUT_BYTES) {
       throw new UserError(
         `The input is longer than ${MAX_INPUT_BYTES >> 20} MiB.`,
-        'Give one message. For many messages, one JSON object a line, use --batch.',
+        'Give one message. Use --batch for many, with one JSON object on each line.',
       );
     }
   }
   return Buffer.concat(chunks);
 }
 
-/** The bytes of a file or of standard input as they come. */
+/** The bytes of a file or of standard input, as they arrive. */
 export async function* open(source: string): AsyncGenerator<Buffer> {
   if (source === STDIN && process.stdin.isTTY)
     console.error('Reading from the terminal; Ctrl-D ends the input.');
@@ -56,7 +56,7 @@ export async function* open(source: string): AsyncGenerator<Buffer> {
   }
 }
 
-/** A key file as text. */
+/** Reads a key file as text. */
 export async function readKeyFile(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');

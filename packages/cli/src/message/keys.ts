@@ -1,10 +1,10 @@
-/** Keys as people have them: PEM texts. Each is parsed once a run. */
+/** Parses keys from PEM texts, each once a run. */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { importOpenKey, importSealKey, importSignKey, importVerifyKey, KeyError, Secret } from '@srup/node';
 import type { OpenKey, SealKey, SignKey, VerifyKey } from '@srup/protocol';
 import { InputFault } from './request.ts';
 
-/** Keys kept parsed at a time, of each kind. */
+/** How many parsed keys of each kind are kept. */
 const KEPT_KEYS = 256;
 
 /** A key that opens or seals, and whether it is bound to the recipient's id (P 4.4). */
@@ -16,7 +16,7 @@ interface Bound<Key> {
 export const verifyKeyOf: (pem: string) => VerifyKey = keep(importVerifyKey);
 export const signKeyOf: (pem: string) => SignKey = keep((pem) => importSignKey(new Secret(pem)));
 
-/** An RSA private key, or an X25519 one for the suites whose signing keys can't open. */
+/** Parses a private key that opens: RSA, or X25519 for the suites whose signing keys can't open. */
 export const openKeyOf: (pem: string) => Bound<OpenKey> = keep((pem) => {
   const pair = { privatePem: new Secret(pem), publicPem: '' };
   return isX25519(() => createPrivateKey(pem))
@@ -24,14 +24,14 @@ export const openKeyOf: (pem: string) => Bound<OpenKey> = keep((pem) => {
     : { key: importOpenKey({ suite: 'rsa-sha256', signing: pair }), needsRecipient: false };
 });
 
-/** The public half of such a key. */
+/** Parses the public key that seals for such a key. */
 export const sealKeyOf: (pem: string) => Bound<SealKey> = keep((pem) =>
   isX25519(() => createPublicKey(pem))
     ? { key: importSealKey('ed25519', { signing: '', sealing: pem }), needsRecipient: true }
     : { key: importSealKey('rsa-sha256', { signing: pem }), needsRecipient: false },
 );
 
-/** False for what is no key at all: importing it says so. */
+/** Whether the PEM is an X25519 key. It is false for a text that is not a key, which the import then reports. */
 function isX25519(parse: () => KeyObject): boolean {
   try {
     return parse().asymmetricKeyType === 'x25519';

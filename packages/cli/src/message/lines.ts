@@ -1,16 +1,16 @@
-/** Lines in, lines out, in order: constant memory however long the input is, and prompt answers to a slow one. */
+/** Answers lines in order, in constant memory for any length of input, and promptly for a slow one. */
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 
-/** Characters of one input line: several times the longest message in hex, with its keys. */
+/** The longest input line in characters: several times the longest message in hex, with its keys. */
 export const MAX_LINE_CHARACTERS = 4 << 20;
 
 /** A line and its number from 1; undefined for a line that was too long to keep. */
 export type Work = (line: string | undefined, number: number) => string | Promise<string>;
 
 /**
- * Answers each line. The lines of one chunk are worked on together, so slow answers (signatures) overlap; nothing
- * more is read until the reader of `output` has taken them.
+ * Answers each line. It works on the lines of one chunk together, so that slow answers (signatures) overlap, and reads
+ * no more until the reader of `output` has taken them.
  */
 export async function answerLines(
   input: AsyncIterable<Buffer | string>,

@@ -1,14 +1,14 @@
-/** One JSON object of a person: read key by key, with an error that names the key. */
+/** Reads one JSON object that a person wrote, key by key, with errors that name the key. */
 import { parseIdentity, showText, type Identity } from '@srup/protocol';
 import type { KeyError } from '@srup/node';
 
-/** Why an input was not even looked at: it is no message, but a request about one. */
+/** Why a request could not be read. The code is not about the message. */
 export type InputCode =
   | 'INPUT_JSON' // not one JSON object
   | 'INPUT_FORM' // a key is missing, unknown or of another kind
   | 'INPUT_LONG'; // the line is longer than the limit
 
-/** The request is wrong, or a key in it. The message is one sentence and holds no key material. */
+/** The request, or a key in it, is wrong. The message is one sentence without key material. */
 export class InputFault extends Error {
   override readonly name = 'InputFault';
   readonly code: InputCode | KeyError['code'];
@@ -25,12 +25,12 @@ export function formFault(message: string): InputFault {
   return new InputFault('INPUT_FORM', message);
 }
 
-/** What a person marks a request with, to find its answer. */
+/** The id with which a person marks a request, to find its answer. */
 export type RequestId = string | number | null;
 
 /**
- * The object in a text, with no keys but the known ones: a misspelt key would otherwise be ignored silently.
- * `seen` is told the object's id before anything else can be wrong with it.
+ * Parses the object in a text. It accepts only known keys, as a misspelt one would otherwise be ignored silently. It
+ * calls `seen` with the object's id before it checks anything else.
  */
 export function parseRequest(
   text: string,
@@ -51,7 +51,7 @@ export function parseRequest(
   return value;
 }
 
-/** No lists and objects: one that is nested deep enough can be read, but not written again. */
+/** The id of a request. Lists and objects are refused: a deeply nested one can be read but not written again. */
 function readRequestId(id: unknown): RequestId | undefined {
   if (id === undefined || id === null || typeof id === 'string' || typeof id === 'number') return id;
   throw formFault('"id" must be text or a number.');
@@ -75,7 +75,7 @@ export function requiredText(request: Request, key: string): string {
 
 const DECIMAL = /^(?:0|[1-9][0-9]{0,19})$/;
 
-/** An unsigned 64-bit number as decimal text: a JSON number would lose its last digits. */
+/** Reads an unsigned 64-bit number as decimal text, as a JSON number would lose its last digits. */
 export function requiredU64(request: Request, key: string): bigint {
   return readU64(requiredText(request, key), key);
 }
@@ -88,7 +88,7 @@ function readU64(text: string, key: string): bigint {
   return number;
 }
 
-/** An id as text: decimal, or hex after "0x" (many ids in hex have no letter, so both need a mark). */
+/** Reads an id as text: decimal, or hex after "0x", as many ids in hex have no letter. */
 export function readId(text: string, key: string): Identity {
   if (!text.startsWith('0x')) return readU64(text, key);
   const id = parseIdentity(
@@ -103,7 +103,7 @@ export function readId(text: string, key: string): Identity {
 
 const HEX = /^(?:[0-9a-fA-F]{2})*$/;
 
-/** Bytes from hex in either case, with white space anywhere; undefined for anything else. */
+/** Bytes from hex in upper or lower case, with white space anywhere; undefined for anything else. */
 export function parseHex(text: string): Uint8Array | undefined {
   const digits = /\s/.test(text) ? text.replace(/\s+/g, '') : text;
   return HEX.test(digits) ? Buffer.from(digits, 'hex') : undefined;

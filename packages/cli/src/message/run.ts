@@ -1,6 +1,6 @@
-/** `srup message decode` and `encode`: from the options to the answers. */
+/** Runs `srup message decode` and `encode`. */
 import type { Identity } from '@srup/protocol';
-import { terminalOf } from '../terminal.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import { EXIT, UserError } from '../user-error.ts';
 import { toLine } from './answer.ts';
 import { answerRequests } from './batch.ts';
@@ -63,7 +63,7 @@ async function readKeys({ key, open, recipient }: DecodeOptions): Promise<Keys> 
   const publicKeyPem = key === undefined ? undefined : await readKeyFile(key);
   const openKeyPem = open === undefined ? undefined : await readKeyFile(open);
   return orUserError(() => {
-    // A key that is none is said once, before anything is read.
+    // A text that is not a key is reported once, before anything is read.
     if (publicKeyPem !== undefined) verifyKeyOf(publicKeyPem);
     if (openKeyPem !== undefined) openKeyOf(openKeyPem);
     const id = recipient === undefined ? undefined : readId(recipient, '--recipient');
@@ -73,7 +73,7 @@ async function readKeys({ key, open, recipient }: DecodeOptions): Promise<Keys> 
 
 const DECODE_KEYS: ReadonlySet<string> = new Set(['id', 'hex', 'publicKeyPem', 'openKeyPem', 'recipient']);
 
-/** What a line leaves out, the options say. */
+/** Reads a line; the options apply where it gives no value. */
 function readDecodeRequest(request: Request, keys: Keys): DecodeRequest {
   return {
     bytes: readHex(requiredText(request, 'hex'), 'hex'),
@@ -88,7 +88,7 @@ function readRecipient(request: Request): Identity | undefined {
   return text === undefined ? undefined : readId(text, 'recipient');
 }
 
-/** Outside a batch a wrong request is a mistake at the command line. */
+/** Turns a wrong request into a `UserError`, outside a batch. */
 async function orUserError<Value>(make: () => Value | Promise<Value>): Promise<Value> {
   try {
     return await make();
@@ -107,5 +107,5 @@ const HINTS: Readonly<Record<InputFault['code'], string>> = {
   INPUT_LONG: 'Shorten it and run the command again.',
   KEY_MALFORMED: KEY_HINT,
   KEY_UNSUPPORTED: KEY_HINT,
-  KEY_WEAK: 'Make a new key, and never use the old one.',
+  KEY_WEAK: 'Make a new key, and never use the old one again.',
 };

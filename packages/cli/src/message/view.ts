@@ -1,4 +1,4 @@
-/** A message as annotated hex, for people. */
+/** Writes a message as annotated hex, for people. */
 import {
   describe,
   FAULT_MEANING,
@@ -8,14 +8,14 @@ import {
   type Part,
   type Segment,
 } from '@srup/protocol';
-import type { Terminal } from '../terminal.ts';
+import type { Terminal } from '../screen/terminal.ts';
 import { INSPECTOR_LIMITS, type DecodeAnswer } from './decode.ts';
 
-/** Bytes a row, where the terminal is wide enough for the meaning beside them. */
+/** Bytes in a row, if the terminal is wide enough for their meaning next to them. */
 const WIDE_ROW = 16;
 const NARROW_ROW = 8;
 const WIDE_COLUMNS = 110;
-/** Bytes of one field that are shown: the longest RSA signature. JSON has all of them. */
+/** The most bytes of one field that are shown: those of the longest RSA signature. JSON has all. */
 const SHOWN_BYTES = 512;
 
 type Style = Parameters<Terminal['paint']>[0];

@@ -1,8 +1,8 @@
-/** Which server, and by what right: said on the command line, or by the login of `srup ctl`. */
+/** Finds the server and the right to register: on the command line, or by the login of `srup ctl`. */
 import { readFile } from 'node:fs/promises';
 import { fetchPinnedCa } from '@srup/node';
-import { openApi, segment } from '../ctl/api.ts';
-import { checkUrl, loadLogin } from '../ctl/profile.ts';
+import { openApi, segment } from '../client/api.ts';
+import { checkUrl, loadLogin } from '../client/profile.ts';
 import { UserError } from '../user-error.ts';
 
 export interface AccessOptions {
@@ -18,17 +18,17 @@ export interface AccessOptions {
 /** Where devices go, and what lets them register. */
 export interface Access {
   readonly url: string;
-  /** PEM of the CA; absent: the system's. */
+  /** PEM of the CA; undefined: the CAs of the system. */
   readonly ca: string | undefined;
-  /** Makes what so many devices need to register; undefined where they need nothing. */
+  /** Makes the enrolment code for this many devices; undefined if they need none. */
   codeFor(devices: number): Promise<string | undefined>;
-  /** Takes back what was made and is not needed any more. */
+  /** Withdraws the code that was made. */
   close(): Promise<void>;
 }
 
-/** For a code that others must not see in the list of processes. */
+/** Holds a code that must not show in the list of processes. */
 const CODE_VARIABLE = 'SRUP_ENROLMENT_CODE';
-/** A code that is made here ends by itself, should this process not be able to withdraw it. Milliseconds. */
+/** How long a code is valid that this process makes, in case it can't withdraw the code. Milliseconds. */
 const CODE_MS = 12 * 3_600_000;
 
 export async function openAccess(options: AccessOptions): Promise<Access> {
@@ -36,7 +36,7 @@ export async function openAccess(options: AccessOptions): Promise<Access> {
   if (options.url === undefined) return accessByLogin(options, code);
   if (options.acceptJoins === true) {
     throw new UserError(
-      '--accept-joins needs a login, and with --url none is used',
+      '--accept-joins needs a login, but --url is used without one',
       'Leave --url out to use your login, or set the policy yourself: srup ctl policy set TYPE accept',
     );
   }

@@ -1,21 +1,21 @@
-/** Which devices have which fault, and when: by the seed alone, so that a rehearsal can be repeated. */
+/** Chooses the devices that have a fault, and when. It depends on the seed alone, so that a run can be repeated. */
 import { createHash } from 'node:crypto';
 import { UserError } from '../user-error.ts';
 
-/** What can be wrong with a simulated device; the key is the option's name. */
+/** The faults of simulated devices; the key is the name of the option. */
 export const FAULTS = {
-  slow: 'take 5 to 30 s for whatever they do',
+  slow: 'take 5 to 30 s for everything they do',
   offline: 'go away once they have joined; see --return-after',
   flapping: 'lose their connection again and again',
-  failingHealth: 'do not get well with new software, and go back to the old',
-  badDownloads: 'receive another file than the server sent',
-  defer: 'put the activation off by a minute, once an update',
+  failingHealth: 'fail the health check of new software and go back to the old',
+  badDownloads: 'receive a file that differs from what the server sent',
+  defer: 'defer each activation once, by a minute',
   duplicates: 'send each message twice',
 } as const;
 export type Fault = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as Fault[];
 
-/** So many devices: a part of all (0 to 1), or a number of them. */
+/** How many devices: a part of all (0 to 1), or a number. */
 export type Share = { readonly part: number } | { readonly count: number };
 
 /** `5%`, `0.5%` or `12`. `UserError` for anything else. */
@@ -24,7 +24,7 @@ export function parseShare(text: string, option: string): Share {
   if (percent !== null && Number(percent[1]) <= 100) return { part: Number(percent[1]) / 100 };
   if (/^\d{1,9}$/.test(text)) return { count: Number(text) };
   throw new UserError(
-    `"${text}" (${option}) is no share of the devices`,
+    `"${text}" (${option}) is not a share of the devices`,
     'Write a percentage or a number of devices: 5%, 0.5%, 12.',
   );
 }
@@ -37,7 +37,7 @@ export function drawn(seed: string, ...words: readonly (string | number)[]): num
   return digest.readUIntBE(0, 6) / 2 ** 48;
 }
 
-/** The faults of each device, by its number from 0. Exactly as many have one as its share says. */
+/** The faults of each device, by its number from 0. Exactly the share of the devices that was asked for has a fault. */
 export function assignFaults(
   seed: string,
   devices: number,

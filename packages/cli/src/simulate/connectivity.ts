@@ -1,23 +1,23 @@
-/** Devices whose connection is not what it should be: away, or coming and going. */
+/** Plays connections with faults: devices that go offline, or that connect again and again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectMqtt, type MqttLink, type MqttOptions } from '@srup/node';
 import { drawn, type Fault } from './choose.ts';
 import type { Site } from './site.ts';
 
-/** Flapping: how long the connection holds and how long it is gone, ms. */
+/** How long a flapping connection lasts and how long it is gone, ms. */
 const UP_MS = { least: 10_000, most: 60_000 };
 const DOWN_MS = { least: 1_000, most: 10_000 };
-/** To look whether a device may go away yet. */
+/** Time between two looks at whether a device can go offline. */
 const LOOK_MS = 100;
 
 export interface Switch {
   up(): Promise<void>;
   down(): Promise<void>;
-  /** It is joined, has said what it is, and has nothing left to say. */
+  /** Whether it has joined, has identified itself and has nothing left to send. */
   isSettled(): boolean;
 }
 
-/** Resolves when the device has no more of this in it, or at the signal. */
+/** Plays the faults of one device. Resolves when there are no more, or at the signal. */
 export async function misbehave(
   { seed, returnAfterMs }: Site,
   device: number,
@@ -48,7 +48,7 @@ export async function misbehave(
   }
 }
 
-/** Every message twice, as a network does that lost the acknowledgement. */
+/** Sends every message twice, as a network does that lost the acknowledgement. */
 export function openDoublingLink(options: MqttOptions): MqttLink {
   const link = connectMqtt(options);
   const publish = link.publish.bind(link);

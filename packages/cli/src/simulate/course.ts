@@ -1,5 +1,5 @@
-/** What has become of a simulated device, by what its session tells. */
-import { defer, reasonOf, type EngineEvent, type LinkEvent } from '@srup/agent/parts';
+/** Follows what becomes of a simulated device, from the events of its session. */
+import { openPromise, reasonOf, type EngineEvent, type LinkEvent } from '@srup/agent/parts';
 import type { Site } from './site.ts';
 
 export type Standing = 'asking' | 'joined' | 'out' | 'left';
@@ -8,13 +8,13 @@ export interface Course {
   onEvent(event: EngineEvent | LinkEvent): void;
   isConnected(): boolean;
   standing(): Standing;
-  /** It has joined and told who it is. */
+  /** Whether it has joined and identified itself. */
   isIntroduced(): boolean;
   /** Resolves at the first connection. */
   readonly connected: Promise<void>;
-  /** Resolves when it is joined, or was turned away. */
+  /** Resolves when it has joined or was refused. */
   readonly answered: Promise<void>;
-  /** Expects that it leaves by its own will: false when it has not left in time, ms. */
+  /** Waits until it has left of its own accord; false when it has not left in time, ms. */
   left(withinMs: number): Promise<boolean>;
 }
 
@@ -26,8 +26,8 @@ const STANDINGS: Readonly<Record<string, Standing>> = {
 };
 
 /**
- * `wasJoined`: it was let in by an earlier run, and has told then who it is. `onDropped`: it was thrown out, and its
- * certificate is revoked soon: it would knock in vain for ever.
+ * Starts to follow a device. `wasJoined`: it joined and identified itself in an earlier run. `onDropped` is called when
+ * the server has dropped it: its certificate is about to be revoked, and further connections would all fail.
  */
 export function followEvents(
   { meter, keep }: Site,
@@ -36,9 +36,9 @@ export function followEvents(
   onDropped: () => unknown,
 ): Course {
   const began = performance.now();
-  const connected = defer<undefined>();
-  const answered = defer<undefined>();
-  const left = defer<boolean>();
+  const connected = openPromise<undefined>();
+  const answered = openPromise<undefined>();
+  const left = openPromise<boolean>();
   let connectedAt: number | undefined;
   let isConnected = false;
   let standing: Standing = wasJoined ? 'joined' : 'asking';

@@ -14,13 +14,13 @@ export interface SimulatedDevice {
   readonly faults: ReadonlySet<Fault>;
   isConnected(): boolean;
   standing(): Standing;
-  /** Updates that came to their end in this run, one way or another. */
+  /** Updates that have ended in this run, with success or not. */
   updatesOver(): number;
-  /** It works on no update, and has nothing left to say. */
+  /** Whether it works on no update and has nothing left to send. */
   isQuiet(): boolean;
   /** Resolves at the first connection. */
   readonly connected: Promise<void>;
-  /** Resolves when it is joined, or was turned away. */
+  /** Resolves when it has joined or was refused. */
   readonly answered: Promise<void>;
   /** Deregisters (P 10.8). False when the server did not confirm it in time. */
   leave(withinMs: number): Promise<boolean>;
@@ -133,5 +133,5 @@ function switchFor(open: () => Session): Switch {
 
 const WHO = `srup-agent/${AGENT_VERSION} (simulated; node ${process.versions.node})`;
 const nothing = (): undefined => undefined;
-/** Events tell all that is counted. */
+/** The session's events carry all that is counted, so its log is not needed. */
 const QUIET: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -1,4 +1,4 @@
-/** A simulated device becomes somebody (P 8): the agent's own calls and checks, its keys in memory. */
+/** Enrols a simulated device (P 8), with the calls and checks of the agent and with keys in memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs, generateKeys, newIdentity, type KeySet, type Secret } from '@srup/node';
 import { identityText } from '@srup/protocol';
@@ -14,13 +14,13 @@ import {
 } from '@srup/agent/parts';
 import type { Site } from './site.ts';
 
-/** P 8.1: made by the device. */
+/** Makes the keys; only the device ever has the private ones (P 8.1). */
 export interface NewKeys {
   readonly keys: KeySet;
   readonly tlsKey: Secret;
 }
 
-/** Between tries at a service that is busy or away; doubled each time (P 10.10). Milliseconds. */
+/** Wait between tries at a service that is busy or away; it doubles each time (P 10.10). Milliseconds. */
 const BACKOFF = { leastMs: 1_000, mostMs: 30_000 };
 
 export async function makeKeys({ suite, meter }: Site): Promise<NewKeys> {
@@ -30,7 +30,7 @@ export async function makeKeys({ suite, meter }: Site): Promise<NewKeys> {
   return { keys, tlsKey };
 }
 
-/** Rejects with `AgentError` when it is of no use to try again, and with the signal's reason. */
+/** Enrols. Rejects with `AgentError` when another try is useless, and with the signal's reason. */
 export async function enrol(site: Site, own: NewKeys): Promise<Credentials> {
   for (let failures = 1; ; failures++) {
     try {
@@ -56,7 +56,7 @@ async function enrolOnce(site: Site, { keys, tlsKey }: NewKeys): Promise<Credent
     ...(code !== undefined && { enrolmentCode: code }),
   };
   const registration = await askRegistration(service, { id, type, suite }, keys, terms);
-  if (registration === 'taken') throw new PassingTrouble('an id is taken already: another one is drawn');
+  if (registration === 'taken') throw new PassingTrouble('the id is taken: another one is drawn');
   const registered = performance.now();
   meter.time('register', registered - began);
   const { server, serverPem, broker, servicePem } = registration;
@@ -76,7 +76,7 @@ async function enrolOnce(site: Site, { keys, tlsKey }: NewKeys): Promise<Credent
 
 const texts = new Map<string, string>();
 
-/** The same for all devices of a server: one copy of it is enough. */
+/** Keeps one copy of a text that is the same for all devices of a server. */
 function shared(text: string): string {
   const known = texts.get(text);
   if (known !== undefined) return known;

@@ -1,43 +1,43 @@
-/** Brings simulated devices up, all of them together, and down again. */
+/** Starts and stops the simulated devices together. */
 import type { Fault } from './choose.ts';
 import { startDevice, type SimulatedDevice } from './device.ts';
 import { enrol, makeKeys, type NewKeys } from './enrol.ts';
 import type { KnownDevice } from './keep.ts';
 import type { Site } from './site.ts';
 
-/** Key pairs that are made at once: more than the processors only wait. */
+/** Key pairs that are made at the same time: more than there are processors would only wait. */
 const KEYS_AT_ONCE = 4;
-/** Devices that register or connect at once. */
+/** Devices that register or connect at the same time. */
 const COME_UP_AT_ONCE = 24;
-/** For the answer to a join before the next device comes up: longer is an operator's time. Milliseconds. */
+/** Longest wait for the answer to a join before the next device starts; a longer one is up to an operator. Milliseconds. */
 const JOIN_GRACE_MS = 5_000;
 const LEAVE_AT_ONCE = 64;
-/** For the server to confirm that a device left. Milliseconds. */
+/** Longest wait for the server to confirm that a device left. Milliseconds. */
 const LEAVE_MS = 30_000;
 
 export interface FleetCounts {
   readonly devices: number;
-  /** With keys that were made now, or with an identity of an earlier run. */
+  /** Devices with keys made now, or with an identity of an earlier run. */
   readonly ready: number;
   readonly enrolled: number;
   readonly connected: number;
   readonly joined: number;
-  /** Connected, and without an answer to their wish to join. */
+  /** Devices that are connected and wait for an answer to their join. */
   readonly waiting: number;
-  /** Turned away, or dismissed. */
+  /** Devices that were refused or dropped. */
   readonly out: number;
   readonly updated: number;
 }
 
 export interface SimulatedFleet {
   counts(): FleetCounts;
-  /** Resolves when every device has connected once. Rejects with `AgentError` for what a person has to put right. */
+  /** Resolves when every device has connected once. Rejects with `AgentError` for what a person has to solve. */
   readonly up: Promise<void>;
-  /** All that were never told to go away are joined. */
+  /** Whether all devices have joined, except those that were refused. */
   isJoined(): boolean;
-  /** All that can, have finished an update in this run. */
+  /** Whether all devices that can update have finished an update in this run. */
   isUpdated(): boolean;
-  /** Deregisters all; gives the number of those that the server did not confirm. */
+  /** Deregisters all; returns how many the server did not confirm. */
   leave(): Promise<number>;
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export function startFleet(site: Site, faults: readonly ReadonlySet<Fault>[]): S
       if (found !== undefined) known.set(number, found);
     }
     ready = enrolled = known.size;
-    // Keys first: they would take the processors from what is measured.
+    // Keys come first: making them would slow down what is measured.
     await eachOf(
       numbers.filter((number) => !known.has(number)),
       KEYS_AT_ONCE,

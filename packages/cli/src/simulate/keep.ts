@@ -1,11 +1,11 @@
-/** What simulated devices must not forget: who they are, and how far their conversations got (P 5.1, 5.3). */
+/** Keeps what simulated devices must not forget: their identity and the state of their exchanges (P 5.1, 5.3). */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { Secret } from '@srup/node';
 import { StoreError, type Changes, type Credentials, type Store, type Value } from '@srup/agent/parts';
 import { UserError } from '../user-error.ts';
 
-/** Beside the state, the agent's own keys: what a simulated device has in the place of its software. */
+/** Keys of the state that stand for the software of a simulated device. */
 export const SOFTWARE = 'simulated/software';
 
 export interface KnownDevice {
@@ -14,16 +14,16 @@ export interface KnownDevice {
 }
 
 export interface Keep {
-  /** Undefined: this device has no identity yet. */
+  /** The identity of a device; undefined if it has none yet. */
   find(device: number): KnownDevice | undefined;
-  /** It has an identity now. */
+  /** Stores the identity of a device. */
   admit(device: number, credentials: Credentials): Promise<KnownDevice>;
-  /** It gave its identity up. */
+  /** Removes the identity of a device that gave it up. */
   forget(device: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Changes are there when they are on disk: `persist` says when. */
+/** State in memory; `persist` resolves when a change is on disk. */
 function storeOver(values: Map<string, Value>, persist: (changes: Changes) => Promise<void>): Store {
   return {
     get: (key) => values.get(key),
@@ -41,7 +41,7 @@ function storeOver(values: Map<string, Value>, persist: (changes: Changes) => Pr
   };
 }
 
-/** For one run: nothing is left of the devices afterwards. */
+/** Keeps the devices for one run only. */
 export function keepInMemory(): Keep {
   const known = new Map<number, KnownDevice>();
   return {
@@ -60,14 +60,14 @@ export function keepInMemory(): Keep {
 
 const FORM = 1;
 
-/** Which server and devices a folder belongs to: a second run goes on only with the same. */
+/** The server and devices of a folder; a later run must use the same. */
 export interface Belonging {
   readonly server: string;
   readonly type: string;
   readonly suite: string;
 }
 
-/** One database for all devices; what many commit at the same moment shares one sync to disk. */
+/** Keeps all devices in one database. Commits at the same moment share one sync to disk. */
 export async function keepIn(folder: string, belonging: Belonging): Promise<Keep> {
   const { lockFolder, makePrivateFolder } = await import('@srup/node');
   const { DatabaseSync } = await import('node:sqlite');
@@ -148,7 +148,7 @@ function keepInDatabase(database: DatabaseSync): Keep {
   let waiting: Waiting[] = [];
   let flushed: Promise<void> = Promise.resolve();
 
-  /** Rejects with `StoreError` when nothing of it is on disk. */
+  /** Writes a change. Rejects with `StoreError` when nothing of it is on disk. */
   function commit(work: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
       if (waiting.push({ work, resolve, reject }) > 1) return;
@@ -217,7 +217,7 @@ function keepInDatabase(database: DatabaseSync): Keep {
   };
 }
 
-/** Private keys leave their wrapping here, for a file of the owner's alone. */
+/** Writes JSON with the private keys unwrapped, for a file that only its owner can read. */
 function writeCredentials(credentials: Credentials): string {
   return JSON.stringify(credentials, function (this: Record<string, unknown>, name, value: unknown) {
     const whole = this[name]; // `value` is what a Secret shows to everybody

@@ -1,10 +1,10 @@
 /** What happened in a run, counted and timed. */
 
-/** What a device does one after the other; the time of each is kept. */
+/** The steps of a device, in order; the time of each is kept. */
 export const STEPS = ['keys', 'register', 'certify', 'connect', 'join', 'download'] as const;
 export type Step = (typeof STEPS)[number];
 
-/** Counted events: how often something happened, and not how many devices are in a state. */
+/** Events that are counted: how often something happened, not how many devices are in a state. */
 export const EVENTS = [
   'downloaded',
   'badDownloads',
@@ -26,18 +26,18 @@ export interface StepTimes {
 export interface Meter {
   time(step: Step, milliseconds: number): void;
   count(event: Event): void;
-  /** A message that a device refused, by its code. */
+  /** Counts a message that a device refused, by its code. */
   refused(code: string): void;
-  /** Something that passes, or is noted at the end: a connection that broke, a server that asks for patience. */
+  /** Counts trouble by its reason: a connection that broke, a server that is busy. */
   trouble(reason: string): void;
   times(): Readonly<Partial<Record<Step, StepTimes>>>;
   events(): Readonly<Record<Event, number>>;
   refusals(): Readonly<Record<string, number>>;
-  /** The most frequent first. */
+  /** The reasons of trouble with their counts, the most frequent first. */
   troubles(): readonly (readonly [reason: string, count: number])[];
 }
 
-/** Different reasons that are kept apart: they may hold words of strangers. */
+/** The most reasons that are kept apart. They can hold text from outside, so their number has a limit. */
 const MAX_REASONS = 100;
 const OTHERS = 'others';
 

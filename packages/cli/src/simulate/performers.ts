@@ -1,6 +1,6 @@
 /**
- * What a simulated device does with what it is told. Downloads are real and their digests are checked; of the file
- * nothing is kept but its digest, and starting it is only said to have gone well or not.
+ * Performs the effects of a simulated device. It downloads files and checks their digests, but keeps only the digest.
+ * It does not start software: it only reports success or failure.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,19 +11,19 @@ import { drawn, type Fault } from './choose.ts';
 import { SOFTWARE } from './keep.ts';
 import type { Site } from './site.ts';
 
-/** What a device holds, by digest: the newest last (P 10.4, 10.12). */
+/** The digests of what a device holds, the newest last (P 10.4, 10.12). */
 interface Software {
   readonly held: readonly string[];
   readonly running?: string;
 }
 
 const VERSIONS_KEPT = 3;
-/** Bytes of one artifact; the agent's own limit by default is as large. */
+/** The largest artifact in bytes, which is also the agent's default limit. */
 const MAX_BYTES = 2 ** 30;
 const TRIES = 4;
 const RETRY_MS = 2_000;
 const SLOW_MS = { least: 5_000, most: 30_000 };
-/** For which an activation is put off; the server asks again then (P 10.11). */
+/** How long a device defers an activation; then the server asks again (P 10.11). Milliseconds. */
 const DEFER_MS = 60_000;
 
 export function simulatedPerformers(
@@ -40,7 +40,7 @@ export function simulatedPerformers(
   const software = (): Software => (store.get(SOFTWARE) as unknown as Software | undefined) ?? { held: [] };
   const keep = (next: Software): Promise<void> => store.commit(new Map([[SOFTWARE, { ...next }]]));
 
-  /** The time that a slow device takes for one thing. */
+  /** Waits for as long as a slow device takes for one effect. */
   async function linger(signal: AbortSignal): Promise<void> {
     if (!faults.has('slow')) return;
     const { least, most } = SLOW_MS;
@@ -85,7 +85,7 @@ export function simulatedPerformers(
       if (faults.has('defer') && !deferred.has(token)) {
         deferred.add(token);
         meter.count('deferred');
-        return { outcome: 'deferred', reason: 'simulated: not now', until: site.clock.now() + DEFER_MS };
+        return { outcome: 'deferred', reason: 'simulated: deferred', until: site.clock.now() + DEFER_MS };
       }
       const isWell = held.includes(digest) && !faults.has('failingHealth');
       if (isWell) await keep({ held, running: digest });
@@ -111,7 +111,7 @@ export function simulatedPerformers(
 
 type Again = Extract<ReturnType<typeof judgeStatus>, { end: 'again' }>;
 
-/** One try, over a connection of its own as devices have. */
+/** Downloads once, over a connection of its own, as a real device does. */
 async function download(
   { ca, url: home }: Site,
   url: string,

@@ -1,11 +1,11 @@
-/** One line that tells how far a run is: redrawn on a terminal, now and then elsewhere. On stderr. */
+/** Shows on stderr in one line how far a run is: redrawn on a terminal, printed now and then elsewhere. */
 import type { FleetCounts } from './fleet.ts';
 import type { Meter } from './meter.ts';
 
 const REDRAW_MS = 500;
-/** Where nobody looks all the time. */
+/** Time between two lines where stderr is not a terminal. */
 const SAY_MS = 10_000;
-/** What a rate is measured over, on a terminal and elsewhere. */
+/** The time over which a rate is measured, on a terminal and elsewhere. */
 const RATE_MS = { terminal: 3_000, elsewhere: 15_000 };
 
 export interface Progress {

@@ -1,10 +1,10 @@
-/** What a run came to: for people, and for programs. */
-import type { Output } from '../ctl/output.ts';
+/** Reports the result of a run, for people and for programs. */
+import type { Output } from '../screen/output.ts';
 import { FAULT_NAMES, FAULTS, type Fault } from './choose.ts';
 import type { FleetCounts } from './fleet.ts';
 import type { Meter } from './meter.ts';
 
-/** Reasons of trouble that are shown to people. */
+/** How many reasons of trouble people see. */
 const REASONS_SHOWN = 5;
 
 export interface Summary {
@@ -20,9 +20,9 @@ export interface Summary {
   readonly troubles: Readonly<Record<string, number>>;
   readonly faults: Readonly<Partial<Record<Fault, number>>>;
   readonly seconds: number;
-  /** Of this process at its largest, MiB. */
+  /** The largest resident memory of this process, MiB. */
   readonly memoryMiB: number;
-  /** With --leave: devices whose leaving the server did not confirm. */
+  /** With --leave: devices whose departure the server did not confirm. */
   readonly unconfirmed?: number;
 }
 
@@ -65,7 +65,7 @@ export function show(output: Output, summary: Summary): void {
       ['Turned away', turnedAway > 0 ? String(turnedAway) : undefined],
       [
         'Not confirmed',
-        summary.unconfirmed ? `${summary.unconfirmed} left without the server's word` : undefined,
+        summary.unconfirmed ? `${summary.unconfirmed} left without an answer of the server` : undefined,
       ],
       ['Happened', list(events)],
       [

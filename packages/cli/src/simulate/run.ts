@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { SuiteName } from '@srup/protocol';
-import { CTL_EXIT, refused } from '../ctl/failure.ts';
-import { createOutput } from '../ctl/output.ts';
-import { reportFailures } from '../ctl/session.ts';
-import { parseDuration } from '../ctl/words.ts';
-import { untilAskedToStop } from '../up/stop.ts';
+import { reportFailures } from '../client/session.ts';
+import { CTL_EXIT, refused } from '../failure.ts';
+import { createOutput } from '../screen/output.ts';
+import { parseDuration } from '../screen/parse.ts';
+import { untilAskedToStop } from '../service/stop.ts';
 import { UserError } from '../user-error.ts';
 import { openAccess, type Access, type AccessOptions } from './access.ts';
 import { assignFaults, FAULT_NAMES, parseShare, type Fault } from './choose.ts';
@@ -26,9 +26,9 @@ export interface SimulateOptions extends AccessOptions, Readonly<Partial<Record<
   readonly json?: true;
 }
 
-/** As many as one process can hold connections for. */
+/** The most devices for which one process can hold connections. */
 const MOST_DEVICES = 50_000;
-/** To look whether what is waited for has come. */
+/** Time between two looks at whether the goal is reached. */
 const LOOK_MS = 100;
 
 export function simulate(options: SimulateOptions): Promise<void> {
@@ -88,7 +88,7 @@ async function run(plan: Plan, { url, ca }: Access, keep: Keep, meter: Meter): P
     show(output, summarise(counts, meter, faults, seconds, unconfirmed));
     if (counts.waiting > 0) {
       output.note(
-        `${counts.waiting} devices wait to be let in: decide with "srup ctl joins", or let all of them in: srup ctl policy set "${type}" accept`,
+        `${counts.waiting} devices wait to join: decide with "srup ctl joins", or accept all of them: srup ctl policy set "${type}" accept`,
       );
     }
     return outcome === 'late' || (unconfirmed ?? 0) > 0 ? CTL_EXIT.refused : CTL_EXIT.ok;
@@ -101,7 +101,7 @@ async function run(plan: Plan, { url, ca }: Access, keep: Keep, meter: Meter): P
   }
 }
 
-/** Resolves when what was asked for is reached, or the time is over. */
+/** Resolves when the goal is reached or the time is over. */
 async function reach(fleet: SimulatedFleet, { options, lastsMs }: Plan): Promise<'done' | 'late'> {
   const deadline = performance.now() + (lastsMs ?? Infinity);
   let isUp = false;
@@ -135,7 +135,7 @@ function parseDevices(text: string): number {
   const devices = Number(text);
   if (/^\d{1,6}$/.test(text) && devices > 0 && devices <= MOST_DEVICES) return devices;
   throw new UserError(
-    `"${text}" is no number of devices`,
+    `"${text}" is not a number of devices`,
     `Write a whole number from 1 to ${MOST_DEVICES}; start more processes for more.`,
   );
 }
@@ -144,7 +144,7 @@ async function openKeep({ keep, type, suite }: SimulateOptions, url: string): Pr
   return keep === undefined ? keepInMemory() : keepIn(resolve(keep), { server: url, type, suite });
 }
 
-/** What the agent's parts say of a service that can't be used is for the person who runs this. */
+/** Turns an error of the agent's parts into one for the person who runs the command. */
 async function explain(error: unknown): Promise<unknown> {
   const { AgentError } = await import('@srup/agent/parts');
   if (!(error instanceof AgentError)) return error;

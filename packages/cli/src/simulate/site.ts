@@ -6,7 +6,7 @@ import type { Meter } from './meter.ts';
 export interface Site {
   /** `https://host:port` of the server. */
   readonly url: string;
-  /** PEM of the CA that the server's certificate must come from; absent: one of the system's. */
+  /** PEM of the CA that must have signed the server's certificate; undefined: any CA of the system. */
   readonly ca: string | undefined;
   readonly type: string;
   readonly suite: SuiteName;
@@ -16,7 +16,7 @@ export interface Site {
   readonly clock: Clock;
   readonly random: Random;
   readonly seed: string;
-  /** How long an offline device stays away, ms; absent: for the rest of the run. */
+  /** How long an offline device stays away, ms; undefined: for the rest of the run. */
   readonly returnAfterMs: number | undefined;
   /** Ends all waiting. */
   readonly signal: AbortSignal;

@@ -1,11 +1,12 @@
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { DeviceView, RunningServer, ServerOptions } from '@srup/server';
-import { createOutput } from '../ctl/output.ts';
-import { programName } from '../ctl/program-name.ts';
-import { createTeller } from '../ctl/tell.ts';
-import { terminalOf } from '../terminal.ts';
-import { UserError } from '../user-error.ts';
+import { createTeller } from '../client/tell.ts';
+import { createOutput } from '../screen/output.ts';
+import { programName } from '../screen/program-name.ts';
+import { terminalOf } from '../screen/terminal.ts';
+import { createFileLog, createLog } from '../service/log.ts';
+import { untilAskedToStop } from '../service/stop.ts';
 import {
   loginCommand,
   warnOfOpenRegistration,
@@ -14,9 +15,8 @@ import {
   writeFacts,
 } from '../up/banner.ts';
 import { launch, makeFolder } from '../up/launch.ts';
-import { createFileLog, createLog } from '../up/log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from '../up/options.ts';
-import { untilAskedToStop } from '../up/stop.ts';
+import { UserError } from '../user-error.ts';
 import { DEMO_NAME, demoPrograms, startDemo, type DemoDevice } from './demo.ts';
 
 interface StartOptions extends ServeOptions {
@@ -27,7 +27,8 @@ interface StartOptions extends ServeOptions {
 const DEFAULT_FOLDER = './.srup';
 
 const AFTER = `
-Everything is kept in the folder; the next start goes on with it. "srup up" is the server alone.
+Everything is kept in the folder, and the next start continues from there.
+"srup up" runs the server alone.
 
 Examples:
   $ srup start
@@ -36,16 +37,17 @@ Examples:
 
 Ctrl-C stops everything; a second one stops it at once.
 
-Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or a port or folder that can't be used.`;
+Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or a port or
+folder that can't be used.`;
 
-/** `srup start`, which is `npm start`. */
+/** Adds `srup start`, which `npm start` runs. */
 export function addStartCommand(program: Command): void {
   addServeOptions(
     program
       .command('start')
       .description('try it out: run a server and one demo device on this machine')
-      .option('--folder <folder>', 'where everything is kept', DEFAULT_FOLDER)
-      .option('--no-demo', 'without the demo device'),
+      .option('--folder <folder>', 'the folder that keeps everything', DEFAULT_FOLDER)
+      .option('--no-demo', 'do not run the demo device'),
   )
     .addHelpText('after', AFTER)
     .action(start);
@@ -104,7 +106,7 @@ async function start(options: StartOptions): Promise<void> {
   }
 }
 
-/** With the demo the screen is for people: the log goes to a file. */
+/** Opens the log. With the demo the screen is for people, so the log goes to a file. */
 async function openLog(folder: string, options: StartOptions): Promise<ServerOptions['log']> {
   const { demo, logLevel, jsonLogs } = options;
   await makeFolder(folder);
@@ -112,7 +114,7 @@ async function openLog(folder: string, options: StartOptions): Promise<ServerOpt
   return createFileLog(join(folder, 'server.log'), logLevel);
 }
 
-/** What a first look at the running system needs. `device`: undefined when it has not joined. */
+/** Prints what a first look at the running system needs. `device` is undefined when it has not joined. */
 async function welcome(
   server: RunningServer,
   folder: string,
@@ -125,7 +127,7 @@ async function welcome(
       `${paint('yellow', 'The demo device has not joined yet.')} Its log says why: ${shownPath(join(folder, `${DEMO_NAME}.log`))}`,
     );
   } else {
-    // An operator's own name for it is kept.
+    // A name that an operator gave it stays.
     const { id, name } = device.name === undefined ? await server.fleet.rename(device.id, DEMO_NAME) : device;
     say(`${paint('green', 'The SRUP server runs')}, and ${name ?? DEMO_NAME} (${id}) has joined it.`);
   }
@@ -134,30 +136,30 @@ async function welcome(
   const { setupToken } = server;
   if (setupToken === undefined) {
     say(
-      '\nThis goes on where the last start stopped. The set-up token was used and is not printed again: log in with an',
+      '\nThis start continues where the last one stopped. The set-up token was used and is not printed again: log in with an',
     );
     say('API token, or use the login that you have.');
   } else {
     say(
-      '\nSet-up token: it works once. Until one was used, every start prints a new one, and only that counts.\n',
+      '\nSet-up token: it works once. Until one is used, every start prints a new one, and only the newest works.\n',
     );
     say(`  ${paint('bold', setupToken)}`);
   }
   const target = device?.name ?? DEMO_NAME;
   const steps = [
     ...(setupToken === undefined ? [] : [['log in', loginCommand(server, setupToken)]]),
-    ['see the device, and what is proven of it', `${programName()} ctl device ${target}`],
-    ...(setupToken === undefined ? [['see what happens, live', `${programName()} ctl watch`]] : []),
+    ['see the device and what it has proven', `${programName()} ctl device ${target}`],
+    ...(setupToken === undefined ? [['watch what happens', `${programName()} ctl watch`]] : []),
     ['update it to version 2', `${programName()} ctl update ${target} ${shownPath(second)} --version 2.0.0`],
   ] as const;
   say('\nTry next, in another terminal in this folder:\n');
   steps.forEach(([what, command], index) => {
     say(`  ${index + 1}. ${what}:\n     ${paint('cyan', command)}`);
   });
-  say('\nCtrl-C stops everything. What happens is shown here:\n');
+  say('\nCtrl-C stops everything. Events appear here:\n');
 }
 
-/** Data is left out: the demo sends some every few seconds. */
+/** Prints events, without data: the demo sends some every few seconds. */
 function tellLive({ fleet }: RunningServer): void {
   const output = createOutput(false);
   const tell = createTeller();
@@ -167,7 +169,7 @@ function tellLive({ fleet }: RunningServer): void {
   });
 }
 
-/** As one would type it here. */
+/** The path as a person would type it in this folder. */
 function shownPath(path: string): string {
   const near = relative(process.cwd(), path);
   return near.startsWith('..') ? path : near;

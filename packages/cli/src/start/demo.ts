@@ -5,29 +5,29 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentConfigInput } from '@srup/agent';
 import type { DeviceView, FleetEvent, RunningServer } from '@srup/server';
-import { keepShort } from '../up/rotating.ts';
+import { keepShort } from '../service/rotating.ts';
 import { UserError } from '../user-error.ts';
 
-/** The device type of the demo, for which a join needs no operator. */
+/** The device type of the demo, which joins without an operator. */
 const TYPE = 'demo';
 export const DEMO_NAME = 'demo-device';
-/** The code is used within seconds. */
+/** How long the code is valid; it is used within seconds. */
 const CODE_MS = 15 * 60_000;
 const JOIN_MS = 60_000;
-/** From SIGTERM to SIGKILL: the agent stops its program in between. */
+/** Time from SIGTERM to SIGKILL, in which the agent stops its program. */
 const STOP_MS = 20_000;
 
 const PROGRAMS = new URL('../../../../examples/demo/', import.meta.url);
 const PROGRAM = fileURLToPath(new URL('../../bin/srup.js', import.meta.url));
 /**
- * Loaded into the demo device's process before anything else: the device stops when this process is gone, also when
- * it was killed and could tell nobody. The channel must not keep a device alive that has stopped.
+ * Runs in the demo device's process before anything else: it stops the device when this process is gone, even when it
+ * was killed. The channel must not keep a stopped device alive.
  */
 const TETHER = `data:text/javascript,${encodeURIComponent(
   "process.once('disconnect', () => process.kill(process.pid, 'SIGTERM')); process.channel.unref();",
 )}`;
 
-/** The demo's programs; undefined outside of a checkout. */
+/** The demo's programs; undefined outside a checkout. */
 export function demoPrograms(): { readonly first: string; readonly second: string } | undefined {
   const [first, second] = ['thermometer-v1.mjs', 'thermometer-v2.mjs'].map((name) =>
     fileURLToPath(new URL(name, PROGRAMS)),
@@ -38,18 +38,18 @@ export function demoPrograms(): { readonly first: string; readonly second: strin
 }
 
 export interface DemoDevice {
-  /** Resolves when it has joined; undefined: it ended before, or took too long. */
+  /** Resolves to the device when it has joined, or to undefined when it ended before that or took too long. */
   joined(): Promise<DeviceView | undefined>;
-  /** Resolves with what to tell when it ends by itself. */
+  /** Resolves to how it ended, when it ends without being stopped. */
   readonly ended: Promise<string>;
   stop(): Promise<void>;
-  /** Without waiting. */
+  /** Kills it at once. */
   hurry(): void;
 }
 
 /**
- * Starts a real agent in a process of its own. At the first start it gets an enrolment code that nobody else has, so
- * that the policy which lets its type in lets no stranger in.
+ * Starts a real agent in its own process. At the first start it gets an enrolment code that nobody else has, so that
+ * the policy that accepts its type accepts no other device.
  */
 export async function startDemo(
   server: RunningServer,
@@ -60,14 +60,14 @@ export async function startDemo(
   const known = await readIdentity(folder);
   if (known === undefined) {
     await server.fleet.setJoinPolicy(TYPE, 'accept');
-    // A device that was deregistered waits to be told before it registers anew: this start tells it.
+    // A device that was deregistered registers again only when it is told to, as this start does.
     await rm(join(folder, 'left.json'), { force: true });
   } else checkBelonging(known, server, folder);
   await writeConfig(server, folder, program, known === undefined ? await makeCode(server) : undefined);
   const log = await open(logFile, 'a', 0o600);
   const child = fork(PROGRAM, ['agent', '--home', folder], {
     execArgv: ['--import', TETHER],
-    // A group of its own: Ctrl-C reaches us alone, and we stop one after the other.
+    // Its own process group: Ctrl-C reaches only this process, which then stops both in order.
     detached: true,
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
   });
@@ -102,7 +102,7 @@ async function makeCode(server: RunningServer): Promise<string> {
   return secret;
 }
 
-/** Written anew at each start: ports and the place of Node.js may have changed. */
+/** Writes agent.json at each start, as ports and the path of Node.js may have changed. */
 async function writeConfig(
   server: RunningServer,
   folder: string,
@@ -128,13 +128,13 @@ interface Identity {
   readonly broker: string;
 }
 
-/** Who the device is; undefined before it has registered. */
+/** The identity of the device; undefined before it has registered. */
 async function readIdentity(folder: string): Promise<Identity | undefined> {
   const text = await readFile(join(folder, 'identity.json'), 'utf8').catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as Identity);
 }
 
-/** A device knows its server and broker from its registration, and they can't be changed behind its back. */
+/** Refuses a server or broker other than those that the device registered with, which it can't change. */
 function checkBelonging(
   { server, broker }: Identity,
   { serverId, brokerUrl }: RunningServer,
@@ -149,12 +149,12 @@ function checkBelonging(
   if (broker !== brokerUrl) {
     throw new UserError(
       `the demo device registered with the broker ${broker}, and this one is ${brokerUrl}`,
-      `Start with the port of before, or remove the folder ${folder}: the next start makes a new device.`,
+      `Start with the earlier port, or remove the folder ${folder}: the next start makes a new device.`,
     );
   }
 }
 
-/** The server's word on it, not the device's. */
+/** Waits until the server, not the device, says that it has joined. */
 async function waitUntilJoined(
   { fleet }: RunningServer,
   folder: string,

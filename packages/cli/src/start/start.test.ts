@@ -73,7 +73,7 @@ function paste(output: string, part: string): Promise<Outcome> {
   return runSrup(args, { env });
 }
 
-const ready = 'What happens is shown here:';
+const ready = 'Events appear here:';
 
 /** After a restart the server knows the device as joined before the device's own process has begun. */
 async function deviceProcess(): Promise<number> {
@@ -93,7 +93,7 @@ function isAlive(pid: number): boolean {
 
 describe('srup start', () => {
   it(
-    'brings everything up, prints commands that work, stops all of it, and goes on with it',
+    'starts everything, prints commands that work, stops all of it, and continues with it',
     async () => {
       const first = start(['--https-port', '0', '--mqtts-port', '0']);
       const output = await first.printed(ready);
@@ -120,7 +120,7 @@ describe('srup start', () => {
       const broker = new URL(/MQTT +(\S+)/.exec(output)?.[1] ?? '');
       const second = start(['--https-port', port, '--mqtts-port', broker.port]);
       const again = await second.printed(ready);
-      expect(again).toContain('goes on where the last start stopped');
+      expect(again).toContain('continues where the last one stopped');
       expect(again).not.toContain('--token');
       const shown = await paste(again, 'ctl device demo-device');
       expect(shown.stdout).toContain('thermometer-v2.mjs 2.0.0');

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { RunningServer } from '@srup/server';
 import type { Logger } from 'pino';
-import { programName } from '../ctl/program-name.ts';
-import { terminalOf } from '../terminal.ts';
+import { programName } from '../screen/program-name.ts';
+import { terminalOf } from '../screen/terminal.ts';
 import type { ServeOptions } from './options.ts';
 
-/** What a person needs to log in; printed to stdout, never logged. */
+/** Prints to stdout what a person needs to log in. It is never logged. */
 export function writeFacts(server: RunningServer, folder: string): void {
   const { paint } = terminalOf(process.stdout);
   const facts = [
@@ -21,19 +21,19 @@ export function loginCommand({ url, caFingerprint }: RunningServer, token: strin
   return `${programName()} ctl login --url ${url} --ca-fingerprint ${caFingerprint} --token ${token}`;
 }
 
-/** What only this start can tell, and what to do next. */
+/** Prints the set-up token, which only this start knows, and the next steps. */
 export function writeAccess(server: RunningServer, folder: string): void {
   const { paint } = terminalOf(process.stdout);
   const write = (text: string) => process.stdout.write(`${text}\n`);
   if (server.setupToken === undefined) {
     write(
-      '\nThe set-up token was used: log in with an API token. If all of them are lost, stop the server, remove',
+      '\nThe set-up token was used: log in with an API token. If all tokens are lost, stop the server, remove',
     );
     write(`${join(folder, 'server', 'setup-token.used')}, and start it again: it prints a new set-up token.`);
     return;
   }
   write(
-    '\nSet-up token: it works once. Until one was used, every start prints a new one, and only that counts.\n',
+    '\nSet-up token: it works once. Until one is used, every start prints a new one, and only the newest works.\n',
   );
   write(`  ${paint('bold', server.setupToken)}\n`);
   write(`Log in:\n  ${loginCommand(server, server.setupToken)}`);
@@ -41,17 +41,17 @@ export function writeAccess(server: RunningServer, folder: string): void {
   write(`Let a device register:\n  ${programName()} ctl codes create`);
 }
 
-/** P 8.4. */
+/** Warns that any device can register (P 8.4). */
 export function warnOfOpenRegistration(
   { openRegistration, jsonLogs }: Pick<ServeOptions, 'openRegistration' | 'jsonLogs'>,
   log: Logger,
 ): void {
   if (openRegistration !== true) return;
-  const what = 'any device may register, without a code (--open-registration).';
+  const what = 'any device can register, without a code (--open-registration).';
   warnLoudly(what, [], jsonLogs === true ? log : undefined);
 }
 
-/** P 7.5. */
+/** Warns of MQTT without TLS (P 7.5). */
 export function warnOfPlainMqtt(
   { brokerUrl }: RunningServer,
   { jsonLogs }: Pick<ServeOptions, 'jsonLogs'>,
@@ -59,13 +59,13 @@ export function warnOfPlainMqtt(
 ): void {
   if (!brokerUrl.startsWith('mqtt:')) return;
   const more = [
-    'Whoever sees the network reads every message that goes through it, and can see and stop what devices do. The',
+    'Whoever sees the network can read every message, and can see and stop what devices do. The',
     'messages are still signed. Use it for tests only: start without --insecure-plain-mqtt.',
   ];
   warnLoudly(`${brokerUrl} is MQTT without TLS.`, more, jsonLogs === true ? log : undefined);
 }
 
-/** Whatever the level of the log. `lines`: the log, when stderr is lines of JSON and this must be one of them. */
+/** Warns at any level of the log. `lines` is the log when stderr holds JSON lines, so that the warning is one of them. */
 function warnLoudly(what: string, more: readonly string[], lines: Logger | undefined): void {
   if (lines !== undefined) {
     lines.child({}, { level: 'warn' }).warn(`WARNING: ${[what, ...more].join(' ')}`);

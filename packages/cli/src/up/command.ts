@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { warnOfOpenRegistration, warnOfPlainMqtt, writeAccess, writeFacts } from './banner.ts';
 import { launch } from './launch.ts';
-import { createLog, endInForm } from './log.ts';
+import { createLog, endInForm } from '../service/log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from './options.ts';
-import { untilAskedToStop } from './stop.ts';
+import { untilAskedToStop } from '../service/stop.ts';
 
 interface UpOptions extends ServeOptions {
   readonly folder: string;
@@ -13,19 +13,23 @@ interface UpOptions extends ServeOptions {
 export const DEFAULT_FOLDER = './.srup/server';
 
 const AFTER = `
-The first start makes a CA, keys and a set-up token, all in the folder: keep it safe, and back it up with
-"srup backup". Who can read it is the server.
+The first start makes a CA, keys and a set-up token, all in the folder. Keep the
+folder safe and back it up with "srup backup": whoever can read it can act as
+the server.
 
 Examples:
   $ srup up
-  $ srup up --folder /var/lib/srup --listen 0.0.0.0 --host fleet.example 10.0.0.5
+  $ srup up --folder /var/lib/srup --listen 0.0.0.0 \\
+      --host fleet.example 10.0.0.5
   $ srup up --broker mqtts://broker.example:8883 --broker-ca broker-ca.pem
 
-Ctrl-C (or SIGTERM) stops the server when what runs is done; a second one stops it at once.
+Ctrl-C (or SIGTERM) stops the server when the work in progress is done; a second
+one stops it at once.
 
-Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or a port or folder that can't be used.`;
+Exit codes: 0 stopped as asked; 1 stopped at once; 2 wrong use, or a port or
+folder that can't be used.`;
 
-/** `srup up`: the server. */
+/** Adds `srup up`, which runs a server. */
 export function addUpCommand(program: Command): void {
   addServeOptions(
     program

@@ -4,7 +4,7 @@ import type { RunningServer, ServerOptions } from '@srup/server';
 import { SYSTEM_REASONS } from '../system-reason.ts';
 import { UserError } from '../user-error.ts';
 
-/** Starts the server; what a person can put right becomes a `UserError`. */
+/** Starts the server, and turns what a person can solve into a `UserError`. */
 export async function launch(options: ServerOptions): Promise<RunningServer> {
   const { startServer } = await import('@srup/server');
   try {
@@ -14,7 +14,7 @@ export async function launch(options: ServerOptions): Promise<RunningServer> {
   }
 }
 
-/** A folder for its owner alone. */
+/** Makes a folder that only its owner can use. */
 export async function makeFolder(folder: string): Promise<void> {
   const { makePrivateFolder } = await import('@srup/node');
   try {
@@ -34,12 +34,12 @@ async function explain(error: SystemError, options: ServerOptions): Promise<User
   if (error instanceof FolderLockedError) {
     const by = error.pid === undefined ? 'another process' : `process ${error.pid}`;
     return new UserError(
-      `a server runs in ${options.folder} already: ${by}`,
+      `a server already runs in ${options.folder}: ${by}`,
       `Use that one, stop it${error.pid === undefined ? '' : ` (kill ${error.pid})`}, or start this one with --folder OTHER and other ports.`,
     );
   }
   if (error.syscall === 'listen') return explainListen(error, options);
-  // These say themselves what to do, after the first sentence.
+  // The messages of these errors say what to do, after the first sentence.
   const [what = '', ...todo] = error.message.split(/(?<=\.) /);
   if (error.name === 'VaultError' || error.name === 'StoreError') return new UserError(what, todo.join(' '));
   if (error.name === 'BrokerError') return new UserError(what, `${todo.join(' ')} (--mqtts-port, --listen)`);
@@ -54,19 +54,19 @@ function explainListen(
   if (code === 'EADDRINUSE') {
     return new UserError(
       `port ${port} is in use by another program (or by another server: "srup up")`,
-      `Stop that program, or take another port: ${flag} ${port + 1}`,
+      `Stop that program, or choose another port: ${flag} ${port + 1}`,
     );
   }
   if (code === 'EACCES') {
     return new UserError(
       `port ${port} needs more rights than you have`,
-      `Take a port above 1023: ${flag} ${port + 8000}`,
+      `Choose a port above 1023: ${flag} ${port + 8000}`,
     );
   }
   if (code === 'EADDRNOTAVAIL') {
     return new UserError(
-      `${address} is no address of this machine`,
-      'Give one of its own with --listen, or 0.0.0.0 for all.',
+      `${address} is not an address of this machine`,
+      'Give an address of this machine with --listen, or 0.0.0.0 for all.',
     );
   }
   return undefined;
@@ -77,8 +77,10 @@ function flagOf(port: number, { httpsPort, mqttsPort }: ServerOptions): string {
   return port === mqttsPort ? '--mqtts-port' : '--insecure-plain-mqtt';
 }
 
-/** A file that is missing in a folder is another matter. */
-const NO_FOLDERS: Readonly<Record<string, string>> = { mkdir: 'the system makes no folder there' };
+/** Why a path does not exist. Only making the folder counts: a file that is missing inside it is another problem. */
+const NO_FOLDERS: Readonly<Record<string, string>> = {
+  mkdir: 'the system does not let a folder be made there',
+};
 
 async function explainFolder(error: SystemError, folder: string): Promise<UserError | undefined> {
   const { code = '', syscall, message } = error;
@@ -89,11 +91,11 @@ async function explainFolder(error: SystemError, folder: string): Promise<UserEr
   const whose = code === 'EACCES' || code === 'EPERM' ? ` (${path} belongs to the user ${uid})` : '';
   return new UserError(
     `the folder ${folder} can't be used: ${reason}${whose}`,
-    'Put that right, or name another folder with --folder.',
+    'Correct that, or name another folder with --folder.',
   );
 }
 
-/** The folder, or the nearest one above that is there: whose it is. */
+/** The owner of the folder, or of the nearest folder above it that exists. */
 async function nearestOf(folder: string): Promise<{ path: string; uid: number }> {
   for (let path = resolve(folder); ; path = dirname(path)) {
     const found = await stat(path).catch(() => undefined);

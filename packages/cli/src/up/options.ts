@@ -5,7 +5,7 @@ import { Option, type Command } from 'commander';
 import type { ServerOptions } from '@srup/server';
 import { UserError } from '../user-error.ts';
 
-/** What `srup up` and `srup start` both take. */
+/** The options that `srup up` and `srup start` share. */
 export interface ServeOptions {
   readonly host?: readonly string[];
   readonly listen?: string;
@@ -27,10 +27,10 @@ export interface ServeOptions {
 
 const HTTPS_PORT = '8443';
 const MQTTS_PORT = '8883';
-/** Reached as "localhost" too, which is always in the certificate. */
+/** Addresses of this machine; "localhost" reaches them too, and is always in the certificate. */
 const LOCAL = ['127.0.0.1', '::1'];
 const DAY_MS = 86_400_000;
-/** P 8.3. */
+/** The longest life of a certificate (P 8.3). */
 const MOST_DAYS = 365;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'];
 
@@ -38,54 +38,52 @@ export function addServeOptions(command: Command): Command {
   return command
     .option(
       '--host <names...>',
-      'names and addresses under which others reach this server; the first is in its URL',
+      'names and addresses by which others reach this server; the first is in its URL',
     )
     .option(
       '--listen <address>',
-      'address to listen on; 0.0.0.0: all (needs --host); this machine only unless told',
+      'address to listen on; 0.0.0.0: all, which needs --host (default: this machine only)',
     )
-    .option('--https-port <port>', 'port of the API, of the key service and of the files', HTTPS_PORT)
+    .option('--https-port <port>', 'port of the API, the key service and the artifacts', HTTPS_PORT)
     .option('--mqtts-port <port>', 'port of the embedded MQTT broker', MQTTS_PORT)
-    .option(
-      '--public-url <url>',
-      'how others reach the HTTPS port when something forwards it: https://HOST:PORT',
-    )
+    .option('--public-url <url>', 'how others reach the HTTPS port through a forwarder: https://HOST:PORT')
     .option('--public-mqtts-url <url>', 'the same for the embedded broker: mqtts://HOST:PORT')
-    .option('--broker <url>', 'use this MQTT broker instead: mqtts://HOST:PORT')
+    .option('--broker <url>', 'use this MQTT broker instead of the embedded one: mqtts://HOST:PORT')
     .option(
       '--broker-ca <file>',
-      "PEM file with the CA of that broker's certificate; this server's own CA unless told",
+      "PEM file with the CA of that broker's certificate (default: this server's own CA)",
     )
     .option(
       '--broker-sessions <url>',
-      'where the server ends sessions of revoked devices at that broker: mqtts://HOST:PORT (see srup broker-config)',
+      'where the server ends the sessions of revoked devices at that broker: mqtts://HOST:PORT (see srup broker-config)',
     )
     .option(
       '--broker-reload <command>',
-      'program and arguments, no shell, that make that broker read its files again: run when they change',
+      'program and arguments, without a shell, that make that broker read its files again when they have changed',
     )
-    .option('--certificate-days <days>', 'how long certificates hold: 1 to 365 (default: 365)')
+    .option('--certificate-days <days>', 'how long certificates are valid: 1 to 365 (default: 365)')
     .addOption(
-      new Option('--open-registration', 'any device may register; joining is still decided').conflicts(
-        'enrolmentRequired',
-      ),
+      new Option(
+        '--open-registration',
+        'let any device register; whether it joins is still decided',
+      ).conflicts('enrolmentRequired'),
     )
-    .option('--enrolment-required', 'only a device with an enrolment code may register (default)')
+    .option('--enrolment-required', 'let only devices with an enrolment code register (default)')
     .addOption(
       new Option(
         '--insecure-plain-mqtt',
-        'the embedded broker speaks MQTT without TLS: others can read what goes through it',
+        'use MQTT without TLS at the embedded broker: others can read what goes through it',
       ).conflicts('broker'),
     )
     .option(
       '--witness <places...>',
-      'files or https URLs, kept by somebody else, that receive the signed checkpoints of the audit trail',
+      'files or https URLs in the care of somebody else that receive the signed checkpoints of the audit trail',
     )
     .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
     .option('--json-logs', 'write the log as JSON lines');
 }
 
-/** All but the log. */
+/** The server's options from those of the command line, without the log. */
 export async function serverOptions(
   folder: string,
   options: ServeOptions,
@@ -109,11 +107,14 @@ export async function serverOptions(
   };
 }
 
-/** A file has a path of its own whatever folder the server is started in. */
+/** A witness: an https URL, or a file with its absolute path, so that it does not depend on the current folder. */
 function parseWitness(place: string): string {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(place)) return resolve(place);
   if (URL.parse(place)?.protocol === 'https:') return place;
-  throw new UserError(`--witness ${place} is no https URL`, 'Write it as https://HOST/PATH, or name a file.');
+  throw new UserError(
+    `--witness ${place} is not an https URL`,
+    'Write it as https://HOST/PATH, or name a file.',
+  );
 }
 
 function lifeOf(text: string): number {
@@ -131,13 +132,16 @@ function publicUrls({ publicUrl, publicMqttsUrl }: ServeOptions) {
   };
 }
 
-/** Without a slash at its end. */
+/** The origin of a URL, without a slash at its end. */
 function originOf(text: string, protocol: string, flag: string): string {
   const url = URL.parse(text);
   if (url?.protocol === protocol && url.hostname !== '' && url.search === '' && /^\/?$/.test(url.pathname)) {
     return `${protocol}//${url.host}`;
   }
-  throw new UserError(`${flag} ${text} is no address that can be used`, `Write it as ${protocol}//HOST:PORT`);
+  throw new UserError(
+    `${flag} ${text} is not an address that can be used`,
+    `Write it as ${protocol}//HOST:PORT`,
+  );
 }
 
 async function brokerOptions(options: ServeOptions): Promise<ServerOptions['broker']> {
@@ -152,7 +156,7 @@ async function brokerOptions(options: ServeOptions): Promise<ServerOptions['brok
       'Name the broker too: --broker mqtts://HOST:8883',
     );
   }
-  const { readCa } = await import('../ctl/profile.ts');
+  const { readCa } = await import('../client/profile.ts');
   return {
     url: brokerAddress(broker),
     ...(brokerCa !== undefined && { ca: await readCa(brokerCa) }),
@@ -165,7 +169,7 @@ function brokerAddress(text: string): string {
   const url = URL.parse(text);
   if (url?.protocol === 'mqtts:' && url.hostname !== '') return text;
   throw new UserError(
-    `"${text}" is no broker that can be used: it must speak TLS`,
+    `"${text}" is not a broker that can be used: it must use TLS`,
     'Write it as mqtts://HOST:8883',
   );
 }
@@ -174,12 +178,15 @@ function brokerAddress(text: string): string {
 function checkReach({ listen, host }: ServeOptions): void {
   if (listen === undefined) return;
   if (isIP(listen) === 0)
-    throw new UserError(`--listen ${listen} is no address`, 'Write an IP address; a name goes to --host.');
+    throw new UserError(
+      `--listen ${listen} is not an address`,
+      'Write an IP address; a name goes to --host.',
+    );
   const isEverywhere = listen === '0.0.0.0' || listen === '::';
   if (!isEverywhere || host !== undefined) return;
   throw new UserError(
-    `with --listen ${listen} others can come, but it isn't said under which names`,
-    `Say it, for the certificates and URLs: --host ${[hostname(), ...ownAddresses()].join(' ')}`,
+    `with --listen ${listen} others can connect, but no name for this server is given`,
+    `Certificates and URLs need one: --host ${[hostname(), ...ownAddresses()].join(' ')}`,
   );
 }
 
@@ -192,7 +199,7 @@ export function parsePort(text: string, flag: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
   throw new UserError(
-    `${flag} ${text} is no port`,
+    `${flag} ${text} is not a port`,
     'A port is a number from 1 to 65535; 0 takes any free one.',
   );
 }

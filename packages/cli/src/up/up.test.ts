@@ -127,11 +127,11 @@ describe('srup up', () => {
     }
   });
 
-  it('names the process that has the folder', async () => {
+  it('names the process that uses the folder', async () => {
     const { child } = await up();
     const { code, stderr } = await runSrup(['up', '--folder', folder, ...ANY_PORTS]);
     expect(code).toBe(2);
-    expect(stderr).toContain(`a server runs in ${folder} already: process ${child.pid}`);
+    expect(stderr).toContain(`a server already runs in ${folder}: process ${child.pid}`);
   });
 
   it.each([
@@ -160,7 +160,7 @@ describe('srup up', () => {
     const none = await runSrup(['up', '--folder', '/proc/srup', ...ANY_PORTS]);
     expect(none).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('makes no folder there') as string,
+      stderr: expect.stringContaining('does not let a folder be made there') as string,
     });
   });
 
@@ -208,10 +208,10 @@ describe('srup up', () => {
   });
 
   it.each([
-    [['--listen', '0.0.0.0'], "it isn't said under which names"],
-    [['--listen', 'fleet.example'], 'is no address'],
-    [['--https-port', '70000'], '--https-port 70000 is no port'],
-    [['--broker', 'mqtt://broker.example'], 'it must speak TLS'],
+    [['--listen', '0.0.0.0'], 'no name for this server is given'],
+    [['--listen', 'fleet.example'], 'is not an address'],
+    [['--https-port', '70000'], '--https-port 70000 is not a port'],
+    [['--broker', 'mqtt://broker.example'], 'it must use TLS'],
     [['--broker-ca', 'ca.pem'], '--broker-ca is given without --broker'],
     [['--open-registration', '--enrolment-required'], 'cannot be used with'],
     [['--host', 'under_score'], 'neither a host name nor an IP address'],

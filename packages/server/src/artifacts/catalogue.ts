@@ -1,7 +1,9 @@
 /** The rows of artifacts: what the list shows. */
 import type { Caller } from '@srup/protocol';
 import { appendAudit } from '../chain/append.ts';
-import { FleetError, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
+import { FleetError } from '../api/faults.ts';
+import type { ArtifactView } from '../api/forms/artifacts.ts';
+import type { Page, PageQuery } from '../api/forms/pages.ts';
 import type { Read, Write } from '../store/port.ts';
 import type { ArtifactRow } from '../store/schema/artifacts.ts';
 import type { CoreTables } from '../store/schema/tables.ts';

@@ -1,6 +1,7 @@
 import type { AuditKind } from '@srup/protocol';
-import type { AuditEntryView, AuditQuery, Page } from '../contract.ts';
-import { FleetError } from '../contract.ts';
+import { FleetError } from '../api/faults.ts';
+import type { AuditEntryView, AuditQuery } from '../api/forms/audit.ts';
+import type { Page } from '../api/forms/pages.ts';
 import { entryHead } from './entry-head.ts';
 import { headOf } from '../chain/head.ts';
 import type { AuditRow } from '../store/schema/audit.ts';
@@ -29,7 +30,7 @@ export async function searchTrail(store: Read<CoreTables>, query: AuditQuery): P
     .orderBy('seq', 'desc')
     .limit(limit);
   if (device !== undefined) select = select.where('device', '=', device);
-  if (kind !== undefined) select = select.where('kind', '=', kind as AuditKind);
+  if (kind !== undefined) select = select.where('kind', '=', kind);
   if (since !== undefined) select = select.where('at', '>=', since);
   if (until !== undefined) select = select.where('at', '<', until);
   if (text !== undefined) {

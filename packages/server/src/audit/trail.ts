@@ -1,6 +1,7 @@
 /** The audit trail of a server while it runs: begins it, checks it, seals, signs, and hands to witnesses. */
 import { createQueue, importVerifyKey, publicFingerprint } from '@srup/node';
-import type { AuditEntryView, AuditQuery, AuditStatus, Page } from '../contract.ts';
+import type { AuditEntryView, AuditQuery, AuditStatus } from '../api/forms/audit.ts';
+import type { Page } from '../api/forms/pages.ts';
 import { headOf } from '../chain/head.ts';
 import { createAlarms } from './alarms.ts';
 import { alarmEntry, append, beginTrail } from './begin.ts';

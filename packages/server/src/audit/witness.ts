@@ -1,6 +1,6 @@
 import { backoffMs, type Log } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
-import type { WitnessView } from '../contract.ts';
+import type { WitnessView } from '../api/forms/audit.ts';
 import type { Store } from '../store/port.ts';
 import type { WitnessRow } from '../store/schema/audit.ts';
 import type { CoreTables } from '../store/schema/tables.ts';

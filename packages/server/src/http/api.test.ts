@@ -8,10 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateKeys, pemToBody } from '@srup/node';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
-import { ROLES, type ApiRole } from '../access/tokens.ts';
+import { ROLES, type Role } from '../api/vocabulary.ts';
 
 interface Operation {
-  readonly 'x-role'?: ApiRole;
+  readonly 'x-role'?: Role;
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
 }
 
@@ -34,7 +34,7 @@ const AT_ROOT = ['/healthz', '/readyz', '/metrics'];
 let folder: string;
 let server: RunningServer;
 let client: Agent;
-let secrets: Record<ApiRole, string>;
+let secrets: Record<Role, string>;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-api-'));
@@ -44,7 +44,7 @@ beforeAll(async () => {
   const created = await Promise.all(
     ROLES.map(async (role) => [role, (await server.tokens.create(role, role)).secret]),
   );
-  secrets = Object.fromEntries(created) as Record<ApiRole, string>;
+  secrets = Object.fromEntries(created) as Record<Role, string>;
 });
 
 afterAll(async () => {
@@ -83,7 +83,7 @@ async function call(method: string, path: string, secret?: string, body?: unknow
   };
 }
 
-async function operations(): Promise<{ method: string; path: string; role: ApiRole | undefined }[]> {
+async function operations(): Promise<{ method: string; path: string; role: Role | undefined }[]> {
   const { paths } = (await call('GET', '/openapi.json')).body as unknown as OpenApi;
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
@@ -190,6 +190,18 @@ describe('the HTTP API', () => {
       command: { kind: 'identify' },
     });
     expect(unknown).toMatchObject({ status: 202, body: [{ device: '1a', ok: false }] });
+  });
+
+  it('creates a token for each role, which may do what the role may', async () => {
+    for (const role of ROLES) {
+      const made = await call('POST', '/tokens', secrets.admin, { name: role, role });
+      expect(made).toMatchObject({ status: 201, body: { token: { role } } });
+      const me = await call('GET', '/me', made.body['secret'] as string);
+      expect(me).toMatchObject({ status: 200, body: { role } });
+      const order = { devices: ['1a'], command: { kind: 'identify' } };
+      const ordered = await call('POST', '/commands', made.body['secret'] as string, order);
+      expect(ordered.status, role).toBe(role === 'viewer' ? 403 : 202);
+    }
   });
 
   it('takes the set-up token once', async () => {

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -11,22 +10,26 @@ import { pino } from 'pino';
 import { systemClock, systemRandom } from '@srup/node';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openArtifacts, type Artifacts } from '../artifacts/artifacts.ts';
-import { coreMigrations } from '../store/schema/migrations.ts';
-import type { CoreTables } from '../store/schema/tables.ts';
 import { openAuthority } from '../authority/authority.ts';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { createApp } from './app.ts';
+import { listenHttps, type HttpsListener } from './listener.ts';
 import { openTokens } from '../access/tokens.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+
+type Tables = CoreTables;
 
 const PATIENCE = { idleMs: 500, bodyMs: 800 };
 /** Between two bytes of one who dawdles. */
 const STEP_MS = 100;
 
 let folder: string;
-let store: Awaited<ReturnType<typeof openSqlite<CoreTables>>>;
+let store: Awaited<ReturnType<typeof openSqlite<Tables>>>;
 let artifacts: Artifacts;
+let listener: HttpsListener;
 let app: FastifyInstance;
 let caPem: string;
 let secret: string;
@@ -37,14 +40,23 @@ beforeAll(async () => {
   const caKey = await makeTlsKey();
   caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
   const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
-  const { key, chain } = await authority.issueServer(['localhost']);
-  store = await openSqlite(join(folder, 'test.db'), coreMigrations);
+  store = await openSqlite(join(folder, 'test.db'), {
+    ...coreMigrations,
+    ...coreMigrations,
+    ...coreMigrations,
+  });
   artifacts = await openArtifacts({ folder: join(folder, 'files') }, { store, clock: systemClock });
   const tokens = openTokens(store, systemClock);
   ({ secret } = await tokens.create('me', 'operator'));
   const nothing = {} as never;
+  listener = await listenHttps({
+    host: '127.0.0.1',
+    port: 0,
+    credential: await authority.issueServer(['localhost']),
+    idleMs: PATIENCE.idleMs,
+  });
   app = await createApp({
-    tls: { key: key.reveal(), chain },
+    listener,
     keyService: async (scope) => {
       scope.post('/register/validate', (request) => ({ heard: request.body }));
     },
@@ -52,13 +64,12 @@ beforeAll(async () => {
     setupToken: { matches: () => false, consume: async () => false },
     readiness: async () => [],
     metrics: { contentType: 'text/plain', text: async () => '' },
-    ...{ tokens, artifacts, fleet: nothing, keys: nothing, trail: nothing, broker: nothing },
-    publicUrl: () => '',
+    ...{ tokens, artifacts, fleet: nothing, orders: nothing, keys: nothing, trail: nothing, broker: nothing },
     version: '0',
     withApi: true,
-    patience: PATIENCE,
+    bodyMs: PATIENCE.bodyMs,
   });
-  await app.listen({ host: '127.0.0.1', port: 0 });
+  listener.serve(app);
 });
 
 afterEach(() => {
@@ -72,8 +83,7 @@ afterAll(async () => {
 });
 
 function dial(request: string): TLSSocket {
-  const { port } = app.server.address() as AddressInfo;
-  const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: caPem });
+  const socket = connect({ port: listener.port, host: '127.0.0.1', servername: 'localhost', ca: caPem });
   socket.on('error', () => undefined); // cut off in the middle of a byte
   sockets.push(socket);
   socket.write(`${request}\r\nHost: localhost\r\n`);

@@ -19,8 +19,8 @@ import { openAuthority, type Authority } from '../authority/authority.ts';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { startBroker, type RunningBroker } from '../broker/broker.ts';
-import { coreMigrations as fleetMigrations } from '../store/schema/migrations.ts';
-import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
+import { coreMigrations as coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables as CoreTables } from '../store/schema/tables.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { createFleet, type RunningFleet } from '../fleet.ts';
 import type { Store } from '../store/port.ts';
@@ -35,7 +35,7 @@ let authority: Authority;
 let server: TestServer;
 let devices: TestDevice[];
 let broker: RunningBroker;
-let store: Store<FleetTables>;
+let store: Store<CoreTables>;
 let fleet: RunningFleet;
 const log = collectLog();
 const links: MqttLink[] = [];
@@ -56,7 +56,7 @@ beforeEach(async () => {
     await makeDevice(server, 'ml-dsa-65'),
   ];
   broker = await openBroker(0);
-  store = await openSqlite<FleetTables>(join(folder, 'server.db'), fleetMigrations);
+  store = await openSqlite<CoreTables>(join(folder, 'server.db'), coreMigrations);
   const link = await connect(server.id);
   fleet = await createFleet({
     store,
@@ -82,16 +82,16 @@ afterEach(async () => {
 
 async function openBroker(port: number): Promise<RunningBroker> {
   const credential = await authority.issueServer(['127.0.0.1']);
-  return startBroker({
-    host: '127.0.0.1',
-    port,
-    serverId: server.id,
-    tls: { credential, ca: authority.caPem, crl: await authority.revocationList([]) },
-    clock: systemClock,
-    isAllowed: async () => true,
-    onRefusal: () => undefined,
-    warn: () => undefined,
-  });
+  const tls = { credential, ca: authority.caPem, crl: await authority.revocationList([]) };
+  return startBroker(
+    { host: '127.0.0.1', port, serverId: server.id, tls },
+    {
+      clock: systemClock,
+      isAllowed: async () => true,
+      onRefusal: () => undefined,
+      warn: () => undefined,
+    },
+  );
 }
 
 async function connect(id: Identity): Promise<MqttLink> {

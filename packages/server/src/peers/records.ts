@@ -9,10 +9,10 @@ import {
   type ReplayWindow,
   type VerifyKey,
 } from '@srup/protocol';
-import type { Enrolment } from '../contract.ts';
-import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
-import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
+import type { Enrolment } from './directory.ts';
 import type { Read } from '../store/port.ts';
+import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Devices held in memory with their parsed keys; the others are read from the store when they speak. */
 const RECORDS_KEPT = 20_000;
@@ -40,7 +40,7 @@ export interface Records {
   forget(device: string): void;
 }
 
-export function createRecords(store: Read<FleetTables>): Records {
+export function createRecords(store: Read<CoreTables>): Records {
   const kept = new Map<string, DeviceRecord>();
 
   async function peek(device: string): Promise<DeviceRecord | undefined> {
@@ -114,7 +114,6 @@ export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random
       staged_at: null,
       staged_token: null,
       first_seen_at: now,
-      revoke_at: null,
     },
   };
 }

@@ -1,85 +1,103 @@
 /** What devices have proven to run, in order: what a rollback can go back to (P 10.12). */
-import type { RanView } from '../contract.ts';
+import type { Selectable } from 'kysely';
+import type { RanView } from '../api/forms/devices.ts';
 import type { Read, Write } from '../store/port.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-/** What a signed message of a device proves about its software. */
+/** A proof about software, by a signed message of the device. */
 export interface SoftwareProof {
-  /** By a receipt: `active`, `restored` (by a rollback) or `failed`. By its identification (P 10.7): `named`. */
+  /** `active`, `restored` (by a rollback), `failed`: by a receipt. `named`: by its identification (P 10.7). */
   readonly what: 'active' | 'restored' | 'failed' | 'named';
   readonly digest: string;
   readonly token: string;
 }
 
-/** Rows that are kept of one device. A hostile one can name a new digest with each message. */
+/** Rows of one device; a hostile one may name a new digest with each message. */
 const ROWS_KEPT = 100;
 
-/** Writes what a device proved. A proof that changes nothing adds no row. */
 export async function writeProof(
-  write: Write<CoreTables>,
+  transaction: Write<CoreTables>,
   device: string,
   at: number,
   { what, digest, token }: SoftwareProof,
 ): Promise<void> {
-  if (what === 'failed') return undoDigest(write, device, digest);
-  if (what === 'restored' && (await goBack(write, device, digest))) return;
-  if ((await waysOf(write, device).executeTakeFirst())?.digest === digest) return;
-  await write.insertInto('software').values({ device, digest, token, at, is_undone: 0 }).execute();
-  await trimSoftware(write, device);
-}
-
-/** What a rollback can go back to, newest first. The newest is what runs. */
-function waysOf(write: Write<CoreTables>, device: string) {
-  return write
-    .selectFrom('software')
-    .select(['id', 'digest'])
-    .where('device', '=', device)
-    .where('is_undone', '=', 0)
+  const ofDevice = transaction.selectFrom('software').where('device', '=', device);
+  if (what === 'failed') {
+    await transaction
+      .updateTable('software')
+      .set({ is_undone: 1 })
+      .where('device', '=', device)
+      .where('digest', '=', digest)
+      .execute();
+    return;
+  }
+  const ways = ofDevice.select(['id', 'digest']).where('is_undone', '=', 0).orderBy('id', 'desc');
+  if (what === 'restored') {
+    const back = await ways.where('digest', '=', digest).executeTakeFirst();
+    // What came after it is left behind: the next rollback goes further back, not forward again.
+    if (back !== undefined) {
+      await transaction
+        .updateTable('software')
+        .set({ is_undone: 1 })
+        .where('device', '=', device)
+        .where('id', '>', back.id)
+        .execute();
+      return;
+    }
+  }
+  if ((await ways.executeTakeFirst())?.digest === digest) return;
+  await transaction.insertInto('software').values({ device, digest, token, at, is_undone: 0 }).execute();
+  const last = await ofDevice
+    .select('id')
     .orderBy('id', 'desc')
-    .limit(1);
-}
-
-/** What ran once and fails now is no way back. */
-async function undoDigest(write: Write<CoreTables>, device: string, digest: string): Promise<void> {
-  await write
-    .updateTable('software')
-    .set({ is_undone: 1 })
-    .where('device', '=', device)
-    .where('digest', '=', digest)
-    .execute();
-}
-
-/**
- * Leaves behind what came after the digest: the next rollback goes further back, not forward again. False: the digest
- * is no way back.
- */
-async function goBack(write: Write<CoreTables>, device: string, digest: string): Promise<boolean> {
-  const back = await waysOf(write, device).where('digest', '=', digest).executeTakeFirst();
-  if (back === undefined) return false;
-  await write
-    .updateTable('software')
-    .set({ is_undone: 1 })
-    .where('device', '=', device)
-    .where('id', '>', back.id)
-    .execute();
-  return true;
-}
-
-async function trimSoftware(write: Write<CoreTables>, device: string): Promise<void> {
-  const ofDevice = write.selectFrom('software').select('id').where('device', '=', device);
-  const last = await ofDevice.orderBy('id', 'desc').limit(1).offset(ROWS_KEPT).executeTakeFirst();
+    .offset(ROWS_KEPT)
+    .limit(1)
+    .executeTakeFirst();
   if (last === undefined) return;
-  await write.deleteFrom('software').where('device', '=', device).where('id', '<=', last.id).execute();
+  await transaction.deleteFrom('software').where('device', '=', device).where('id', '<=', last.id).execute();
 }
 
-/** Reads what a device has run, newest first, each digest once. */
+/** Devices that one query reads. */
+const DEVICES_AT_ONCE = 500;
+
+/** What a device runs now, and what it has proven to have run, newest first. */
+export interface SoftwareOfDevice {
+  readonly running: string | undefined;
+  readonly ran: readonly RanView[];
+}
+
+/** The software of many devices, by id: two queries for hundreds of them. */
+export async function readSoftwareOf(
+  read: Read<CoreTables>,
+  devices: readonly string[],
+): Promise<ReadonlyMap<string, SoftwareOfDevice>> {
+  const known = new Map<string, SoftwareOfDevice>();
+  for (let at = 0; at < devices.length; at += DEVICES_AT_ONCE) {
+    const some = devices.slice(at, at + DEVICES_AT_ONCE);
+    const running = await read
+      .selectFrom('devices')
+      .select(['id', 'running_digest'])
+      .where('id', 'in', some)
+      .execute();
+    const rows = await read
+      .selectFrom('software')
+      .selectAll()
+      .where('device', 'in', some)
+      .orderBy('id', 'desc')
+      .execute();
+    const byDevice = Map.groupBy(rows, ({ device }) => device);
+    for (const { id, running_digest: digest } of running)
+      known.set(id, { running: digest ?? undefined, ran: viewRan(byDevice.get(id) ?? []) });
+  }
+  return known;
+}
+
+/** What one device has proven to run, newest first, each digest once. */
 export async function readSoftware(read: Read<CoreTables>, device: string): Promise<readonly RanView[]> {
-  const rows = await read
-    .selectFrom('software')
-    .selectAll()
-    .where('device', '=', device)
-    .orderBy('id', 'desc')
-    .execute();
+  return (await readSoftwareOf(read, [device])).get(device)?.ran ?? [];
+}
+
+function viewRan(rows: readonly Selectable<CoreTables['software']>[]): readonly RanView[] {
   const seen = new Set<string>();
   return rows.flatMap(({ digest, token, at, is_undone: undone }) => {
     if (seen.has(digest)) return [];

@@ -1,31 +1,37 @@
 import type { NewAuditEntry, ServerExchange } from '@srup/protocol';
-import { appendAudit } from '../chain/append.ts';
-import { deviceEntry } from '../chain/entry.ts';
 import { appendMessages, type Evidence } from '../evidence/messages.ts';
-import { appendRefusal } from '../evidence/refusals.ts';
 import { prepare } from '../store/prepared.ts';
-import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
-import type { ExchangeRow } from '../store/schema/exchanges.ts';
-import type { OutboxRow } from '../store/schema/outbox.ts';
-import type { CoreTables as FleetTables } from '../store/schema/tables.ts';
+import { writeDraft } from '../outbox/draft.ts';
 import type { Change } from './change.ts';
 import { addEvents, type News } from '../news/events.ts';
 import { isFinal } from '../news/explain.ts';
-import { hastenAnswers } from '../time/hasten.ts';
+import { hastenAnswers } from './hasten.ts';
 import type { DeviceRecord } from '../peers/records.ts';
 import { writeProof } from '../peers/software.ts';
 import { viewData, viewDevice, viewExchange, viewRefusal } from '../news/views.ts';
 import type { Write } from '../store/port.ts';
+import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
+import type { ExchangeRow } from '../store/schema/exchanges.ts';
+import type { OutboxRow } from '../store/schema/outbox.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { appendAudit } from '../chain/append.ts';
+import { appendRefusal } from '../evidence/refusals.ts';
+import { deviceEntry } from '../chain/entry.ts';
 
-/**
- * Puts a whole change into one transaction (P 5.3).
- * @returns the place of its last event, if it makes any
- */
+/** What a change that was written brings for those who listen. */
+export interface Written {
+  /** Place of its last event, if it makes any. */
+  readonly lastEvent: number | undefined;
+  /** When the first of its errands is due, ms since 1970, if it has any. */
+  readonly nextErrand: number | undefined;
+}
+
+/** Puts a whole change into one transaction (P 5.3). It only writes: everything was decided before. */
 export async function writeChange(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   change: Change,
   evidence: { readonly accepted: readonly Evidence[]; readonly sent: readonly Evidence[] },
-): Promise<number | undefined> {
+): Promise<Written> {
   await writeDevice(transaction, change);
   await writePeer(transaction, change);
   for (const exchange of change.exchanges.values()) await writeExchange(transaction, change, exchange);
@@ -35,13 +41,14 @@ export async function writeChange(
   await writeData(transaction, change);
   await writeDecisions(transaction, change);
   if (change.isGreeting) await hastenAnswers(transaction, change.at, { device: change.record.row.id });
-  await appendAudit(transaction, ...change.orders);
+  await appendAudit(transaction, ...change.entries);
   await writeOutgoing(transaction, change);
   await appendMessages(transaction, evidence.sent);
-  return addEvents(transaction, change.at, newsOf(change));
+  const nextErrand = await writeErrands(transaction, change);
+  return { nextErrand, lastEvent: await addEvents(transaction, change.at, newsOf(change)) };
 }
 
-async function writeDevice(transaction: Write<FleetTables>, { before, record }: Change): Promise<void> {
+async function writeDevice(transaction: Write<CoreTables>, { before, record }: Change): Promise<void> {
   if (before === undefined) {
     await transaction.insertInto('devices').values(record.row).execute();
     await appendAudit(transaction, deviceEntry(record.row, record.row.first_seen_at));
@@ -50,14 +57,14 @@ async function writeDevice(transaction: Write<FleetTables>, { before, record }: 
   }
 }
 
-const updatePeer = prepare((store: Write<FleetTables>, p: PeerRow) =>
+const updatePeer = prepare((store: Write<CoreTables>, p: PeerRow) =>
   store
     .updateTable('peers')
     .set({ sent: p.sent, highest: p.highest, seen: p.seen, proven_at: p.proven_at })
     .where('device', '=', p.device),
 );
 
-async function writePeer(transaction: Write<FleetTables>, { before, record }: Change): Promise<void> {
+async function writePeer(transaction: Write<CoreTables>, { before, record }: Change): Promise<void> {
   const peer = {
     sent: record.sent.toString(),
     highest: record.window.highest.toString(),
@@ -79,7 +86,7 @@ function isOtherPeer(before: DeviceRecord, after: DeviceRecord): boolean {
   return before.sent !== after.sent || before.window !== after.window || before.provenAt !== after.provenAt;
 }
 
-const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 'id' | 'order_id'>) =>
+const upsertExchange = prepare((store: Write<CoreTables>, p: Omit<ExchangeRow, 'id'>) =>
   store
     .insertInto('exchanges')
     .values({
@@ -87,6 +94,7 @@ const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 
       token: p.token,
       kind: p.kind,
       opened_at: p.opened_at,
+      order_id: p.order_id,
       phase: p.phase,
       is_open: p.is_open,
       state: p.state,
@@ -105,8 +113,8 @@ const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 
 );
 
 async function writeExchange(
-  transaction: Write<FleetTables>,
-  { at, record }: Change,
+  transaction: Write<CoreTables>,
+  { at, record, orderId }: Change,
   exchange: ServerExchange,
 ): Promise<void> {
   const { token, kind, openedAt } = exchange;
@@ -115,6 +123,7 @@ async function writeExchange(
     token,
     kind,
     opened_at: openedAt,
+    order_id: orderId ?? null,
     phase: exchange.phase,
     is_open: isFinal(exchange) ? 0 : 1,
     state: JSON.stringify(exchange),
@@ -123,7 +132,7 @@ async function writeExchange(
   });
 }
 
-const insertOutgoing = prepare((store: Write<FleetTables>, p: Omit<OutboxRow, 'id'>) =>
+const insertOutgoing = prepare((store: Write<CoreTables>, p: Omit<OutboxRow, 'id'>) =>
   store.insertInto('outbox').values({
     device: p.device,
     sequence: p.sequence,
@@ -134,28 +143,45 @@ const insertOutgoing = prepare((store: Write<FleetTables>, p: Omit<OutboxRow, 'i
 );
 
 async function writeOutgoing(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   { at, record, outgoing }: Change,
 ): Promise<void> {
-  for (const { sequence, message, sent } of outgoing) {
+  const device = record.row.id;
+  for (const { sequence, draft, signed } of outgoing) {
     await insertOutgoing(transaction, {
-      device: record.row.id,
+      device,
       sequence: sequence.toString(),
-      message,
-      is_signed: sent === undefined ? 0 : 1,
+      message: signed?.bytes ?? writeDraft(draft),
+      is_signed: signed === undefined ? 0 : 1,
       created_at: at,
     });
   }
 }
 
-async function writeData(transaction: Write<FleetTables>, { at, record, data }: Change): Promise<void> {
+/** Gives the time that the first new errand is due. */
+async function writeErrands(
+  transaction: Write<CoreTables>,
+  { at, errands, performed }: Change,
+): Promise<number | undefined> {
+  if (performed.length > 0) await transaction.deleteFrom('errands').where('id', 'in', performed).execute();
+  if (errands.length === 0) return undefined;
+  const rows = errands.map(({ body, ...errand }) => ({
+    ...errand,
+    body: JSON.stringify(body),
+    created_at: at,
+  }));
+  await transaction.insertInto('errands').values(rows).execute();
+  return Math.min(...errands.map(({ after }) => after));
+}
+
+async function writeData(transaction: Write<CoreTables>, { at, record, data }: Change): Promise<void> {
   if (data.length === 0) return;
   const rows = data.map(({ dataId, bytes }) => ({ at, device: record.row.id, data_id: dataId, bytes }));
   await transaction.insertInto('data').values(rows).execute();
 }
 
 async function writeDecisions(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   { at, record, decisions }: Change,
 ): Promise<void> {
   if (decisions.length === 0) return;

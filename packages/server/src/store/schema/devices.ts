@@ -22,8 +22,6 @@ export interface DevicesTable {
   staged_at: number | null;
   staged_token: string | null;
   first_seen_at: number;
-  /** When the key service must hear that the identity ends (P 10.8). Null: nothing is owed. */
-  revoke_at: number | null;
 }
 
 /** What changes with every message of a device (P 5). */

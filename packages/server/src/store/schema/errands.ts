@@ -1,4 +1,4 @@
-import type { Generated, Selectable } from 'kysely';
+import { sql, type Generated, type Selectable } from 'kysely';
 import type { Migrations } from './steps.ts';
 import { counted, needed } from './columns.ts';
 
@@ -19,7 +19,8 @@ export type ErrandRow = Selectable<ErrandsTable>;
 
 export const errandSteps: Migrations = {
   'fleet-errands-001': {
-    async up({ schema }) {
+    async up(db) {
+      const { schema } = db;
       await schema
         .createTable('errands')
         .addColumn('id', 'integer', counted)
@@ -31,6 +32,12 @@ export const errandSteps: Migrations = {
         .execute();
       await schema.createIndex('errands_by_time').on('errands').columns(['after']).execute();
       await schema.createIndex('errands_by_owner').on('errands').columns(['owner', 'id']).execute();
+      // The end of an identity was a time in the row of its device.
+      await sql`insert into errands (owner, kind, body, after, created_at)
+        select 'device/' || id, 'end-identity', '{}', revoke_at, revoke_at
+        from devices where revoke_at is not null`.execute(db);
+      await schema.dropIndex('devices_by_revocation').execute();
+      await schema.alterTable('devices').dropColumn('revoke_at').execute();
     },
   },
 };

@@ -6,7 +6,7 @@ import { errandSteps } from './errands.ts';
 import { createExchanges, exchangeSteps } from './exchanges.ts';
 import { createJoinDesk } from './joins.ts';
 import { createEvidence, messageSteps } from './messages.ts';
-import { createOutbox } from './outbox.ts';
+import { createOutbox, outboxSteps } from './outbox.ts';
 import { createEvents, createSettings } from './settings.ts';
 import { softwareSteps } from './software.ts';
 import { tokenSteps } from './tokens.ts';
@@ -33,6 +33,7 @@ export const coreMigrations: Migrations = {
   ...softwareSteps,
   ...exchangeSteps,
   ...errandSteps,
+  ...outboxSteps,
   ...artifactSteps,
   ...tokenSteps,
 };

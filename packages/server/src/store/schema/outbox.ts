@@ -1,12 +1,14 @@
 import type { Generated, Kysely, Selectable } from 'kysely';
 import { counted, needed, ofDevice } from './columns.ts';
+import { storeDraftsAsDrafts } from './drafts.ts';
+import type { Migrations } from './steps.ts';
 
 /** Messages that are owed to the broker. */
 export interface OutboxTable {
   id: Generated<number>;
   device: string;
   sequence: string;
-  /** With an empty signature until `is_signed`. */
+  /** The signed bytes; until `is_signed` the draft, in the form of `writeDraft`. */
   message: Uint8Array;
   is_signed: number;
   created_at: number;
@@ -27,3 +29,5 @@ export async function createOutbox({ schema }: Kysely<unknown>): Promise<void> {
     .execute();
   await schema.createIndex('outbox_by_device').on('outbox').columns(['device', 'id']).execute();
 }
+
+export const outboxSteps: Migrations = { 'fleet-outbox-001': { up: storeDraftsAsDrafts } };
