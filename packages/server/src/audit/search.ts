@@ -1,4 +1,3 @@
-import type { AuditKind } from '@srup/protocol';
 import { FleetError } from '../api/faults.ts';
 import type { AuditEntryView, AuditQuery } from '../api/forms/audit.ts';
 import type { Page } from '../api/forms/pages.ts';
