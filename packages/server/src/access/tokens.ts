@@ -81,6 +81,7 @@ export function openTokens(store: Store<CoreTables>, clock: Clock): ApiTokens {
   }
 
   function remove(id: string, by: Caller = PROGRAM): Promise<boolean> {
+    const at = clock.now();
     return store.commit(async (transaction) => {
       const row = await transaction
         .deleteFrom('api_tokens')
@@ -89,7 +90,7 @@ export function openTokens(store: Store<CoreTables>, clock: Clock): ApiTokens {
         .executeTakeFirst();
       if (row === undefined) return false;
       const body = { change: 'removed', id, ...row, by } as const;
-      await appendAudit(transaction, { kind: 'token', at: clock.now(), body });
+      await appendAudit(transaction, { kind: 'token', at, body });
       return true;
     });
   }

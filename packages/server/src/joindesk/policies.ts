@@ -31,12 +31,13 @@ export async function openJoinPolicies(
     all: () => Object.fromEntries(rules),
     set: async (type, verdict, by) => {
       checkRule(type, verdict, rules);
+      const at = clock.now();
       await store.commit(async (transaction) => {
         await transaction.deleteFrom('join_policies').where('type', '=', type).execute();
         if (verdict !== undefined)
           await transaction.insertInto('join_policies').values({ type, verdict }).execute();
         const body = { type, verdict: verdict ?? null, by };
-        await appendAudit(transaction, { kind: 'policy', at: clock.now(), body });
+        await appendAudit(transaction, { kind: 'policy', at, body });
       });
       if (verdict === undefined) rules.delete(type);
       else rules.set(type, verdict);

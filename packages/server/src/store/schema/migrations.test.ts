@@ -54,13 +54,19 @@ test('a database of the first release gets the schema of a new one', async () =>
 test('a database of the first release keeps its rows', async () => {
   await makeReleased();
   const tables = inside('released.db', (database) =>
-    database.prepare("select name from sqlite_master where type = 'table' and name not like 'kysely%'").all(),
+    database
+      .prepare(
+        "select name from sqlite_master where type = 'table' and name not like 'kysely%' and name not like 'sqlite%'",
+      )
+      .all(),
   ).map(({ name }) => String(name));
   const read = () =>
     inside('released.db', (database) =>
       tables.map((table) => database.prepare(`select * from "${table}"`).all()),
     );
   const before = read();
+  // The step `fleet-errands-001` takes this column away: its times are errands.
+  for (const row of before.flat()) delete row['revoke_at'];
   await openAsNow('released.db');
   expect(before.filter((rows) => rows.length > 0).length).toBeGreaterThan(10);
   expect(read()).toMatchObject(before);

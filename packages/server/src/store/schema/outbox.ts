@@ -1,6 +1,6 @@
 import type { Generated, Kysely, Selectable } from 'kysely';
+import { decode, toHex } from '@srup/protocol';
 import { counted, needed, ofDevice } from './columns.ts';
-import { storeDraftsAsDrafts } from './drafts.ts';
 import type { Migrations } from './steps.ts';
 
 /** Messages that are owed to the broker. */
@@ -31,3 +31,44 @@ export async function createOutbox({ schema }: Kysely<unknown>): Promise<void> {
 }
 
 export const outboxSteps: Migrations = { 'fleet-outbox-001': { up: storeDraftsAsDrafts } };
+
+/** The outbox as this step finds it. */
+interface Outbox {
+  outbox: { id: number; message: Uint8Array; is_signed: number };
+}
+
+/** Release 0.1 stored an unsigned message whole, with an empty signature. From this step on it is a draft. */
+async function storeDraftsAsDrafts(db: Kysely<unknown>): Promise<void> {
+  const outbox = db as unknown as Kysely<Outbox>;
+  const rows = await outbox
+    .selectFrom('outbox')
+    .select(['id', 'message'])
+    .where('is_signed', '=', 0)
+    .orderBy('id')
+    .execute();
+  for (const { id, message } of rows) {
+    const draft = draftIn(message);
+    if (draft === undefined) continue;
+    await outbox
+      .updateTable('outbox')
+      .set({ message: new TextEncoder().encode(draft) })
+      .where('id', '=', id)
+      .execute();
+  }
+}
+
+/** Undefined for bytes that are no message: they could not leave before, and can't leave now. */
+function draftIn(bytes: Uint8Array): string | undefined {
+  const decoded = decode(bytes);
+  if (!decoded.ok) return undefined;
+  const { type, token, body } = decoded.value.message;
+  const values = Object.entries(body).map(([name, value]: [string, unknown]) => [
+    name,
+    value instanceof Uint8Array
+      ? { hex: toHex(value) }
+      : typeof value === 'bigint'
+        ? { id: value.toString(16) }
+        : value,
+  ]);
+  return JSON.stringify({ type, token: toHex(token), body: Object.fromEntries(values) as object });
+}

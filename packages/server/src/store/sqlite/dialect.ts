@@ -98,8 +98,9 @@ class SqliteConnection implements DatabaseConnection {
       const { statement, returnsRows } = this.#prepare(sql);
       const values = parameters as readonly SQLInputValue[];
       if (returnsRows) return { rows: statement.all(...values) as Row[] };
-      const { changes, lastInsertRowid } = statement.run(...values);
-      return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+      // No `insertId`: other databases have none, so an id comes from `returning`.
+      const { changes } = statement.run(...values);
+      return { rows: [], numAffectedRows: BigInt(changes) };
     } catch (fault) {
       throw faultOf(fault);
     }

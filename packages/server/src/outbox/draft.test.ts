@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { newToken, systemClock, systemRandom } from '@srup/node';
 import { encode, tokenOfKey, type Draft } from '@srup/protocol';
-import { readDraft, writeDraft } from '../../outbox/draft.ts';
-import { behind } from '../../../test/store.ts';
-import { openSqlite } from '../sqlite/open.ts';
-import { coreMigrations } from './migrations.ts';
-import type { CoreTables } from './tables.ts';
+import { readDraft, writeDraft } from './draft.ts';
+import { behind } from '../../test/store.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 const DEVICE = {
   ...{ id: 'a1', type: 'pump', suite: 'ed25519', public_pem: 'pem', standing: 'joined', confirms: 1 },
