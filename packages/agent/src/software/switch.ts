@@ -2,7 +2,7 @@ import type { Log } from '@srup/node';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { InstallOutcome } from '@srup/protocol';
 import type { Installer } from './installer.ts';
-import { type NotNow, Postponed } from '../deferral/deferral.ts';
+import { type Deferral, Deferred } from '../deferral/deferral.ts';
 import { reasonOf } from '../ground/trouble.ts';
 import { findPrepared, prepareSoftware, type PrepareRules, type Software, SoftwareFault } from './prepare.ts';
 import {
@@ -41,7 +41,7 @@ export interface SwitchPorts {
   /** Good versions kept beside the current one, and staged ones beside those. */
   readonly keep: number;
   /** Asked before anything is touched: why not now (P 10.11). */
-  readonly findObstacle: (digest: string, signal: AbortSignal) => Promise<NotNow | undefined>;
+  readonly findObstacle: (digest: string, signal: AbortSignal) => Promise<Deferral | undefined>;
   readonly judge: (
     programEnd: Promise<string> | undefined,
     signal: AbortSignal,
@@ -101,7 +101,7 @@ export class SoftwareSwitch {
       await this.#runGood();
       return;
     }
-    void this.#inTurn(() => this.#postponable(() => this.#goOn(trial, signal))).catch((error: unknown) => {
+    void this.#inTurn(() => this.#deferrable(() => this.#goOn(trial, signal))).catch((error: unknown) => {
       if (!signal.aborted) this.#ports.log.error({ reason: reasonOf(error) }, 'unfinished switch');
     });
   }
@@ -117,21 +117,21 @@ export class SoftwareSwitch {
       const finished = await this.#goOn(trial, signal);
       return trial.token === order.token ? finished : this.#begin(order, signal);
     };
-    return this.#inTurn(() => this.#postponable(inOrder));
+    return this.#inTurn(() => this.#deferrable(inOrder));
   }
 
   /** The installer may put every step off; a trial that is under way then waits where it is. */
-  async #postponable(work: () => Promise<Switched>): Promise<Switched> {
+  async #deferrable(work: () => Promise<Switched>): Promise<Switched> {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof Postponed)) throw error;
-      const { notNow } = error;
+      if (!(error instanceof Deferred)) throw error;
+      const { deferral } = error;
       const { trial } = this.#record;
-      this.#ports.log.info({ digest: trial?.digest, ...notNow }, 'switch put off');
+      this.#ports.log.info({ digest: trial?.digest, ...deferral }, 'switch put off');
       // Who says so has survived the trial so far: it was not what ended the agent.
       if (trial !== undefined) await this.#save({ ...this.#record, trial: { ...trial, starts: 0 } });
-      return { outcome: 'deferred', ...notNow };
+      return { outcome: 'deferred', ...deferral };
     }
   }
 
@@ -167,12 +167,12 @@ export class SoftwareSwitch {
       return { outcome: 'active' };
     }
     const obstacle = await findObstacle(digest, signal);
-    if (obstacle !== undefined) throw new Postponed(obstacle);
+    if (obstacle !== undefined) throw new Deferred(obstacle);
     let software: Software;
     try {
       software = await this.#prepare(digest, signal);
     } catch (error) {
-      if (error instanceof Postponed) throw error;
+      if (error instanceof Deferred) throw error;
       return this.#refuse(order, error, signal);
     }
     await onStep('prepared', digest);
@@ -217,7 +217,7 @@ export class SoftwareSwitch {
       software = await this.#prepare(digest, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Postponed) throw error;
+      if (error instanceof Deferred) throw error;
       return this.#finish(reasonOf(error), signal);
     }
     return this.#finish(await this.#tryOut(software, signal), signal);
@@ -237,7 +237,7 @@ export class SoftwareSwitch {
       return failure;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Postponed) throw error;
+      if (error instanceof Deferred) throw error;
       return reasonOf(error);
     }
   }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { AgentStatus, Ask, PutOff, StoredStatus } from '@srup/agent';
+import type { AgentStatus, Ask, OwnerDeferral, StoredStatus } from '@srup/agent';
 import { confirmTyped } from '../ctl/prompts.ts';
 import { createOutput, type Cell, type Output } from '../ctl/output.ts';
 import { relativeTime } from '../ctl/words.ts';
@@ -15,8 +15,8 @@ export interface AskOptions {
 export async function showStatus(options: AskOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const folder = resolve(options.home);
-  const { homeAt, readPutOff, readStoredStatus } = await import('@srup/agent');
-  const putOff = await readPutOff(homeAt(folder), Date.now());
+  const { homeAt, readOwnerDeferral, readStoredStatus } = await import('@srup/agent');
+  const putOff = await readOwnerDeferral(homeAt(folder), Date.now());
   const deferred = putOff && { deferred: putOff };
   const status = await ask(folder, 'status');
   if (status !== undefined) {
@@ -118,7 +118,7 @@ function showRunning(output: Output, status: AgentStatus): void {
   ]);
 }
 
-function showPutOff(output: Output, putOff: PutOff | undefined): void {
+function showPutOff(output: Output, putOff: OwnerDeferral | undefined): void {
   if (putOff === undefined) return;
   output.facts([
     ['updates', { text: `put off, ${relativeTime(putOff.until)}: ${putOff.reason}`, style: 'yellow' }],
