@@ -1,13 +1,7 @@
 export { createActionTable, type ActionHandler, type ActionTable } from './act/actions.ts';
 export { startAgent, type AgentEvent, type AgentOptions, type RunningAgent } from './agent.ts';
-export {
-  ConfigError,
-  DATA_TYPES,
-  parseConfig,
-  type AgentConfig,
-  type AgentConfigInput,
-  type DataType,
-} from './config/config.ts';
+export { ConfigError, parseConfig, type AgentConfig, type AgentConfigInput } from './config/config.ts';
+export { DATA_TYPES, type DataType } from './config/data.ts';
 export * from './engine/performers.ts';
 export type { ProgramReport } from './engine/report.ts';
 export type { OpenPerformers, Surroundings } from './performers/surroundings.ts';

@@ -21,7 +21,7 @@ import type { Performers } from '../engine/performers.ts';
 import { createPerformers, type PerformerExtras } from '../performers/performers.ts';
 import type { Deferral } from '../deferral/deferral.ts';
 import { deferUpdates } from '../deferral/owner.ts';
-import type { InstallStep } from './switch.ts';
+import type { InstallStep } from './switch-ports.ts';
 
 const never = new AbortController().signal;
 const CHILD = fileURLToPath(new URL('../../test/switch-child.ts', import.meta.url));
