@@ -118,7 +118,7 @@ test('forgeries change nothing, and no number is burnt by them (threat 19)', asy
   });
 });
 
-test('nobody but the own server takes a device over, and it only by the right id (P 9.7)', async () => {
+test('only its own server takes a device over, and only with the right id (P 9.7)', async () => {
   const { agent } = await world.join();
   await world.c2.say('JOIN_CMD', { deviceId: 42n });
   await world.c2.say(
@@ -185,7 +185,7 @@ test('a download does not hold up an action; a stop interrupts it, and the next 
   expect(second.noted.asked).toEqual([{ do: 'fetch', token, url: URL, digest: DIGEST }]);
 });
 
-test('the answer leaves before what ends the answering', async () => {
+test('the answer leaves before the device loses its ability to answer', async () => {
   const { agent, noted } = await world.join();
   const order: string[] = [];
   noted.act = () =>
@@ -285,7 +285,7 @@ test('a full disk: not acknowledged, no effect; when there is room it is done on
   expect(world.c2.count('RESPONSE', token)).toBe(1);
 });
 
-test('terminated: it says nothing more until it is told to join again', async () => {
+test('terminated: it says nothing more until it is ordered to join again', async () => {
   const { agent, noted } = await world.join();
   const token = await world.c2.say('TERMINATE_CMD', {});
   expect(await statusOf(token)).toBe(0x70);
@@ -326,7 +326,7 @@ test('terminated: what was not begun is not, and a download ends; what runs is a
   const dismissal = await c2.say('TERMINATE_CMD', {});
   expect(await statusOf(dismissal)).toBe(0x70);
   await until('the download ends', () => isDownloadOver);
-  // Let in again at once: that is no new word on what was told before.
+  // Let in again at once: that does not renew earlier orders.
   await c2.say('JOIN_CMD', { deviceId: BigInt(`0x${agent.status().id}`) });
   await c2.hear('JOIN_REQ', undefined, 2);
   await c2.accept();
@@ -338,7 +338,7 @@ test('terminated: what was not begun is not, and a download ends; what runs is a
   expect(agent.status().open).toEqual([]);
 });
 
-test('deregistered by the server: answered, identity erased, unregistered until told, then somebody else', async () => {
+test('deregistered by the server: answered, identity erased, unregistered until ordered to join, then another device', async () => {
   const { agent } = await world.join();
   const { id } = agent.status();
   const token = await world.c2.say('DEREGISTER_CMD', {});
@@ -368,7 +368,7 @@ test('deregistered by its own will; with rejoin it enrols anew by itself', async
   await until('another id', () => (agent.status().id ?? id) !== id);
 });
 
-test('self-destruct: the identity is gone for good, even with rejoin, and nothing runs until told to join', async () => {
+test('self-destruct: the identity is gone for good, even with rejoin, and nothing runs until it is ordered to join', async () => {
   const { agent, noted } = await world.join({}, { rejoin: 'yes' });
   noted.act = async () => {
     const { oweErasure, beginErasure } = noted.surroundings!;
@@ -461,7 +461,7 @@ test("a clock that went back is not believed for an answer, which carries this d
   expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: ancient }))).toBe(0x20);
 });
 
-test('numbers that are used up: what can not be said stays unsaid, and nothing jams', async () => {
+test('numbers that are used up: nothing more is said, and nothing jams', async () => {
   const { agent, noted } = await world.start();
   await world.meet();
   const { token } = await world.c2.hear('JOIN_REQ');

@@ -26,7 +26,7 @@ test('a question and its answer; only the owner may ask', async () => {
   expect(await askAgent(path, 'join')).toEqual({ value: { asked: 'join' } });
 });
 
-test('an agent that says no', async () => {
+test('an agent that refuses', async () => {
   control = await serveControl(path, () => Promise.reject(new Error('this device is not registered')));
   await expect(askAgent(path, 'resign')).rejects.toMatchObject({
     name: 'AgentError',
@@ -34,7 +34,7 @@ test('an agent that says no', async () => {
   });
 });
 
-test('nobody there: no socket, or the one of an agent that was killed, which the next start replaces', async () => {
+test('no agent runs: there is no socket, or one of a killed agent, which the next start replaces', async () => {
   expect(await askAgent(path, 'status')).toBeUndefined();
   await writeFile(path, '');
   expect(await askAgent(path, 'status')).toBeUndefined();
@@ -42,19 +42,22 @@ test('nobody there: no socket, or the one of an agent that was killed, which the
   expect(await askAgent(path, 'status')).toEqual({ value: 'new' });
 });
 
-test.each(['reboot\n', 'x'.repeat(200)])('what is no question (%j) is not answered as one', async (text) => {
-  let asked = 0;
-  control = await serveControl(path, () => Promise.resolve(++asked));
-  const socket = connect(path).setEncoding('utf8');
-  let heard = '';
-  socket.on('data', (chunk: string) => (heard += chunk)).on('error', () => undefined);
-  socket.write(text);
-  await once(socket, 'close');
-  expect(heard).not.toContain('"ok":true');
-  expect(asked).toBe(0);
-});
+test.each(['reboot\n', 'x'.repeat(200)])(
+  'anything but a known question (%j) gets no answer',
+  async (text) => {
+    let asked = 0;
+    control = await serveControl(path, () => Promise.resolve(++asked));
+    const socket = connect(path).setEncoding('utf8');
+    let heard = '';
+    socket.on('data', (chunk: string) => (heard += chunk)).on('error', () => undefined);
+    socket.write(text);
+    await once(socket, 'close');
+    expect(heard).not.toContain('"ok":true');
+    expect(asked).toBe(0);
+  },
+);
 
-test('an agent that stops does not wait for who is silent', async () => {
+test('an agent that stops does not wait for a silent connection', async () => {
   control = await serveControl(path, () => Promise.resolve(0));
   const silent = connect(path).on('error', () => undefined);
   await once(silent, 'connect');

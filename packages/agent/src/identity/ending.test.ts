@@ -1,4 +1,4 @@
-// An identity that is over by the word of the key service (P 8.5, 10.8): who is believed, and what comes of it.
+// An identity that is over as the key service says (P 8.5, 10.8): who is believed, and what comes of it.
 import { access } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { until } from '@srup/node/testing';
@@ -37,7 +37,7 @@ test.each([
   ['revoked', REVOKED],
   ['unknown', UNKNOWN],
 ] as const)(
-  '%s: an agent without its broker finds out and says so; told to join, it is another device',
+  '%s: an agent without its broker finds out and says so; ordered to join, it becomes another device',
   async (how, reply) => {
     const { agent, noted } = await world.join(SOON);
     const id = idOf(agent);
@@ -52,7 +52,7 @@ test.each([
   },
 );
 
-test('told to join or to deregister, it asks at once, connected or not', async () => {
+test('ordered to join or to deregister, it asks at once, connected or not', async () => {
   const { agent } = await world.join();
   const first = idOf(agent);
   says(first, UNKNOWN);

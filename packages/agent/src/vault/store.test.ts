@@ -79,10 +79,10 @@ test.each(['before', 'half', 'after'] as const)(
   },
 );
 
-test('a replacement that is told as failed but happened leaves a journal that goes on', async () => {
+test('a replacement that is reported as failed but happened leaves a journal that goes on', async () => {
   const { disk, broken } = breakable();
   broken.replace = 'after';
-  const store = await openStore(path, disk, silentLog); // the first write, told as failed, is tolerated
+  const store = await openStore(path, disk, silentLog); // the first write is tolerated though it was reported as failed
   await expect(store.commit(new Map([['a', 1]]))).rejects.toThrow('ENOSPC');
   delete broken.replace;
   await store.commit(new Map([['b', 2]]));
@@ -148,7 +148,7 @@ test('a start makes one line of the journal', async () => {
   expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(2);
 });
 
-test('two commits at once are a mistake of the program', async () => {
+test('two commits at once are a bug in the caller', async () => {
   const store = await openStore(path, realDisk, silentLog);
   const one = store.commit(new Map([['a', 1]]));
   await expect(store.commit(new Map([['b', 2]]))).rejects.toThrow('one commit at a time');
