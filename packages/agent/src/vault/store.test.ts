@@ -1,19 +1,11 @@
 import { silentLog } from '@srup/node';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../../test/fixtures.ts';
 import { realDisk, type Disk } from './disk.ts';
 import type { Value } from './journal.ts';
 import { openStore } from './store.ts';
-
-let folder: string;
-let path: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'srup-store-'));
-  path = join(folder, 'journal');
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** The real disk, which a test can make refuse. `after`: it does the work and then says that it failed. */
 function breakable() {
@@ -37,7 +29,8 @@ function breakable() {
   return { disk, broken };
 }
 
-test('what was committed is there after a restart; only the owner can read it', async () => {
+test('what was committed is there after a restart; only the owner can read it', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   await store.commit(
     new Map<string, Value>([
@@ -53,9 +46,10 @@ test('what was committed is there after a restart; only the owner can read it', 
   expect((await stat(path)).mode & 0o777).toBe(0o600);
 });
 
-test.each(['before', 'half', 'after'] as const)(
+test.for(['before', 'half', 'after'] as const)(
   'a commit that fails (%s) changes nothing, and the next one holds',
-  async (how) => {
+  async (how, { folder }) => {
+    const path = join(folder, 'journal');
     const { disk, broken } = breakable();
     const store = await openStore(path, disk, silentLog);
     await store.commit(new Map([['a', 1]]));
@@ -79,7 +73,10 @@ test.each(['before', 'half', 'after'] as const)(
   },
 );
 
-test('a replacement that is reported as failed but happened leaves a journal that goes on', async () => {
+test('a replacement that is reported as failed but happened leaves a journal that goes on', async ({
+  folder,
+}) => {
+  const path = join(folder, 'journal');
   const { disk, broken } = breakable();
   broken.replace = 'after';
   const store = await openStore(path, disk, silentLog); // the first write is tolerated though it was reported as failed
@@ -91,7 +88,8 @@ test('a replacement that is reported as failed but happened leaves a journal tha
   expect(['a', 'b', 'c'].map((key) => again.get(key))).toEqual([undefined, 2, 3]);
 });
 
-test('a torn end is left out, and the journal goes on after it', async () => {
+test('a torn end is left out, and the journal goes on after it', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   await store.commit(new Map([['a', 1]]));
   await store.commit(new Map([['b', 2]]));
@@ -104,7 +102,10 @@ test('a torn end is left out, and the journal goes on after it', async () => {
   expect(['a', 'b', 'c'].map((key) => third.get(key))).toEqual([1, undefined, 3]);
 });
 
-test('a torn end on a full disk: nothing is lost, and commits go on when there is room', async () => {
+test('a torn end on a full disk: nothing is lost, and commits go on when there is room', async ({
+  folder,
+}) => {
+  const path = join(folder, 'journal');
   const { disk, broken } = breakable();
   const store = await openStore(path, disk, silentLog);
   await store.commit(new Map([['a', 1]]));
@@ -118,7 +119,8 @@ test('a torn end on a full disk: nothing is lost, and commits go on when there i
   expect((await openStore(path, realDisk, silentLog)).get('c')).toBe(3);
 });
 
-test('a damaged journal is named, with what to do, and not touched', async () => {
+test('a damaged journal is named, with what to do, and not touched', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   await store.commit(new Map([['a', 1]]));
   await store.commit(new Map([['b', 2]]));
@@ -133,7 +135,8 @@ test('a damaged journal is named, with what to do, and not touched', async () =>
   expect(await readFile(path)).toEqual(damaged);
 });
 
-test('the journal is written anew when it has grown, and keeps what counts', async () => {
+test('the journal is written anew when it has grown, and keeps what counts', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   const large = 'x'.repeat(200_000);
   for (let n = 0; n < 12; n++) await store.commit(new Map([['large', `${large}${n}`]]));
@@ -141,14 +144,16 @@ test('the journal is written anew when it has grown, and keeps what counts', asy
   expect((await openStore(path, realDisk, silentLog)).get('large')).toBe(`${large}11`);
 });
 
-test('a start makes one line of the journal', async () => {
+test('a start makes one line of the journal', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   for (let n = 0; n < 5; n++) await store.commit(new Map([['n', n]]));
   await openStore(path, realDisk, silentLog);
   expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(2);
 });
 
-test('two commits at once are a bug in the caller', async () => {
+test('two commits at once are a bug in the caller', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   const one = store.commit(new Map([['a', 1]]));
   await expect(store.commit(new Map([['b', 2]]))).rejects.toThrow('one commit at a time');
