@@ -3,31 +3,10 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { test } from '../../test/fixtures.ts';
-import { realDisk, type Disk } from './disk.ts';
+import { breakable } from '../../test/memory-disk.ts';
+import { realDisk } from './disk.ts';
 import type { Value } from './journal.ts';
 import { openStore } from './store.ts';
-
-/** The real disk, which a test can make refuse. `after`: it does the work and then says that it failed. */
-function breakable() {
-  const broken: { replace?: 'before' | 'after'; append?: 'before' | 'half' | 'after' } = {};
-  const refuse = () => {
-    throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
-  };
-  const disk: Disk = {
-    read: realDisk.read,
-    replace: async (file, data) => {
-      if (broken.replace === 'before') refuse();
-      await realDisk.replace(file, data);
-      if (broken.replace === 'after') refuse();
-    },
-    append: async (file, data) => {
-      if (broken.append === 'before') refuse();
-      await realDisk.append(file, broken.append === 'half' ? data.subarray(0, data.length / 2) : data);
-      if (broken.append !== undefined) refuse();
-    },
-  };
-  return { disk, broken };
-}
 
 test('what was committed is there after a restart; only the owner can read it', async ({ folder }) => {
   const path = join(folder, 'journal');
@@ -50,7 +29,7 @@ test.for(['before', 'half', 'after'] as const)(
   'a commit that fails (%s) changes nothing, and the next one holds',
   async (how, { folder }) => {
     const path = join(folder, 'journal');
-    const { disk, broken } = breakable();
+    const { disk, broken } = breakable(realDisk);
     const store = await openStore(path, disk, silentLog);
     await store.commit(new Map([['a', 1]]));
     broken.append = how;
@@ -77,7 +56,7 @@ test('a replacement that is reported as failed but happened leaves a journal tha
   folder,
 }) => {
   const path = join(folder, 'journal');
-  const { disk, broken } = breakable();
+  const { disk, broken } = breakable(realDisk);
   broken.replace = 'after';
   const store = await openStore(path, disk, silentLog); // the first write is tolerated though it was reported as failed
   await expect(store.commit(new Map([['a', 1]]))).rejects.toThrow('ENOSPC');
@@ -106,7 +85,7 @@ test('a torn end on a full disk: nothing is lost, and commits go on when there i
   folder,
 }) => {
   const path = join(folder, 'journal');
-  const { disk, broken } = breakable();
+  const { disk, broken } = breakable(realDisk);
   const store = await openStore(path, disk, silentLog);
   await store.commit(new Map([['a', 1]]));
   await store.commit(new Map([['b', 2]]));
