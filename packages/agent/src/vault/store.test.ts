@@ -3,10 +3,15 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { test } from '../../test/fixtures.ts';
-import { breakable } from '../../test/memory-disk.ts';
+import { testStore } from '../../test/contracts/store.ts';
+import { breakable, memoryDisk } from '../../test/memory-disk.ts';
 import { realDisk } from './disk.ts';
 import type { Value } from './journal.ts';
 import { openStore } from './store.ts';
+
+const inMemory = memoryDisk();
+testStore('over the real disk', (path) => openStore(path, realDisk, silentLog));
+testStore('over a disk in memory', (path) => openStore(path, inMemory, silentLog));
 
 test('what was committed is there after a restart; only the owner can read it', async ({ folder }) => {
   const path = join(folder, 'journal');
@@ -129,12 +134,4 @@ test('a start makes one line of the journal', async ({ folder }) => {
   for (let n = 0; n < 5; n++) await store.commit(new Map([['n', n]]));
   await openStore(path, realDisk, silentLog);
   expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(2);
-});
-
-test('two commits at once are a bug in the caller', async ({ folder }) => {
-  const path = join(folder, 'journal');
-  const store = await openStore(path, realDisk, silentLog);
-  const one = store.commit(new Map([['a', 1]]));
-  await expect(store.commit(new Map([['b', 2]]))).rejects.toThrow('one commit at a time');
-  await one;
 });
