@@ -3,7 +3,8 @@ import { readBootId } from '../ground/boot-id.ts';
 import { createProgramOutput, type ProgramOutput } from '../data/output.ts';
 import { type LineSocket, openLineSocket } from '../data/socket.ts';
 import type { FetchPorts, OnProgress } from '../software/fetch/fetch.ts';
-import { type InstallStep, SoftwareSwitch } from '../software/switch.ts';
+import { SoftwareSwitch } from '../software/switch.ts';
+import type { InstallStep } from '../software/switch-ports.ts';
 import { collectPartials } from '../software/fetch/partial.ts';
 import { openRecord, type RecordFile } from '../software/record.ts';
 import { openSlots, type Slots } from '../software/slots.ts';
@@ -17,22 +18,22 @@ import { createHandlerInstaller, type SoftwareHandler } from '../installers/hand
 import { judgeHealth } from '../program/health.ts';
 import type { Installer } from '../software/installer.ts';
 import { replaceMark } from '../program/orphans.ts';
-import type { NotNow } from '../deferral/deferral.ts';
+import type { Deferral } from '../deferral/deferral.ts';
 import { findObstacle } from '../deferral/preconditions.ts';
 import { createProcessInstaller } from '../installers/process.ts';
-import { readPutOff } from '../deferral/owner.ts';
+import { readOwnerDeferral } from '../deferral/owner.ts';
 import { createSupervisor, type Supervisor } from '../program/supervisor.ts';
 
 export interface Hooks {
-  /** Asked before a switch, after the owner's conditions: why not now (P 10.11); undefined: go on. */
-  readonly defer?: ((digest: string) => Promise<NotNow | undefined>) | undefined;
+  /** Called before a switch, after the owner's conditions. A deferral stops the switch for now (P 10.11). */
+  readonly defer?: ((digest: string) => Promise<Deferral | undefined>) | undefined;
   readonly onProgress?: OnProgress | undefined;
   readonly onStep?: ((step: InstallStep, digest: string) => void | Promise<void>) | undefined;
   /** Takes the software, in place of the configured installer. */
   readonly onUpdate?: SoftwareHandler | undefined;
 }
 
-/** The performers' parts, put together over folders that are in order. */
+/** The parts of the performers, over folders that are in order. */
 export interface Parts {
   readonly folders: Folders;
   readonly slots: Slots;
@@ -46,7 +47,7 @@ export interface Parts {
   readonly run: RunConfigured;
 }
 
-/** Runs a command of the configuration, within the time that it gives. */
+/** Runs a command of the configuration within its timeout. */
 export type RunConfigured = (
   argv: readonly string[],
   options: { readonly timeoutMs: number; readonly input?: Uint8Array; readonly signal: AbortSignal },
@@ -114,7 +115,7 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
     },
     keep: software.keep,
     findObstacle: async (digest, signal) =>
-      (await readPutOff(home, clock.now())) ??
+      (await readOwnerDeferral(home, clock.now())) ??
       (await findObstacle(software.preconditions, conditions, signal)) ??
       (await hooks.defer?.(digest)),
     judge: (programEnd, signal) => judgeHealth(rules, { programEnd, command: context }, signal),
@@ -164,7 +165,7 @@ function chooseInstaller(
         ask: (words, timeoutMs, signal) => ask([...program, ...words], timeoutMs, signal),
         stepMs: software.stepSeconds * MS,
         note: folders.restart,
-        // Where the kernel doesn't name its start, that of the agent has to do.
+        // Where the kernel does not name its start, the mark of the agent's own start is used.
         boot: async () => (await bootId()) ?? mark,
         clock,
         log,

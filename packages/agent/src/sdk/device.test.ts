@@ -6,7 +6,7 @@ import { fileListener, serve, type FileServer } from '../../test/file-server.ts'
 import { sha256 } from '../../test/surroundings.ts';
 import { makeWorld, type World } from '../../test/world.ts';
 import { ConfigError } from '../config/config.ts';
-import type { NotNow } from '../deferral/deferral.ts';
+import type { Deferral } from '../deferral/deferral.ts';
 import { Device, type DeviceOptions } from './device.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -98,7 +98,7 @@ test('a program is a device: actions, data both ways', async () => {
   expect(device.status).toMatchObject({ phase: 'joined', connected: true });
 });
 
-test('what can not be sent is told to the program', async () => {
+test('the program hears of a value that can not be sent', async () => {
   const device = makeDevice({ data: { types: { level: 'uint8' } } });
   await expect(device.send('level', 1)).rejects.toThrow('not started yet');
   await device.start();
@@ -115,7 +115,7 @@ test('mistakes in the options are named', () => {
   expect(() => new Device(wrong)).toThrow(/url: /);
 });
 
-test('the program takes new software itself; one that it does not take is reverted to the one of before', async () => {
+test('the program takes new software itself; software that it does not take is reverted', async () => {
   const taken: string[] = [];
   const device = makeDevice({ fetch: { allowHttp: true } }).onUpdate(async ({ path }) => {
     const content = await readFile(path, 'utf8');
@@ -140,7 +140,7 @@ test('the program takes new software itself; one that it does not take is revert
 });
 
 test('a busy program is not updated; the server hears why, and asks again', async () => {
-  let busy: NotNow | undefined = { reason: 'the pump runs' };
+  let busy: Deferral | undefined = { reason: 'the pump runs' };
   const device = makeDevice({ fetch: { allowHttp: true } })
     .onUpdate(() => undefined)
     .onBusy(() => busy);
