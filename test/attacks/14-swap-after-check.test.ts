@@ -2,22 +2,19 @@
 import { existsSync } from 'node:fs';
 import { copyFile, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { runsPrograms, writeProgram, type Program } from '../support/programs.ts';
 import { until } from '../support/wait.ts';
-import { openArena, type Arena, type Victim } from './support/arena.ts';
+import type { Arena, Victim } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import type { MutationName } from './support/mutations.ts';
 
 let arena: Arena;
 let factory: Program;
 
-beforeAll(async () => {
+test.beforeAll(async ({ openArena }) => {
   arena = await openArena('embedded');
   factory = await writeProgram(arena.ground, 'factory');
-});
-
-afterAll(async () => {
-  await arena.ground.clear();
 });
 
 function startVictim(name: string, checks: readonly MutationName[] = []): Promise<Victim> {

@@ -1,9 +1,10 @@
 /** Threat 20: JOIN_CMD by somebody who is not the device's server, or for another device (P 9.7). */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { joinTopic, parseIdentity, type Identity } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { until } from '../support/wait.ts';
-import { openArena, type Arena, type Victim } from './support/arena.ts';
+import type { Arena, Victim } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { enrolAttacker, type Attacker, type Link } from './support/attacker.ts';
 
 onEachBroker('takeover by JOIN_CMD', (broker) => {
@@ -12,16 +13,12 @@ onEachBroker('takeover by JOIN_CMD', (broker) => {
   let rogue: Attacker;
   let rogueLink: Link;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker, { lawless: true });
     server = parseIdentity(arena.serverId) as Identity;
     rogue = await enrolAttacker(arena);
     rogueLink = await rogue.join();
     await rogueLink.subscribe('SRUP/#');
-  });
-
-  afterAll(async () => {
-    await arena.ground.clear();
   });
 
   const idOf = (victim: Victim): Identity => parseIdentity(victim.id) as Identity;

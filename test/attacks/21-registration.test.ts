@@ -1,11 +1,12 @@
 /** Threat 21: somebody else's id, at the key service and with what it gives out (P 8.3 to 8.5). */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect } from 'vitest';
 import { generateKeys, newIdentity, proveText, systemRandom, type KeySet } from '@srup/node';
 import { identityText, joinTopic, mqttClientId, parseIdentity, type Identity } from '@srup/protocol';
 import { makeCsr, makeTlsKey } from '../../packages/agent/src/enrol/csr.ts';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { TYPE } from '../support/device.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { bodyOf, connect, enrolAttacker, makeAttacker, type Attacker } from './support/attacker.ts';
 import { askKeyService, callKeyService, type Reply } from './support/key-service.ts';
 
@@ -14,17 +15,13 @@ onEachBroker('registration', (broker) => {
   let victim: Attacker;
   let rogue: Attacker;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker, { lawless: true });
   });
 
   beforeEach(async () => {
     await arena.lacking();
     [victim, rogue] = await Promise.all([enrolAttacker(arena), enrolAttacker(arena)]);
-  });
-
-  afterAll(async () => {
-    await arena.ground.clear();
   });
 
   function register(identity: string, { signing, sealing }: KeySet): Promise<Reply> {

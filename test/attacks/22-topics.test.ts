@@ -1,9 +1,10 @@
 /** Threat 22: a device with a good certificate misuses the broker (P 7.1 to 7.4). */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { encodeText, joinTopic, mqttClientId, parseIdentity, toHex, type Identity } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { until } from '../support/wait.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { connect, enrolAttacker, type Attacker, type Link } from './support/attacker.ts';
 
 const ACTION = 1;
@@ -16,14 +17,10 @@ onEachBroker('topics', (broker) => {
     let victimLink: Link;
     let rogue: Attacker;
 
-    beforeAll(async () => {
+    test.beforeAll(async ({ openArena }) => {
       arena = await openArena(broker);
       [victim, rogue] = await Promise.all([enrolAttacker(arena), enrolAttacker(arena)]);
       victimLink = await victim.join();
-    });
-
-    afterAll(async () => {
-      await arena.ground.clear();
     });
 
     /** The victim hears of an action; whatever was done before has had its effect by then. */
@@ -106,13 +103,9 @@ onEachBroker('topics', (broker) => {
     let victim: Attacker;
     let rogue: Attacker;
 
-    beforeAll(async () => {
+    test.beforeAll(async ({ openArena }) => {
       arena = await openArena(broker, { lawless: true });
       [victim, rogue] = await Promise.all([enrolAttacker(arena), enrolAttacker(arena)]);
-    });
-
-    afterAll(async () => {
-      await arena.ground.clear();
     });
 
     test('without topic rules, who is connected hears all and speaks to all', async () => {

@@ -1,7 +1,7 @@
 /** Threat 26: who has the server's database, and at last its key too, changes what happened. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { generateKeys, importSignKey, Secret } from '@srup/node';
 import type { SignKey, VerifyReport } from '@srup/protocol';
 import { exportTrail } from '../../packages/server/src/audit/export.ts';
@@ -10,9 +10,10 @@ import { openStore } from '../../packages/server/src/store/store.ts';
 import type { FleetTables } from '../../packages/server/src/store/tables.ts';
 import { breakIn, rebuild } from '../../packages/server/test/audit/forge.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
+import { test } from '../support/fixtures.ts';
 import { runSrup, type Outcome } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Ground, type Site } from '../support/server.ts';
 import { takingAway } from './support/mutant.ts';
 import type { MutationName } from './support/mutations.ts';
 
@@ -44,8 +45,8 @@ async function verify(
 }
 
 /** A real server, a real device that was updated, and a witness; then the server stands still. */
-beforeAll(async () => {
-  ground = await newGround();
+test.beforeAll(async ({ makeGround }) => {
+  ground = await makeGround();
   witness = join(ground.folder, 'witness.jsonl');
   site = await startSite(ground, ['--witness', witness]);
   serverId = (await readFile(join(ground.folder, 'server', 'server', 'identity'), 'utf8')).trim();
@@ -62,10 +63,6 @@ beforeAll(async () => {
   before = await verify(file, ['--server-key', keyFingerprint]);
   await site.process.stop();
   database = join(ground.folder, 'server', 'server', 'fleet.db');
-});
-
-afterAll(async () => {
-  await ground.clear();
 });
 
 /** The operator's order to update. */

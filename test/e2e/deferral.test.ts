@@ -1,11 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { expect } from 'vitest';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Update {
@@ -19,18 +18,8 @@ interface Update {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-afterEach(async () => {
-  await ground.clear();
-});
-
-onEachBroker('a device that says "not now"', (broker) => {
-  it('says why and until when, and switches when it may (P 10.11)', async () => {
-    const site = await startSiteOn(ground, broker);
+onEachBroker('a device that says "not now"', () => {
+  test('says why and until when, and switches when it may (P 10.11)', async ({ ground, site }) => {
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const busy = join(ground.folder, 'busy');

@@ -1,11 +1,12 @@
 /** `srup simulate` against a real server, as an integrator rehearses with it. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { expect } from 'vitest';
+import { startSiteOn } from '../support/brokers.ts';
 import type { DeviceState } from '../support/device.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { runSrup, startSrup, type Outcome } from '../support/processes.ts';
-import { newGround, type Ground, type Site } from '../support/server.ts';
+import type { Ground, Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 let ground: Ground;
@@ -39,11 +40,10 @@ async function devicesOf(type: string): Promise<readonly { id: string; standing:
 }
 
 onEachBroker('a simulated fleet', (broker) => {
-  beforeAll(async () => {
-    ground = await newGround();
-    site = await startSiteOn(ground, broker);
+  test.beforeAll(async ({ makeGround }) => {
+    ground = await makeGround();
+    site = await startSiteOn(ground, broker, []);
   });
-  afterAll(() => ground.clear());
 
   test('devices with faults are updated as their faults allow, and the server knows what is true', async () => {
     const fleet = startSrup(

@@ -1,29 +1,17 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
-import { startCuttingProxy } from '../support/cutting-proxy.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
 import { startFailingServer } from '../support/failing-server.ts';
-import { freePort } from '../support/ports.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Exchange {
   readonly exchange: { readonly phase: string; readonly status?: number };
 }
-
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
 
 /** Of the last update. */
 async function statusOfFailed(site: Site, id: string): Promise<number | undefined> {
@@ -32,9 +20,8 @@ async function statusOfFailed(site: Site, id: string): Promise<number | undefine
   return last?.exchange.status;
 }
 
-onEachBroker('trouble on the way to new software', (broker) => {
-  it('is told by the right status, and changes nothing on the device', async () => {
-    const site = await startSiteOn(ground, broker);
+onEachBroker('trouble on the way to new software', () => {
+  test('is told by the right status, and changes nothing on the device', async ({ ground, site }) => {
     const first = await writeProgram(ground, 'v1');
     const device = await startDevice(ground, site, 'pump', {
       software: runsPrograms(first),
@@ -66,24 +53,11 @@ onEachBroker('trouble on the way to new software', (broker) => {
     expect((await site.ctl('update', id, good.path)).code).toBe(0);
   });
 
-  it('an HTTP error, and a server that does not answer, have a status each', async () => {
-    const port = await freePort();
-    const proxy = await startCuttingProxy(port);
-    ground.later(() => proxy.close());
-    const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
-    const site = await startSiteOn(ground, broker, throughProxy);
-    // The operator needs no proxy: only the device's way is to be in trouble.
-    const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'direct', '--role', 'admin');
-    const { caFingerprint } = site;
-    const login = [
-      '--url',
-      `https://localhost:${port}`,
-      '--ca-fingerprint',
-      caFingerprint,
-      '--token',
-      secret,
-    ];
-    expect(await site.ctl('login', ...login)).toMatchObject({ code: 0 });
+  test('an HTTP error, and a server that does not answer, have a status each', async ({
+    ground,
+    proxied: { site, proxy, httpsPort, goDirect },
+  }) => {
+    await goDirect();
     const device = await startDevice(ground, site, 'pump', { fetch: { attempts: 1 } });
     const { id } = await untilJoined(site, device);
     const failing = await startFailingServer(join(ground.folder, 'server', 'tls', 'server.pem'));
@@ -94,7 +68,7 @@ onEachBroker('trouble on the way to new software', (broker) => {
       const { digest } = await site.ask<{ digest: string }>('upload', program.path);
       proxy.leadTo(target);
       const { code, stdout, stderr } = await site.ctl('update', id, digest);
-      proxy.leadTo(port);
+      proxy.leadTo(httpsPort);
       expect(code, stdout + stderr).toBe(1);
       return statusOfFailed(site, id);
     };
@@ -108,8 +82,7 @@ onEachBroker('trouble on the way to new software', (broker) => {
     expect((await site.ctl('update', id, good.path, '--stage-only')).code).toBe(0);
   });
 
-  it('a server that is away is waited for, by the device and by the operator', async () => {
-    const site = await startSiteOn(ground, broker);
+  test('a server that is away is waited for, by the device and by the operator', async ({ ground, site }) => {
     const device = await startDevice(ground, site, 'pump');
     const { id } = await untilJoined(site, device);
     await site.process.stop('SIGKILL');

@@ -1,25 +1,22 @@
 /** A device whose identity has ended: its program goes on, and it comes back as another one when it is let. */
 import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import type { AgentStatus } from '@srup/agent';
 import { startDevice, TYPE, untilJoined, type Device } from '../support/device.ts';
+import { test } from '../support/fixtures.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Ground, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 let ground: Ground;
-/** As it comes: who registers needs an enrolment code. */
+/** With the default settings: a device needs an enrolment code to register. */
 let site: Site;
 
-beforeAll(async () => {
-  ground = await newGround();
+test.beforeAll(async ({ makeGround }) => {
+  ground = await makeGround();
   site = await startSite(ground);
-});
-
-afterAll(async () => {
-  await ground.clear();
 });
 
 interface Subject {
@@ -78,7 +75,7 @@ async function expectRefused({ agent, status }: Subject): Promise<void> {
   });
 }
 
-it('deregistered by the server, with --rejoin and without a code: it runs on, also after a restart', async () => {
+test('deregistered by the server, with --rejoin and without a code: it runs on, also after a restart', async () => {
   const subject = await joined('dismissed', 'yes');
   const { device, id, status, starts } = subject;
   const told = await site.ctl('deregister', id, '--yes', '--wait');
@@ -95,7 +92,7 @@ it('deregistered by the server, with --rejoin and without a code: it runs on, al
   expect(await starts()).toHaveLength(2);
 });
 
-it('revoked: told to join it comes back as another one; told to deregister it forgets the dead identity', async () => {
+test('revoked: told to join it comes back as another one; told to deregister it forgets the dead identity', async () => {
   const subject = await joined('revoked');
   const { agent, status, starts } = subject;
   expect((await site.ctl('revoke', subject.id, '--yes')).code).toBe(0);
@@ -113,7 +110,7 @@ it('revoked: told to join it comes back as another one; told to deregister it fo
   expect(await starts()).toHaveLength(1);
 });
 
-it('unknown to a server that was set back: told to join it comes back as another one', async () => {
+test('unknown to a server that was set back: told to join it comes back as another one', async () => {
   const [folder, older] = [join(ground.folder, 'server'), join(ground.folder, 'older')];
   await site.process.stop();
   await cp(folder, older, { recursive: true });

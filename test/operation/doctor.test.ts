@@ -1,13 +1,13 @@
 import { chmod, cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { isMissing } from '../../scripts/system-programs.ts';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
 import { prepareMosquitto } from '../support/mosquitto.ts';
 import { runSrup, type Outcome } from '../support/processes.ts';
-import { newGround, startSite, type Ground } from '../support/server.ts';
+import { startSite } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Finding {
@@ -16,16 +16,6 @@ interface Finding {
   readonly what: string;
   readonly todo?: string;
 }
-
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
 
 function findingsOf({ stdout, stderr }: Outcome): Finding[] {
   expect(stderr).toBe('');
@@ -40,8 +30,10 @@ function wrong(findings: readonly Finding[]): Finding[] {
 }
 
 onEachBroker('srup doctor', (broker) => {
-  it('finds nothing wrong with a good server and device, and says what is wrong with others', async () => {
-    const site = await startSiteOn(ground, broker);
+  test('finds nothing wrong with a good server and device, and says what is wrong with others', async ({
+    ground,
+    site,
+  }) => {
     const device = await startDevice(ground, site, 'pump');
     const { id } = await untilJoined(site, device);
     const folder = join(ground.folder, 'server');
@@ -101,7 +93,7 @@ onEachBroker('srup doctor', (broker) => {
   });
 });
 
-it('finds what is wrong with the audit trail and its witnesses', async () => {
+test('finds what is wrong with the audit trail and its witnesses', async ({ ground }) => {
   const witness = join(ground.folder, 'witness.jsonl');
   const away = 'https://localhost:2/checkpoints';
   const site = await startSite(ground, ['--witness', witness, `${away}?key=4711`]);
@@ -151,8 +143,7 @@ it('finds what is wrong with the audit trail and its witnesses', async () => {
 });
 
 describe.skipIf(isMissing('mosquitto'))('srup doctor [a careless broker]', () => {
-  it('finds every rule that is missing', async () => {
-    const site = await startSite(ground);
+  test('finds every rule that is missing', async ({ ground, site }) => {
     await site.process.stop();
     const folder = join(ground.folder, 'server');
     const keys = new DatabaseSync(join(folder, 'key-service', 'identities.sqlite'));
@@ -181,7 +172,7 @@ describe.skipIf(isMissing('mosquitto'))('srup doctor [a careless broker]', () =>
   });
 });
 
-it('is told where to look', async () => {
+test('is told where to look', async ({ ground }) => {
   await startSite(ground).then(({ process }) => process.stop());
   for (const args of [
     ['doctor', '--folder', ground.folder],

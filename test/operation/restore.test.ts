@@ -1,8 +1,8 @@
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { readCrl } from '../../packages/server/src/authority/crl.ts';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import {
   launchDevice,
   startDevice,
@@ -15,7 +15,7 @@ import {
 import { credentialOf, intrude } from '../support/intruder.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Evidence {
@@ -27,16 +27,6 @@ interface Evidence {
 interface Exchange {
   readonly exchange: { readonly phase: string; readonly kind: string; readonly token: string };
 }
-
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
 
 /** What this server holds of all messages with the device. */
 function evidenceOf(site: Site, id: string): Promise<Evidence[]> {
@@ -66,9 +56,11 @@ async function refusalsOf(device: Device): Promise<Record<string, number>> {
   return (JSON.parse(stdout) as { refusals: Record<string, number> }).refusals;
 }
 
-onEachBroker('a server that was lost and restored', (broker) => {
-  it('goes on with its devices: no number twice, nothing done twice, nothing forgotten', async () => {
-    const site = await startSiteOn(ground, broker);
+onEachBroker('a server that was lost and restored', () => {
+  test('goes on with its devices: no number twice, nothing done twice, nothing forgotten', async ({
+    ground,
+    site,
+  }) => {
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const third = await writeProgram(ground, 'v3');
@@ -141,9 +133,10 @@ onEachBroker('a server that was lost and restored', (broker) => {
   });
 });
 
-onEachBroker('devices that were revoked after the backup', (broker) => {
-  it('stay so when the restore is given the newest revocation list', async () => {
-    const site = await startSiteOn(ground, broker, ['--open-registration']);
+onEachBroker('devices that were revoked after the backup', () => {
+  test.override('siteArgs', () => ['--open-registration']);
+
+  test('stay so when the restore is given the newest revocation list', async ({ ground, site }) => {
     await site.ctl('policy', 'set', TYPE, 'accept');
     const folder = join(ground.folder, 'server');
     const enrolled = async (name: string) => {

@@ -1,4 +1,3 @@
-import { describe } from 'vitest';
 import { isMissing } from '../../scripts/system-programs.ts';
 import { prepareMosquitto, type Mosquitto } from './mosquitto.ts';
 import { freePort } from './ports.ts';
@@ -13,15 +12,6 @@ export function canRun(broker: BrokerName): boolean {
   return broker === 'embedded' || !(isMissing('mosquitto') || isMissing('pkill'));
 }
 
-/** The same suite on every broker. */
-export function onEachBroker(name: string, suite: (broker: BrokerName) => void): void {
-  for (const broker of BROKERS) {
-    describe.skipIf(!canRun(broker))(`${name} [${broker}]`, () => {
-      suite(broker);
-    });
-  }
-}
-
 /** A site, and its broker where that is a process of its own: the embedded one lives and dies with the server. */
 export interface SiteOn extends Site {
   readonly external?: Mosquitto;
@@ -31,7 +21,7 @@ export interface SiteOn extends Site {
 export async function startSiteOn(
   ground: Ground,
   broker: BrokerName,
-  args: readonly string[] = [],
+  args: readonly string[],
 ): Promise<SiteOn> {
   if (broker === 'embedded') return startSite(ground, args);
   const { external, start } = await prepareSiteOn(ground, args);

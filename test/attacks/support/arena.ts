@@ -12,7 +12,7 @@ import { startCuttingProxy, type CuttingProxy } from '../../support/cutting-prox
 import { launchDevice, TYPE, type Device, type DeviceState } from '../../support/device.ts';
 import type { Mosquitto } from '../../support/mosquitto.ts';
 import { freePort } from '../../support/ports.ts';
-import { newGround, startSite, type Ground, type Site } from '../../support/server.ts';
+import { startSite, type Ground, type Site } from '../../support/server.ts';
 import { until } from '../../support/wait.ts';
 import { takingAway } from './mutant.ts';
 import type { MutationName } from './mutations.ts';
@@ -28,7 +28,6 @@ export interface ArenaOptions {
   readonly plain?: boolean;
   /** The broker knows of no revocation: it has an old list, or asks nobody. */
   readonly unlisted?: boolean;
-  readonly ground?: Ground;
 }
 
 /** The rules of the embedded broker. */
@@ -124,9 +123,12 @@ export interface Victim {
   status(): Promise<AgentStatus>;
 }
 
-/** Anybody may register and join. Cleared with its ground. */
-export async function openArena(broker: BrokerName, options: ArenaOptions = {}): Promise<Arena> {
-  const ground = options.ground ?? (await newGround());
+/** Opens an arena where any device can register and join. It ends with its ground. */
+export async function openArena(
+  ground: Ground,
+  broker: BrokerName,
+  options: ArenaOptions = {},
+): Promise<Arena> {
   const httpsPort = await freePort();
   const front = options.front === true ? await startCuttingProxy(httpsPort) : undefined;
   ground.later(() => front?.close());
