@@ -5,8 +5,8 @@ import { expect } from 'vitest';
 import { generateKeys, importSignKey, Secret } from '@srup/node';
 import type { SignKey, VerifyReport } from '@srup/protocol';
 import { exportTrail } from '../../packages/server/src/audit/export.ts';
-import { serverMigrations } from '../../packages/server/src/migrations.ts';
-import { openStore } from '../../packages/server/src/store/store.ts';
+import { serverMigrations } from '../../packages/server/src/store/server-migrations.ts';
+import { openSqlite } from '../../packages/server/src/store/sqlite/open.ts';
 import type { FleetTables } from '../../packages/server/src/store/tables.ts';
 import { breakIn, rebuild } from '../../packages/server/test/audit/forge.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
@@ -90,10 +90,10 @@ async function forge(change: (opened: Database) => void): Promise<string> {
   const opened = breakIn(copy);
   change(opened);
   opened.close();
-  const store = await openStore<FleetTables>(copy, serverMigrations);
+  const store = await openSqlite<FleetTables>(copy, serverMigrations);
   const lines: string[] = [];
-  for await (const line of exportTrail(store, serverId, {}, Date.now())) lines.push(line);
-  await store.destroy();
+  for await (const line of exportTrail(store.read, serverId, {}, Date.now())) lines.push(line);
+  await store.close();
   await writeFile(`${copy}.jsonl`, lines.join(''));
   return `${copy}.jsonl`;
 }

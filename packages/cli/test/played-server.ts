@@ -15,8 +15,13 @@ import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
 import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
-import { openTokens, tokenMigrations, type ApiRole, type TokenTables } from '../../server/src/http/tokens.ts';
-import { openStore } from '../../server/src/store/store.ts';
+import {
+  openTokens,
+  tokenMigrations,
+  type ApiRole,
+  type TokenTables,
+} from '../../server/src/access/tokens.ts';
+import { openSqlite } from '../../server/src/store/sqlite/open.ts';
 import { playFleet, playKeyService, playTrail, type PlayedFleet } from './played-fleet.ts';
 
 export const SETUP_TOKEN = 'the-one-set-up-token';
@@ -43,7 +48,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, caPem);
   const migrations = { ...auditMigrations, ...tokenMigrations, ...artifactMigrations };
-  const store = await openStore<AuditTables & TokenTables & ArtifactTables>(
+  const store = await openSqlite<AuditTables & TokenTables & ArtifactTables>(
     join(folder, 'test.db'),
     migrations,
   );
@@ -94,7 +99,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
     },
     close: async () => {
       await app.close();
-      await store.destroy();
+      await store.close();
       await rm(folder, { recursive: true });
     },
   });

@@ -1,15 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import type { AuthCode, FaultCode } from './faults.ts';
+import type { AuthCode, FaultCode, Result } from './faults.ts';
 import type { Identity } from './identity.ts';
-import { receive, type Arrival } from './inbound.ts';
+import { receive, screen, type Arrival } from './inbound.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
-import { encode } from './message/envelope.ts';
+import { fromJsonForm, toJsonForm } from './inspect/json-form.ts';
+import { decode, encode } from './message/envelope.ts';
 import type { MessageType, Role } from './message/layouts.ts';
 import type { Message } from './message/message.ts';
-import type { Receiver } from './security/admit.ts';
-import { EMPTY_WINDOW, type ReplayWindow } from './security/replay.ts';
+import { EMPTY_WINDOW, type Peer, type ReplayWindow } from './trust/peer.ts';
 import { fakeKeys } from './testing/keys.ts';
-import type { Topic } from './topics.ts';
+import { topicName, type Topic } from './topics.ts';
+import type { Fresh } from './trust/replay.ts';
+import { screenDecoded } from './trust/screen.ts';
 import { encodeText } from './wire/text.ts';
 
 const SERVER = 0xb9d077e223834cf6n;
@@ -60,16 +62,21 @@ function goodScene(): Scene {
 function arrivalOf({ type, body, sender, sequence, keys, damage, retained, topic }: Scene): Arrival {
   const message = { type, body, sender, sequence, token: encodeText('T') } as Message;
   const { signedBytes, assemble } = encode(message);
-  return { bytes: damage(assemble(keys.sign.sign(signedBytes))), topic, retained };
+  return { bytes: damage(assemble(keys.sign.sign(signedBytes))), topic: topicName(topic), retained };
 }
 
-function receiverOf({ role, self, isKnown, forbidden, joinToken, window, sent }: Scene): Receiver {
+function peerOf({ isKnown, forbidden, joinToken, window, sent }: Scene): Peer | undefined {
   const peer = { key: SERVER_KEYS.verify, window, sent, joinToken, forbids: () => forbidden };
-  return { role, self, peer: () => (isKnown ? peer : undefined) };
+  return isKnown ? peer : undefined;
+}
+
+function judge(arrival: Arrival, scene: Scene): Result<Fresh> {
+  const screened = screen(arrival, scene);
+  return screened.ok ? receive(screened.value, peerOf(scene)) : screened;
 }
 
 function outcome(scene: Scene): string {
-  const result = receive(arrivalOf(scene), receiverOf(scene));
+  const result = judge(arrivalOf(scene), scene);
   return result.ok ? 'accepted' : result.code;
 }
 
@@ -130,22 +137,95 @@ test('with every fault at once, the first step speaks', () => {
   expect(outcome(sceneFailing(...STEPS.keys()))).toBe('AUTH_RETAINED');
 });
 
-test('neither key nor window nor standing of a peer is asked for before the free checks passed', () => {
+test('nothing of a peer is needed to refuse what the free checks refuse, an echo of our own among it', () => {
   for (const step of [0, 1, 2, 3, 4, 5, 6, 7]) {
     const scene = sceneFailing(step);
-    const receiver: Receiver = {
-      ...receiverOf(scene),
-      peer: () => {
-        throw new Error('asked too early');
-      },
-    };
-    expect(receive(arrivalOf(scene), receiver).ok).toBe(false);
+    expect(screen(arrivalOf(scene), scene)).toMatchObject({ ok: false, code: STEPS[step]![0] });
   }
+});
+
+test('a refusal before the look-up says what the message claims, once it could be read', () => {
+  const claims = STEPS.slice(0, 8).map((_, step) => {
+    const screened = screen(arrivalOf(sceneFailing(step)), goodScene());
+    return screened.ok ? 'screened' : screened.claim;
+  });
+  const sender = SERVER;
+  expect(claims).toEqual([
+    ...[undefined, undefined, undefined, undefined, undefined],
+    { sender: DEVICE, type: 'ACTION' },
+    { sender, type: 'GROUP_DESTROY' },
+    { sender, type: 'RESIGN_REQUEST' },
+  ]);
+});
+
+test('a message in another form enters behind the bytes, and is judged alike (P 11.1)', () => {
+  for (const [step, [code]] of [...STEPS.entries()].slice(5)) {
+    const scene = sceneFailing(step);
+    const decoded = decode(arrivalOf(scene).bytes);
+    if (!decoded.ok) throw new Error(decoded.code);
+    const form: unknown = JSON.parse(JSON.stringify(toJsonForm(decoded.value)));
+    const rebuilt = fromJsonForm(form);
+    if (!rebuilt.ok) throw new Error(rebuilt.code);
+    const screened = screenDecoded(rebuilt.value, scene.topic, scene);
+    const result = screened.ok ? receive(screened.value, peerOf(scene)) : screened;
+    expect(result).toMatchObject({ ok: false, code });
+  }
+});
+
+/** The faults that a message can have at either end, in the order in which they are judged (P 4.6). */
+const FAULTS = [
+  'AUTH_TOPIC form',
+  'AUTH_RETAINED',
+  'WIRE_TRAILING',
+  'AUTH_OWN',
+  'AUTH_DORMANT',
+  'AUTH_DIRECTION',
+  'AUTH_SENDER',
+  'AUTH_TOPIC',
+  'AUTH_SIGNATURE',
+  'AUTH_STATE',
+  'REPLAY_SEEN',
+] as const;
+
+describe.each(['device', 'server'] as const)('to a %s', (role) => {
+  const self = role === 'device' ? DEVICE : SERVER;
+  const sender = role === 'device' ? SERVER : DEVICE;
+
+  function outcomeOf(faults: ReadonlySet<string>): string {
+    const has = (fault: (typeof FAULTS)[number]) => faults.has(fault);
+    const foreign = role === 'device' ? 'RESIGN_REQUEST' : 'ID_REQUEST';
+    const type = has('AUTH_DORMANT') ? 'GROUP_DESTROY' : has('AUTH_DIRECTION') ? foreign : 'DATA';
+    const data = { dataId: 'd', data: new Uint8Array(3) };
+    const scene: Scene = {
+      ...goodScene(),
+      ...{ role, self, type, sender: has('AUTH_OWN') ? self : sender },
+      body: type === 'DATA' ? data : type === 'GROUP_DESTROY' ? { groupId: 'g' } : {},
+      keys: has('AUTH_SIGNATURE') ? OTHER_KEYS : SERVER_KEYS,
+      damage: (bytes) => (has('WIRE_TRAILING') ? padded(bytes, bytes.length + 1) : bytes),
+      retained: has('AUTH_RETAINED'),
+      topic: { kind: 'device', device: has('AUTH_TOPIC') ? SIBLING : DEVICE },
+      isKnown: !has('AUTH_SENDER'),
+      forbidden: has('AUTH_STATE') ? 'AUTH_STATE' : undefined,
+      window: has('REPLAY_SEEN') ? { highest: 5n, seen: 1n } : EMPTY_WINDOW,
+    };
+    const arrival = arrivalOf(scene);
+    const result = judge(has('AUTH_TOPIC form') ? { ...arrival, topic: 'SRUP/+' } : arrival, scene);
+    return result.ok ? 'accepted' : result.code;
+  }
+
+  test(`of any set of faults the first one in the order of P 4.6 is the refusal (${2 ** FAULTS.length} sets)`, () => {
+    for (let set = 0; set < 2 ** FAULTS.length; set++) {
+      const faults = FAULTS.filter((_, at) => (set & (1 << at)) !== 0);
+      const expected = faults[0]?.split(' ')[0] ?? 'accepted';
+      const found = outcomeOf(new Set(faults));
+      if (found !== expected) expect([faults, found]).toEqual([faults, expected]);
+    }
+  });
 });
 
 test('what is accepted carries the window to store, the header and the bytes that arrived (P 5.3)', () => {
   const arrival = arrivalOf(goodScene());
-  const result = receive(arrival, receiverOf(goodScene()));
+  const result = judge(arrival, goodScene());
   if (!result.ok) throw new Error(result.code);
   expect(result.value.window).toEqual({ highest: 5n, seen: 0b100001n });
   expect(result.value.bytes).toBe(arrival.bytes);

@@ -1,34 +1,63 @@
 /**
  * The way of every message that arrives, in the order of P 4.6. Each step takes what only the step before it can
- * make: `Uint8Array -> Decoded -> Admitted -> Authorised -> Fresh`. What acts on a message (exchange/) takes `Fresh`,
- * so leaving a step out does not compile. Nothing is kept from a message that a step refused.
+ * make: `Uint8Array -> Decoded -> Screened -> Admitted -> Authorised -> Fresh`. What acts on a message (exchange/) takes
+ * `Fresh`, so leaving a step out does not compile. Nothing is kept from a message that a step refused.
+ *
+ * The way has two halves, because a server reads its database between them: `screen` needs nothing but the message,
+ * `receive` needs what is known of the sender.
  */
-import { reject, type Result } from './faults.ts';
-import { decode, type Decoded } from './message/envelope.ts';
-import { admit, type Receiver } from './security/admit.ts';
-import { authorise } from './security/authentic.ts';
-import { freshen, type Fresh } from './security/replay.ts';
-import type { Topic } from './topics.ts';
+import { reject, type AuthCode, type Rejected, type Result, type WireCode } from './faults.ts';
+import type { Identity } from './identity.ts';
+import { decode } from './message/envelope.ts';
+import type { MessageType } from './message/layouts.ts';
+import { parseTopic } from './topics.ts';
+import { admit } from './trust/admit.ts';
+import { authorise } from './trust/authentic.ts';
+import type { Peer, Receiver } from './trust/peer.ts';
+import { freshen, type Fresh } from './trust/replay.ts';
+import { screenDecoded, type Screened } from './trust/screen.ts';
 
 /** What a transport hands over. */
 export interface Arrival {
+  readonly topic: string;
   readonly bytes: Uint8Array;
-  readonly topic: Topic;
   /** Kept by a broker and given to a new subscriber: of unknown age (P 7.1). */
   readonly retained: boolean;
 }
 
-/** All steps in order. */
-export function receive(arrival: Arrival, receiver: Receiver): Result<Fresh> {
-  if (arrival.retained) return reject('AUTH_RETAINED');
-  const decoded = decode(arrival.bytes); // size, edition, type, layout
-  if (!decoded.ok) return decoded;
-  return receiveDecoded(decoded.value, arrival.topic, receiver);
+/** A message that was refused before its sender was looked up. */
+export interface ScreenedOut extends Rejected<WireCode | AuthCode> {
+  /** What it says of itself, where it could be read; nothing proves it. */
+  readonly claim?: { readonly sender: Identity; readonly type: MessageType };
 }
 
-/** The same from the second step on: for a transport whose form is not the binary one (P 11.1). */
-export function receiveDecoded(decoded: Decoded, topic: Topic, receiver: Receiver): Result<Fresh> {
-  const admitted = admit(decoded, topic, receiver); // direction, known sender, right topic
+/**
+ * The first half: everything that costs no look-up and no cryptography. An echo of our own message ends here with
+ * AUTH_OWN: whatever we publish on a device's topic comes back to us (P 5.5).
+ *
+ * @example
+ * const screened = screen(arrival, { role: 'server', self });
+ * if (!screened.ok) return refuse(screened.code);
+ * const received = receive(screened.value, await findPeer(screened.value.message.sender));
+ */
+export function screen(
+  { topic: name, bytes, retained }: Arrival,
+  receiver: Receiver,
+): { readonly ok: true; readonly value: Screened } | ScreenedOut {
+  const topic = parseTopic(name);
+  if (topic === undefined) return reject('AUTH_TOPIC');
+  if (retained) return reject('AUTH_RETAINED');
+  const decoded = decode(bytes); // size, edition, type, layout
+  if (!decoded.ok) return decoded;
+  const screened = screenDecoded(decoded.value, topic, receiver); // not our own; direction
+  if (screened.ok) return screened;
+  const { sender, type } = decoded.value.message;
+  return { ...screened, claim: { sender, type } };
+}
+
+/** The second half. `peer`: what is known of the sender that the message names; undefined when that is nothing. */
+export function receive(screened: Screened, peer: Peer | undefined): Result<Fresh> {
+  const admitted = admit(screened, peer); // known sender, right topic
   if (!admitted.ok) return admitted;
   const authorised = authorise(admitted.value); // signature, then: may it say this to us?
   if (!authorised.ok) return authorised;

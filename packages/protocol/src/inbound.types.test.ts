@@ -5,12 +5,17 @@
 /* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- such assignments are what is tried here */
 import { expect, expectTypeOf, test } from 'vitest';
 import { stepDevice } from './exchange/device.ts';
-import type { DeviceFacts, DeviceState, Moment } from './exchange/contract.ts';
+import type { DeviceState } from './exchange/device-state.ts';
+import type { DeviceFacts } from './exchange/device-step.ts';
+import type { Moment } from './exchange/step.ts';
 import * as protocol from './index.ts';
-import { admit, type Admitted, type Receiver } from './security/admit.ts';
-import { authenticate, authorise, type Authentic, type Authorised } from './security/authentic.ts';
-import { freshen, type Fresh } from './security/replay.ts';
-import type { VerifyKey } from './security/suite.ts';
+import { receive } from './inbound.ts';
+import { admit, type Admitted } from './trust/admit.ts';
+import type { Peer, Receiver } from './trust/peer.ts';
+import { authenticate, authorise, type Authentic, type Authorised } from './trust/authentic.ts';
+import { freshen, type Fresh } from './trust/replay.ts';
+import { screenDecoded, type Screened } from './trust/screen.ts';
+import type { VerifyKey } from './trust/suite.ts';
 import type { Decoded } from './message/envelope.ts';
 import type { Message } from './message/message.ts';
 import type { Topic } from './topics.ts';
@@ -29,18 +34,36 @@ export function leavingOutAStep(
   admitted: Admitted,
   topic: Topic,
   receiver: Receiver,
+  peer: Peer,
+  screened: Screened,
   state: DeviceState,
   moment: Moment,
   facts: DeviceFacts,
   looksDecoded: Look<Decoded>,
+  looksScreened: Look<Screened>,
   looksAdmitted: Look<Admitted>,
   looksAuthorised: Look<Authorised>,
   looksFresh: Look<Fresh>,
 ): void {
+  const act = (message: Fresh): unknown => stepDevice(state, { on: 'message', message }, moment, facts);
   // @ts-expect-error bytes are not decoded
   authenticate(bytes, key);
   // @ts-expect-error made by hand, not decoded
   authenticate(looksDecoded, key);
+  // @ts-expect-error bytes are not screened
+  receive(bytes, peer);
+  // @ts-expect-error decoded is not screened: it may be our own, or of a type that never comes to us
+  receive(decoded, peer);
+  // @ts-expect-error made by hand, not screened
+  receive(looksScreened, peer);
+  // @ts-expect-error decoded is not screened
+  admit(decoded, peer);
+  // @ts-expect-error bytes are not decoded
+  screenDecoded(bytes, topic, receiver);
+  // @ts-expect-error screened is not admitted: sender and topic were not looked at
+  authorise(screened);
+  // @ts-expect-error screened is not fresh
+  act(screened);
   // @ts-expect-error decoded is not admitted: direction, sender and topic were not looked at
   authorise(decoded);
   // @ts-expect-error made by hand, not admitted
@@ -54,7 +77,6 @@ export function leavingOutAStep(
   // @ts-expect-error made by hand, not authorised
   freshen(looksAuthorised);
 
-  const act = (message: Fresh): unknown => stepDevice(state, { on: 'message', message }, moment, facts);
   // @ts-expect-error a plain message has no proof at all
   act(message);
   // @ts-expect-error decoded is not fresh
@@ -67,14 +89,18 @@ export function leavingOutAStep(
   // Control: the whole way compiles.
   act(fresh);
   authenticate(decoded, key);
-  const entered = admit(decoded, topic, receiver);
-  const proven = entered.ok && authorise(entered.value);
+  receive(screened, peer);
+  const worth = screenDecoded(decoded, topic, receiver);
+  const entered = worth.ok && admit(worth.value, peer);
+  const proven = entered !== false && entered.ok && authorise(entered.value);
   if (proven !== false && proven.ok) freshen(proven.value);
 }
 
 test('the steps make types that nothing else makes', () => {
   expectTypeOf<Decoded>().not.toExtend<Authentic>();
   expectTypeOf<Decoded>().not.toExtend<Admitted>();
+  expectTypeOf<Decoded>().not.toExtend<Screened>();
+  expectTypeOf<Screened>().not.toExtend<Admitted>();
   expectTypeOf<Admitted>().not.toExtend<Authorised>();
   expectTypeOf<Authorised>().not.toExtend<Fresh>();
   expectTypeOf<Authentic>().not.toExtend<Authorised>();

@@ -7,7 +7,7 @@ import { MAX_U64 } from './limits.ts';
 import { encode, encodeHeader } from './message/envelope.ts';
 import { layoutOf, type BodyOf, type MessageType } from './message/layouts.ts';
 import type { Message } from './message/message.ts';
-import type { SealKey, SignKey } from './security/suite.ts';
+import type { SealKey, SignKey } from './trust/suite.ts';
 
 /** What an exchange wants to say; it knows nothing of numbers and keys. */
 export interface DraftOf<T extends MessageType> {

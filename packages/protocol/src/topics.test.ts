@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { MAX_U64 } from './limits.ts';
 import { LAYOUTS } from './message/layouts.ts';
-import { deviceTopic, joinFilter, joinTopic, mqttClientId, parseTopic, topicFromDevice } from './topics.ts';
+import {
+  deviceTopic,
+  joinFilter,
+  joinTopic,
+  mqttClientId,
+  parseTopic,
+  topicFromDevice,
+  topicName,
+} from './topics.ts';
 
 const DEVICE = 0x27ab54d670b64be2n;
 const SERVER = 0xb9d077e223834cf6n;
@@ -27,6 +35,8 @@ test('topics are read as they are written', () => {
   fc.assert(
     fc.property(identities, identities, (server, device) => {
       expect(parseTopic(deviceTopic(device))).toEqual({ kind: 'device', device });
+      for (const name of [deviceTopic(device), joinTopic(server, device)])
+        expect(topicName(parseTopic(name)!)).toBe(name);
       expect(parseTopic(joinTopic(server, device))).toEqual({ kind: 'join', server, device });
     }),
   );

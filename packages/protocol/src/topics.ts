@@ -16,6 +16,11 @@ export function joinTopic(server: Identity, device: Identity): string {
   return `SRUP/servers/${identityText(server)}/${identityText(device)}`;
 }
 
+/** The name of a topic, as a transport takes it: `parseTopic` gives the topic back. */
+export function topicName(topic: Topic): string {
+  return topic.kind === 'device' ? deviceTopic(topic.device) : joinTopic(topic.server, topic.device);
+}
+
 /** What a server subscribes to for joins: `SRUP/servers/<server>/+`. */
 export function joinFilter(server: Identity): string {
   return `SRUP/servers/${identityText(server)}/+`;

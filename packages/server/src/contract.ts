@@ -1,5 +1,6 @@
 /** How the parts of the server speak with each other. Each part is made at the composition root (server.ts). */
 import type {
+  Caller,
   FaultCode,
   Identity,
   JoinVerdict,
@@ -9,9 +10,6 @@ import type {
   SuiteName,
   TokenKey,
 } from '@srup/protocol';
-
-/** Who gave an order, where nothing says who: a program that holds the server itself. */
-export const SOMEONE = 'operator';
 
 // ---------------------------------------------------------------- key service -> C2 core
 
@@ -169,7 +167,7 @@ export class FleetError extends Error {
 
 /**
  * The C2 core. Rejects with FleetError when the request makes no sense. `by`: who gives the order, for the audit
- * trail and the evidence of joins (P 9.8); "operator" unless told.
+ * trail and the evidence of joins (P 9.8); by default the program that runs the server.
  */
 export interface Fleet {
   readonly serverId: Identity;
@@ -177,7 +175,7 @@ export interface Fleet {
   device(id: string): Promise<DeviceView | undefined>;
   /** What the device proved to run, newest first, each digest once. */
   software(id: string): Promise<readonly RanView[]>;
-  rename(id: string, name: string, by?: string): Promise<DeviceView>;
+  rename(id: string, name: string, by?: Caller): Promise<DeviceView>;
   exchanges(query: ExchangeQuery): Promise<Page<ExchangeView>>;
   exchange(device: string, token: TokenKey): Promise<ExchangeView | undefined>;
   messages(
@@ -192,25 +190,25 @@ export interface Fleet {
   command(
     devices: readonly string[],
     command: ServerCommand,
-    by?: string,
+    by?: Caller,
   ): Promise<readonly CommandReceipt[]>;
-  activate(device: string, token: TokenKey, by?: string): Promise<ExchangeView>;
-  cancel(device: string, token: TokenKey, by?: string): Promise<ExchangeView>;
+  activate(device: string, token: TokenKey, by?: Caller): Promise<ExchangeView>;
+  cancel(device: string, token: TokenKey, by?: Caller): Promise<ExchangeView>;
   decideJoin(
     device: string,
     token: TokenKey,
     verdict: Exclude<JoinVerdict, 'ask'>,
-    by?: string,
+    by?: Caller,
   ): Promise<ExchangeView>;
   /** By device type; `*` is for types without a rule of their own. First start: `*` is `ask`. */
   joinPolicy(): Promise<Readonly<Record<string, JoinVerdict>>>;
-  setJoinPolicy(type: string, verdict: JoinVerdict | undefined, by?: string): Promise<void>;
+  setJoinPolicy(type: string, verdict: JoinVerdict | undefined, by?: Caller): Promise<void>;
   /**
    * Ends an identity now, without asking or waiting for the device: lost or stolen (P 10.8). `ended` false: it is
    * committed, and nothing of the device is believed any more; but its certificate, or its session at the broker,
    * could not be ended yet, which is tried again until it is done.
    */
-  revoke(id: string, by?: string): Promise<Revocation>;
+  revoke(id: string, by?: Caller): Promise<Revocation>;
   /** Listens from now on, or from after event `since` where it is still held. Returns how to stop. */
   watch(listener: (event: FleetEvent) => void, since?: number): () => void;
 }

@@ -19,6 +19,6 @@ export * from './contract.ts';
 export { createBackup, type BackupMade } from './backup/create.ts';
 export { checkBackup, restoreBackup, type Restored } from './backup/restore.ts';
 export { examineTrail, type TrailFindings, type WitnessFinding } from './audit/examine.ts';
-export { makeProbes, type ProbeCredential } from './doctor/probe.ts';
+export { makeProbes, type ProbeCredential } from './vault/probe.ts';
 export { LEAST_PASSPHRASE } from './backup/cipher.ts';
 export { VERSION } from './version.ts';

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Artifacts } from './artifacts/artifacts.ts';
 import type { Fleet } from './contract.ts';
 import type { EnrolmentCodes } from './keyservice/codes.ts';
-import type { ApiTokens } from './http/tokens.ts';
+import type { ApiTokens } from './access/tokens.ts';
 
 export const DEFAULT_HTTPS_PORT = 8443;
 /** P 7.1. */

@@ -2,7 +2,6 @@
 import type { AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { join } from 'node:path';
-import type { Kysely } from 'kysely';
 import { connectMqtt, importSignKey, systemClock, systemRandom, type MqttLink } from '@srup/node';
 import { identityText, mqttClientId, type SignKey, type SuiteName } from '@srup/protocol';
 import { openArtifacts } from './artifacts/artifacts.ts';
@@ -10,14 +9,14 @@ import type { ArtifactTables } from './artifacts/tables.ts';
 import { openTrail, type Trail } from './audit/trail.ts';
 import { startBroker, type RunningBroker } from './broker/broker.ts';
 import { controlBroker, openExternal, type BrokerControl } from './broker/control.ts';
-import { createFleet } from './fleet/fleet.ts';
+import { createFleet } from './fleet.ts';
 import { createApp } from './http/app.ts';
-import { openTokens, type TokenTables } from './http/tokens.ts';
+import { openTokens, type TokenTables } from './access/tokens.ts';
 import { keyServiceRoutes } from './keyservice/routes.ts';
 import type { KeyService } from './keyservice/contract.ts';
 import { openKeyService } from './keyservice/service.ts';
 import { createMetrics } from './metrics/metrics.ts';
-import { serverMigrations } from './migrations.ts';
+import { serverMigrations } from './store/server-migrations.ts';
 import {
   DEFAULT_HTTPS_PORT,
   DEFAULT_LISTEN,
@@ -25,11 +24,12 @@ import {
   type RunningServer,
   type ServerOptions,
 } from './options.ts';
-import { createReadiness } from './readiness.ts';
-import { openStore } from './store/store.ts';
+import { createReadiness } from './metrics/readiness.ts';
+import { openSqlite } from './store/sqlite/open.ts';
 import type { FleetTables } from './store/tables.ts';
 import { openVault, type SuiteKeys, type Vault } from './vault/vault.ts';
 import { VERSION } from './version.ts';
+import type { Store } from './store/port.ts';
 
 /** One client is no herd that a broker has to fear, and a whole fleet waits for it. Milliseconds. */
 const BROKER_BACKOFF = { leastMs: 500, mostMs: 5_000 };
@@ -98,8 +98,12 @@ async function start(
   }
 
   const metrics = createMetrics(VERSION);
-  const store = await openStore<Tables>(join(folder, 'server', 'fleet.db'), serverMigrations);
-  closing.push(() => store.destroy());
+  const store = await openSqlite<Tables>(join(folder, 'server', 'fleet.db'), serverMigrations, {
+    onCommitted: (ms) => {
+      metrics.meter.committed(ms / 1000);
+    },
+  });
+  closing.push(() => store.close());
   const signing = signKeys(vault.server.keys);
   const trail = await openAudit(options, vault, store, signing, keys);
   closing.push(() => trail.close());
@@ -121,7 +125,7 @@ async function start(
   closing.push(() => fleet.stop());
   const isConnected = () => fleet.isConnected();
   metrics.watch({
-    store,
+    store: store.read,
     clock,
     isConnected,
     broker: () => embedded.broker?.stats(),
@@ -210,7 +214,7 @@ function openKeys(
 function openAudit(
   { log, witnesses = [] }: ServerOptions,
   { server, keyService }: Vault,
-  store: Kysely<FleetTables>,
+  store: Store<FleetTables>,
   signing: Readonly<Record<SuiteName, SignKey>>,
   keys: KeyService,
 ): Promise<Trail> {

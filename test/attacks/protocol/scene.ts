@@ -6,13 +6,16 @@ import {
   encodeText,
   identityText,
   receive,
+  screen,
   SUITES,
   toHex,
+  topicName,
   type AuthCode,
   type Decoded,
   type Draft,
   type Fresh,
   type Identity,
+  type Peer,
   type ReplayWindow,
   type Result,
   type Role,
@@ -88,15 +91,9 @@ export async function verdictsWithout(
     role,
     self: identityText(self),
     peers: peers.map(({ id, keys }) => ({ id: identityText(id), publicPem: keys.signing.publicPem })),
-    arrivals: arrivals.map(([bytes, topic]) => ({ topic: nameOf(topic), hex: toHex(bytes) })),
+    arrivals: arrivals.map(([bytes, topic]) => ({ topic: topicName(topic), hex: toHex(bytes) })),
   };
   return runWithout(checks, './judge.ts', hearing);
-}
-
-function nameOf(topic: Topic): string {
-  return topic.kind === 'device'
-    ? `SRUP/${identityText(topic.device)}`
-    : `SRUP/servers/${identityText(topic.server)}/${identityText(topic.device)}`;
 }
 
 export const deviceTopic = (device: Identity): Topic => ({ kind: 'device', device });
@@ -104,8 +101,8 @@ export const joinTopic = (server: Identity, device: Identity): Topic => ({ kind:
 
 /** An end that stores a window with each message that it accepts (P 5.3). */
 export class Receiver {
-  private readonly role: Role;
-  private readonly self: Identity;
+  readonly role: Role;
+  readonly self: Identity;
   private readonly peers: readonly Party[];
   private readonly windows = new Map<Identity, ReplayWindow>();
   forbidden: AuthCode | undefined;
@@ -118,27 +115,24 @@ export class Receiver {
   }
 
   take(bytes: Uint8Array, topic: Topic): Result<Fresh> {
-    const result = receive(
-      { bytes, topic, retained: false },
-      {
-        role: this.role,
-        self: this.self,
-        peer: (sender) => {
-          const party = this.peers.find(({ id }) => id === sender);
-          if (party === undefined) return undefined;
-          const key = importVerifyKey(party.keys.signing.publicPem);
-          return {
-            key,
-            window: this.window(sender),
-            sent: 0n,
-            joinToken: this.joinToken,
-            forbids: () => this.forbidden,
-          };
-        },
-      },
-    );
+    const screened = screen({ bytes, topic: topicName(topic), retained: false }, this);
+    if (!screened.ok) return screened;
+    const result = receive(screened.value, this.peer(screened.value.message.sender));
     if (result.ok) this.windows.set(result.value.message.sender, result.value.window);
     return result;
+  }
+
+  private peer(sender: Identity): Peer | undefined {
+    const party = this.peers.find(({ id }) => id === sender);
+    if (party === undefined) return undefined;
+    const key = importVerifyKey(party.keys.signing.publicPem);
+    return {
+      key,
+      window: this.window(sender),
+      sent: 0n,
+      joinToken: this.joinToken,
+      forbids: () => this.forbidden,
+    };
   }
 
   /** `accepted` or the code of the refusal. */

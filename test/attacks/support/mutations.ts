@@ -43,25 +43,25 @@ export const MUTATIONS = {
   },
   /** P 4.6: whoever is named as the sender is believed. */
   signature: {
-    file: 'packages/protocol/src/security/authentic.ts',
+    file: 'packages/protocol/src/trust/authentic.ts',
     from: 'if (!key.verify(decoded.signedBytes(), decoded.signature))',
     to: 'if (false)',
   },
   /** The same check, and that no signature has a length that none can have. */
   signatureLength: {
-    file: 'packages/protocol/src/security/authentic.ts',
+    file: 'packages/protocol/src/trust/authentic.ts',
     from: 'if (length < least || length > most)',
     to: 'if (false)',
   },
   /** P 5.2: numbers are not looked at. */
   replayWindow: {
-    file: 'packages/protocol/src/security/replay.ts',
+    file: 'packages/protocol/src/trust/replay.ts',
     from: 'if (!next.ok) return next;',
     to: 'if (!next.ok) return accept(new FreshMessage(message, authentic.bytes, authentic.header, numbers.window) as Fresh);',
   },
   /** P 5.2: a number may be as far ahead as it likes. */
   boundedJump: {
-    file: 'packages/protocol/src/security/replay.ts',
+    file: 'packages/protocol/src/trust/replay.ts',
     from: 'if (sequence - known > MAX_SEQUENCE_JUMP && !mayJump)',
     to: 'if (false)',
   },

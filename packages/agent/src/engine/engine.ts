@@ -13,10 +13,9 @@ import {
   MAX_MESSAGE_BYTES,
   nextSequence,
   nextWake,
-  parseTopic,
   receive,
-  reject,
   resumeDevice,
+  screen,
   stepDevice,
   tokenKey,
   tokenTime,
@@ -27,13 +26,11 @@ import {
   type DeviceState,
   type DeviceStep,
   type FaultCode,
-  type Fresh,
   type Identity,
   type MessageType,
+  type Peer,
   type Random,
-  type Receiver,
   type ReplayWindow,
-  type Result,
   type SignKey,
   type TokenKey,
   type VerifyKey,
@@ -141,26 +138,22 @@ export function makeEngine(options: EngineOptions): Engine {
 
   // ------------------------------------------------------------ in
 
-  const receiver: Receiver = {
-    role: 'device',
-    self,
-    // P 9.7: no other sender is known, so no other is obeyed.
-    peer: (sender) =>
-      sender === server
-        ? {
-            key: serverKey,
-            window: peer.window,
-            sent: peer.sent,
-            joinToken: state.join.phase === 'asking' ? state.join.token : undefined,
-            forbids: (type) => deviceForbids(state, type),
-          }
-        : undefined,
-  };
+  /** P 9.7: no other sender is known, so no other is obeyed. */
+  function findPeer(sender: Identity): Peer | undefined {
+    if (sender !== server) return undefined;
+    return {
+      key: serverKey,
+      window: peer.window,
+      sent: peer.sent,
+      joinToken: state.join.phase === 'asking' ? state.join.token : undefined,
+      forbids: (type) => deviceForbids(state, type),
+    };
+  }
 
-  async function takeArrival({ topic, bytes, retained }: MqttArrival): Promise<void> {
-    const parsed = parseTopic(topic);
-    const result: Result<Fresh> =
-      parsed === undefined ? reject('AUTH_TOPIC') : receive({ bytes, topic: parsed, retained }, receiver);
+  async function takeArrival(arrival: MqttArrival): Promise<void> {
+    const { bytes } = arrival;
+    const screened = screen(arrival, { role: 'device', self });
+    const result = screened.ok ? receive(screened.value, findPeer(screened.value.message.sender)) : screened;
     if (!result.ok) {
       note(result.code, bytes);
       return;

@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
+import { callerText, isCaller } from '@srup/protocol';
 import { findDevice } from '../client/find.ts';
 import { defineCommand, withSession, type CommonOptions, type Session } from '../client/session.ts';
 import type { AuditEntryView, AuditStatus } from '../client/views.ts';
@@ -215,8 +216,13 @@ function addCheckpoint(audit: Command): void {
 
 function contentOf(body: AuditEntryView['body']): string {
   return Object.entries(body)
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? clip(value) : JSON.stringify(value)}`)
+    .map(([name, value]) => `${name}=${contentText(value)}`)
     .join(' ');
+}
+
+function contentText(value: unknown): string {
+  if (isCaller(value)) return clip(callerText(value));
+  return typeof value === 'string' ? clip(value) : JSON.stringify(value);
 }
 
 const LONGEST_VALUE = 80;

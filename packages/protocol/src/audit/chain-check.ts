@@ -1,6 +1,6 @@
 /** Checks how a history hangs together: entries by their hashes, checkpoints by their signatures, a witness's word. */
 import { fromHex } from '../wire/encoding.ts';
-import type { VerifyKey } from '../security/suite.ts';
+import type { VerifyKey } from '../trust/suite.ts';
 import {
   checkpointHash,
   isSignedBy,

@@ -1,4 +1,4 @@
-import type { VerifyKey } from '../security/suite.ts';
+import type { VerifyKey } from '../trust/suite.ts';
 import { parseIdentity } from '../identity.ts';
 import { encodeText } from '../wire/text.ts';
 import type { HexSha256 } from './entry.ts';

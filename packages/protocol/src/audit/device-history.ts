@@ -1,7 +1,8 @@
 /** What a history proves about one device, message by message. */
-import type { Authentic } from '../security/authentic.ts';
-import { advance, EMPTY_WINDOW, type ReplayWindow } from '../security/replay.ts';
-import type { VerifyKey } from '../security/suite.ts';
+import type { Authentic } from '../trust/authentic.ts';
+import { EMPTY_WINDOW, type ReplayWindow } from '../trust/peer.ts';
+import { advance } from '../trust/replay.ts';
+import type { VerifyKey } from '../trust/suite.ts';
 import { STATUS, statusName } from '../message/status.ts';
 import { tokenKey, type TokenKey } from '../token.ts';
 import type { Caller } from './caller.ts';

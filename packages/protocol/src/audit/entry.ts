@@ -1,6 +1,6 @@
 /** The form of the audit trail: what is hashed, and how entries hang together. docs/audit.md says it in full. */
 import type { FaultCode } from '../faults.ts';
-import type { SuiteName } from '../security/suite.ts';
+import type { SuiteName } from '../trust/suite.ts';
 import type { TokenKey } from '../token.ts';
 import type { Caller } from './caller.ts';
 

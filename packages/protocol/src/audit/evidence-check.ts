@@ -1,7 +1,7 @@
 /** Checks the messages of a history: that they are those of the entry, and signed by who they name. */
 import { identityText } from '../identity.ts';
 import { decode } from '../message/envelope.ts';
-import { authenticate, type Authentic } from '../security/authentic.ts';
+import { authenticate, type Authentic } from '../trust/authentic.ts';
 import { tokenKey } from '../token.ts';
 import { fromHex } from '../wire/encoding.ts';
 import { takeMessage, type DeviceHistory, type Missing } from './device-history.ts';

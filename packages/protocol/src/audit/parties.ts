@@ -1,5 +1,5 @@
 /** Who speaks in a history: the server and the devices, with the keys that it names for them. */
-import type { VerifyKey } from '../security/suite.ts';
+import type { VerifyKey } from '../trust/suite.ts';
 import { beginDevice, type DeviceHistory } from './device-history.ts';
 import type { AuditBodies } from './entry.ts';
 import type { Findings } from './findings.ts';

@@ -1,5 +1,5 @@
 import { tokenOfKey, tokenTime, type TokenKey } from '../token.ts';
-import type { Moment } from './contract.ts';
+import type { Moment } from './step.ts';
 
 /**
  * P 6.2: a command that was held back for long is not obeyed. Only UUIDv7 tokens have an age, and only a clock that

@@ -6,14 +6,9 @@ import type { AuthCode } from '../faults.ts';
 import type { MessageType } from '../message/layouts.ts';
 import { tokenKey, type TokenKey } from '../token.ts';
 import * as action from './action/device.ts';
-import type {
-  DeviceExchange,
-  DeviceFacts,
-  DeviceInput,
-  DeviceState,
-  DeviceStep,
-  Moment,
-} from './contract.ts';
+import type { DeviceExchange, DeviceState } from './device-state.ts';
+import type { DeviceFacts, DeviceInput, DeviceStep } from './device-step.ts';
+import type { Moment } from './step.ts';
 import * as data from './data/device.ts';
 import { identify } from './identify/device.ts';
 import * as join from './join/device.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { converse, HOSTILE, playSeeds, requireHostile, type Conversation } from '../testing/index.ts';
-import type { ServerCommand } from './contract.ts';
+import type { ServerCommand } from './server-step.ts';
 
 const SEEDS = Number(process.env['SRUP_SEEDS'] ?? 200);
 const HOUR = 3_600_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { inShort, soloDevice } from '../testing/index.ts';
-import type { DeviceState, Finished } from './contract.ts';
+import type { DeviceState, Finished } from './device-state.ts';
 import { fingerprint } from './fingerprint.ts';
 import { finish, finishedOf, FINISHED_MS, MAX_FINISHED, MIN_FINISHED, openOf } from './memory.ts';
 

@@ -1,7 +1,8 @@
 /** What a device remembers of tokens: one token is one transaction, and a finished one stays finished (P 6). */
 import { STATUS } from '../message/status.ts';
 import type { TokenKey } from '../token.ts';
-import type { DeviceExchange, DeviceState, Finished, Moment } from './contract.ts';
+import type { DeviceExchange, DeviceState, Finished } from './device-state.ts';
+import type { Moment } from './step.ts';
 
 /**
  * Exchanges of a kind that a server may have open with a device at once. An update takes a place on the disk; an action

@@ -1,5 +1,5 @@
 /** How long an exchange waits, how often it asks again and when it gives up (P 10.10). Times are milliseconds. */
-import type { Moment } from './contract.ts';
+import type { Moment } from './step.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

@@ -3,7 +3,7 @@ import type { BodyOf, MessageType } from '../message/layouts.ts';
 import type { StatusCode } from '../message/status.ts';
 import type { Draft } from '../outbound.ts';
 import { tokenOfKey, type TokenKey } from '../token.ts';
-import type { SendEffect, Step } from './contract.ts';
+import type { SendEffect, Step } from './step.ts';
 
 export function say<T extends MessageType>(type: T, token: TokenKey, body: BodyOf<T>): SendEffect {
   return { do: 'send', draft: { type, token: tokenOfKey(token), body } as unknown as Draft };

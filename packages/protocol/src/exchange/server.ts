@@ -4,18 +4,12 @@
  */
 import { reject, type AuthCode, type Rejected } from '../faults.ts';
 import type { MessageType } from '../message/layouts.ts';
-import type { Fresh } from '../security/replay.ts';
+import type { Fresh } from '../trust/replay.ts';
 import { tokenKey, type TokenKey } from '../token.ts';
 import * as action from './action/server.ts';
-import type {
-  Moment,
-  ServerCommand,
-  ServerExchange,
-  ServerFacts,
-  ServerInput,
-  ServerStep,
-  Standing,
-} from './contract.ts';
+import type { ServerExchange, Standing } from './server-exchange.ts';
+import type { ServerCommand, ServerFacts, ServerInput, ServerStep } from './server-step.ts';
+import type { Moment } from './step.ts';
 import * as data from './data/server.ts';
 import { IDENTIFICATION_DATA_ID } from './identify/identification.ts';
 import * as identify from './identify/server.ts';

@@ -1,5 +1,7 @@
 /** What the server's sides have in common: waiting for an answer, and ending. */
-import type { Moment, ServerExchange, ServerStep } from './contract.ts';
+import type { ServerExchange } from './server-exchange.ts';
+import type { ServerStep } from './server-step.ts';
+import type { Moment } from './step.ts';
 import { judge, nextTry, type RetryPolicy } from './retry.ts';
 import { refuse, unchanged } from './say.ts';
 

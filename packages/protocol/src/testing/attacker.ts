@@ -4,6 +4,7 @@ import type { Arrival } from '../inbound.ts';
 import { decode, encode } from '../message/envelope.ts';
 import type { Message } from '../message/message.ts';
 import type { Draft } from '../outbound.ts';
+import { topicFromDevice } from '../topics.ts';
 import { MAX_U64 } from '../limits.ts';
 import { encodeText } from '../wire/text.ts';
 import { fakeKeys } from './keys.ts';
@@ -81,10 +82,7 @@ function forge(random: SeededRandom, seen: Captured | undefined, ids: Ids): Atta
     key.sign(encoded.signedBytes),
     key.sign(encoded.signedBytes),
   ]);
-  const topic =
-    draft.type === 'JOIN_REQ'
-      ? ({ kind: 'join', server: ids.server, device: ids.device } as const)
-      : ({ kind: 'device', device: ids.device } as const);
+  const topic = topicFromDevice(draft.type, ids.server, ids.device);
   return { arrival: { bytes: encoded.assemble(signature), topic, retained: false }, to, forged: true };
 }
 

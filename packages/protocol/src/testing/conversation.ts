@@ -1,16 +1,12 @@
 /** A device and its server, a hostile network between them, and an attacker beside it: all from one seed. */
-import type {
-  DeviceJoin,
-  ServerCommand,
-  ServerExchange,
-  ServerInput,
-  Standing,
-} from '../exchange/contract.ts';
+import type { DeviceJoin } from '../exchange/device-state.ts';
+import type { ServerExchange, Standing } from '../exchange/server-exchange.ts';
+import type { ServerCommand, ServerInput } from '../exchange/server-step.ts';
 import type { FaultCode } from '../faults.ts';
 import type { Identity } from '../identity.ts';
 import type { Signed } from '../outbound.ts';
 import { createToken, tokenKey, type TokenKey } from '../token.ts';
-import type { Topic } from '../topics.ts';
+import { deviceTopic } from '../topics.ts';
 import { attack, EVIL, siblingKeys, type Captured, type Ids } from './attacker.ts';
 import { deviceEnd, type DeviceEnd, type Fate } from './device-end.ts';
 import type { Circumstances } from './end.ts';
@@ -136,7 +132,7 @@ export function converse(setting: Setting): Conversation {
 
   const ends = { device: device.end, server: server.end };
 
-  function post(to: 'device' | 'server', sender: Identity, { bytes, message }: Signed, topic: Topic): void {
+  function post(to: 'device' | 'server', sender: Identity, { bytes, message }: Signed, topic: string): void {
     const number = `${sender}/${message.sequence}`;
     if (numbers.has(number)) broken.push(`number ${number} was used twice`);
     numbers.set(number, message.type);
@@ -144,7 +140,7 @@ export function converse(setting: Setting): Conversation {
     captured.push({ arrival, to });
     link.carry(arrival, (it) => ends[to].arrive(it));
     // Both ends are subscribed to the device's topic (P 5.5).
-    if (topic.kind === 'device')
+    if (topic === deviceTopic(IDS.device))
       link.carry(arrival, (it) => ends[to === 'device' ? 'server' : 'device'].arrive(it));
   }
 

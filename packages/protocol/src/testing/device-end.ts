@@ -1,17 +1,17 @@
 import { deviceForbids, initialDevice, nextWake, resumeDevice, stepDevice } from '../exchange/device.ts';
+import type { DeviceState } from '../exchange/device-state.ts';
 import type {
   ActOutcome,
   DataOutcome,
   DeviceEffect,
   DeviceFacts,
   DeviceInput,
-  DeviceState,
   FetchOutcome,
   InstallOutcome,
-  SendEffect,
-} from '../exchange/contract.ts';
+} from '../exchange/device-step.ts';
+import type { SendEffect } from '../exchange/step.ts';
 import type { TokenKey } from '../token.ts';
-import { topicFromDevice, parseTopic, type Topic } from '../topics.ts';
+import { topicFromDevice } from '../topics.ts';
 import { End, type Circumstances, type Mind } from './end.ts';
 
 type Action = Exclude<DeviceEffect, SendEffect>;
@@ -107,7 +107,7 @@ export function deviceEnd(
     wakeAt: nextWake,
     wake: (state, moment) => stepDevice(state, { on: 'time' }, moment, facts),
     resume: resumeDevice,
-    topicOf: (type) => parseTopic(topicFromDevice(type, around.peer, around.self)) as Topic,
+    topicOf: (type) => topicFromDevice(type, around.peer, around.self),
     perform,
   };
   const end = new End(mind, around);

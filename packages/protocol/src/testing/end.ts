@@ -4,14 +4,14 @@
  */
 import { type AuthCode, type FaultCode, type Rejected } from '../faults.ts';
 import type { Identity } from '../identity.ts';
-import { receive, type Arrival } from '../inbound.ts';
+import { receive, screen, type Arrival } from '../inbound.ts';
 import type { MessageType, Role } from '../message/layouts.ts';
 import { compose, nextSequence, type Signed } from '../outbound.ts';
-import type { Moment, SendEffect, Step } from '../exchange/contract.ts';
-import { EMPTY_WINDOW, type Fresh, type ReplayWindow } from '../security/replay.ts';
-import type { SignKey, VerifyKey } from '../security/suite.ts';
+import type { Moment, SendEffect, Step } from '../exchange/step.ts';
+import { EMPTY_WINDOW, type Peer, type ReplayWindow } from '../trust/peer.ts';
+import type { Fresh } from '../trust/replay.ts';
+import type { SignKey, VerifyKey } from '../trust/suite.ts';
 import type { TokenKey } from '../token.ts';
-import type { Topic } from '../topics.ts';
 import { checkPlain } from './plain.ts';
 import type { SeededRandom } from './random.ts';
 import type { Timeline } from './timeline.ts';
@@ -27,7 +27,8 @@ export interface Mind<State, Effect> {
   wakeAt(state: State): number | undefined;
   wake(state: State, moment: Moment): Step<State, Effect | SendEffect>;
   resume(state: State, moment: Moment, rebooted: boolean): Step<State, Effect | SendEffect>;
-  topicOf(type: MessageType): Topic;
+  /** The name of the topic that a message of this type goes to. */
+  topicOf(type: MessageType): string;
   perform(effect: Effect): void;
 }
 
@@ -44,7 +45,7 @@ export interface Circumstances {
   readonly clockTrusted: boolean;
   /** Probability of a crash at each point, now. */
   crash(): number;
-  post(signed: Signed, topic: Topic): void;
+  post(signed: Signed, topic: string): void;
 }
 
 interface Memory<State> {
@@ -106,21 +107,12 @@ export class End<State, Effect extends { readonly do: string }> {
   /** The same, and what became of the message. */
   async judge(arrival: Arrival): Promise<'accepted' | 'refused' | 'lost'> {
     if (this.#isDown) return 'lost';
-    const { keys, self, peer } = this.#around;
-    const { state, window, sent } = this.#memory;
-    const received = receive(arrival, {
-      role: this.#mind.role,
-      self,
-      peer: (sender) => {
-        const key = keys.get(sender);
-        if (key === undefined) return undefined;
-        const forbids = (type: MessageType) =>
-          sender === peer ? this.#mind.forbids(state, type) : 'AUTH_STATE';
-        return { key, window, sent, joinToken: this.#mind.joinToken(state), forbids };
-      },
-    });
+    const screened = screen(arrival, { role: this.#mind.role, self: this.#around.self });
+    if (!screened.ok) return this.#refuse(screened.code);
+    const received = receive(screened.value, this.#peer(screened.value.message.sender));
     if (!received.ok) return this.#refuse(received.code);
     const fresh = received.value;
+    const { state } = this.#memory;
     const step = this.#mind.hear(state, fresh, this.#moment());
     if ('code' in step) {
       // The number is used up all the same.
@@ -129,6 +121,15 @@ export class End<State, Effect extends { readonly do: string }> {
     }
     if (step.refused !== undefined) this.#refuse(step.refused);
     return (await this.#commit(step, fresh.window)) ? 'accepted' : 'lost';
+  }
+
+  #peer(sender: Identity): Peer | undefined {
+    const { keys, peer } = this.#around;
+    const { state, window, sent } = this.#memory;
+    const key = keys.get(sender);
+    if (key === undefined) return undefined;
+    const forbids = (type: MessageType) => (sender === peer ? this.#mind.forbids(state, type) : 'AUTH_STATE');
+    return { key, window, sent, joinToken: this.#mind.joinToken(state), forbids };
   }
 
   #refuse(code: FaultCode): 'refused' {

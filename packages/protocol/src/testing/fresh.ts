@@ -1,7 +1,9 @@
-import { receive } from '../inbound.ts';
+import { receive, screen } from '../inbound.ts';
 import { compose, type Draft } from '../outbound.ts';
-import { EMPTY_WINDOW, type Fresh } from '../security/replay.ts';
-import type { SealKey } from '../security/suite.ts';
+import { EMPTY_WINDOW } from '../trust/peer.ts';
+import type { Fresh } from '../trust/replay.ts';
+import type { SealKey } from '../trust/suite.ts';
+import { topicFromDevice } from '../topics.ts';
 import { fakeKeys } from './keys.ts';
 
 export const SOLO_DEVICE = 0x27ab_54d6_70b6_4be2n;
@@ -15,26 +17,12 @@ const OPEN_SEAL: SealKey = { seal: (plaintext) => Promise.resolve(plaintext) };
 export async function freshFrom(sender: 'device' | 'server', draft: Draft, sequence = 1n): Promise<Fresh> {
   const [self, from] = sender === 'device' ? [SERVER, SOLO_DEVICE] : [SOLO_DEVICE, SERVER];
   const { bytes } = await compose(draft, sequence, from, { id: self, sealKey: OPEN_SEAL }, KEYS.sign);
-  const join = draft.type.endsWith('JOIN_REQ');
-  const received = receive(
-    {
-      bytes,
-      topic: join
-        ? { kind: 'join', server: SERVER, device: SOLO_DEVICE }
-        : { kind: 'device', device: SOLO_DEVICE },
-      retained: false,
-    },
-    {
-      role: sender === 'device' ? 'server' : 'device',
-      self,
-      peer: () => ({
-        key: KEYS.verify,
-        window: EMPTY_WINDOW,
-        sent: 0n,
-        forbids: () => undefined,
-      }),
-    },
-  );
+  const topic = topicFromDevice(draft.type, SERVER, SOLO_DEVICE);
+  const role = sender === 'device' ? 'server' : 'device';
+  const screened = screen({ bytes, topic, retained: false }, { role, self });
+  if (!screened.ok) throw new TypeError(`the message was refused: ${screened.code}`);
+  const peer = { key: KEYS.verify, window: EMPTY_WINDOW, sent: 0n, forbids: () => undefined };
+  const received = receive(screened.value, peer);
   if (!received.ok) throw new TypeError(`the message was refused: ${received.code}`);
   return received.value;
 }

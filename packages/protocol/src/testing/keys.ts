@@ -1,4 +1,4 @@
-import type { SignKey, VerifyKey } from '../security/suite.ts';
+import type { SignKey, VerifyKey } from '../trust/suite.ts';
 import { sfc32 } from './random.ts';
 
 const SIGNATURE_BYTES = 64;

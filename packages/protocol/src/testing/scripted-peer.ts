@@ -1,14 +1,14 @@
 /** One end of a conversation that says what a test tells it to, right or wrong, in real signed bytes. */
 import { accept, reject, type Result } from '../faults.ts';
 import type { Identity } from '../identity.ts';
-import { receive, type Arrival } from '../inbound.ts';
+import { receive, screen, type Arrival } from '../inbound.ts';
 import { decode } from '../message/envelope.ts';
 import { isJoinRequest, type BodyOf, type MessageType } from '../message/layouts.ts';
 import type { Message } from '../message/message.ts';
 import { compose, nextSequence, type Draft } from '../outbound.ts';
-import { authenticate } from '../security/authentic.ts';
-import { EMPTY_WINDOW, type ReplayWindow } from '../security/replay.ts';
-import type { SealKey, SignKey, VerifyKey } from '../security/suite.ts';
+import { authenticate } from '../trust/authentic.ts';
+import { EMPTY_WINDOW, type ReplayWindow } from '../trust/peer.ts';
+import type { SealKey, SignKey, VerifyKey } from '../trust/suite.ts';
 import { tokenOfKey, type TokenKey } from '../token.ts';
 import { deviceTopic, topicFromDevice } from '../topics.ts';
 
@@ -83,12 +83,11 @@ export function scriptedPeer({ role, self, key, peer, newToken }: ScriptedPeerOp
       return { token, bytes, topic: topicOf(type) };
     },
     hear: (arrival) => {
+      const screened = screen(arrival, { role, self });
+      if (!screened.ok) return screened;
       const known = { key: peer.key, window, sent, joinToken, forbids: () => undefined };
-      const received = receive(arrival, {
-        role,
-        self,
-        peer: (sender) => (sender === peer.id ? known : undefined),
-      });
+      const isPeer = screened.value.message.sender === peer.id;
+      const received = receive(screened.value, isPeer ? known : undefined);
       if (!received.ok) return received;
       ({ window } = received.value);
       return count(received.value.message);

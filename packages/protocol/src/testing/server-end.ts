@@ -1,18 +1,16 @@
 import { answerMessage, openExchange, serverForbids, stepServer } from '../exchange/server.ts';
+import type { ServerExchange, Standing } from '../exchange/server-exchange.ts';
 import type {
   JoinVerdict,
-  Moment,
-  SendEffect,
   ServerCommand,
   ServerEffect,
-  ServerExchange,
   ServerFacts,
   ServerInput,
   ServerStep,
-  Standing,
-  Step,
-} from '../exchange/contract.ts';
+} from '../exchange/server-step.ts';
+import type { Moment, SendEffect, Step } from '../exchange/step.ts';
 import { tokenKey, type TokenKey } from '../token.ts';
+import { deviceTopic } from '../topics.ts';
 import { End, type Circumstances, type Mind } from './end.ts';
 
 /** What a server keeps of one device. Its effects, but for messages, are records, made in the same commit. */
@@ -59,7 +57,7 @@ export function serverEnd(around: Circumstances, policy: Policy, standing: Stand
     wake: (memory, moment) => wakeAll(memory, moment, factsOf(memory)),
     // What was committed but not sent is sent again by the exchange's own timer.
     resume: (memory) => ({ state: memory, effects: [] }),
-    topicOf: () => ({ kind: 'device', device: around.peer }),
+    topicOf: () => deviceTopic(around.peer),
     perform: () => undefined,
   };
   const end = new End(mind, around);

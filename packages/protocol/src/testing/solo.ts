@@ -1,17 +1,10 @@
 /** One end alone, which keeps its state from step to step: for tests of single rules. */
 import { initialDevice, stepDevice } from '../exchange/device.ts';
-import type {
-  DeviceFacts,
-  DeviceInput,
-  DeviceState,
-  DeviceStep,
-  Moment,
-  ServerCommand,
-  ServerExchange,
-  ServerFacts,
-  ServerInput,
-  ServerStep,
-} from '../exchange/contract.ts';
+import type { DeviceState } from '../exchange/device-state.ts';
+import type { DeviceFacts, DeviceInput, DeviceStep } from '../exchange/device-step.ts';
+import type { ServerExchange } from '../exchange/server-exchange.ts';
+import type { ServerCommand, ServerFacts, ServerInput, ServerStep } from '../exchange/server-step.ts';
+import type { Moment } from '../exchange/step.ts';
 import { answerMessage, openExchange, stepServer } from '../exchange/server.ts';
 import type { FaultCode, Rejected } from '../faults.ts';
 import type { BodyOf, MessageType } from '../message/layouts.ts';

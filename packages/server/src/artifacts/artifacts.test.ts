@@ -2,30 +2,30 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Kysely } from 'kysely';
 import { systemClock } from '@srup/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { auditMigrations, type AuditTables } from '../audit/tables.ts';
-import { openStore } from '../store/store.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
 import { openArtifacts, type Artifacts } from './artifacts.ts';
 import { artifactMigrations, type ArtifactTables } from './tables.ts';
+import type { Store } from '../store/port.ts';
 
 type Tables = AuditTables & ArtifactTables;
 
 const LIMIT = 100_000;
 
 let folder: string;
-let store: Kysely<Tables>;
+let store: Store<Tables>;
 let artifacts: Artifacts;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-artifacts-'));
-  store = await openStore<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...artifactMigrations });
+  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...artifactMigrations });
   artifacts = await openArtifacts(join(folder, 'files'), store, systemClock, LIMIT);
 });
 
 afterEach(async () => {
-  await store.destroy();
+  await store.close();
   await rm(folder, { recursive: true });
 });
 

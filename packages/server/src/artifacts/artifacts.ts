@@ -1,13 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sql, type Kysely } from 'kysely';
+import { sql } from 'kysely';
 import { makePrivateFolder, syncFolder } from '@srup/node';
-import { isDigest, type Clock } from '@srup/protocol';
+import { isDigest, type Caller, type Clock } from '@srup/protocol';
+import { PROGRAM } from '../api/callers.ts';
 import { appendAudit } from '../audit/append.ts';
 import type { AuditTables } from '../audit/tables.ts';
-import { FleetError, SOMEONE, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
+import { FleetError, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
 import type { ArtifactTables } from './tables.ts';
+import type { Store } from '../store/port.ts';
 
 /** Bytes of one artifact, unless configured. */
 export const DEFAULT_ARTIFACT_LIMIT = 4 * 2 ** 30;
@@ -30,8 +32,8 @@ export interface Upload {
   readonly version?: string | undefined;
   /** What the uploader expects: another content is refused. */
   readonly digest?: string | undefined;
-  /** Who uploads, for the audit trail. */
-  readonly by?: string;
+  /** Who uploads, for the audit trail; by default the program that runs the server. */
+  readonly by?: Caller;
 }
 
 export interface StoredFile {
@@ -46,13 +48,13 @@ export interface Artifacts {
   /** The file of a digest, to be served. Undefined when there is none. */
   file(digest: string): Promise<StoredFile | undefined>;
   /** Removes what the list shows and the file; false when there was nothing. */
-  remove(digest: string, by?: string): Promise<boolean>;
+  remove(digest: string, by?: Caller): Promise<boolean>;
 }
 
 /** Files by their SHA-256: one content is stored once and its name can't lie. */
 export async function openArtifacts(
   folder: string,
-  store: Kysely<ArtifactTables & AuditTables>,
+  store: Store<ArtifactTables & AuditTables>,
   clock: Clock,
   limit = DEFAULT_ARTIFACT_LIMIT,
 ): Promise<Artifacts> {
@@ -78,7 +80,7 @@ export async function openArtifacts(
         version: upload.version ?? null,
         uploaded_at: clock.now(),
       };
-      await store.transaction().execute(async (transaction) => {
+      await store.commit(async (transaction) => {
         await transaction
           .insertInto('artifacts')
           .values(row)
@@ -86,7 +88,7 @@ export async function openArtifacts(
             conflict.column('digest').doUpdateSet({ name: row.name, version: row.version }),
           )
           .execute();
-        const { name, version, by = SOMEONE } = upload;
+        const { name, version, by = PROGRAM } = upload;
         const body = {
           change: 'added',
           digest,
@@ -109,7 +111,7 @@ export async function openArtifacts(
     query: PageQuery & { readonly search?: string | undefined },
   ): Promise<Page<ArtifactView>> {
     const limitRows = query.limit ?? PAGE_ROWS;
-    let rows = store
+    let rows = store.read
       .selectFrom('artifacts')
       .selectAll()
       .orderBy('uploaded_at', 'desc')
@@ -132,7 +134,7 @@ export async function openArtifacts(
   }
 
   async function find(digest: string): Promise<ArtifactView | undefined> {
-    const row = await store
+    const row = await store.read
       .selectFrom('artifacts')
       .selectAll()
       .where('digest', '=', digest)
@@ -148,9 +150,9 @@ export async function openArtifacts(
     return found?.isFile() === true ? { path, bytes: found.size } : undefined;
   }
 
-  async function remove(digest: string, by: string = SOMEONE): Promise<boolean> {
+  async function remove(digest: string, by: Caller = PROGRAM): Promise<boolean> {
     if (!isDigest(digest)) return false;
-    const isRemoved = await store.transaction().execute(async (transaction) => {
+    const isRemoved = await store.commit(async (transaction) => {
       const { numDeletedRows } = await transaction
         .deleteFrom('artifacts')
         .where('digest', '=', digest)

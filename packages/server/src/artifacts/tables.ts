@@ -1,4 +1,4 @@
-import type { Migrations } from '../store/store.ts';
+import type { Migrations } from '../store/migrate.ts';
 
 export interface ArtifactTables {
   artifacts: {

@@ -8,7 +8,8 @@ import {
   type HexSha256,
   type NewAuditEntry,
 } from '@srup/protocol';
-import type { AuditRow, AuditTransaction } from './tables.ts';
+import type { Read, Write } from '../store/port.ts';
+import type { AuditRow, AuditTables } from './tables.ts';
 
 export const sha256: HexSha256 = (data) => hash('sha256', data, 'hex');
 
@@ -18,7 +19,7 @@ export interface Head {
   readonly hash: string;
 }
 
-type Queries = Pick<AuditTransaction, 'executeQuery'>;
+type Queries = Pick<Read<AuditTables>, 'executeQuery'>;
 
 const LAST = 'select seq, hash from audit order by seq desc limit 1';
 const LAST_OF_KIND = 'select body from audit where kind = ? order by seq desc limit 1';
@@ -29,11 +30,10 @@ const INSERT = 'insert into audit (seq, at, kind, device, evidence, body, hash) 
  * The texts are raw SQL because this runs with every message, where building a query costs more than running it.
  */
 export async function appendAudit(
-  transaction: AuditTransaction,
+  transaction: Pick<Write<AuditTables>, 'executeQuery' | 'isTransaction'>,
   ...entries: readonly NewAuditEntry[]
 ): Promise<void> {
   if (entries.length === 0) return;
-  if (!transaction.isTransaction) throw new Error('an audit entry is written with what it records');
   let { seq, hash: previous } = await headOf(transaction);
   for (const entry of entries) {
     seq += 1;

@@ -1,5 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { contentHash, evidenceOf, linkHash, NO_LINK, STATUS, type NewAuditEntry } from '@srup/protocol';
+import {
+  callerText,
+  contentHash,
+  evidenceOf,
+  linkHash,
+  NO_LINK,
+  STATUS,
+  type Caller,
+  type NewAuditEntry,
+} from '@srup/protocol';
 import {
   directoryOf,
   makeDevice,
@@ -9,10 +18,14 @@ import {
   type TestDevice,
 } from '../../test/fleet/device.ts';
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
-import type { Keep } from '../store/trim.ts';
+import { policyCaller, tokenCaller } from '../api/callers.ts';
+import type { Keep } from '../evidence/trim.ts';
 import { appendAudit, sha256 } from './append.ts';
 import type { AuditRow } from './tables.ts';
+import { behind } from '../../test/store.ts';
 
+const MIA = tokenCaller({ id: '3f2a91c0', name: 'mia' });
+const NIGHT_SHIFT = tokenCaller({ id: '77ab', name: 'night shift' });
 const UPDATE = {
   kind: 'update',
   url: 'https://files.example/a',
@@ -30,12 +43,12 @@ async function begin(keep?: Keep): Promise<TestDevice> {
   const server = await makeServer();
   const device = await makeDevice(server);
   world = await openWorld({ directory: directoryOf(device), server, ...(keep && { keep }) });
-  await world.fleet.setJoinPolicy('*', 'accept', 'mia');
+  await world.fleet.setJoinPolicy('*', 'accept', MIA);
   return device;
 }
 
 const entries = (): Promise<AuditRow[]> =>
-  world.store.selectFrom('audit').selectAll().orderBy('seq').execute();
+  world.store.read.selectFrom('audit').selectAll().orderBy('seq').execute();
 
 const kinds = async (): Promise<string[]> => (await entries()).map(({ kind }) => kind);
 
@@ -53,7 +66,7 @@ describe('the audit trail', () => {
   it('tells of a join, an order and its receipts, in order, each with the hash of the message itself', async () => {
     const device = await begin();
     await join(world, device);
-    await world.fleet.command([device.text], UPDATE, 'night shift');
+    await world.fleet.command([device.text], UPDATE, NIGHT_SHIFT);
     const token = tokenOf(await device.next(world.link, 'INITIATE'));
     await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
     await device.next(world.link, 'ACTIVATE');
@@ -63,18 +76,19 @@ describe('the audit trail', () => {
     const rows = await entries();
     expectWhole(rows);
     const told = rows.map(({ kind, body }) => {
-      const { type, order, by } = JSON.parse(body) as Record<string, string>;
-      return [kind, kind === 'message' ? type : order, by].filter((part) => part !== undefined).join(' ');
+      const { type, order, by } = JSON.parse(body) as Record<string, string> & { by?: Caller };
+      const who = by && callerText(by);
+      return [kind, kind === 'message' ? type : order, who].filter((part) => part !== undefined).join(' ');
     });
     expect(told).toEqual([
-      'policy mia',
+      `policy ${callerText(MIA)}`,
       'device',
       'message JOIN_REQ',
-      'decision policy for demo',
+      `decision ${callerText(policyCaller('demo'))}`,
       'message RESPONSE',
       'message ID_REQUEST',
       // Telemetry waits for company, and comes before the next message that has an entry of its own.
-      'order update night shift',
+      `order update ${callerText(NIGHT_SHIFT)}`,
       'messages',
       'message INITIATE',
       'message RESPONSE',
@@ -85,7 +99,7 @@ describe('the audit trail', () => {
     for (const { kind, evidence, body } of rows) {
       if (kind !== 'message') continue;
       const { id } = JSON.parse(body) as { id: number };
-      const message = await world.store
+      const message = await world.store.read
         .selectFrom('messages')
         .select('bytes')
         .where('id', '=', id)
@@ -97,21 +111,23 @@ describe('the audit trail', () => {
   it('has no entry without what it records, and nothing recorded without its entry', async () => {
     await begin();
     const before = await kinds();
-    const lost = world.store.transaction().execute(async (transaction) => {
+    const lost = world.store.commit(async (transaction) => {
       await appendAudit(transaction, { kind: 'alarm', at: 1, body: { what: 'x' } });
       throw new Error('power cut');
     });
     await expect(lost).rejects.toThrow('power cut');
     expect(await kinds()).toEqual(before);
     const entry: NewAuditEntry = { kind: 'alarm', at: 1, body: { what: 'x' } };
-    await expect(appendAudit(world.store, entry)).rejects.toThrow('written with what it records');
+    // @ts-expect-error an entry outside of a transaction does not compile
+    const outside = (): Promise<void> => appendAudit(world.store.read, entry);
+    expect(outside).toBeTypeOf('function');
   });
 
   it('is append-only for this program', async () => {
     await begin();
-    const change = world.store.updateTable('audit').set({ at: 0 }).execute();
+    const change = behind(world.store).updateTable('audit').set({ at: 0 }).execute();
     await expect(change).rejects.toThrow('append-only');
-    await expect(world.store.deleteFrom('audit').execute()).rejects.toThrow('append-only');
+    await expect(behind(world.store).deleteFrom('audit').execute()).rejects.toThrow('append-only');
   });
 
   it('grows little when a joined device floods, and keeps the hashes of what was trimmed', async () => {
@@ -132,7 +148,7 @@ describe('the audit trail', () => {
     // One that is whole: its hash is that of the hashes of its messages.
     const index = told.length - 1;
     const { from = 0, to = 0 } = told[index] ?? {};
-    const messages = await world.store
+    const messages = await world.store.read
       .selectFrom('messages')
       .select('bytes')
       .where('id', '>=', from)

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
-import type { Kysely, Transaction } from 'kysely';
 import { checkpointText, encodeText, toHex, type SignedCheckpoint, type SignKey } from '@srup/protocol';
 import { headOf } from './append.ts';
 import type { AuditTables } from './tables.ts';
+import type { Read, Store, Write } from '../store/port.ts';
 
 export interface StoredCheckpoint extends SignedCheckpoint {
   readonly seq: number;
@@ -18,11 +18,11 @@ export interface Signer {
 
 /** Signs the trail, which has begun, as it is now, unless nothing came since the last checkpoint: then gives that. */
 export function signCheckpoint(
-  store: Kysely<AuditTables>,
+  store: Store<AuditTables>,
   { server, key }: Signer,
   at: number,
 ): Promise<StoredCheckpoint> {
-  return store.transaction().execute(async (transaction) => {
+  return store.commit(async (transaction) => {
     const head = await headOf(transaction);
     const last = await lastCheckpoint(transaction);
     if (last !== undefined && last.seq >= head.seq) return last;
@@ -36,7 +36,7 @@ export function signCheckpoint(
 }
 
 export function lastCheckpoint(
-  store: Kysely<AuditTables> | Transaction<AuditTables>,
+  store: Read<AuditTables> | Write<AuditTables>,
 ): Promise<StoredCheckpoint | undefined> {
   return store.selectFrom('audit_checkpoints').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst();
 }

@@ -1,19 +1,15 @@
 /** For `srup doctor`: the trail in a server's folder, read beside the server that may run. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { Kysely } from 'kysely';
 import { importVerifyKey } from '@srup/node';
 import type { WitnessView } from '../contract.ts';
-import { sqliteDialect } from '../store/dialect.ts';
+import { openSqliteReadOnly } from '../store/sqlite/open.ts';
 import { parseKeySet } from '../vault/files.ts';
 import { headOf } from './append.ts';
 import { lastCheckpoint } from './checkpoints.ts';
 import { inspectTrail, lastWitnessed, type Own } from './inspect.ts';
 import type { AuditTables } from './tables.ts';
 import { isUrl, shownPlace } from './witness.ts';
-
-const BUSY_TIMEOUT_MS = 5_000;
 
 export interface TrailFindings {
   readonly entries: number;
@@ -34,8 +30,8 @@ export interface WitnessFinding extends Omit<WitnessView, 'failures'> {
 /** `since`: of the alarms, ms since 1970. */
 export async function examineTrail(folder: string, since: number): Promise<TrailFindings> {
   const file = join(folder, 'server', 'fleet.db');
-  const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
-  const store = new Kysely<AuditTables>({ dialect: sqliteDialect(database) });
+  const database = openSqliteReadOnly<AuditTables>(file);
+  const store = database.read;
   try {
     const own = await readOwn(join(folder, 'server'));
     const rows = await store.selectFrom('audit_witnesses').selectAll().where('in_use', '=', 1).execute();
@@ -55,7 +51,7 @@ export async function examineTrail(folder: string, since: number): Promise<Trail
       witnesses: await Promise.all(rows.map((row) => examineWitness(row, signed, own))),
     };
   } finally {
-    await store.destroy();
+    await database.close();
   }
 }
 

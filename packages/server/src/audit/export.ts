@@ -1,4 +1,4 @@
-import { sql, type Kysely } from 'kysely';
+import { sql } from 'kysely';
 import {
   contentHash,
   EXPORT_FORMAT,
@@ -12,6 +12,7 @@ import type { FleetTables } from '../store/tables.ts';
 import { entryHead, headOf, sha256 } from './append.ts';
 import { formatCheckpoint } from './witness.ts';
 import type { AuditRow } from './tables.ts';
+import type { Read } from '../store/port.ts';
 
 /** Entries read at once; others use the database in between. */
 const ROWS_AT_ONCE = 200;
@@ -29,7 +30,7 @@ const ALWAYS_SHOWN: ReadonlySet<AuditKind> = new Set<AuditKind>(['begin', 'trim'
 
 /** The history up to now, a line at a time. */
 export async function* exportTrail(
-  store: Kysely<FleetTables>,
+  store: Read<FleetTables>,
   server: string,
   wish: ExportWish,
   now: number,
@@ -57,7 +58,7 @@ function lineOf(value: object): string {
   return `${JSON.stringify(value)}\n`;
 }
 
-function entriesAfter(store: Kysely<FleetTables>, seq: number, last: number): Promise<AuditRow[]> {
+function entriesAfter(store: Read<FleetTables>, seq: number, last: number): Promise<AuditRow[]> {
   return store
     .selectFrom('audit')
     .selectAll()
@@ -68,7 +69,7 @@ function entriesAfter(store: Kysely<FleetTables>, seq: number, last: number): Pr
     .execute();
 }
 
-async function checkpointsIn(store: Kysely<FleetTables>, after: number, through: number) {
+async function checkpointsIn(store: Read<FleetTables>, after: number, through: number) {
   const rows = await store
     .selectFrom('audit_checkpoints')
     .selectAll()
@@ -89,14 +90,14 @@ function withheld(row: AuditRow): object {
   return { seq: row.seq, content: contentHash(row, sha256), hash: row.hash };
 }
 
-async function shown(store: Kysely<FleetTables>, row: AuditRow): Promise<object> {
+async function shown(store: Read<FleetTables>, row: AuditRow): Promise<object> {
   const messages = await messagesOf(store, row);
   return { ...entryHead(row), body: row.body, ...(messages.length > 0 && { messages }) };
 }
 
 /** Those that are still stored. */
 async function messagesOf(
-  store: Kysely<FleetTables>,
+  store: Read<FleetTables>,
   { kind, device, body }: AuditRow,
 ): Promise<EntryLine['messages']> {
   if (kind !== 'message' && kind !== 'messages') return [];

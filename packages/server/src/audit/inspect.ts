@@ -1,5 +1,4 @@
 import { open } from 'node:fs/promises';
-import type { Kysely } from 'kysely';
 import {
   contentHash,
   fromHex,
@@ -13,6 +12,7 @@ import {
 import { sha256 } from './append.ts';
 import { lastCheckpoint } from './checkpoints.ts';
 import type { AuditTables } from './tables.ts';
+import type { Read } from '../store/port.ts';
 
 /** Entries that are hashed again at a start; `srup verify` hashes all. */
 const HASHED_AGAIN = 10_000;
@@ -26,7 +26,7 @@ export interface Own {
 
 /** What is wrong with the server's own trail, in words; nothing in most cases. */
 export async function inspectTrail(
-  store: Kysely<AuditTables>,
+  store: Read<AuditTables>,
   own: Own,
   witnessFiles: readonly string[],
 ): Promise<readonly string[]> {
@@ -50,11 +50,7 @@ export async function inspectTrail(
   return wrong;
 }
 
-async function compare(
-  store: Kysely<AuditTables>,
-  { seq, hash }: Checkpoint,
-  who: string,
-): Promise<string[]> {
+async function compare(store: Read<AuditTables>, { seq, hash }: Checkpoint, who: string): Promise<string[]> {
   const row = await store.selectFrom('audit').select('hash').where('seq', '=', seq).executeTakeFirst();
   if (row?.hash === hash) return [];
   const { last } = (await store
@@ -70,7 +66,7 @@ async function compare(
       ];
 }
 
-async function firstBroken(store: Kysely<AuditTables>): Promise<number | undefined> {
+async function firstBroken(store: Read<AuditTables>): Promise<number | undefined> {
   const rows = await store
     .selectFrom('audit')
     .selectAll()

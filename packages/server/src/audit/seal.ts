@@ -1,10 +1,10 @@
-import type { Kysely } from 'kysely';
 import type { AuditBodies, NewAuditEntry } from '@srup/protocol';
 import type { KeyEvent, KeyEvents } from '../keyservice/events.ts';
-import { chainWaiting } from '../store/evidence.ts';
+import { chainWaiting } from '../evidence/messages.ts';
 import { IS_UNCHAINED } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { appendAudit, isLastOfKind } from './append.ts';
+import type { Store } from '../store/port.ts';
 
 /** Devices whose waiting messages are looked for at once. */
 const DEVICES_AT_ONCE = 50;
@@ -15,16 +15,16 @@ const SERIALS_NAMED = 8;
 const CURSOR = 'key-events';
 
 /** Brings into the trail what has waited for an entry that tells of many. */
-export async function sealTrail(store: Kysely<FleetTables>, keys: KeyEvents, at: number): Promise<void> {
+export async function sealTrail(store: Store<FleetTables>, keys: KeyEvents, at: number): Promise<void> {
   await sealMessages(store, at);
   await sealRefusals(store, at);
   while (await sealKeyEvents(store, keys));
 }
 
 /** A transaction for each device: nobody waits for all of them. */
-async function sealMessages(store: Kysely<FleetTables>, at: number): Promise<void> {
+async function sealMessages(store: Store<FleetTables>, at: number): Promise<void> {
   for (;;) {
-    const rows = await store
+    const rows = await store.read
       .selectFrom('messages')
       .select('device')
       .distinct()
@@ -32,15 +32,15 @@ async function sealMessages(store: Kysely<FleetTables>, at: number): Promise<voi
       .limit(DEVICES_AT_ONCE)
       .execute();
     for (const { device } of rows) {
-      await store.transaction().execute((transaction) => chainWaiting(transaction, device, at));
+      await store.commit((transaction) => chainWaiting(transaction, device, at));
     }
     if (rows.length < DEVICES_AT_ONCE) return;
   }
 }
 
 /** Totals and not each one: a flood of refusals costs the trail one entry. */
-async function sealRefusals(store: Kysely<FleetTables>, at: number): Promise<void> {
-  await store.transaction().execute(async (transaction) => {
+async function sealRefusals(store: Store<FleetTables>, at: number): Promise<void> {
+  await store.commit(async (transaction) => {
     const counts = await transaction.selectFrom('refusal_counts').selectAll().orderBy('code').execute();
     if (counts.length === 0) return;
     const totals = Object.fromEntries(counts.map(({ code, count }) => [code, count]));
@@ -51,8 +51,8 @@ async function sealRefusals(store: Kysely<FleetTables>, at: number): Promise<voi
 }
 
 /** Its events wait in the key service's own database until they are here: none is lost, none comes twice. */
-async function sealKeyEvents(store: Kysely<FleetTables>, keys: KeyEvents): Promise<boolean> {
-  const cursor = await store
+async function sealKeyEvents(store: Store<FleetTables>, keys: KeyEvents): Promise<boolean> {
+  const cursor = await store.read
     .selectFrom('settings')
     .select('value')
     .where('name', '=', CURSOR)
@@ -61,7 +61,7 @@ async function sealKeyEvents(store: Kysely<FleetTables>, keys: KeyEvents): Promi
   const last = events.at(-1);
   if (last === undefined) return false;
   const value = String(last.id);
-  await store.transaction().execute(async (transaction) => {
+  await store.commit(async (transaction) => {
     await appendAudit(transaction, ...entriesOf(events));
     await transaction
       .insertInto('settings')

@@ -1,9 +1,10 @@
-import { sql, type Kysely } from 'kysely';
+import { sql } from 'kysely';
 import type { AuditKind } from '@srup/protocol';
 import type { AuditEntryView, AuditQuery, Page } from '../contract.ts';
 import { FleetError } from '../contract.ts';
 import { entryHead, headOf } from './append.ts';
 import type { AuditRow, AuditTables } from './tables.ts';
+import type { Read } from '../store/port.ts';
 
 const DEFAULT_ROWS = 100;
 const MOST_ROWS = 500;
@@ -12,7 +13,7 @@ const SEARCHED_AT_ONCE = 50_000;
 
 /** Entries, newest first. A page may have fewer than asked for, and yet a next one. */
 export async function searchTrail(
-  store: Kysely<AuditTables>,
+  store: Read<AuditTables>,
   query: AuditQuery,
 ): Promise<Page<AuditEntryView>> {
   const { device, kind, text, since, until, limit = DEFAULT_ROWS } = query;

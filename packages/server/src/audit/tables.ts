@@ -1,6 +1,6 @@
-import { sql, type Kysely, type Transaction } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { AuditKind } from '@srup/protocol';
-import type { Migrations } from '../store/store.ts';
+import type { Migrations } from '../store/migrate.ts';
 
 /** The audit trail. Times are ms since 1970, hashes lower-case hex; texts that an entry does not have are empty. */
 export interface AuditTables {
@@ -30,11 +30,6 @@ export interface AuditTables {
 }
 
 export type AuditRow = AuditTables['audit'];
-
-/** A transaction of a database that holds the trail, whatever else it holds. */
-export interface AuditTransaction extends Pick<Transaction<AuditTables>, 'executeQuery'> {
-  readonly isTransaction: boolean;
-}
 
 export const auditMigrations: Migrations = {
   'audit-001': {

@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock, systemRandom } from '@srup/node';
-import { readCheckpoint } from '@srup/protocol';
+import { callerText, readCheckpoint, type Caller } from '@srup/protocol';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { openAuthority } from '../authority/authority.ts';
 import { makeTlsKey } from '../authority/keys.ts';
@@ -107,11 +107,11 @@ it('the key service tells of codes and registration, once, with who gave the ord
   await call('POST', '/audit/checkpoints');
   await call('POST', '/audit/checkpoints');
   const { rows } = await call<{ rows: AuditEntryView[] }>('GET', '/audit?text=mia');
-  const told = rows.map(({ kind, body }) => `${kind} ${String(body['by'])}`).reverse();
-  expect(told[0]).toMatch(/^token operator$/);
+  const told = rows.map(({ kind, body }) => `${kind} ${callerText(body['by'] as Caller)}`).reverse();
+  expect(told[0]).toMatch(/^token program sdk$/);
   expect(told.slice(1)).toEqual([
-    expect.stringMatching(/^code mia \([0-9a-f]{8}\)$/),
-    expect.stringMatching(/^registration mia \([0-9a-f]{8}\)$/),
+    expect.stringMatching(/^code mia \(token [0-9a-f]{4}…\)$/),
+    expect.stringMatching(/^registration mia \(token [0-9a-f]{4}…\)$/),
   ]);
   const { rows: none } = await call<{ rows: AuditEntryView[] }>('GET', '/audit?kind=alarm');
   expect(none).toEqual([]);

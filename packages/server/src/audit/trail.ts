@@ -1,5 +1,4 @@
 /** The audit trail of a server while it runs: begins it, checks it, seals, signs, and hands to witnesses. */
-import type { Kysely } from 'kysely';
 import { importVerifyKey, publicFingerprint, type PublicPems } from '@srup/node';
 import type { Clock, Random, SignKey, SuiteName } from '@srup/protocol';
 import type { AuditEntryView, AuditQuery, AuditStatus, Page } from '../contract.ts';
@@ -13,6 +12,7 @@ import { exportTrail, type ExportWish } from './export.ts';
 import { searchTrail } from './search.ts';
 import { sealTrail } from './seal.ts';
 import { isUrl, nameWitnesses, openWitness, type Witness } from './witness.ts';
+import type { Store } from '../store/port.ts';
 
 /** The trail is signed when so many entries have come, or after so long when anything has. */
 const CHECKPOINT_ENTRIES = 1_000;
@@ -25,7 +25,7 @@ const LOOK_MS = 10_000;
 const STOP_MS = 5_000;
 
 export interface TrailOptions {
-  readonly store: Kysely<FleetTables>;
+  readonly store: Store<FleetTables>;
   /** Hex text of the server's identity. */
   readonly server: string;
   readonly publicKeys: Readonly<Record<SuiteName, PublicPems>>;
@@ -72,7 +72,7 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
 
   /** What is wrong with the trail, and was not found before. */
   async function findNew(): Promise<readonly string[]> {
-    const found = (await inspectTrail(store, own, files)).filter((what) => !alarms.includes(what));
+    const found = (await inspectTrail(store.read, own, files)).filter((what) => !alarms.includes(what));
     for (const what of found) log.error({ what }, 'the audit trail is not what this server signed');
     alarms.push(...found);
     return found;
@@ -106,8 +106,8 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
       });
     }
     const isSealDue = clock.monotonic() - sealedAt >= CHECKPOINT_MS;
-    const last = await lastCheckpoint(store);
-    const { seq } = await headOf(store);
+    const last = await lastCheckpoint(store.read);
+    const { seq } = await headOf(store.read);
     if (isSealDue || seq - (last?.seq ?? 0) >= CHECKPOINT_ENTRIES) await checkpoint(isSealDue);
   }
 
@@ -120,17 +120,17 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
 
   return {
     checkpoint: () => checkpoint(),
-    search: (query) => searchTrail(store, query),
+    search: (query) => searchTrail(store.read, query),
     export: async function* (wish) {
       await checkpoint();
-      yield* exportTrail(store, server, wish, clock.now());
+      yield* exportTrail(store.read, server, wish, clock.now());
     },
     status: async () => {
-      const last = await lastCheckpoint(store);
+      const last = await lastCheckpoint(store.read);
       return {
         server,
         keyFingerprint: publicFingerprint(publicKeys.ed25519.signing),
-        entries: (await headOf(store)).seq,
+        entries: (await headOf(store.read)).seq,
         ...(last !== undefined && { checkpoint: { seq: last.seq, at: last.at } }),
         witnesses: witnesses.map((witness) => witness.view()),
         alarms: [...alarms],

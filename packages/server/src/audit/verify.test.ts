@@ -6,6 +6,7 @@ import {
   createVerifier,
   identityText,
   STATUS,
+  type Caller,
   type SignedCheckpoint,
   type SuiteName,
   type VerifyOptions,
@@ -22,12 +23,15 @@ import {
   type TestServer,
 } from '../../test/fleet/device.ts';
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
-import { trimDevice } from '../store/trim.ts';
+import { policyCaller, tokenCaller } from '../api/callers.ts';
+import { trimDevice } from '../evidence/trim.ts';
 import { sha256 } from './append.ts';
 import { append } from './begin.ts';
 import { exportTrail, type ExportWish } from './export.ts';
 import { openTrail, type Trail } from './trail.ts';
 
+const NIGHT_SHIFT = tokenCaller({ id: '77ab', name: 'night shift' });
+const DAY_SHIFT = tokenCaller({ id: '78cd', name: 'day shift' });
 const DIGEST = 'ab'.repeat(32);
 const UPDATE = { kind: 'update', url: 'https://f.example/a', digest: DIGEST, activateAtOnce: true } as const;
 
@@ -51,9 +55,9 @@ beforeEach(async () => {
   world = await openWorld({ directory: directoryOf(device, other), server });
   witnessFile = `${world.file}.witness`;
   await startTrail();
-  await world.fleet.setJoinPolicy('*', 'accept', 'mia');
+  await world.fleet.setJoinPolicy('*', 'accept', tokenCaller({ id: '3f2a91c0', name: 'mia' }));
   await join(world, device);
-  await update('night shift');
+  await update(NIGHT_SHIFT);
   await trail.checkpoint();
   await join(world, other);
   for (let sent = 0; sent < 20; sent += 1) {
@@ -84,7 +88,7 @@ async function startTrail(clock = systemClock): Promise<void> {
 }
 
 /** INITIATE to the receipt that the software runs. */
-async function update(by: string): Promise<void> {
+async function update(by: Caller): Promise<void> {
   await world.fleet.command([device.text], UPDATE, by);
   const token = tokenOf(await device.next(world.link, 'INITIATE'));
   await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
@@ -95,7 +99,7 @@ async function update(by: string): Promise<void> {
 
 async function linesOf(wish: ExportWish = {}): Promise<string[]> {
   const lines: string[] = [];
-  for await (const line of exportTrail(world.store, identityText(server.id), wish, Date.now()))
+  for await (const line of exportTrail(world.store.read, identityText(server.id), wish, Date.now()))
     lines.push(line.trimEnd());
   return lines;
 }
@@ -121,7 +125,7 @@ async function witness(): Promise<SignedCheckpoint[]> {
 
 /** Place of the n-th entry of a kind. */
 async function placeOf(kind: string, type = ''): Promise<number> {
-  const rows = await world.store.selectFrom('audit').selectAll().orderBy('seq').execute();
+  const rows = await world.store.read.selectFrom('audit').selectAll().orderBy('seq').execute();
   const found = rows.find((row) => row.kind === kind && row.body.includes(type));
   if (found === undefined) throw new Error(`no entry ${kind} ${type}`);
   return found.seq;
@@ -136,9 +140,9 @@ describe('a history', () => {
     expect(report).toMatchObject({ ok: true, server: identityText(server.id), withheld: 0 });
     const mine = report.devices.find((one) => one.device === device.text);
     expect(mine?.facts.map(({ what, digest, by }) => [what, digest, by])).toEqual([
-      ['joined', undefined, 'policy for demo'],
-      ['staged', DIGEST, 'night shift'],
-      ['ran', DIGEST, 'night shift'],
+      ['joined', undefined, policyCaller('demo')],
+      ['staged', DIGEST, NIGHT_SHIFT],
+      ['ran', DIGEST, NIGHT_SHIFT],
     ]);
     expect(mine?.messagesFromDevice).toBe(1 + 2 + 1 + 20);
     expect(report.devices.find((one) => one.device === other.text)?.facts).toHaveLength(1);
@@ -198,9 +202,7 @@ describe('a history', () => {
 describe('a history in which telemetry made no room for itself', () => {
   it('still proves what the device runs; a receipt that is gone from it is missing', async () => {
     const keep = { rows: 5, bytes: 1 << 20, proofs: 10 };
-    await world.store
-      .transaction()
-      .execute((transaction) => trimDevice(transaction, device.text, keep, Date.now()));
+    await world.store.commit((transaction) => trimDevice(transaction, device.text, keep, Date.now()));
     const report = verify(await linesOf());
     expect(report.findings).toEqual([]);
     const told = report.devices.find((one) => one.device === device.text);
@@ -325,7 +327,7 @@ describe('with access to the database', () => {
     expect(alarms).toHaveLength(1);
     expect(alarms[0]).toContain(witnessFile);
     expect(world.log.lines.join('\n')).toContain('the audit trail is not what this server signed');
-    await update('day shift');
+    await update(DAY_SHIFT);
     const report = verify(await linesOf());
     expect(report.alarms).toHaveLength(1);
     expect(report.ok).toBe(true);
@@ -353,7 +355,11 @@ describe('with access to the database', () => {
       vi.useRealTimers();
     }
     expect((await trail.status()).alarms).toEqual([expect.stringContaining(witnessFile)]);
-    const rows = await world.store.selectFrom('audit').select('seq').where('kind', '=', 'alarm').execute();
+    const rows = await world.store.read
+      .selectFrom('audit')
+      .select('seq')
+      .where('kind', '=', 'alarm')
+      .execute();
     expect(rows).toHaveLength(1);
   });
 });
@@ -366,7 +372,7 @@ describe('forged evidence', () => {
   ])('%s is found though the chain is whole', async (how, found) => {
     const database = breakIn(world.file);
     const receipt = await placeOf('message', 'RESPONSE');
-    const rows = await world.store
+    const rows = await world.store.read
       .selectFrom('audit')
       .selectAll()
       .where('kind', '=', 'message')

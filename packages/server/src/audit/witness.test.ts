@@ -4,23 +4,24 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Kysely } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock, systemRandom } from '@srup/node';
 import { until } from '../../test/fleet/device.ts';
 import { collectLog } from '../../test/fleet/world.ts';
-import { openStore } from '../store/store.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
 import { auditMigrations, type AuditTables } from './tables.ts';
 import { nameWitnesses, openWitness, type Witness } from './witness.ts';
+import type { Store } from '../store/port.ts';
+import { behind } from '../../test/store.ts';
 
 let folder: string;
-let store: Kysely<AuditTables>;
+let store: Store<AuditTables>;
 let log: ReturnType<typeof collectLog>;
 let http: Server | undefined;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-witness-'));
-  store = await openStore(join(folder, 'test.db'), auditMigrations);
+  store = await openSqlite(join(folder, 'test.db'), auditMigrations);
   log = collectLog();
 });
 
@@ -28,7 +29,7 @@ afterEach(async () => {
   http?.closeAllConnections();
   http?.close();
   http = undefined;
-  await store.destroy().catch(() => undefined); // a test may have done it
+  await store.close().catch(() => undefined); // a test may have done it
   await rm(folder, { recursive: true });
 });
 
@@ -39,7 +40,7 @@ async function open(place: string): Promise<Witness> {
 
 async function sign(...places: readonly number[]): Promise<void> {
   for (const seq of places)
-    await store
+    await behind(store)
       .insertInto('audit_checkpoints')
       .values({ seq, at: 1, text: `checkpoint ${seq}`, signature: 'ab' })
       .execute();
@@ -64,7 +65,7 @@ test('a witness that answers slowly, or not at all, holds up no stop', async () 
   await witness.stop(200);
   expect(performance.now() - begun).toBeLessThan(2_000);
   // The server goes on with its end; what the witness was doing is over, and no trouble of it.
-  await store.destroy();
+  await store.close();
   const last = asked;
   witness.nudge();
   await new Promise((resolve) => setTimeout(resolve, 300));

@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises';
-import type { Kysely, Updateable } from 'kysely';
+import type { Updateable } from 'kysely';
 import { backoffMs } from '@srup/node';
 import type { Clock, Random, SignedCheckpoint } from '@srup/protocol';
 import type { WitnessView } from '../contract.ts';
 import type { AuditTables } from './tables.ts';
+import type { Store } from '../store/port.ts';
 
 const CHECKPOINTS_AT_ONCE = 100;
 /** For one checkpoint to reach a URL, in milliseconds. */
@@ -25,15 +26,15 @@ interface Log {
 }
 
 export interface WitnessOptions {
-  readonly store: Kysely<AuditTables>;
+  readonly store: Store<AuditTables>;
   readonly clock: Pick<Clock, 'now'>;
   readonly random: Pick<Random, 'unit'>;
   readonly log: Log;
 }
 
 /** Of those that were ever named, these are in use from now on. */
-export async function nameWitnesses(store: Kysely<AuditTables>, places: readonly string[]): Promise<void> {
-  await store.transaction().execute(async (transaction) => {
+export async function nameWitnesses(store: Store<AuditTables>, places: readonly string[]): Promise<void> {
+  await store.commit(async (transaction) => {
     await transaction.updateTable('audit_witnesses').set({ in_use: 0 }).execute();
     for (const place of places) {
       await transaction
@@ -51,7 +52,7 @@ export async function openWitness(
   { store, clock, random, log }: WitnessOptions,
 ): Promise<Witness> {
   const deliver = isUrl(place) ? deliverToUrl : deliverToFile;
-  const known = await store
+  const known = await store.read
     .selectFrom('audit_witnesses')
     .select(['seq', 'taken_at', 'trouble'])
     .where('place', '=', place)
@@ -68,7 +69,7 @@ export async function openWitness(
 
   async function bring(): Promise<void> {
     while (!ending.signal.aborted) {
-      const rows = await store
+      const rows = await store.read
         .selectFrom('audit_checkpoints')
         .selectAll()
         .where('seq', '>', seq)
@@ -88,7 +89,9 @@ export async function openWitness(
   }
 
   async function note(news: Updateable<AuditTables['audit_witnesses']>): Promise<void> {
-    await store.updateTable('audit_witnesses').set(news).where('place', '=', place).execute();
+    await store.commit((write) =>
+      write.updateTable('audit_witnesses').set(news).where('place', '=', place).execute(),
+    );
   }
 
   async function fail(fault: unknown): Promise<void> {

@@ -1,10 +1,13 @@
 /**
- * What may not go back in time when a server does (P 5.1, 8.4). Numbers and codes that were used after the backup are
- * not in it; here they are put out of reach.
+ * Moves out of reach what must not go back in time when a server does (P 5.1, 8.4): numbers and codes that were used
+ * after the backup are not in it.
  */
-import type { DatabaseSync } from 'node:sqlite';
 import { counterStart, MAX_SEQUENCE_JUMP, MAX_U64, type Random } from '@srup/protocol';
 import { C2_TYPE } from '../keyservice/requests.ts';
+import type { KeyServiceTables } from '../keyservice/tables.ts';
+import type { TokenTables } from '../access/tokens.ts';
+import type { Read, Write } from '../store/port.ts';
+import type { FleetTables } from '../store/tables.ts';
 
 /** Messages to one device that a server can have sent in a burst since the backup. */
 const BURST = 2n ** 26n;
@@ -18,6 +21,7 @@ const UNUSED_FROM = 2n ** 62n;
 /**
  * How far every counter is moved. It grows with the age of the backup, so that a second restore of the same backup
  * is beyond what was sent after the first; the random part keeps them apart when a clock was wrong.
+ * @param ageMs age of the backup, in milliseconds
  */
 export function jumpAfter(ageMs: number, random: Pick<Random, 'bytes'>): bigint {
   const apart = counterStart(random.bytes(8)) % BURST;
@@ -26,67 +30,91 @@ export function jumpAfter(ageMs: number, random: Pick<Random, 'bytes'>): bigint 
 }
 
 /** Moves all counters of the core, and returns how many. */
-export function moveCounters(fleet: DatabaseSync, jump: bigint): number {
-  const rows = fleet.prepare('select device, sent, highest from peers').all() as {
-    device: string;
-    sent: string;
-    highest: string;
-  }[];
-  const update = fleet.prepare('update peers set sent = ? where device = ?');
+export async function moveCounters(write: Write<FleetTables>, jump: bigint): Promise<number> {
+  const rows = await write.selectFrom('peers').select(['device', 'sent', 'highest']).execute();
   for (const { device, sent, highest } of rows) {
     const last = BigInt(sent) > BigInt(highest) ? BigInt(sent) : BigInt(highest);
     const moved = last + jump;
-    update.run((moved < MAX_U64 ? moved : MAX_U64).toString(), device);
+    await write
+      .updateTable('peers')
+      .set({ sent: (moved < MAX_U64 ? moved : MAX_U64).toString() })
+      .where('device', '=', device)
+      .execute();
   }
   return rows.length;
 }
 
-interface CertifiedRow {
-  readonly id: string;
-  readonly type: string;
-  readonly suite: string;
-  readonly public_pem: string;
-  readonly seal_pem: string | null;
-  readonly registered_at: number;
+/** An identity that the key service vouches for, as the core needs it. */
+export type CertifiedDevice = Pick<
+  KeyServiceTables['identities'],
+  'id' | 'type' | 'suite' | 'public_pem' | 'seal_pem' | 'registered_at'
+>;
+
+/** All devices that the key service has certified. */
+export function certifiedDevices(read: Read<KeyServiceTables>): Promise<CertifiedDevice[]> {
+  return read
+    .selectFrom('identities')
+    .select(['id', 'type', 'suite', 'public_pem', 'seal_pem', 'registered_at'])
+    .where('state', '=', 'certified')
+    .where('type', '<>', C2_TYPE)
+    .execute();
 }
 
 /**
- * Devices that the key service knows and the core has not heard of: they may have joined after the backup. Their
- * counters begin where no server has counted yet; the answer to a join may be that far ahead (P 5.2).
+ * Adds the devices that the core has not heard of: they may have joined after the backup. Their counters begin where no
+ * server has counted yet; the answer to a join may be that far ahead (P 5.2).
+ * @param starts 8 random bytes for each of `certified`
  */
-export function reserveCounters(
-  fleet: DatabaseSync,
-  keyService: DatabaseSync,
-  random: Pick<Random, 'bytes'>,
-): void {
-  const certified = keyService
-    .prepare("select * from identities where state = 'certified' and type <> ?")
-    .all(C2_TYPE) as unknown as CertifiedRow[];
-  const isKnown = fleet.prepare('select 1 from devices where id = ?');
-  const addDevice = fleet.prepare(
-    `insert into devices (id, type, suite, public_pem, seal_pem, standing, confirms, first_seen_at)
-     values (?, ?, ?, ?, ?, 'unknown', 0, ?)`,
-  );
-  const addPeer = fleet.prepare("insert into peers (device, sent, highest, seen) values (?, ?, '0', '1')");
-  for (const row of certified) {
-    if (isKnown.get(row.id) !== undefined) continue;
-    addDevice.run(row.id, row.type, row.suite, row.public_pem, row.seal_pem, row.registered_at);
-    addPeer.run(row.id, (UNUSED_FROM + counterStart(random.bytes(8))).toString());
+export async function reserveCounters(
+  write: Write<FleetTables>,
+  certified: readonly CertifiedDevice[],
+  starts: readonly Uint8Array[],
+): Promise<void> {
+  for (const [index, { registered_at: registeredAt, ...device }] of certified.entries()) {
+    const known = await write
+      .selectFrom('devices')
+      .select('id')
+      .where('id', '=', device.id)
+      .executeTakeFirst();
+    if (known !== undefined) continue;
+    await write
+      .insertInto('devices')
+      .values({ ...device, ...NOTHING_KNOWN, first_seen_at: registeredAt })
+      .execute();
+    const sent = (UNUSED_FROM + counterStart(starts[index] as Uint8Array)).toString();
+    await write
+      .insertInto('peers')
+      .values({ device: device.id, sent, highest: '0', seen: '1', proven_at: null })
+      .execute();
   }
 }
 
-/** A code that was used up since would let another device in (P 8.4). Returns how many were dropped. */
-export function dropCodes(keyService: DatabaseSync): number {
-  return Number(keyService.prepare('delete from enrolment_codes').run().changes);
+const NOTHING_KNOWN = {
+  name: null,
+  standing: 'unknown',
+  confirms: 0,
+  identification: null,
+  running_digest: null,
+  running_at: null,
+  running_token: null,
+  running_ordered_at: null,
+  staged_digest: null,
+  staged_at: null,
+  staged_token: null,
+  revoke_at: null,
+} as const;
+
+/** Drops all enrolment codes: one that was used up since would let another device in (P 8.4). Returns how many. */
+export async function dropCodes(write: Write<KeyServiceTables>): Promise<number> {
+  return Number((await write.deleteFrom('enrolment_codes').executeTakeFirst()).numDeletedRows);
 }
 
-/** Who is revoked gets nothing more. */
-export function dropOwed(fleet: DatabaseSync, devices: readonly string[]): void {
-  const drop = fleet.prepare('delete from outbox where device = ?');
-  for (const device of devices) drop.run(device);
+/** Drops what is owed to devices that were revoked: they get nothing more. */
+export async function dropOwed(write: Write<FleetTables>, devices: readonly string[]): Promise<void> {
+  for (const device of devices) await write.deleteFrom('outbox').where('device', '=', device).execute();
 }
 
-/** Nobody logs in with a token that was revoked since, or stolen with the old machine. */
-export function dropApiTokens(fleet: DatabaseSync): number {
-  return Number(fleet.prepare('delete from api_tokens').run().changes);
+/** Drops all API tokens: nobody logs in with one that was revoked since, or stolen with the old machine. */
+export async function dropApiTokens(write: Write<TokenTables>): Promise<number> {
+  return Number((await write.deleteFrom('api_tokens').executeTakeFirst()).numDeletedRows);
 }

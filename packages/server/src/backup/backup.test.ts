@@ -11,12 +11,12 @@ import { packTar } from 'modern-tar';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockFolder, Secret, systemClock, systemRandom } from '@srup/node';
 import { keyServiceMigrations } from '../keyservice/tables.ts';
-import { serverMigrations } from '../migrations.ts';
-import { openStore } from '../store/store.ts';
+import { serverMigrations } from '../store/server-migrations.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
 import { packBackup, type Manifest } from './archive.ts';
 import { createBackup, type BackupMade, type BackupOptions } from './create.ts';
 import { restoreBackup, type Restored, type RestoreOptions } from './restore.ts';
-import { holdDatabases } from './snapshot.ts';
+import { holdDatabases } from '../store/sqlite/snapshot.ts';
 
 /** Keys from passphrases take their time, more so on a busy machine. */
 const SLOW_MS = 60_000;
@@ -52,8 +52,8 @@ async function makeServer(): Promise<void> {
   const artifact = randomBytes(100_000);
   digest = createHash('sha256').update(artifact).digest('hex');
   await writeFile(join(folder, 'artifacts', digest), artifact);
-  await (await openStore(join(folder, 'server', 'fleet.db'), serverMigrations)).destroy();
-  await (await openStore(join(folder, 'key-service', 'identities.sqlite'), keyServiceMigrations)).destroy();
+  await (await openSqlite(join(folder, 'server', 'fleet.db'), serverMigrations)).close();
+  await (await openSqlite(join(folder, 'key-service', 'identities.sqlite'), keyServiceMigrations)).close();
   change(
     'server/fleet.db',
     `

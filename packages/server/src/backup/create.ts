@@ -3,7 +3,6 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { chmod, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createHash, randomUUID } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -20,7 +19,9 @@ import { VAULT_FOLDERS } from '../vault/vault.ts';
 import { VERSION } from '../version.ts';
 import { isPackable, packBackup, type FileEntry, type Manifest } from './archive.ts';
 import { BackupError } from './fault.ts';
-import { holdDatabases, type Snapshots } from './snapshot.ts';
+import type { ArtifactTables } from '../artifacts/tables.ts';
+import { openSqliteReadOnly } from '../store/sqlite/open.ts';
+import { holdDatabases, type Snapshots } from '../store/sqlite/snapshot.ts';
 
 /**
  * In this order: what the core did needs the key service to know at least as much. A device of the core is then an
@@ -193,12 +194,12 @@ async function copyDatabase(
 }
 
 async function listedArtifacts(database: string): Promise<string[]> {
-  const copy = new DatabaseSync(database, { readOnly: true });
+  const copy = openSqliteReadOnly<ArtifactTables>(database);
   try {
-    const rows = copy.prepare('select digest from artifacts order by digest').all() as { digest: string }[];
+    const rows = await copy.read.selectFrom('artifacts').select('digest').orderBy('digest').execute();
     return rows.map(({ digest }) => digest).filter(isDigest);
   } finally {
-    copy.close();
+    await copy.close();
   }
 }
 

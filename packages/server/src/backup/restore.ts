@@ -2,16 +2,28 @@
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { makeFolders, makePrivateFolder, syncFolder, type Secret } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
-import { keyServiceMigrations } from '../keyservice/tables.ts';
-import { serverMigrations } from '../migrations.ts';
-import { noteRestore } from '../fleet/restored.ts';
-import { openStore, refuseNewer, type Migrations } from '../store/store.ts';
-import { dropApiTokens, dropCodes, dropOwed, jumpAfter, moveCounters, reserveCounters } from './ahead.ts';
+import { keyServiceMigrations, type KeyServiceTables } from '../keyservice/tables.ts';
+import { serverMigrations } from '../store/server-migrations.ts';
+import { noteRestore } from '../errands/restored.ts';
+import type { TokenTables } from '../access/tokens.ts';
+import { StoreError } from '../store/fault.ts';
+import type { Migrations } from '../store/migrate.ts';
+import type { Store } from '../store/port.ts';
+import { checkSqlite, openSqlite } from '../store/sqlite/open.ts';
+import type { FleetTables } from '../store/tables.ts';
+import {
+  certifiedDevices,
+  dropApiTokens,
+  dropCodes,
+  dropOwed,
+  jumpAfter,
+  moveCounters,
+  reserveCounters,
+} from './ahead.ts';
 import { readBackup, type FileEntry, type Manifest } from './archive.ts';
 import { BackupError } from './fault.ts';
 import { adoptCrl, revokeListed, type NewlyRevoked } from './revoked.ts';
@@ -141,50 +153,44 @@ async function bringForward(
   jump: bigint,
 ): Promise<Omit<Restored, 'manifest'>> {
   const list = await adoptCrl(work, crl);
-  const fleet = openChecked(join(work, FLEET), serverMigrations);
+  // The backup may be of an older version: opening brings it up to date.
+  await using keyService = closing(
+    await openChecked<KeyServiceTables>(join(work, KEY_SERVICE), keyServiceMigrations),
+  );
+  await using fleet = closing(
+    await openChecked<FleetTables & TokenTables>(join(work, FLEET), serverMigrations),
+  );
+  const now = clock.now();
+  const { codesDropped, since } = await keyService.commit(async (write) => ({
+    codesDropped: await dropCodes(write),
+    since: list === undefined ? NOBODY : await revokeListed(write, list, now),
+  }));
+  const certified = await certifiedDevices(keyService.read);
+  const starts = certified.map(() => random.bytes(8));
+  const { devices, tokensDropped } = await fleet.commit(async (write) => {
+    await dropOwed(write, since.revoked);
+    const moved = await moveCounters(write, jump);
+    await reserveCounters(write, certified, starts);
+    await noteRestore(write, { at: now, backupOf: manifest.createdAt, revoked: since.revoked });
+    return { devices: moved, tokensDropped: newTokens ? await dropApiTokens(write) : 0 };
+  });
+  if (newTokens) await rm(join(work, 'server', 'setup-token.used'), { force: true });
+  const listed = list === undefined ? {} : { listedAt: Number(list.number) };
+  return { devices, codesDropped, tokensDropped, ...since, ...listed };
+}
+
+async function openChecked<Tables>(file: string, migrations: Migrations): Promise<Store<Tables>> {
   try {
-    const keyService = openChecked(join(work, KEY_SERVICE), keyServiceMigrations);
-    try {
-      // The backup may be of an older version.
-      await (await openStore(join(work, KEY_SERVICE), keyServiceMigrations)).destroy();
-      keyService.exec('begin immediate');
-      const codesDropped = dropCodes(keyService);
-      const since = list === undefined ? NOBODY : revokeListed(keyService, list, clock.now());
-      keyService.exec('commit');
-      fleet.exec('begin immediate');
-      dropOwed(fleet, since.revoked);
-      const devices = moveCounters(fleet, jump);
-      reserveCounters(fleet, keyService, random);
-      const tokensDropped = newTokens ? dropApiTokens(fleet) : 0;
-      noteRestore(fleet, { at: clock.now(), backupOf: manifest.createdAt, revoked: since.revoked });
-      fleet.exec('commit');
-      if (newTokens) await rm(join(work, 'server', 'setup-token.used'), { force: true });
-      const listed = list === undefined ? {} : { listedAt: Number(list.number) };
-      return { devices, codesDropped, tokensDropped, ...since, ...listed };
-    } finally {
-      keyService.close();
-    }
-  } finally {
-    fleet.close();
+    checkSqlite(file, migrations);
+    return await openSqlite<Tables>(file, migrations);
+  } catch (fault) {
+    if (!(fault instanceof StoreError)) throw fault;
+    throw new BackupError(`${fault.message} Use another backup.`);
   }
 }
 
-function openChecked(file: string, migrations: Migrations): DatabaseSync {
-  const database = new DatabaseSync(file);
-  try {
-    database.exec('pragma journal_mode = wal; pragma synchronous = full;');
-    const found = database.prepare('pragma quick_check(1)').get() as { quick_check: string };
-    if (found.quick_check !== 'ok') {
-      throw new BackupError(
-        `The database in the backup is damaged: ${found.quick_check}. Use another backup.`,
-      );
-    }
-    refuseNewer(database, file, migrations);
-    return database;
-  } catch (fault) {
-    database.close();
-    throw fault;
-  }
+function closing<Tables>(store: Store<Tables>): Store<Tables> & AsyncDisposable {
+  return { ...store, [Symbol.asyncDispose]: () => store.close() };
 }
 
 /** Checks all of a backup and writes nothing. Rejects with BackupError. */

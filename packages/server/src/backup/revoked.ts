@@ -4,12 +4,13 @@
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { writeFileAtomic } from '@srup/node';
 import { CERTIFICATE_DAYS } from '../authority/authority.ts';
 import { DAY_MS } from '../authority/ca.ts';
 import { readCrl, type RevocationList } from '../authority/crl.ts';
-import type { NewKeyEvent } from '../keyservice/events.ts';
+import { addKeyEvent } from '../keyservice/events.ts';
+import type { KeyServiceTables } from '../keyservice/tables.ts';
+import type { Read, Write } from '../store/port.ts';
 import { BackupError } from './fault.ts';
 
 const CRL = join('key-service', 'crl.pem');
@@ -45,39 +46,73 @@ export async function adoptCrl(work: string, file: string | undefined): Promise<
 }
 
 /** Puts into force what the list has and the backup has not. `now`: ms since 1970. */
-export function revokeListed(keyService: DatabaseSync, list: RevocationList, now: number): NewlyRevoked {
+export async function revokeListed(
+  write: Write<KeyServiceTables>,
+  list: RevocationList,
+  now: number,
+): Promise<NewlyRevoked> {
   const madeAt = Number(list.number);
-  const isKnown = keyService.prepare('select 1 from certificates where serial = ?');
-  const revoke = keyService.prepare(
-    'update certificates set revoked_at = ? where serial = ? and revoked_at is null',
-  );
-  const keep = keyService.prepare(
-    'insert into foreign_revocations (serial, revoked_at, not_after) values (?, ?, ?) on conflict do nothing',
-  );
-  const end = keyService.prepare("update identities set state = 'revoked', expires_at = null where id = ?");
-  const tell = keyService.prepare('insert into audit_events (at, event) values (?, ?)');
-  const before = withoutCertificate(keyService, madeAt);
-  for (const { serial, revokedAt } of list.entries) {
-    if (isKnown.get(serial) !== undefined) revoke.run(revokedAt, serial);
-    // Issued after the backup, and so over after the longest life of a certificate from now.
-    else keep.run(serial, revokedAt, now + CERTIFICATE_DAYS * DAY_MS);
-  }
-  const revoked = [...withoutCertificate(keyService, madeAt)].filter((id) => !before.has(id));
+  const before = await withoutCertificate(write, madeAt);
+  for (const { serial, revokedAt } of list.entries) await putIntoForce(write, serial, revokedAt, now);
+  const after = await withoutCertificate(write, madeAt);
+  const revoked = [...after].filter((id) => !before.has(id));
   for (const device of revoked) {
-    end.run(device);
-    const event: NewKeyEvent = { kind: 'identity', at: now, device, body: { change: 'revoked' } };
-    tell.run(now, JSON.stringify(event));
+    await write
+      .updateTable('identities')
+      .set({ state: 'revoked', expires_at: null })
+      .where('id', '=', device)
+      .execute();
+    await addKeyEvent(write, { kind: 'identity', at: now, device, body: { change: 'revoked' } });
   }
   return { revoked, unclear: [...before] };
 }
 
+async function putIntoForce(
+  write: Write<KeyServiceTables>,
+  serial: string,
+  revokedAt: number,
+  now: number,
+): Promise<void> {
+  const known = await write
+    .selectFrom('certificates')
+    .select('revoked_at')
+    .where('serial', '=', serial)
+    .executeTakeFirst();
+  if (known === undefined) {
+    // Issued after the backup, and so over after the longest life of a certificate from now.
+    const notAfter = now + CERTIFICATE_DAYS * DAY_MS;
+    await write
+      .insertInto('foreign_revocations')
+      .values({ serial, revoked_at: revokedAt, not_after: notAfter })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  } else if (known.revoked_at === null) {
+    await write
+      .updateTable('certificates')
+      .set({ revoked_at: revokedAt })
+      .where('serial', '=', serial)
+      .execute();
+  }
+}
+
 /** Identities that are certified, and none of whose certificates held then. */
-function withoutCertificate(keyService: DatabaseSync, then: number): Set<string> {
-  const rows = keyService
-    .prepare(
-      `select id from identities where state = 'certified' and not exists (
-        select 1 from certificates where identity = id and revoked_at is null and not_after > ?)`,
+async function withoutCertificate(read: Read<KeyServiceTables>, then: number): Promise<Set<string>> {
+  const rows = await read
+    .selectFrom('identities')
+    .select('id')
+    .where('state', '=', 'certified')
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('certificates')
+            .select('serial')
+            .whereRef('identity', '=', 'identities.id')
+            .where('revoked_at', 'is', null)
+            .where('not_after', '>', then),
+        ),
+      ),
     )
-    .all(then) as { id: string }[];
+    .execute();
   return new Set(rows.map(({ id }) => id));
 }

@@ -1,6 +1,6 @@
 /** What the rest of the server wants of its broker, wherever that is (P 8.3, 10.8). */
 import { systemRandom } from '@srup/node';
-import { realDelay } from '../fleet/deps.ts';
+import { realDelay } from '../turn/deps.ts';
 import type { BrokerView } from '../contract.ts';
 import type { Credential } from '../authority/authority.ts';
 import type { Clock, Identity } from '@srup/protocol';

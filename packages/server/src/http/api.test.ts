@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateKeys, pemToBody } from '@srup/node';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
-import { ROLES, type ApiRole } from './tokens.ts';
+import { ROLES, type ApiRole } from '../access/tokens.ts';
 
 interface Operation {
   readonly 'x-role'?: ApiRole;

@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { Caller } from '@srup/protocol';
+import { tokenCaller } from '../api/callers.ts';
 import { RequestError } from './errors.ts';
-import { allows, type ApiRole, type ApiTokens, type TokenView } from './tokens.ts';
+import { allows, type ApiRole, type ApiTokens, type TokenView } from '../access/tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -52,9 +54,10 @@ function requireRole(tokens: ApiTokens): onRequestAsyncHookHandler {
   };
 }
 
-/** Who gives an order, for the audit trail: names need not be unique, so the beginning of the id is with it. */
-export function callerOf({ caller }: FastifyRequest): string {
-  return caller === null ? 'nobody' : `${caller.name} (${caller.id.slice(0, 8)})`;
+/** Who gives the order. A route that is open has no caller, and gives no order. */
+export function callerOf({ caller }: FastifyRequest): Caller {
+  if (caller === null) throw new Error('an order came in through an open route');
+  return tokenCaller(caller);
 }
 
 /** Whose token an Authorization header holds, if it is a good one now. */

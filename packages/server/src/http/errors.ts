@@ -3,7 +3,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { ArtifactError } from '../artifacts/artifacts.ts';
 import { FleetError } from '../contract.ts';
-import { isStoreFault } from '../store/commit.ts';
+import { StoreFault } from '../store/fault.ts';
 
 /** Body of every answer that is not a success. */
 export const errorBody = z
@@ -63,7 +63,7 @@ function answerTo(error: FastifyError): Answer {
     return { status: error.status, error: error.code, message: error.message };
   if (error instanceof FleetError)
     return { status: FLEET_STATUS[error.kind], error: error.kind, message: error.message };
-  if (isStoreFault(error)) {
+  if (error instanceof StoreFault) {
     const message = 'the server could not store this (is its disk full?); nothing was changed';
     return { status: 503, error: 'store', message };
   }

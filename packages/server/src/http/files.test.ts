@@ -3,14 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
-import type { Kysely } from 'kysely';
 import { systemClock } from '@srup/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openArtifacts } from '../artifacts/artifacts.ts';
 import { artifactMigrations, type ArtifactTables } from '../artifacts/tables.ts';
 import { auditMigrations, type AuditTables } from '../audit/tables.ts';
-import { openStore } from '../store/store.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
 import { serveFiles } from './routes/files.ts';
+import type { Store } from '../store/port.ts';
 
 type Tables = AuditTables & ArtifactTables;
 
@@ -18,13 +18,13 @@ const content = randomBytes(1000);
 const digest = createHash('sha256').update(content).digest('hex');
 
 let folder: string;
-let store: Kysely<Tables>;
+let store: Store<Tables>;
 let app: FastifyInstance;
 let url: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-files-'));
-  store = await openStore<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...artifactMigrations });
+  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...artifactMigrations });
   const artifacts = await openArtifacts(join(folder, 'files'), store, systemClock);
   await artifacts.add({
     name: 'x',
@@ -39,7 +39,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await app.close();
-  await store.destroy();
+  await store.close();
   await rm(folder, { recursive: true });
 });
 

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '@srup/node';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
-import { openStore } from '../store/store.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { fleetMigrations } from '../store/migrations.ts';
-import { createReadiness } from '../readiness.ts';
+import { createReadiness } from '../metrics/readiness.ts';
 
 let folder: string;
 let server: RunningServer;
@@ -76,7 +76,7 @@ test('metrics are for who has a token', async () => {
 });
 
 test('a store that can not be written, and a broker that is away, are told by name', async () => {
-  const store = await openStore<FleetTables>(join(folder, 'other.db'), fleetMigrations);
+  const store = await openSqlite<FleetTables>(join(folder, 'other.db'), fleetMigrations);
   let isConnected = true;
   let now = 0;
   const readiness = createReadiness({
@@ -89,7 +89,7 @@ test('a store that can not be written, and a broker that is away, are told by na
   isConnected = false;
   expect(await readiness()).toEqual([expect.stringMatching(/broker is not connected/)]);
   isConnected = true;
-  await store.destroy();
+  await store.close();
   expect(await readiness()).toEqual([]); // asked a moment ago
   now = 10_000;
   expect(await readiness()).toEqual([expect.stringMatching(/database can not be written/)]);

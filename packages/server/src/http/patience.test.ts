@@ -16,9 +16,9 @@ import { auditMigrations, type AuditTables } from '../audit/tables.ts';
 import { openAuthority } from '../authority/authority.ts';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
-import { openStore } from '../store/store.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
 import { createApp } from './app.ts';
-import { openTokens, tokenMigrations, type TokenTables } from './tokens.ts';
+import { openTokens, tokenMigrations, type TokenTables } from '../access/tokens.ts';
 
 type Tables = AuditTables & TokenTables & ArtifactTables;
 
@@ -27,7 +27,7 @@ const PATIENCE = { idleMs: 500, bodyMs: 800 };
 const STEP_MS = 100;
 
 let folder: string;
-let store: Awaited<ReturnType<typeof openStore<Tables>>>;
+let store: Awaited<ReturnType<typeof openSqlite<Tables>>>;
 let artifacts: Artifacts;
 let app: FastifyInstance;
 let caPem: string;
@@ -40,7 +40,7 @@ beforeAll(async () => {
   caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
   const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
   const { key, chain } = await authority.issueServer(['localhost']);
-  store = await openStore(join(folder, 'test.db'), {
+  store = await openSqlite(join(folder, 'test.db'), {
     ...auditMigrations,
     ...tokenMigrations,
     ...artifactMigrations,
@@ -73,7 +73,7 @@ afterEach(() => {
 
 afterAll(async () => {
   await app.close();
-  await store.destroy();
+  await store.close();
   await rm(folder, { recursive: true });
 });
 

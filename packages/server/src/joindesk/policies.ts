@@ -1,9 +1,8 @@
-import type { Kysely } from 'kysely';
-import type { Clock, JoinVerdict } from '@srup/protocol';
+import type { Caller, Clock, JoinVerdict } from '@srup/protocol';
 import { appendAudit } from '../audit/append.ts';
 import { FleetError } from '../contract.ts';
-import type { Commit } from '../store/commit.ts';
 import type { FleetTables } from '../store/tables.ts';
+import type { Store } from '../store/port.ts';
 
 /** Stands for every device type that has no rule of its own. */
 export const ANY_TYPE = '*';
@@ -17,22 +16,21 @@ export interface JoinPolicies {
   verdictFor(type: string): JoinVerdict;
   all(): Readonly<Record<string, JoinVerdict>>;
   /** Undefined takes the rule away; the one for `*` can't go. */
-  set(type: string, verdict: JoinVerdict | undefined, by: string): Promise<void>;
+  set(type: string, verdict: JoinVerdict | undefined, by: Caller): Promise<void>;
 }
 
 export async function openJoinPolicies(
-  store: Kysely<FleetTables>,
-  commit: Commit<FleetTables>,
+  store: Store<FleetTables>,
   clock: Pick<Clock, 'now'>,
 ): Promise<JoinPolicies> {
-  const rows = await store.selectFrom('join_policies').selectAll().execute();
+  const rows = await store.read.selectFrom('join_policies').selectAll().execute();
   const rules = new Map(rows.map(({ type, verdict }) => [type, verdict]));
   return {
     verdictFor: (type) => rules.get(type) ?? rules.get(ANY_TYPE) ?? 'ask',
     all: () => Object.fromEntries(rules),
     set: async (type, verdict, by) => {
       checkRule(type, verdict, rules);
-      await commit(async (transaction) => {
+      await store.commit(async (transaction) => {
         await transaction.deleteFrom('join_policies').where('type', '=', type).execute();
         if (verdict !== undefined)
           await transaction.insertInto('join_policies').values({ type, verdict }).execute();

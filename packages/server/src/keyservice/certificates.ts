@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Kysely } from 'kysely';
 import { createHash, X509Certificate } from 'node:crypto';
 import { newIdentity, writeFileAtomic } from '@srup/node';
 import { identityText, type Clock, type Identity, type Random } from '@srup/protocol';
@@ -8,6 +7,7 @@ import type { Authority, Credential, Issued } from '../authority/authority.ts';
 import { readCrl, type RevokedEntry } from '../authority/crl.ts';
 import { formatCredential, parseCredential, readIfThere } from '../vault/files.ts';
 import type { KeyServiceTables } from './tables.ts';
+import type { Read, Write } from '../store/port.ts';
 
 /**
  * Certificates of one identity that may hold at a time. A device that asks again (it lost the answer, or renews)
@@ -22,12 +22,12 @@ const CANARY_LEFT_MS = 180 * DAY_MS;
 export interface Certificates {
   /** Part of the transaction that certifies the identity. `others-revoked`: its oldest gave way; publish the list. */
   record(
-    store: Kysely<KeyServiceTables>,
+    write: Write<KeyServiceTables>,
     id: Identity,
     certificate: Issued,
   ): Promise<'recorded' | 'others-revoked'>;
   /** Part of the transaction that revokes the identity. */
-  revokeAll(store: Kysely<KeyServiceTables>, id: Identity): Promise<void>;
+  revokeAll(write: Write<KeyServiceTables>, id: Identity): Promise<void>;
   /** Makes the list anew from what is committed, writes it to `crl.pem`, and gives it to the broker; if it changed. */
   publishCrl(): Promise<void>;
   crl(): string;
@@ -43,7 +43,7 @@ interface Listed {
 }
 
 export interface CertificatesOptions {
-  readonly store: Kysely<KeyServiceTables>;
+  readonly store: Read<KeyServiceTables>;
   /** The key service's. */
   readonly folder: string;
   readonly authority: Authority;
@@ -120,7 +120,7 @@ export async function openCertificates(options: CertificatesOptions): Promise<Ce
     return mine;
   }
 
-  async function record(trx: Kysely<KeyServiceTables>, id: Identity, issued: Issued) {
+  async function record(trx: Write<KeyServiceTables>, id: Identity, issued: Issued) {
     const identity = identityText(id);
     const now = clock.now();
     await trx
@@ -151,7 +151,7 @@ export async function openCertificates(options: CertificatesOptions): Promise<Ce
     return numUpdatedRows > 0n ? 'others-revoked' : 'recorded';
   }
 
-  async function revokeAll(trx: Kysely<KeyServiceTables>, id: Identity): Promise<void> {
+  async function revokeAll(trx: Write<KeyServiceTables>, id: Identity): Promise<void> {
     await trx
       .updateTable('certificates')
       .set({ revoked_at: clock.now() })

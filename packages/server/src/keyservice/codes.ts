@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { ExpressionBuilder, ExpressionWrapper, Kysely, SqlBool } from 'kysely';
-import type { Clock, Random } from '@srup/protocol';
-
-import { SOMEONE } from '../contract.ts';
+import type { ExpressionBuilder, ExpressionWrapper, SqlBool } from 'kysely';
+import type { Caller, Clock, Random } from '@srup/protocol';
+import { PROGRAM } from '../api/callers.ts';
 import { addKeyEvent } from './events.ts';
 import type { KeyServiceTables } from './tables.ts';
+import type { Read, Store, Write } from '../store/port.ts';
 
 const CODE_BYTES = 12;
 const GROUP = /.{4}/g;
@@ -26,16 +26,16 @@ export interface EnrolmentCodes {
     readonly type?: string;
     readonly uses: number;
     readonly expiresAt?: number;
-    /** Who lets devices in, for the audit trail; "operator" unless told. */
-    readonly by?: string;
+    /** Who creates the code, for the audit trail; by default the program that runs the server. */
+    readonly by?: Caller;
   }): Promise<{ secret: string; code: EnrolmentCode }>;
   list(): Promise<readonly EnrolmentCode[]>;
-  remove(id: string, by?: string): Promise<boolean>;
+  remove(id: string, by?: Caller): Promise<boolean>;
 }
 
-export function openCodes(store: Kysely<KeyServiceTables>, clock: Clock, random: Random): EnrolmentCodes {
+export function openCodes(store: Store<KeyServiceTables>, clock: Clock, random: Random): EnrolmentCodes {
   return {
-    create: async ({ type, uses, expiresAt, by = SOMEONE }) => {
+    create: async ({ type, uses, expiresAt, by = PROGRAM }) => {
       const secret = (hex(random, CODE_BYTES).match(GROUP) ?? []).join('-');
       const row = {
         id: hex(random, 8),
@@ -47,18 +47,18 @@ export function openCodes(store: Kysely<KeyServiceTables>, clock: Clock, random:
       };
       const { id, created_at: at } = row;
       const body = { change: 'created', id, ...(type !== undefined && { type }), uses, by } as const;
-      await store.transaction().execute(async (trx) => {
+      await store.commit(async (trx) => {
         await trx.insertInto('enrolment_codes').values(row).execute();
         await addKeyEvent(trx, { kind: 'code', at, body });
       });
       return { secret, code: view(row) };
     },
     list: async () => {
-      const rows = await store.selectFrom('enrolment_codes').selectAll().orderBy('created_at').execute();
+      const rows = await store.read.selectFrom('enrolment_codes').selectAll().orderBy('created_at').execute();
       return rows.map(view);
     },
-    remove: (id, by = SOMEONE) =>
-      store.transaction().execute(async (trx) => {
+    remove: (id, by = PROGRAM) =>
+      store.commit(async (trx) => {
         const { numDeletedRows } = await trx
           .deleteFrom('enrolment_codes')
           .where('id', '=', id)
@@ -73,7 +73,7 @@ export function openCodes(store: Kysely<KeyServiceTables>, clock: Clock, random:
 
 /** Takes one use of a code; false when it gives none for this type now. Part of the registration's transaction. */
 export async function takeUse(
-  store: Kysely<KeyServiceTables>,
+  store: Write<KeyServiceTables>,
   code: string,
   type: string,
   now: number,
@@ -88,7 +88,7 @@ export async function takeUse(
 
 /** Would the code let a device of this type register now? */
 export async function hasUse(
-  store: Kysely<KeyServiceTables>,
+  store: Read<KeyServiceTables>,
   code: string,
   type: string,
   now: number,

@@ -1,9 +1,7 @@
-import type { Kysely } from 'kysely';
 import type { KeySet, PublicPems, Secret } from '@srup/node';
-import type { Clock, Identity, Random, SuiteName } from '@srup/protocol';
+import type { Caller, Clock, Identity, Random, SuiteName } from '@srup/protocol';
 import type { Authority, Credential } from '../authority/authority.ts';
 import type { IdentityDirectory } from '../contract.ts';
-import type { Commit } from '../store/commit.ts';
 import type { Certificates } from './certificates.ts';
 import type { EnrolmentCodes } from './codes.ts';
 import type { KeyEvents } from './events.ts';
@@ -19,6 +17,7 @@ import type {
   ValidateRequest,
 } from './requests.ts';
 import type { KeyServiceTables } from './tables.ts';
+import type { Store } from '../store/port.ts';
 
 export interface KeyServiceOptions {
   /** For its database and CRL, made private before. */
@@ -56,7 +55,7 @@ export interface KeyService extends IdentityDirectory {
   isC2(identity: string): Promise<boolean>;
   registerC2(request: C2Request): Promise<Answer<C2Answer>>;
   /** Takes registrations, or none for now; what is registered goes on. Kept across restarts. */
-  setOpen(isOpen: boolean, by?: string): Promise<void>;
+  setOpen(isOpen: boolean, by?: Caller): Promise<void>;
   /** What the audit trail has not been told yet. */
   readonly events: KeyEvents;
   readonly codes: EnrolmentCodes;
@@ -74,9 +73,7 @@ export interface KeyService extends IdentityDirectory {
 /** What the parts of the service share. */
 export interface Inside {
   readonly options: KeyServiceOptions;
-  readonly store: Kysely<KeyServiceTables>;
-  /** Registrations of many devices share a sync to disk. */
-  readonly commit: Commit<KeyServiceTables>;
+  readonly store: Store<KeyServiceTables>;
   readonly certificates: Certificates;
   /** Identity of the C2 server, as text. */
   readonly server: string;

@@ -21,7 +21,7 @@ export function createDirectory({
 
   async function keyOf(identity: string, suite?: SuiteName): Promise<Answer<string>> {
     if (identity === server) return answer(toBase64(serverKeys[suite ?? INTEROP_SUITE].signing));
-    const row = await findRow(store, identity);
+    const row = await findRow(store.read, identity);
     if (row?.state === 'revoked') return refuse('gone', `the identity ${identity} was revoked (P 10.8)`);
     const isProven = row?.state === 'validated' || row?.state === 'certified';
     if (!isProven || isExpired(row, clock.now()) || (suite ?? row.suite) !== row.suite) return NOT_FOUND;
@@ -30,12 +30,12 @@ export function createDirectory({
 
   async function typeOf(identity: string): Promise<Answer<string>> {
     if (identity === server) return answer(C2_TYPE);
-    const row = await findRow(store, identity);
+    const row = await findRow(store.read, identity);
     return row === undefined || isExpired(row, clock.now()) ? NOT_FOUND : answer(row.type);
   }
 
   async function isC2(identity: string): Promise<boolean> {
-    const row = await findRow(store, identity);
+    const row = await findRow(store.read, identity);
     return (
       identity === server ||
       (row?.type === C2_TYPE && row.state !== 'revoked' && !isExpired(row, clock.now()))
@@ -43,20 +43,20 @@ export function createDirectory({
   }
 
   async function find(id: Identity): Promise<Enrolment | undefined> {
-    const row = await findRow(store, identityText(id));
+    const row = await findRow(store.read, identityText(id));
     if (row === undefined || isExpired(row, clock.now()) || row.public_pem === '') return undefined;
     const { type, suite, public_pem: publicPem, seal_pem: sealPem, state } = row;
     return { id, type, suite, publicPem, state, ...(sealPem !== null && { sealPem }) };
   }
 
   async function isAllowed(id: Identity): Promise<boolean> {
-    return (await findRow(store, identityText(id)))?.state === 'certified';
+    return (await findRow(store.read, identityText(id)))?.state === 'certified';
   }
 
   /** Commits, then tells: when it fails in between, calling it again does the rest. */
   async function revoke(id: Identity): Promise<void> {
     const device = identityText(id);
-    const known = await store.transaction().execute(async (trx) => {
+    const known = await store.commit(async (trx) => {
       const before = await findRow(trx, device);
       const { numUpdatedRows } = await trx
         .updateTable('identities')

@@ -22,7 +22,6 @@ import {
 export function createEnrolment({
   options,
   store,
-  commit,
   certificates,
   server,
 }: Inside): Pick<KeyService, 'register' | 'validate' | 'access' | 'registerC2'> {
@@ -39,12 +38,12 @@ export function createEnrolment({
     const read = readKeys(request);
     if (!read.ok) return read;
     const wanted = { ...read.value, id, type: request.type, code: request.code };
-    const refusal = await takeIdentity(commit, wanted, clock.now(), codeRequired);
+    const refusal = await takeIdentity(store, wanted, clock.now(), codeRequired);
     return refusal ?? answer(read.value.suite);
   }
 
   async function register(request: RegisterRequest): Promise<Answer<RegisterAnswer>> {
-    if (!(await isOpen(store))) return CLOSED;
+    if (!(await isOpen(store.read))) return CLOSED;
     const enrolled = await enrol(request, options.requireCode);
     if (!enrolled.ok) return enrolled;
     const { signing, sealing } = serverKeys[enrolled.value];
@@ -58,12 +57,12 @@ export function createEnrolment({
   }
 
   async function validate({ identity, signature }: ValidateRequest): Promise<Answer<ValidateAnswer>> {
-    const found = await findActive(store, identity, clock.now());
+    const found = await findActive(store.read, identity, clock.now());
     if (!found.ok) return found;
     const { public_pem, suite } = found.value;
     if (!checkProof(public_pem, identity, signature)) return BAD_SIGNATURE;
     // A repetition, after a lost answer, changes nothing and is answered again.
-    await commit((trx) =>
+    await store.commit((trx) =>
       trx
         .updateTable('identities')
         .set({ state: 'validated' })
@@ -76,7 +75,7 @@ export function createEnrolment({
 
   /** Also renews: the proof is by the SRUP key, so a device that slept past its certificate's end gets a new one. */
   async function access({ identity, csr, signature }: AccessRequest): Promise<Answer<AccessAnswer>> {
-    const found = await findActive(store, identity, clock.now());
+    const found = await findActive(store.read, identity, clock.now());
     if (!found.ok) return found;
     const { state, public_pem, number } = found.value;
     if (state === 'registered') {
@@ -89,7 +88,7 @@ export function createEnrolment({
     if (!checkProof(public_pem, csrPem, signature)) return BAD_SIGNATURE;
     const issued = await authority.issueDevice(number, csrPem, public_pem);
     if (!issued.ok) return refuse('invalid-csr', `${issued.message} (${issued.code})`);
-    const recorded = await commit(async (trx) => {
+    const recorded = await store.commit(async (trx) => {
       const { numUpdatedRows } = await trx
         .updateTable('identities')
         .set({ state: 'certified', expires_at: null })

@@ -1,6 +1,6 @@
-import type { Kysely } from 'kysely';
 import type { AuditBodies, NewAuditEntry } from '@srup/protocol';
 import type { KeyServiceTables } from './tables.ts';
+import type { Store, Write } from '../store/port.ts';
 
 /** What the C2 core's audit trail is to be told of. */
 export type NewKeyEvent =
@@ -27,15 +27,15 @@ export interface KeyEvents {
 }
 
 /** In the transaction of what happened. */
-export async function addKeyEvent(transaction: Kysely<KeyServiceTables>, event: NewKeyEvent): Promise<void> {
+export async function addKeyEvent(transaction: Write<KeyServiceTables>, event: NewKeyEvent): Promise<void> {
   const values = { at: event.at, event: JSON.stringify(event) };
   await transaction.insertInto('audit_events').values(values).execute();
 }
 
-export function openKeyEvents(store: Kysely<KeyServiceTables>): KeyEvents {
+export function openKeyEvents(store: Store<KeyServiceTables>): KeyEvents {
   return {
     after: async (id, limit) => {
-      const rows = await store
+      const rows = await store.read
         .selectFrom('audit_events')
         .selectAll()
         .where('id', '>', id)
@@ -45,7 +45,7 @@ export function openKeyEvents(store: Kysely<KeyServiceTables>): KeyEvents {
       return rows.map((row) => ({ ...(JSON.parse(row.event) as NewKeyEvent), id: row.id }));
     },
     drop: async (through) => {
-      await store.deleteFrom('audit_events').where('id', '<=', through).execute();
+      await store.commit((write) => write.deleteFrom('audit_events').where('id', '<=', through).execute());
     },
   };
 }

@@ -1,9 +1,10 @@
-import type { Kysely } from 'kysely';
+import type { Caller } from '@srup/protocol';
 import { addKeyEvent } from './events.ts';
 import type { KeyServiceTables } from './tables.ts';
+import type { Read, Store } from '../store/port.ts';
 
 /** Are registrations taken? They are, until an operator says no. */
-export async function isOpen(store: Kysely<KeyServiceTables>): Promise<boolean> {
+export async function isOpen(store: Read<KeyServiceTables>): Promise<boolean> {
   const row = await store
     .selectFrom('settings')
     .select('value')
@@ -13,13 +14,13 @@ export async function isOpen(store: Kysely<KeyServiceTables>): Promise<boolean> 
 }
 
 export async function setOpen(
-  store: Kysely<KeyServiceTables>,
+  store: Store<KeyServiceTables>,
   wanted: boolean,
   at: number,
-  by: string,
+  by: Caller,
 ): Promise<void> {
   const value = wanted ? 'open' : 'closed';
-  await store.transaction().execute(async (trx) => {
+  await store.commit(async (trx) => {
     await trx
       .insertInto('settings')
       .values({ name: 'registration', value })

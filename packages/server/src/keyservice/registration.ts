@@ -1,10 +1,9 @@
-import type { Kysely } from 'kysely';
 import { bodyToPem, importSealKey, importVerifyKey, KeyError } from '@srup/node';
 import { identityText, parseIdentity, SUITES, type Identity, type SuiteName } from '@srup/protocol';
-import type { Commit } from '../store/commit.ts';
 import { takeUse } from './codes.ts';
 import { answer, refuse, type Answer, type Refusal } from './faults.ts';
 import type { IdentityRow, KeyServiceTables } from './tables.ts';
+import type { Read, Store, Write } from '../store/port.ts';
 
 /** From registration to certificate (P 8.5). */
 export const REGISTRATION_MS = 10 * 60_000;
@@ -48,12 +47,12 @@ export function readKeys(fields: {
  * was sent; `codeRequired`: whether that is allowed.
  */
 export function takeIdentity(
-  commit: Commit<KeyServiceTables>,
+  store: Store<KeyServiceTables>,
   wanted: NewIdentity & { readonly code?: string | undefined },
   now: number,
   codeRequired: boolean,
 ): Promise<Refusal | undefined> {
-  return commit(async (trx) => {
+  return store.commit(async (trx) => {
     await emptyExpired(trx, now);
     const id = identityText(wanted.id);
     const taken = await findRow(trx, id);
@@ -94,7 +93,7 @@ function isSameAgain(row: IdentityRow, { type, publicPem, sealPem }: NewIdentity
 const CODE_MESSAGE =
   'this key service wants a valid enrolment code for this device type, and none was sent, or it is wrong, used up or expired: ask the operator for one';
 
-async function emptyExpired(store: Kysely<KeyServiceTables>, now: number): Promise<void> {
+async function emptyExpired(store: Write<KeyServiceTables>, now: number): Promise<void> {
   await store
     .updateTable('identities')
     .set({ public_pem: '', seal_pem: null })
@@ -105,7 +104,7 @@ async function emptyExpired(store: Kysely<KeyServiceTables>, now: number): Promi
 
 /** The row of an identity in the right state for its next step, or why there is none (P 8.4, 8.5). */
 export async function findActive(
-  store: Kysely<KeyServiceTables>,
+  store: Read<KeyServiceTables>,
   identity: string,
   now: number,
 ): Promise<Answer<IdentityRow & { readonly number: Identity }>> {
@@ -124,7 +123,7 @@ export async function findActive(
   return answer({ ...row, number });
 }
 
-export function findRow(store: Kysely<KeyServiceTables>, identity: string): Promise<IdentityRow | undefined> {
+export function findRow(store: Read<KeyServiceTables>, identity: string): Promise<IdentityRow | undefined> {
   return store.selectFrom('identities').selectAll().where('id', '=', identity).executeTakeFirst();
 }
 

@@ -1,7 +1,7 @@
 import type { SuiteName } from '@srup/protocol';
 import type { EnrolmentState } from '../contract.ts';
 import type { Generated, Kysely } from 'kysely';
-import type { Migrations } from '../store/store.ts';
+import type { Migrations } from '../store/migrate.ts';
 
 /** The key service's own database: a trust role apart from the C2 core. Times are ms since 1970. */
 export interface KeyServiceTables {

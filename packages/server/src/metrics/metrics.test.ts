@@ -10,6 +10,7 @@ import {
 } from '../../test/fleet/device.ts';
 import { join, openWorld, turnedClock, type World } from '../../test/fleet/world.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { behind } from '../../test/store.ts';
 
 let world: World;
 let device: TestDevice;
@@ -30,7 +31,7 @@ beforeEach(async () => {
     meter: metrics.meter,
   });
   metrics.watch({
-    store: world.store,
+    store: world.store.read,
     clock: turned.clock,
     isConnected: () => true,
     broker: () => undefined,
@@ -53,7 +54,7 @@ afterEach(async () => {
 });
 
 test('what happened is counted, without a name of a device', async () => {
-  await world.store.schema.createTable('artifacts').addColumn('bytes', 'integer').execute();
+  await behind(world.store).schema.createTable('artifacts').addColumn('bytes', 'integer').execute();
   await world.fleet.command([device.text], { kind: 'action', actionId: 0x40 });
   const action = await device.next(world.link, 'ACTION');
   await device.say(world.link, 'RESPONSE', { status: STATUS.ACTION_SUCCESS }, tokenOf(action));

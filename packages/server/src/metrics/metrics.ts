@@ -1,5 +1,4 @@
 /** The metrics of one server, in Prometheus' text form. */
-import type { Kysely } from 'kysely';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@srup/protocol';
 import type { ArtifactTables } from '../artifacts/tables.ts';
@@ -8,9 +7,10 @@ import type { AuditStatus } from '../contract.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { createMeter, type Meter } from './meter.ts';
 import { AGES, readState, type StoredState } from './state.ts';
+import type { Read } from '../store/port.ts';
 
 export interface Sources {
-  readonly store: Kysely<FleetTables & ArtifactTables>;
+  readonly store: Read<FleetTables & ArtifactTables>;
   readonly clock: Clock;
   /** Is the link to the broker up, and are its answers heard? */
   readonly isConnected: () => boolean;

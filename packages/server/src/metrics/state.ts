@@ -1,8 +1,9 @@
 /** What is read from the store when somebody asks for the metrics. */
-import { sql, type Kysely } from 'kysely';
+import { sql } from 'kysely';
 import { IS_OPEN } from '../store/migrations.ts';
 import type { ArtifactTables } from '../artifacts/tables.ts';
 import type { FleetTables } from '../store/tables.ts';
+import type { Read } from '../store/port.ts';
 
 /** Ages of the last proof, in seconds: how many joined devices were heard within. */
 export const AGES = [60, 300, 900, 3_600, 21_600, 86_400, 604_800] as const;
@@ -18,7 +19,7 @@ export interface StoredState {
 }
 
 export async function readState(
-  store: Kysely<FleetTables & ArtifactTables>,
+  store: Read<FleetTables & ArtifactTables>,
   now: number,
 ): Promise<StoredState> {
   const standings = await store

@@ -19,7 +19,7 @@ import {
   type ServerCommand,
   type TokenKey,
 } from '../contract.ts';
-import { writeDouble } from '../fleet/values.ts';
+import { writeDouble } from '../news/values.ts';
 import { artifactUrl } from '../http/routes/files.ts';
 import type { RunningServer, ServerOptions } from '../options.ts';
 import { startServer } from '../server.ts';
@@ -230,7 +230,7 @@ export class Controller {
     try {
       const known = await this.fleet.device(device);
       const verdict = known && (await handler(known));
-      if (verdict !== undefined) await this.fleet.decideJoin(device, exchange.token, verdict, 'program');
+      if (verdict !== undefined) await this.fleet.decideJoin(device, exchange.token, verdict);
     } catch (fault) {
       // Decided meanwhile: by another handler, by an operator, or by its end in time.
       if (fault instanceof FleetError && fault.kind === 'conflict') return;

@@ -1,6 +1,6 @@
 import { sql, type ColumnDefinitionBuilder, type Kysely } from 'kysely';
 import { auditMigrations } from '../audit/tables.ts';
-import type { Migrations } from './store.ts';
+import type { Migrations } from './migrate.ts';
 
 /** The C2 core's tables (tables.ts). Forward only: a released step is never edited, a new one is added. */
 export const fleetMigrations: Migrations = {

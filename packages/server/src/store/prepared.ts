@@ -1,4 +1,5 @@
-import type { Compilable, CompiledQuery, Kysely, QueryResult } from 'kysely';
+import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
+import type { Read, Write } from './port.ts';
 import type { FleetTables } from './tables.ts';
 
 /** Stands for a value of each call while a statement is built. */
@@ -19,16 +20,20 @@ const places: unknown = new Proxy(
  * A statement for the hot path: built and compiled by kysely once, which takes longer than to run it, and run with other
  * values each time. `build` sees places instead of values: it may put them into the statement, and nothing else.
  */
-export function prepare<Values extends object, Row>(
-  build: (store: Kysely<FleetTables>, values: Values) => Compilable<Row>,
-): (store: Kysely<FleetTables>, values: Values) => Promise<QueryResult<Row>> {
+export function prepare<
+  Values extends object,
+  Row,
+  Source extends Read<FleetTables> | Write<FleetTables> = Read<FleetTables>,
+>(
+  build: (source: Source, values: Values) => Compilable<Row>,
+): (source: Source, values: Values) => Promise<QueryResult<Row>> {
   let compiled: CompiledQuery<Row> | undefined;
-  return (store, values) => {
-    compiled ??= build(store, places as Values).compile();
+  return (source, values) => {
+    compiled ??= build(source, places as Values).compile();
     const given = values as Readonly<Record<string, unknown>>;
     const parameters = compiled.parameters.map((value) =>
       value instanceof Place ? given[value.name] : value,
     );
-    return store.executeQuery({ ...compiled, parameters });
+    return source.executeQuery({ ...compiled, parameters });
   };
 }

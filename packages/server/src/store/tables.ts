@@ -130,6 +130,7 @@ interface JoinDecisionsTable {
   token: string;
   at: number;
   verdict: Exclude<JoinVerdict, 'ask'>;
+  /** A `Caller` as JSON; in rows of earlier releases a text. */
   decided_by: string;
 }
 

@@ -15,6 +15,7 @@ import {
   isJoinRequest,
   nextSequence,
   receive,
+  screen,
   tokenKey,
   tokenOfKey,
   topicFromDevice,
@@ -120,17 +121,11 @@ export async function makeDevice(
       return written;
     },
     hear: (bytes) => {
-      const result = receive(
-        { bytes, topic: { kind: 'device', device: id }, retained: false },
-        {
-          role: 'device',
-          self: id,
-          peer: (sender) =>
-            sender === server.id
-              ? { key: server.verify[suite], window, sent, joinToken, forbids: () => undefined }
-              : undefined,
-        },
-      );
+      const screened = screen({ bytes, topic, retained: false }, { role: 'device', self: id });
+      if (!screened.ok) return screened.code;
+      const peer = { key: server.verify[suite], window, sent, joinToken, forbids: () => undefined };
+      const isServer = screened.value.message.sender === server.id;
+      const result = receive(screened.value, isServer ? peer : undefined);
       if (!result.ok) return result.code;
       window = result.value.window;
       return result.value.message;

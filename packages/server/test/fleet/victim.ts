@@ -7,9 +7,9 @@ import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 import { importSignKey, Secret, systemClock, systemRandom } from '@srup/node';
 import { fromHex, parseIdentity, toHex, type Identity, type SignKey, type SuiteName } from '@srup/protocol';
 import type { Enrolment } from '../../src/contract.ts';
-import { createFleet } from '../../src/fleet/fleet.ts';
+import { createFleet } from '../../src/fleet.ts';
 import { fleetMigrations } from '../../src/store/migrations.ts';
-import { openStore } from '../../src/store/store.ts';
+import { openSqlite } from '../../src/store/sqlite/open.ts';
 import type { FleetTables } from '../../src/store/tables.ts';
 import { createTestLink } from './link.ts';
 
@@ -62,7 +62,7 @@ link.beforePuback = (topic, bytes) => {
 
 const silent = () => undefined;
 const fleet = await createFleet({
-  store: await openStore<FleetTables>(orders.file, fleetMigrations),
+  store: await openSqlite<FleetTables>(orders.file, fleetMigrations),
   serverId: parseIdentity(orders.server) as Identity,
   keys,
   directory: {

@@ -1,24 +1,24 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import type { Kysely } from 'kysely';
 import { systemClock, systemRandom } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
 import type { IdentityDirectory } from '../../src/contract.ts';
-import { createFleet, type RunningFleet } from '../../src/fleet/fleet.ts';
-import type { Delay, FleetDeps, Log } from '../../src/fleet/deps.ts';
+import { createFleet, type RunningFleet } from '../../src/fleet.ts';
+import type { Delay, FleetDeps, Log } from '../../src/turn/deps.ts';
 import { fleetMigrations } from '../../src/store/migrations.ts';
-import { openStore } from '../../src/store/store.ts';
+import { openSqlite } from '../../src/store/sqlite/open.ts';
 import type { FleetTables } from '../../src/store/tables.ts';
 import { makeServer, until, type TestDevice, type TestServer } from './device.ts';
 import { createTestLink, type TestLink } from './link.ts';
+import type { Store } from '../../src/store/port.ts';
 
 export interface World {
   readonly server: TestServer;
   readonly file: string;
   readonly log: Log & { readonly lines: string[] };
   fleet: RunningFleet;
-  store: Kysely<FleetTables>;
+  store: Store<FleetTables>;
   link: TestLink;
   /** Ends the fleet in good order and begins a new one on the same file; the link is a new one, and connected. */
   restart(): Promise<void>;
@@ -58,7 +58,9 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return world;
 
   async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
-    const store = await openStore<FleetTables>(file, fleetMigrations);
+    const store = await openSqlite<FleetTables>(file, fleetMigrations, {
+      onCommitted: (ms) => options.meter?.committed(ms / 1000),
+    });
     const link = createTestLink();
     const {
       clock = systemClock,
@@ -80,7 +82,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   async function stop(): Promise<void> {
     await world.fleet.stop();
     await world.link.close();
-    await world.store.destroy();
+    await world.store.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { converse, HOSTILE, playSeeds, requireHostile } from '../../testing/index.ts';
-import type { ServerAction } from '../contract.ts';
+import type { ServerAction } from '../server-exchange.ts';
 
 const SEEDS = Number(process.env['SRUP_SEEDS'] ?? 200);
 const HOUR = 3_600_000;

@@ -2,7 +2,9 @@
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import { isTooOld } from '../age.ts';
-import type { ActOutcome, DeviceAction, DeviceState, DeviceStep, Moment } from '../contract.ts';
+import type { DeviceAction, DeviceState } from '../device-state.ts';
+import type { ActOutcome, DeviceStep } from '../device-step.ts';
+import type { Moment } from '../step.ts';
 import { contentOf, finish, hasRoom, open, openOf, recall } from '../memory.ts';
 import { ACTION_AGE_MS } from '../retry.ts';
 import { refuse, respond, unchanged } from '../say.ts';

@@ -1,7 +1,9 @@
 /** The server's side of an action (P 10.5). */
 import { STATUS } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { Moment, ServerAction, ServerFacts, ServerStep } from '../contract.ts';
+import type { ServerAction } from '../server-exchange.ts';
+import type { ServerFacts, ServerStep } from '../server-step.ts';
+import type { Moment } from '../step.ts';
 import { ACTION_RETRY } from '../retry.ts';
 import { refuse, say, unchanged } from '../say.ts';
 import { answerLate, expire, keepAsking, settle, waiting } from '../settle.ts';

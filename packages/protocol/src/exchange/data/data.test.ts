@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { converse, PEACEFUL, playSeeds, requireHostile, type Conversation } from '../../testing/index.ts';
 import { encodeText } from '../../wire/text.ts';
 import { tokenOfKey } from '../../token.ts';
-import type { ServerData } from '../contract.ts';
+import type { ServerData } from '../server-exchange.ts';
 
 const SEEDS = Number(process.env['SRUP_SEEDS'] ?? 200);
 const HOUR = 3_600_000;

@@ -2,7 +2,9 @@
 import type { BodyOf } from '../../message/layouts.ts';
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { DataOutcome, DeviceInput, DeviceState, DeviceStep, Moment } from '../contract.ts';
+import type { DeviceState } from '../device-state.ts';
+import type { DataOutcome, DeviceInput, DeviceStep } from '../device-step.ts';
+import type { Moment } from '../step.ts';
 import { fingerprint } from '../fingerprint.ts';
 import { finish, finishedOf, recall } from '../memory.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';

@@ -2,7 +2,9 @@
 import type { BodyOf } from '../../message/layouts.ts';
 import { STATUS } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { Moment, ServerData, ServerFacts, ServerStep } from '../contract.ts';
+import type { ServerData } from '../server-exchange.ts';
+import type { ServerFacts, ServerStep } from '../server-step.ts';
+import type { Moment } from '../step.ts';
 import { fromHex, toHex } from '../../wire/encoding.ts';
 import { fingerprint } from '../fingerprint.ts';
 import { DATA_REPEAT, isDue } from '../retry.ts';

@@ -1,7 +1,9 @@
 /** The device's side of identification (P 10.7). */
 import type { TokenKey } from '../../token.ts';
 import { encodeText } from '../../wire/text.ts';
-import type { DeviceFacts, DeviceState, DeviceStep, Moment } from '../contract.ts';
+import type { DeviceState } from '../device-state.ts';
+import type { DeviceFacts, DeviceStep } from '../device-step.ts';
+import type { Moment } from '../step.ts';
 import { finish, recall } from '../memory.ts';
 import { refuse, say } from '../say.ts';
 import { IDENTIFICATION_DATA_ID } from './identification.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { converse, playSeeds, requireHostile } from '../../testing/index.ts';
-import type { ServerIdentify } from '../contract.ts';
+import type { ServerIdentify } from '../server-exchange.ts';
 
 const SEEDS = Number(process.env['SRUP_SEEDS'] ?? 200);
 const HOUR = 3_600_000;

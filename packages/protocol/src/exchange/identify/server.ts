@@ -1,6 +1,8 @@
 /** The server's side of identification (P 10.7). */
 import type { TokenKey } from '../../token.ts';
-import type { Moment, ServerIdentify, ServerStep } from '../contract.ts';
+import type { ServerIdentify } from '../server-exchange.ts';
+import type { ServerStep } from '../server-step.ts';
+import type { Moment } from '../step.ts';
 import { IDENTIFY_RETRY } from '../retry.ts';
 import { refuse, say, unchanged } from '../say.ts';
 import { expire, keepAsking, settle, waiting } from '../settle.ts';

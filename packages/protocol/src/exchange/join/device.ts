@@ -2,7 +2,9 @@
 import type { Identity } from '../../identity.ts';
 import { STATUS } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { DeviceFacts, DeviceJoin, DeviceState, DeviceStep, Finished, Moment } from '../contract.ts';
+import type { DeviceJoin, DeviceState, Finished } from '../device-state.ts';
+import type { DeviceFacts, DeviceStep } from '../device-step.ts';
+import type { Moment } from '../step.ts';
 import { finish, isLeaving, recall } from '../memory.ts';
 import { isDue, JOIN_RETRY, nextTry } from '../retry.ts';
 import { refuse, say, unchanged } from '../say.ts';

@@ -1,7 +1,9 @@
 /** The server's side of a simple join (P 9.1, 9.5). Observed joins get their own folder. */
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { JoinVerdict, Moment, ServerFacts, ServerJoin, ServerStep, Standing } from '../contract.ts';
+import type { ServerJoin, Standing } from '../server-exchange.ts';
+import type { JoinVerdict, ServerFacts, ServerStep } from '../server-step.ts';
+import type { Moment } from '../step.ts';
 import { isDue, JOIN_PENDING_MS } from '../retry.ts';
 import { refuse, respond, unchanged } from '../say.ts';
 import { settle } from '../settle.ts';

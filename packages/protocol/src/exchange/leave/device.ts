@@ -1,16 +1,9 @@
 /** The device's side of leaving, by its own will or the server's (P 10.8). */
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type {
-  DeviceEffect,
-  DeviceFacts,
-  DeviceJoin,
-  DeviceLeave,
-  DeviceState,
-  DeviceStep,
-  Finished,
-  Moment,
-} from '../contract.ts';
+import type { DeviceJoin, DeviceLeave, DeviceState, Finished } from '../device-state.ts';
+import type { DeviceEffect, DeviceFacts, DeviceStep } from '../device-step.ts';
+import type { Moment } from '../step.ts';
 import { finish, isLeaving, open, recall } from '../memory.ts';
 import { judge, LEAVE_RETRY, nextTry } from '../retry.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';

@@ -1,7 +1,9 @@
 /** The server's side of leaving, by the device's will or its own (P 10.8). */
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { Moment, ServerEffect, ServerFacts, ServerLeave, ServerStep, Standing } from '../contract.ts';
+import type { ServerLeave, Standing } from '../server-exchange.ts';
+import type { ServerEffect, ServerFacts, ServerStep } from '../server-step.ts';
+import type { Moment } from '../step.ts';
 import { LEAVE_ONCE, LEAVE_RETRY } from '../retry.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';
 import { answerLate, keepAsking, settle, waiting } from '../settle.ts';

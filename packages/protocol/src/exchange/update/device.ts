@@ -4,17 +4,9 @@ import type { BodyOf } from '../../message/layouts.ts';
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import { isTooOld } from '../age.ts';
-import type {
-  DeviceEffect,
-  DeviceFacts,
-  DeviceInput,
-  DeviceState,
-  DeviceStep,
-  DeviceUpdate,
-  FetchOutcome,
-  Finished,
-  Moment,
-} from '../contract.ts';
+import type { DeviceState, DeviceUpdate, Finished } from '../device-state.ts';
+import type { DeviceEffect, DeviceFacts, DeviceInput, DeviceStep, FetchOutcome } from '../device-step.ts';
+import type { Moment } from '../step.ts';
 import { fingerprint } from '../fingerprint.ts';
 import { finish, makeRoom, open, openOf, recall } from '../memory.ts';
 import { DEFERRED_RETRY, isDue, nextTry, UPDATE_AGE_MS } from '../retry.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { inShort, soloServer, type SoloServer } from '../../testing/index.ts';
 import type { TokenKey } from '../../token.ts';
 import { encodeText } from '../../wire/text.ts';
-import type { ServerUpdate } from '../contract.ts';
+import type { ServerUpdate } from '../server-exchange.ts';
 import { encodeDeferral } from './deferral.ts';
 
 const SECOND = 1000;

@@ -2,14 +2,9 @@
 import { STATUS } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import { isTooOld } from '../age.ts';
-import type {
-  Moment,
-  ServerCommand,
-  ServerEffect,
-  ServerFacts,
-  ServerStep,
-  ServerUpdate,
-} from '../contract.ts';
+import type { ServerUpdate } from '../server-exchange.ts';
+import type { ServerCommand, ServerEffect, ServerFacts, ServerStep } from '../server-step.ts';
+import type { Moment } from '../step.ts';
 import {
   ACTIVATE_RETRY,
   DEFERRAL_LEAST_MS,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HOSTILE, converse, playSeeds, requireHostile, type Conversation } from '../../testing/index.ts';
 import type { TokenKey } from '../../token.ts';
-import type { ServerUpdate } from '../contract.ts';
+import type { ServerUpdate } from '../server-exchange.ts';
 
 const SEEDS = Number(process.env['SRUP_SEEDS'] ?? 200);
 const HOUR = 3_600_000;

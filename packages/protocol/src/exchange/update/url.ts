@@ -1,4 +1,4 @@
-import type { DeviceFacts } from '../contract.ts';
+import type { DeviceFacts } from '../device-step.ts';
 
 /** Characters of a URL that an INITIATE may carry: it is kept in the device's state. */
 export const MAX_URL_LENGTH = 2048;

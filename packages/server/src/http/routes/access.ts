@@ -2,8 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
-import { tokenView } from '../schemas.ts';
-import { ROLES, type ApiTokens } from '../tokens.ts';
+import { SET_UP } from '../../api/callers.ts';
+import { tokenView } from '../../api/forms.ts';
+import { ROLES, type ApiTokens } from '../../access/tokens.ts';
 import type { SetupToken } from '../../vault/setup-token.ts';
 
 const name = z.string().trim().min(1).max(100);
@@ -43,10 +44,12 @@ export function accessRoutes({ tokens, setupToken }: AccessDeps): FastifyPluginA
         // Who only guesses leaves no trace in the trail, which keeps everything for ever.
         if (!setupToken.matches(token)) throw wrongSetupToken();
         // Made first: a fault in between must not use the set-up token up and leave nobody with access.
-        const by = 'the set-up token';
-        const first = await tokens.create(name, 'admin', { isSetUp: true, by });
+        const first = await tokens.create(name, 'admin', { isSetUp: true, by: SET_UP });
         if (!(await setupToken.consume(token))) {
-          await tokens.remove(first.token.id, 'a set-up token that was used at the same time');
+          await tokens.remove(first.token.id, {
+            ...SET_UP,
+            name: 'a set-up token that was used at the same time',
+          });
           throw wrongSetupToken();
         }
         return reply.status(201).send(first);

@@ -4,7 +4,7 @@ import type { Artifacts } from '../../artifacts/artifacts.ts';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
 import { liftBodyLimit } from '../patience.ts';
-import { artifactView, digest, pageOf, pageQuery } from '../schemas.ts';
+import { artifactView, digest, pageOf, pageQuery } from '../../api/forms.ts';
 
 const byDigest = z.object({ digest });
 const tags = ['artifacts'];

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { AUDIT_KINDS } from '@srup/protocol';
 import type { Trail } from '../../audit/trail.ts';
-import { deviceId, pageOf, pageQuery } from '../schemas.ts';
+import { deviceId, pageOf, pageQuery } from '../../api/forms.ts';
 
 const time = z.coerce.number().int().min(0).describe('ms since 1970');
 const tags = ['audit'];

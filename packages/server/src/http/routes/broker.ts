@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { BrokerView } from '../../contract.ts';
-import { brokerView } from '../schemas.ts';
+import { brokerView } from '../../api/forms.ts';
 
 export function brokerRoutes(view: () => BrokerView): FastifyPluginAsyncZod {
   return async (app) => {

@@ -2,11 +2,11 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { encodeText, fromHex, type ServerCommand } from '@srup/protocol';
 import type { z } from 'zod';
 import type { Fleet } from '../../contract.ts';
-import { writeDouble, writeInt32 } from '../../fleet/values.ts';
+import { writeDouble, writeInt32 } from '../../news/values.ts';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
-import { rollBack, type RollbackDeps } from '../rollback.ts';
-import { commandBody, receipts } from '../schemas.ts';
+import { rollBack, type RollbackDeps } from '../../orders/rollback.ts';
+import { commandBody, receipts } from '../../api/forms.ts';
 import { artifactUrl } from './files.ts';
 
 type Body = z.infer<typeof commandBody>;

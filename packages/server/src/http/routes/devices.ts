@@ -13,7 +13,7 @@ import {
   ranView,
   revocation,
   standing,
-} from '../schemas.ts';
+} from '../../api/forms.ts';
 
 const byId = z.object({ id: deviceId });
 

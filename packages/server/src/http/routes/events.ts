@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { FastifyRequest } from 'fastify';
 import type { Fleet, FleetEvent } from '../../contract.ts';
 import { identify } from '../auth.ts';
-import type { ApiTokens } from '../tokens.ts';
+import type { ApiTokens } from '../../access/tokens.ts';
 
 /** A comment line this often keeps proxies from closing a quiet stream. */
 export const HEARTBEAT_MS = 20_000;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Fleet } from '../../contract.ts';
 import { callerOf } from '../auth.ts';
 import { RequestError } from '../errors.ts';
-import { deviceId, exchangeView, joinVerdict, pageOf, pageQuery, tokenText } from '../schemas.ts';
+import { deviceId, exchangeView, joinVerdict, pageOf, pageQuery, tokenText } from '../../api/forms.ts';
 
 const params = z.object({ id: deviceId, token: tokenText });
 const tags = ['exchanges'];

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Fleet } from '../../contract.ts';
 import { callerOf } from '../auth.ts';
-import { joinVerdict } from '../schemas.ts';
+import { joinVerdict } from '../../api/forms.ts';
 
 const byType = z.object({ type: z.string().min(1).max(100).describe('a device type, or * for all others') });
 

@@ -2,9 +2,9 @@ import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Readiness } from '../../readiness.ts';
+import type { Readiness } from '../../metrics/readiness.ts';
 import { guard } from '../auth.ts';
-import type { ApiTokens } from '../tokens.ts';
+import type { ApiTokens } from '../../access/tokens.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Fleet } from '../../contract.ts';
-import { pageOf, pageQuery, refusalView } from '../schemas.ts';
+import { pageOf, pageQuery, refusalView } from '../../api/forms.ts';
 
 export function refusalRoutes(fleet: Fleet): FastifyPluginAsyncZod {
   return async (app) => {

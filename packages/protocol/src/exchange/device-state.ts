@@ -1,0 +1,71 @@
+/** What a device remembers of its conversations with one server. */
+import type { TokenKey } from '../token.ts';
+
+/** P 10.1. `idle` is the absence of an update; `active`, `reverted` and `failed` are results in `Finished`. */
+export interface DeviceUpdate {
+  readonly kind: 'update';
+  readonly phase: 'fetching' | 'staged' | 'activating';
+  readonly url: string;
+  readonly digest: string;
+  readonly openedAt: number;
+  /** A deferred installation is tried again then, by itself: the server does not know deferrals (P 10.11). */
+  readonly wakeAt?: number;
+}
+
+/** P 10.5. An action runs at most once: a restart while it runs is answered, not repeated. */
+export interface DeviceAction {
+  readonly kind: 'action';
+  readonly phase: 'running';
+  readonly actionId: number;
+  readonly openedAt: number;
+}
+
+/** P 10.8, opened by this device. */
+export interface DeviceLeave {
+  readonly kind: 'leave';
+  readonly phase: 'asked';
+  readonly what: 'resign' | 'deregister';
+  readonly openedAt: number;
+  readonly attempts: number;
+  readonly wakeAt: number;
+}
+
+export type DeviceExchange = DeviceUpdate | DeviceAction | DeviceLeave;
+
+/** What is remembered of an exchange that is over (P 6.4). */
+export interface Finished {
+  readonly kind: 'update' | 'action' | 'data' | 'identify' | 'leave' | 'join';
+  /** `active`, `reverted`, `failed`, `done`, `unknown`, `taken`, `left`, `expired`... */
+  readonly result: string;
+  /** Status byte of the answer that a repeated message gets again; absent where there is none. */
+  readonly answer?: number;
+  /** What the token stood for (digest, action id...), to tell a repeat from a conflict. */
+  readonly content: string;
+  /** When, ms since 1970; but always later than those before it, whatever the clock said. */
+  readonly at: number;
+  /** The clock was not believed then: `at` says the order only, and tells no age. */
+  readonly undated?: true;
+}
+
+/** The device's standing with its server (P 9). */
+export interface DeviceJoin {
+  readonly phase: 'idle' | 'asking' | 'joined' | 'refused' | 'failed' | 'left';
+  readonly token?: TokenKey;
+  readonly attempts: number;
+  /** When to ask again, ms since 1970; absent when nothing is waited for. */
+  readonly wakeAt?: number;
+  /**
+   * Only while `asking`: number, in decimal, of a TERMINATE_CMD that came meanwhile. An earlier answer that comes
+   * later does not let the device in.
+   */
+  readonly dismissedAt?: string;
+  /** Only when `left`: what becomes of the device's identity (P 10.8). */
+  readonly identity?: 'keep' | 'drop';
+}
+
+/** Everything a device remembers of its conversations with one server. */
+export interface DeviceState {
+  readonly join: DeviceJoin;
+  readonly open: Readonly<Record<TokenKey, DeviceExchange>>;
+  readonly finished: Readonly<Record<TokenKey, Finished>>;
+}

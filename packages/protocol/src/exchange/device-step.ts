@@ -1,0 +1,68 @@
+/** What goes into a device's step, and what comes out. */
+import type { Identity } from '../identity.ts';
+import type { TokenKey } from '../token.ts';
+import type { Fresh } from '../trust/replay.ts';
+import type { DeviceState } from './device-state.ts';
+import type { SendEffect, Step } from './step.ts';
+
+/** Why a fetch failed, in the words of P 3: FC, FD, FE, FF. */
+export type FetchOutcome = 'ok' | 'http-error' | 'no-server' | 'no-file' | 'bad-digest';
+export type InstallOutcome = 'active' | 'reverted' | 'deferred';
+export type ActOutcome = 'done' | 'unknown' | 'failed';
+export type DataOutcome = 'taken' | 'unknown';
+
+export interface DeviceFacts {
+  /** The device's own id: a JOIN_CMD must name it (P 9.7). */
+  readonly self: Identity;
+  /**
+   * The server is known to speak this profile, so it is told of deferrals (P 10.11), greeted, and asked again when it
+   * does not answer who leaves; absent: it is not.
+   */
+  readonly serverSpeaksProfile?: boolean;
+  /** Sent as DATA `IDENTIFICATION_RESPONSE`: `srup-agent/<version> ...` (P 10.7). */
+  readonly identification: string;
+  /** URLs of an INITIATE may be plain http: named so by the owner, for tests (P 10.2). */
+  readonly allowHttp: boolean;
+  /** Hosts from which software may come; absent: any (P 10.2). */
+  readonly hosts?: readonly string[];
+}
+
+export type DeviceInput =
+  | { readonly on: 'message'; readonly message: Fresh }
+  | { readonly on: 'time' }
+  /** Ask to join; does nothing while joined, asking or leaving. `token` is a new one, used if it is needed. */
+  | { readonly on: 'join'; readonly token: TokenKey }
+  /** The broker lost our session: let the server know that we listen again. Does nothing unless joined. */
+  | { readonly on: 'greet'; readonly token: TokenKey }
+  | { readonly on: 'leave'; readonly token: TokenKey; readonly what: 'resign' | 'deregister' }
+  | { readonly on: 'fetched'; readonly token: TokenKey; readonly outcome: FetchOutcome }
+  /** `reason` and `until` (ms since 1970) of a deferral are told to the server. */
+  | {
+      readonly on: 'installed';
+      readonly token: TokenKey;
+      readonly outcome: InstallOutcome;
+      readonly reason?: string;
+      readonly until?: number;
+    }
+  | { readonly on: 'acted'; readonly token: TokenKey; readonly outcome: ActOutcome }
+  | { readonly on: 'delivered'; readonly token: TokenKey; readonly outcome: DataOutcome }
+  /** The program or the device has something to say (P 10.6). */
+  | { readonly on: 'report'; readonly token: TokenKey; readonly dataId: string; readonly data: Uint8Array };
+
+export type DeviceEffect =
+  | SendEffect
+  /** Stage the file of this digest; answer with input `fetched`. Held already: no download (P 10.12). */
+  | { readonly do: 'fetch'; readonly token: TokenKey; readonly url: string; readonly digest: string }
+  /** Switch to the staged file, or find it switched already; answer with `installed`. */
+  | { readonly do: 'install'; readonly token: TokenKey; readonly digest: string }
+  /** Run an action of the device's own table; answer with `acted`. */
+  | { readonly do: 'act'; readonly token: TokenKey; readonly actionId: number }
+  /** Hand DATA to the program or its owner; answer with `delivered`. */
+  | { readonly do: 'deliver'; readonly token: TokenKey; readonly dataId: string; readonly data: Uint8Array }
+  /**
+   * The server let the device go, or the device left (P 10.8): what was not begun of the effects before is not begun
+   * any more and counts as failed, and downloads end.
+   */
+  | { readonly do: 'leave'; readonly identity: 'keep' | 'drop' };
+
+export type DeviceStep = Step<DeviceState, DeviceEffect>;

@@ -1,0 +1,27 @@
+/**
+ * One step of an exchange. States are plain JSON values, so that a store can keep them; effects are data, and only agent
+ * and server know how to perform them. A state is committed before its effects are performed, and every effect can be
+ * performed again: after a restart, `resume...` names those that are still owed.
+ */
+import type { FlowCode } from '../faults.ts';
+import type { Draft } from '../outbound.ts';
+
+/** The outcome of one input. `refused`: the message was genuine and fresh, but the exchange does not want it. */
+export interface Step<State, Effect> {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+  readonly refused?: FlowCode;
+}
+
+export interface SendEffect {
+  readonly do: 'send';
+  readonly draft: Draft;
+}
+
+/** The moment of an input. `trusted`: tokens may be refused for their age (P 6.2). */
+export interface Moment {
+  readonly now: number;
+  readonly trusted: boolean;
+  /** 0 to 1, for the jitter of a retry (P 10.10). */
+  readonly random: number;
+}

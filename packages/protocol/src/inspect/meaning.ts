@@ -1,0 +1,95 @@
+/** What the bytes of one field say, for people. Every text that comes from a message is escaped (see `show.ts`). */
+import { identityText, isIdentity } from '../identity.ts';
+import { SUITES } from '../trust/suite.ts';
+import { tokenTime } from '../token.ts';
+import { Cursor } from '../wire/cursor.ts';
+import { readText } from '../wire/text.ts';
+import type { Field, Hop, MessageLayout } from '../message/layouts.ts';
+import { plainText, showBytes, showCount, showText } from './show.ts';
+import { STATUS_MEANING, statusName } from '../message/status.ts';
+
+const ENDS: Readonly<Record<string, string>> = {
+  S: 'server',
+  D: 'device',
+  O: 'observer',
+  B: 'bridge',
+  H: 'home server',
+  A: 'away server',
+};
+
+/** `S>D` as "server to device". */
+export function hopMeaning(hop: Hop): string {
+  const [from = '', to = ''] = hop.split('>');
+  return `${ENDS[from]} to ${ENDS[to]}`;
+}
+
+export function typeMeaning({ type, route, clause }: MessageLayout): string {
+  const hops = route.length === 0 ? 'never sent' : route.map(hopMeaning).join(', ');
+  return `${type}: ${hops} (${clause})`;
+}
+
+export function identityMeaning(id: bigint): string {
+  return isIdentity(id) ? identityText(id) : '0: no identity';
+}
+
+export function tokenMeaning(token: Uint8Array): string {
+  const made = tokenTime(token);
+  const shown = showBytes(token);
+  return made === undefined ? shown : `${shown}, made ${new Date(made).toISOString()}`;
+}
+
+/** Only the length says something without a key. */
+export function signatureMeaning({ length }: Uint8Array): string {
+  const fitting = Object.values(SUITES)
+    .filter(({ signatureBytes: { least, most } }) => length >= least && length <= most)
+    .map(({ name }) => name);
+  if (fitting.length === 0) return `${showCount(length)}: no suite has such a signature`;
+  return `${showCount(length)}, as in ${fitting.join(' or ')}`;
+}
+
+/** The value of one body field. */
+export function fieldMeaning({ kind, name }: Field, value: Uint8Array): string {
+  switch (kind) {
+    case 'u8':
+      return name === 'status' ? statusMeaning(value[0] as number) : `${value[0]}`;
+    case 'u32':
+      return `${new Cursor(value).u32le()}`;
+    case 'id':
+      return identityMeaning(new Cursor(value).u64le());
+    case 'text':
+    case 'cstring':
+      return textMeaning(value);
+    case 'bytes':
+      return dataMeaning(value);
+    case 'sealed':
+      return value.length === 0
+        ? 'nothing sealed'
+        : `${showCount(value.length)} that only the recipient can open`;
+    case 'zeros':
+      return 'reserved: always zero';
+  }
+}
+
+/** pySRUP counts one NUL as part of a text (P 2.5). */
+function textMeaning(value: Uint8Array): string {
+  const ends = value.at(-1) === 0;
+  const text = readText(ends ? value.subarray(0, -1) : value);
+  if (text === undefined) return 'not UTF-8';
+  return ends ? `${showText(text)} and one NUL` : showText(text);
+}
+
+/** As P 10.6 reads DATA of an undeclared type. */
+function dataMeaning(value: Uint8Array): string {
+  const shown = showBytes(value);
+  if (value.length === 0 || plainText(value) !== undefined) return shown;
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  if (value.length === 4) return `${shown}, as int32 ${view.getInt32(0, true)}`;
+  if (value.length === 8) return `${shown}, as double ${view.getFloat64(0, true)}`;
+  return shown;
+}
+
+function statusMeaning(code: number): string {
+  const name = statusName(code);
+  const hex = `0x${code.toString(16).padStart(2, '0')}`;
+  return name === undefined ? `${hex}: no known status` : `${hex} ${name}: ${STATUS_MEANING[name]}`;
+}

@@ -1,0 +1,43 @@
+import { accept, reject, type AuthCode, type Result } from '../faults.ts';
+import type { Decoded } from '../message/envelope.ts';
+import { isJoinRequest } from '../message/layouts.ts';
+import type { Peer } from './peer.ts';
+import type { Screened } from './screen.ts';
+
+/** Not exported as a value: only `admit` makes one. */
+class AdmittedMessage {
+  readonly #decoded: Decoded;
+  /** Whom the message names as its sender; nothing proves it yet. */
+  readonly peer: Peer;
+
+  constructor(decoded: Decoded, peer: Peer) {
+    this.#decoded = decoded;
+    this.peer = peer;
+  }
+
+  get decoded(): Decoded {
+    return this.#decoded;
+  }
+}
+
+/** A message of a type that this sender may send to us, on the right topic, if it is from that sender. */
+export type Admitted = AdmittedMessage;
+
+/** Checks what costs no cryptography: is the sender known, and is this its topic (P 4.6)? */
+export function admit(screened: Screened, peer: Peer | undefined): Result<Admitted, AuthCode> {
+  if (peer === undefined) return reject('AUTH_SENDER');
+  if (!isRightTopic(screened)) return reject('AUTH_TOPIC');
+  return accept(new AdmittedMessage(screened.decoded, peer));
+}
+
+/**
+ * P 7.2, 7.4. A device's message names its sender in the last level of the topic, so a device can't speak on a
+ * sibling's topic; a server's message is judged by its own id, on the topic of the device that it speaks to.
+ */
+function isRightTopic({ message: { type, sender }, topic, receiver }: Screened): boolean {
+  if (receiver.role === 'device') return topic.kind === 'device' && topic.device === receiver.self;
+  if (topic.device !== sender) return false;
+  return isJoinRequest(type)
+    ? topic.kind === 'join' && topic.server === receiver.self
+    : topic.kind === 'device';
+}

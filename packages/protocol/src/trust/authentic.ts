@@ -1,0 +1,72 @@
+import { accept, reject, type AuthCode, type Result } from '../faults.ts';
+import type { Decoded } from '../message/envelope.ts';
+import type { MessageType } from '../message/layouts.ts';
+import type { Message, MessageOf } from '../message/message.ts';
+import type { Admitted } from './admit.ts';
+import type { Numbers } from './peer.ts';
+import { SUITES, type VerifyKey } from './suite.ts';
+
+/** Not exported as a value: only `authenticate` makes one. */
+class AuthenticMessage<M extends Message = Message> {
+  readonly message: M;
+  readonly #decoded: Decoded;
+  readonly #suite: VerifyKey['suite'];
+
+  constructor(message: M, decoded: Decoded, suite: VerifyKey['suite']) {
+    this.message = message;
+    this.#decoded = decoded;
+    this.#suite = suite;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#decoded.bytes;
+  }
+
+  get header(): Uint8Array {
+    return this.#decoded.header;
+  }
+
+  get suite(): VerifyKey['suite'] {
+    return this.#suite;
+  }
+}
+
+/** A message whose signature holds under the key of the sender that it names. It may still be old. */
+export type Authentic<T extends MessageType = MessageType> = AuthenticMessage<Extract<Message, MessageOf<T>>>;
+
+/** Does the signature hold, over the bytes that arrived, under this key? Evidence is checked by this alone. */
+export function authenticate(decoded: Decoded, key: VerifyKey): Result<Authentic, AuthCode> {
+  const { least, most } = SUITES[key.suite].signatureBytes;
+  const { length } = decoded.signature;
+  // Empty and odd lengths never reach the cryptography.
+  if (length < least || length > most) return reject('AUTH_SIGNATURE');
+  if (!key.verify(decoded.signedBytes(), decoded.signature)) return reject('AUTH_SIGNATURE');
+  return accept(new AuthenticMessage(decoded.message, decoded, key.suite) as Authentic);
+}
+
+/** Not exported as a value: only `authorise` makes one. */
+class AuthorisedMessage {
+  readonly #authentic: Authentic;
+  /** What is known of the sender's numbers. */
+  readonly numbers: Numbers;
+
+  constructor(authentic: Authentic, numbers: Numbers) {
+    this.#authentic = authentic;
+    this.numbers = numbers;
+  }
+
+  get authentic(): Authentic {
+    return this.#authentic;
+  }
+}
+
+/** A message that its sender signed, and that this sender may say to us. It may still be old. */
+export type Authorised = AuthorisedMessage;
+
+/** The third step (P 4.6): signature, and only then whether a genuine message of this type is obeyed. */
+export function authorise({ decoded, peer }: Admitted): Result<Authorised, AuthCode> {
+  const authentic = authenticate(decoded, peer.key);
+  if (!authentic.ok) return authentic;
+  const forbidden = peer.forbids(decoded.message.type);
+  return forbidden === undefined ? accept(new AuthorisedMessage(authentic.value, peer)) : reject(forbidden);
+}

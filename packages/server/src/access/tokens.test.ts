@@ -1,0 +1,69 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { auditMigrations, type AuditTables } from '../audit/tables.ts';
+import { openSqlite } from '../store/sqlite/open.ts';
+import { allows, openTokens, tokenMigrations, type ApiTokens, type TokenTables } from './tokens.ts';
+import type { Store } from '../store/port.ts';
+
+type Tables = AuditTables & TokenTables;
+
+const DAY = 86_400_000;
+
+let folder: string;
+let now: number;
+let store: Store<Tables>;
+let tokens: ApiTokens;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'srup-tokens-'));
+  now = 1_800_000_000_000;
+  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...tokenMigrations });
+  tokens = openTokens(store, { now: () => now, monotonic: () => now, isTrusted: () => true });
+});
+
+afterEach(async () => {
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
+describe('API tokens', () => {
+  it('are known by their secret, of which only a hash is stored', async () => {
+    const { secret, token } = await tokens.create('night shift', 'operator');
+    expect(await tokens.check(secret)).toMatchObject({ id: token.id, name: 'night shift', role: 'operator' });
+    expect(await tokens.check(`${secret}x`)).toBeUndefined();
+    expect(await tokens.check(secret.slice(0, -1))).toBeUndefined();
+    const files = await Promise.all(
+      ['test.db', 'test.db-wal'].map((name) => readFile(join(folder, name), 'latin1')),
+    );
+    expect(files.join('')).toContain('night shift');
+    expect(files.join('')).not.toContain(secret);
+  });
+
+  it('end when they expire and when they are removed', async () => {
+    const short = await tokens.create('guest', 'viewer', { expiresAt: now + DAY });
+    const long = await tokens.create('operator', 'operator');
+    now += DAY;
+    expect(await tokens.check(short.secret)).toBeUndefined();
+    expect(await tokens.check(long.secret)).toBeDefined();
+    expect(await tokens.remove(long.token.id)).toBe(true);
+    expect(await tokens.remove(long.token.id)).toBe(false);
+    expect(await tokens.check(long.secret)).toBeUndefined();
+  });
+
+  it('tell when they were last used', async () => {
+    const { secret } = await tokens.create('a', 'viewer');
+    expect((await tokens.list())[0]).not.toHaveProperty('usedAt');
+    now += DAY;
+    await tokens.check(secret);
+    expect((await tokens.list())[0]).toMatchObject({ usedAt: now });
+  });
+
+  it('allow what lesser roles allow, and no more', () => {
+    expect(allows('admin', 'operator')).toBe(true);
+    expect(allows('operator', 'operator')).toBe(true);
+    expect(allows('operator', 'admin')).toBe(false);
+    expect(allows('viewer', 'operator')).toBe(false);
+  });
+});

@@ -1,0 +1,79 @@
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemRandom } from '@srup/node';
+import { encodeText } from '@srup/protocol';
+import {
+  directoryOf,
+  makeDevice,
+  makeServer,
+  tokenOf,
+  until,
+  type TestDevice,
+} from '../../test/fleet/device.ts';
+import { join, openWorld, type World } from '../../test/fleet/world.ts';
+import { jumpAfter, moveCounters } from '../backup/ahead.ts';
+import { noteRestore } from './restored.ts';
+
+let world: World;
+let device: TestDevice;
+
+beforeEach(async () => {
+  const server = await makeServer();
+  device = await makeDevice(server);
+  world = await openWorld({ server, directory: directoryOf(device) });
+  await world.fleet.setJoinPolicy('*', 'accept');
+  await join(world, device);
+  await until(async () => (await world.fleet.device(device.text))?.identification, 'identification');
+});
+
+afterEach(async () => {
+  await world.close();
+});
+
+type Peer = Record<'sent' | 'highest' | 'seen', string>;
+
+function onDatabase<Value>(work: (database: DatabaseSync) => Value): Value {
+  const database = new DatabaseSync(world.file, { timeout: 5_000 });
+  try {
+    return work(database);
+  } finally {
+    database.close();
+  }
+}
+
+test('after a restore every device is asked, and what it said since the backup can not be repeated by others', async () => {
+  const backup = onDatabase((database) => database.prepare('select * from peers').get() as Peer);
+  const said = await device.say(world.link, 'DATA', { dataId: 'level', data: encodeText('7') });
+  await world.fleet.command([device.text], { kind: 'action', actionId: 0x40 });
+  const forgotten = await device.next(world.link, 'ACTION');
+
+  await world.store.commit(async (write) => {
+    const { sent, highest, seen } = backup;
+    await write.updateTable('peers').set({ sent, highest, seen }).execute();
+    for (const table of ['data', 'exchanges', 'outbox'] as const) await write.deleteFrom(table).execute();
+    await moveCounters(write, jumpAfter(0, systemRandom));
+    await noteRestore(write, { at: 2, backupOf: 1 });
+  });
+  await world.restart();
+
+  const question = await device.next(world.link, 'ID_REQUEST'); // which it would refuse with a number of before
+  expect(question.sequence - forgotten.sequence).toBeGreaterThanOrEqual(2n ** 26n - 2n);
+  expect(world.log.lines.join()).toMatch(/warn this server was restored from a backup/);
+  const answer = { dataId: 'IDENTIFICATION_RESPONSE', data: encodeText('srup-agent/0.1.0 test') };
+  await device.say(world.link, 'DATA', answer, tokenOf(question));
+
+  await world.link.deliver(said.topic, said.bytes);
+  expect(await world.fleet.refusalCounts()).toMatchObject({ REPLAY_OLD: 1 });
+  expect((await world.fleet.data({ device: device.text })).rows).toEqual([]);
+
+  await until(
+    () =>
+      onDatabase(
+        (database) => database.prepare("select 1 from settings where name = 'restored'").get() === undefined,
+      ),
+    'the note to be taken away',
+  );
+  const before = (await world.fleet.exchanges({ kind: 'identify' })).rows.length;
+  await world.restart();
+  expect((await world.fleet.exchanges({ kind: 'identify' })).rows).toHaveLength(before);
+});

@@ -1,0 +1,80 @@
+/** The first start after a restore (P 5.1): every device is asked who it is, which brings both ends' numbers together. */
+import { RESTORE } from '../api/callers.ts';
+import type { Fleet } from '../contract.ts';
+import type { FleetTables } from '../store/tables.ts';
+import type { Core } from '../turn/core.ts';
+import type { Revocations } from './revoke.ts';
+import type { Read, Write } from '../store/port.ts';
+
+const NAME = 'restored';
+/** Devices asked at once. */
+const DEVICES_AT_ONCE = 200;
+
+export interface Restore {
+  /** Ms since 1970. */
+  readonly at: number;
+  /** When the backup was made, ms since 1970. */
+  readonly backupOf: number;
+  /** Identities that were revoked since, by the list that `srup restore` was given. */
+  readonly revoked?: readonly string[];
+}
+
+/** For the first start in this folder. Before any server opened the database. */
+export async function noteRestore(write: Write<FleetTables>, restore: Restore): Promise<void> {
+  const value = JSON.stringify(restore);
+  await write
+    .insertInto('settings')
+    .values({ name: NAME, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute();
+}
+
+/** What the first start after a restore finds; undefined when it was told of to every device, or there was none. */
+export async function findRestore(store: Read<FleetTables>): Promise<Restore | undefined> {
+  const row = await store.selectFrom('settings').select('value').where('name', '=', NAME).executeTakeFirst();
+  return row && (JSON.parse(row.value) as Restore);
+}
+
+/** Before anything is sent: who was revoked after the backup is let go here too; the agenda ends its sessions. */
+export async function letGoOfRevoked(core: Core, leaving: Pick<Revocations, 'letGo'>): Promise<void> {
+  const restore = await findRestore(core.store.read);
+  for (const device of restore?.revoked ?? [])
+    await core.lanes.run(device, () => leaving.letGo(device, RESTORE));
+}
+
+/**
+ * What a device said after the backup is unknown here, so it could be repeated to us by others until the device
+ * itself says something newer: its answer closes that, and it shows which devices are still ours.
+ */
+export async function greetAfterRestore(
+  core: Core,
+  fleet: Pick<Fleet, 'devices' | 'command'>,
+  isStopped: () => boolean,
+): Promise<void> {
+  const restore = await findRestore(core.store.read);
+  if (restore === undefined) return;
+  const { backupOf } = restore;
+  core.log.warn(
+    { backupOf: new Date(backupOf).toISOString() },
+    'this server was restored from a backup: what happened since is unknown here; all devices are asked who they are',
+  );
+  let cursor: string | undefined;
+  do {
+    const page = await fleet.devices({
+      standing: 'joined',
+      limit: DEVICES_AT_ONCE,
+      ...(cursor !== undefined && { cursor }),
+    });
+    await fleet.command(
+      page.rows.map(({ id }) => id),
+      { kind: 'identify' },
+      RESTORE,
+    );
+    cursor = page.next;
+    // What is left is asked after the next start, those before once more: it changes nothing.
+    if (isStopped()) return;
+  } while (cursor !== undefined);
+  await core.store.commit((transaction) =>
+    transaction.deleteFrom('settings').where('name', '=', NAME).execute(),
+  );
+}

@@ -1,0 +1,48 @@
+import type { Clock } from '@srup/protocol';
+import type { FleetTables } from '../store/tables.ts';
+import type { Store } from '../store/port.ts';
+
+/** What keeps the server from doing its work now, in words without secrets; empty when nothing does. */
+export type Readiness = () => Promise<readonly string[]>;
+
+/** Milliseconds for which an answer holds: anybody may ask, and each trial costs a write to the disk. */
+const HOLDS_MS = 2_000;
+
+export interface ReadinessOptions {
+  readonly store: Store<FleetTables>;
+  readonly clock: Clock;
+  readonly isConnected: () => boolean;
+  /** Rejects when the key service can't read its database. */
+  readonly askKeyService: () => Promise<unknown>;
+}
+
+export function createReadiness({ store, clock, isConnected, askKeyService }: ReadinessOptions): Readiness {
+  let last: { readonly at: number; readonly trials: Promise<string[]> } | undefined;
+
+  async function tryAll(): Promise<string[]> {
+    const fails = async (trial: Promise<unknown>, reason: string): Promise<string[]> =>
+      trial.then(
+        () => [],
+        () => [reason],
+      );
+    const value = String(clock.now());
+    const writing = store.commit((transaction) =>
+      transaction
+        .insertInto('settings')
+        .values({ name: 'readiness', value })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+        .execute(),
+    );
+    return [
+      ...(await fails(writing, 'the database can not be written: is the disk full or read-only?')),
+      ...(await fails(askKeyService(), "the key service's database can not be read")),
+    ];
+  }
+
+  return async () => {
+    const now = clock.monotonic();
+    if (last === undefined || now - last.at > HOLDS_MS) last = { at: now, trials: tryAll() };
+    const reasons = await last.trials;
+    return isConnected() ? reasons : [...reasons, 'the broker is not connected; what is owed waits'];
+  };
+}

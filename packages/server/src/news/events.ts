@@ -1,0 +1,127 @@
+import type { FleetEvent } from '../contract.ts';
+import { prepare } from '../store/prepared.ts';
+import type { FleetTables } from '../store/tables.ts';
+import type { Log } from '../turn/deps.ts';
+import type { Read, Write } from '../store/port.ts';
+
+/** Events that are held for those who come back and ask for what they missed. */
+export const EVENTS_KEPT = 20_000;
+/** Events between two cuts of the ring. */
+const EVENTS_CUT = 200;
+/** Events read at once for one listener. */
+const EVENTS_AT_ONCE = 200;
+
+type WithoutPlace<Event> = Event extends unknown ? Omit<Event, 'seq' | 'at'> : never;
+/** An event that has no place in the order yet. */
+export type News = WithoutPlace<FleetEvent>;
+
+const insertEvent = prepare((store: Write<FleetTables>, p: { readonly at: number; readonly event: string }) =>
+  store.insertInto('events').values({ at: p.at, event: p.event }),
+);
+const selectEvents = prepare((store, p: { readonly after: number }) =>
+  store.selectFrom('events').selectAll().where('seq', '>', p.after).orderBy('seq').limit(EVENTS_AT_ONCE),
+);
+
+/**
+ * In the transaction of what happened: there is no event without its cause, and none is lost.
+ * @returns the place of the last of them, if there are any
+ */
+export async function addEvents(
+  transaction: Write<FleetTables>,
+  at: number,
+  news: readonly News[],
+): Promise<number | undefined> {
+  if (news.length === 0) return undefined;
+  let last = 0;
+  for (const event of news) {
+    const { insertId } = await insertEvent(transaction, { at, event: JSON.stringify(event) });
+    last = Number(insertId);
+  }
+  if (last % EVENTS_CUT < news.length) {
+    await transaction
+      .deleteFrom('events')
+      .where('seq', '<=', last - EVENTS_KEPT)
+      .execute();
+  }
+  return last;
+}
+
+export interface Events {
+  watch(listener: (event: FleetEvent) => void, since?: number): () => void;
+  /** The events up to this place are committed. */
+  tell(last: number): void;
+  stop(): void;
+}
+
+/** One who listens, at its own pace. */
+interface Watcher {
+  readonly listener: (event: FleetEvent) => void;
+  /** Place of the event that it was told last. */
+  seen: number;
+  isReading: boolean;
+}
+
+/** All events come from the store, live ones too: so they are in order, without gaps, before and after a restart. */
+export async function openEvents(store: Read<FleetTables>, log: Log): Promise<Events> {
+  const watchers = new Set<Watcher>();
+  let last = await lastEvent(store);
+
+  async function bringUp(watcher: Watcher): Promise<void> {
+    if (watcher.isReading) return;
+    watcher.isReading = true;
+    try {
+      while (watcher.seen < last && watchers.has(watcher)) await tellPage(watcher);
+    } catch (fault) {
+      log.error({ err: fault }, 'events could not be read; those who watch hear of them with the next one');
+    } finally {
+      watcher.isReading = false;
+    }
+  }
+
+  async function tellPage(watcher: Watcher): Promise<void> {
+    const { rows } = await selectEvents(store, { after: watcher.seen });
+    if (rows.length === 0) watcher.seen = last;
+    for (const { seq, at, event } of rows) {
+      if (!watchers.has(watcher)) return;
+      watcher.seen = seq;
+      tellOne(watcher, { seq, at, ...(JSON.parse(event) as News) });
+    }
+  }
+
+  function tellOne({ listener }: Watcher, event: FleetEvent): void {
+    try {
+      listener(event);
+    } catch (fault) {
+      log.error({ err: fault, seq: event.seq }, 'someone who watches failed');
+    }
+  }
+
+  return {
+    watch: (listener, since = last) => {
+      // A place beyond the last belongs to another database, of before it was restored.
+      const watcher: Watcher = { listener, seen: Math.min(since, last), isReading: false };
+      watchers.add(watcher);
+      void bringUp(watcher);
+      return () => {
+        watchers.delete(watcher);
+      };
+    },
+    tell: (place) => {
+      last = Math.max(last, place);
+      for (const watcher of watchers) void bringUp(watcher);
+    },
+    stop: () => {
+      watchers.clear();
+    },
+  };
+}
+
+async function lastEvent(store: Read<FleetTables>): Promise<number> {
+  const row = await store
+    .selectFrom('events')
+    .select('seq')
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.seq ?? 0;
+}

@@ -1,0 +1,147 @@
+import { sql, type SelectQueryBuilder } from 'kysely';
+import {
+  FleetError,
+  type DeviceView,
+  type ExchangeView,
+  type Fleet,
+  type Page,
+  type PageQuery,
+} from '../contract.ts';
+import { IS_NO_DATA } from '../store/migrations.ts';
+import type { FleetTables } from '../store/tables.ts';
+import { readSoftware } from '../peers/software.ts';
+import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from './views.ts';
+import type { Read } from '../store/port.ts';
+
+const DEFAULT_ROWS = 100;
+const MOST_ROWS = 500;
+
+type Queries = Pick<
+  Fleet,
+  | 'devices'
+  | 'device'
+  | 'software'
+  | 'exchanges'
+  | 'exchange'
+  | 'messages'
+  | 'data'
+  | 'refusals'
+  | 'refusalCounts'
+>;
+
+/** What can be read. Devices come in the order of their ids, everything else with the newest first. */
+export function createQueries(store: Read<FleetTables>): Queries {
+  const devices = () =>
+    store
+      .selectFrom('devices')
+      .innerJoin('peers', 'peers.device', 'devices.id')
+      .selectAll('devices')
+      .select('proven_at');
+
+  return {
+    devices: async (query) => {
+      const limit = limitOf(query);
+      let select = devices()
+        .orderBy('devices.id')
+        .limit(limit + 1);
+      if (query.cursor !== undefined) select = select.where('devices.id', '>', query.cursor);
+      if (query.type !== undefined) select = select.where('type', '=', query.type);
+      if (query.standing !== undefined) select = select.where('standing', '=', query.standing);
+      if (query.search !== undefined) {
+        const pattern = `%${query.search.replace(/[\\%_]/g, '\\$&')}%`;
+        select = select.where(
+          sql<boolean>`(devices.id like ${pattern} escape '\\' or name like ${pattern} escape '\\'
+            or type like ${pattern} escape '\\' or running_digest like ${pattern} escape '\\')`,
+        );
+      }
+      return pageOf(await select.execute(), limit, ({ id }) => id, viewDevice);
+    },
+
+    device: async (id): Promise<DeviceView | undefined> => {
+      const row = await devices().where('devices.id', '=', id).executeTakeFirst();
+      return row && viewDevice(row);
+    },
+
+    software: (id) => readSoftware(store, id),
+
+    exchanges: async (query) => {
+      let select = store.selectFrom('exchanges').selectAll();
+      if (query.device !== undefined) select = select.where('device', '=', query.device);
+      if (query.kind !== undefined) select = select.where('kind', '=', query.kind);
+      if (query.kind !== undefined && query.kind !== 'data') select = select.where(IS_NO_DATA);
+      if (query.open !== undefined) select = select.where('is_open', '=', query.open ? 1 : 0);
+      return newestFirst(select, query, viewExchangeRow);
+    },
+
+    exchange: async (device, token): Promise<ExchangeView | undefined> => {
+      const row = await store
+        .selectFrom('exchanges')
+        .selectAll()
+        .where('device', '=', device)
+        .where('token', '=', token)
+        .executeTakeFirst();
+      return row && viewExchangeRow(row);
+    },
+
+    messages: async (query) => {
+      let select = store.selectFrom('messages').selectAll();
+      if (query.device !== undefined) select = select.where('device', '=', query.device);
+      if (query.token !== undefined) {
+        const devices = store.selectFrom('exchanges').select('device').where('token', '=', query.token);
+        select = select.where('token', '=', query.token).where('device', 'in', devices);
+      }
+      return newestFirst(select, query, viewMessage);
+    },
+
+    data: async (query) => {
+      let select = store.selectFrom('data').selectAll().where('device', '=', query.device);
+      if (query.dataId !== undefined) select = select.where('data_id', '=', query.dataId);
+      return newestFirst(select, query, viewData);
+    },
+
+    refusals: async (query) => newestFirst(store.selectFrom('refusals').selectAll(), query, viewRefusal),
+
+    refusalCounts: async () => {
+      const rows = await store.selectFrom('refusal_counts').selectAll().execute();
+      return Object.fromEntries(rows.map(({ code, count }) => [code, count]));
+    },
+  };
+}
+
+async function newestFirst<
+  Table extends 'exchanges' | 'messages' | 'data' | 'refusals',
+  Row extends { id: number },
+  View,
+>(
+  select: SelectQueryBuilder<FleetTables, Table, Row>,
+  query: PageQuery,
+  view: (row: Row) => View,
+): Promise<Page<View>> {
+  const limit = limitOf(query);
+  const id = sql.ref<number>('id');
+  let some = select.orderBy(id, 'desc').limit(limit + 1);
+  if (query.cursor !== undefined) some = some.where(sql<boolean>`${id} < ${placeOf(query.cursor)}`);
+  return pageOf(await some.execute(), limit, (row) => String(row.id), view);
+}
+
+function pageOf<Row, View>(
+  rows: readonly Row[],
+  limit: number,
+  cursorOf: (row: Row) => string,
+  view: (row: Row) => View,
+): Page<View> {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  const hasMore = rows.length > limit && last !== undefined;
+  return { rows: shown.map(view), ...(hasMore && { next: cursorOf(last) }) };
+}
+
+function limitOf({ limit = DEFAULT_ROWS }: PageQuery): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MOST_ROWS) return limit;
+  throw new FleetError('invalid', `a page has 1 to ${MOST_ROWS} rows`);
+}
+
+function placeOf(cursor: string): number {
+  if (/^[1-9][0-9]{0,15}$/.test(cursor)) return Number(cursor);
+  throw new FleetError('invalid', 'the cursor is not one that a page gave');
+}

@@ -1,0 +1,158 @@
+import { backoffMs } from '@srup/node';
+import { layoutOfCode } from '@srup/protocol';
+import type { Core } from '../turn/core.ts';
+import { within } from '../turn/deadline.ts';
+import { devicesOwed, dropSent, takeReady } from './sign.ts';
+import { topicOf, type Subscriptions } from '../intake/subscriptions.ts';
+
+/** Devices that are sent to at the same time. One that hangs holds one of these places, and nobody else. */
+const DEVICES_AT_ONCE = 64;
+/** For what is being sent when the server stops, in milliseconds; the outbox keeps what does not get done. */
+const STOP_TIMEOUT_MS = 5_000;
+/** How long rows stay in the outbox that the broker has, so that many are dropped in one commit. Milliseconds. */
+const DROP_MS = 200;
+/** Devices whose sent rows are dropped at once. */
+const DROPPED_AT_ONCE = 250;
+/** Before a device is tried again after a failure: doubled with each, and jittered (P 10.10). */
+const BACKOFF = { leastMs: 500, mostMs: 60_000 } as const;
+
+/** Of the type byte in a message. */
+const TYPE_AT = 1;
+
+export interface Sender {
+  /** Something for this device was committed. */
+  wake(device: string): void;
+  /** The link is up, and what devices answer will be heard. */
+  open(): void;
+  /** The link is down: what is owed waits in the outbox. */
+  shut(): void;
+  /** All devices that something is owed to since before the start. */
+  wakeOwed(): Promise<void>;
+  /** Resolves when nothing is being sent any more, or hangs: the outbox keeps it. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Empties the outbox (P 5.1): sign, commit the signed bytes, publish, and drop the row soon after the broker has it.
+ * Killed anywhere in between it goes on with the same number and, once they are committed, the same bytes: what the
+ * device has already it refuses as seen.
+ * `onEmptied`: nothing is owed to some device any more.
+ */
+export function createSender(core: Core, subscriptions: Subscriptions, onEmptied: () => void): Sender {
+  const ready = new Set<string>();
+  const busy = new Set<string>();
+  const failures = new Map<string, number>();
+  const retries = new Map<string, () => void>();
+  /** The last row of each device that the broker has: it, and those before, are to be dropped. */
+  const sent = new Map<string, number>();
+  let dropping: (() => void) | undefined;
+  let isOpen = false;
+  let onIdle: () => void = () => undefined;
+
+  function pump(): void {
+    if (busy.size === 0) onIdle();
+    for (const device of ready) {
+      if (!isOpen || busy.size >= DEVICES_AT_ONCE) return;
+      if (busy.has(device) || retries.has(device)) continue;
+      ready.delete(device);
+      busy.add(device);
+      void serve(device).finally(() => {
+        busy.delete(device);
+        pump();
+      });
+    }
+  }
+
+  async function serve(device: string): Promise<void> {
+    try {
+      await subscriptions.ensure(device);
+      while (isOpen && (await sendSome(device)));
+      failures.delete(device);
+    } catch (fault) {
+      ready.add(device);
+      if (isOpen) retryLater(device, fault);
+    }
+  }
+
+  /** False when nothing is owed to this device any more. */
+  async function sendSome(device: string): Promise<boolean> {
+    const messages = await takeReady(core, device, sent.get(device));
+    for (const { id, bytes } of messages) {
+      if (!isOpen) break;
+      await core.link.publish(topicOf(device), bytes);
+      core.meter.sent(layoutOfCode(bytes[TYPE_AT] ?? 0)?.type ?? 'unknown');
+      sent.set(device, id);
+      dropping ??= core.delay(DROP_MS, () => void dropSoon());
+    }
+    return messages.length > 0;
+  }
+
+  async function dropSoon(): Promise<void> {
+    dropping = undefined;
+    await dropAll().catch((fault: unknown) => {
+      core.log.warn(
+        { err: fault },
+        'sent messages could not be dropped yet: after a restart they are sent again',
+      );
+      dropping ??= core.delay(BACKOFF.mostMs, () => void dropSoon());
+    });
+  }
+
+  async function dropAll(): Promise<void> {
+    while (sent.size > 0) {
+      const some = [...sent].slice(0, DROPPED_AT_ONCE);
+      await dropSent(core, some);
+      for (const [device, id] of some) if (sent.get(device) === id) sent.delete(device);
+      onEmptied();
+    }
+  }
+
+  function retryLater(device: string, fault: unknown): void {
+    const times = (failures.get(device) ?? 0) + 1;
+    failures.set(device, times);
+    const wait = backoffMs(times, BACKOFF, core.random.unit());
+    core.log.warn({ err: fault, device, retryMs: Math.round(wait) }, 'a message could not be sent yet');
+    const callOff = core.delay(wait, () => {
+      retries.delete(device);
+      pump();
+    });
+    retries.set(device, callOff);
+  }
+
+  function callOffRetries(): void {
+    for (const callOff of retries.values()) callOff();
+    retries.clear();
+    failures.clear();
+  }
+
+  return {
+    wake: (device) => {
+      ready.add(device);
+      pump();
+    },
+    open: () => {
+      isOpen = true;
+      callOffRetries();
+      pump();
+    },
+    shut: () => {
+      isOpen = false;
+    },
+    wakeOwed: async () => {
+      for (const device of await devicesOwed(core)) ready.add(device);
+      pump();
+    },
+    stop: async () => {
+      isOpen = false;
+      callOffRetries();
+      dropping?.();
+      const idle = new Promise<void>((resolve) => (onIdle = resolve));
+      if (busy.size === 0) onIdle();
+      await within(core.delay, STOP_TIMEOUT_MS, idle.then(dropAll), 'sending did not end').catch(
+        (fault: unknown) => {
+          core.log.warn({ err: fault }, 'what is being sent now is sent again after the next start');
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,119 @@
+import { importVerifyKey } from '@srup/node';
+import {
+  counterStart,
+  EMPTY_WINDOW,
+  identityText,
+  parseIdentity,
+  type Identity,
+  type Random,
+  type ReplayWindow,
+  type VerifyKey,
+} from '@srup/protocol';
+import type { Enrolment } from '../contract.ts';
+import type { DeviceRow, FleetTables, PeerRow } from '../store/tables.ts';
+import type { Read } from '../store/port.ts';
+
+/** Devices held in memory with their parsed keys; the others are read from the store when they speak. */
+const RECORDS_KEPT = 20_000;
+
+/** What is committed of a device, ready to judge its next message. A value: a change makes a new one. */
+export interface DeviceRecord {
+  readonly id: Identity;
+  readonly row: DeviceRow;
+  readonly key: VerifyKey;
+  /** Last number sent to it (P 5.1). */
+  readonly sent: bigint;
+  readonly window: ReplayWindow;
+  /** When its last message was proven. */
+  readonly provenAt: number | null;
+}
+
+export interface Records {
+  /** Only in the device's lane: a reading that crosses a change would bring an old window back. */
+  find(device: string): Promise<DeviceRecord | undefined>;
+  /** From anywhere: reads and keeps nothing. */
+  peek(device: string): Promise<DeviceRecord | undefined>;
+  /** After its commit. */
+  keep(record: DeviceRecord): void;
+  /** After a commit that failed: the store knows better. */
+  forget(device: string): void;
+}
+
+export function createRecords(store: Read<FleetTables>): Records {
+  const kept = new Map<string, DeviceRecord>();
+
+  async function peek(device: string): Promise<DeviceRecord | undefined> {
+    const known = kept.get(device);
+    if (known !== undefined) return known;
+    const row = await store
+      .selectFrom('devices')
+      .innerJoin('peers', 'peers.device', 'devices.id')
+      .selectAll()
+      .where('devices.id', '=', device)
+      .executeTakeFirst();
+    return row && readRecord(row);
+  }
+
+  function keep(record: DeviceRecord): void {
+    kept.delete(record.row.id); // to the end: the last used is dropped last
+    kept.set(record.row.id, record);
+    if (kept.size > RECORDS_KEPT) kept.delete(kept.keys().next().value as string);
+  }
+
+  return {
+    peek,
+    keep,
+    find: async (device) => {
+      const record = await peek(device);
+      if (record !== undefined) keep(record);
+      return record;
+    },
+    forget: (device) => {
+      kept.delete(device);
+    },
+  };
+}
+
+function readRecord(row: DeviceRow & PeerRow): DeviceRecord {
+  const { device, sent, highest, seen, proven_at: provenAt, ...rest } = row;
+  return {
+    id: parseIdentity(device) as Identity,
+    row: rest,
+    key: importVerifyKey(row.public_pem),
+    sent: BigInt(sent),
+    window: { highest: BigInt(highest), seen: BigInt(seen) },
+    provenAt,
+  };
+}
+
+/** Of a device that never proved anything: kept only after its first message did (P 4.6). */
+export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random, 'bytes'>): DeviceRecord {
+  const key = importVerifyKey(enrolment.publicPem);
+  return {
+    id: enrolment.id,
+    key,
+    sent: counterStart(random.bytes(8)),
+    window: EMPTY_WINDOW,
+    provenAt: null,
+    row: {
+      id: identityText(enrolment.id),
+      name: null,
+      type: enrolment.type,
+      suite: key.suite,
+      public_pem: enrolment.publicPem,
+      seal_pem: enrolment.sealPem ?? null,
+      standing: 'unknown',
+      confirms: 0,
+      identification: null,
+      running_digest: null,
+      running_at: null,
+      running_token: null,
+      running_ordered_at: null,
+      staged_digest: null,
+      staged_at: null,
+      staged_token: null,
+      first_seen_at: now,
+      revoke_at: null,
+    },
+  };
+}

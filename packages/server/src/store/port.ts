@@ -1,0 +1,55 @@
+/**
+ * The port to a database. Everything that is read, is read through `read`; everything that is written, is written
+ * through `commit`. `store/sqlite/` implements it; no other room knows which database there is.
+ */
+import type { Kysely, Transaction } from 'kysely';
+
+/** Queries of what is committed. A statement sees one moment; two statements may see two. */
+export type Read<Tables> = Pick<Kysely<Tables>, 'selectFrom' | 'executeQuery'>;
+
+/** One transaction. It exists only inside the work of a `commit`, so nothing is written outside of one. */
+export type Write<Tables> = Pick<
+  Transaction<Tables>,
+  | 'selectFrom'
+  | 'insertInto'
+  | 'updateTable'
+  | 'deleteFrom'
+  | 'executeQuery'
+  | 'getExecutor'
+  | 'isTransaction'
+>;
+
+/**
+ * Work that belongs in one transaction. It runs again when the transaction that it shared with other work failed, so
+ * it must do nothing but read, write and return: whatever it decides by, it is given as a value.
+ */
+export type Work<Tables, Value> = (write: Write<Tables>) => Promise<Value>;
+
+/** What a commit announces, and where the newest of it is found. */
+export interface Announcement {
+  readonly of: Announced;
+  readonly place: number;
+}
+export type Announced = 'events' | 'errands';
+
+/**
+ * @example
+ * const store: Store<NoteTables> = await openSqlite('notes.db', noteMigrations);
+ * await store.commit((write) => write.insertInto('notes').values({ text: 'kept' }).execute());
+ * const notes = await store.read.selectFrom('notes').selectAll().execute();
+ */
+export interface Store<Tables> {
+  readonly read: Read<Tables>;
+  /**
+   * Resolves when the work is on disk. Rejects when it isn't and never will be: with `StoreFault` when the database is
+   * in trouble, or as the work did. `announce` names what the committed value brings for those who listen.
+   */
+  commit<Value>(
+    work: Work<Tables, Value>,
+    announce?: (value: Value) => readonly Announcement[],
+  ): Promise<Value>;
+  /** Calls the listener after each commit that announced this. Returns how to stop. */
+  listen(of: Announced, listener: (place: number) => void): () => void;
+  /** Waits for what is being committed, and closes the database. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,199 @@
+import type { NewAuditEntry, ServerExchange } from '@srup/protocol';
+import { appendAudit } from '../audit/append.ts';
+import { appendMessages, appendRefusal, type DeservesEntry } from '../evidence/messages.ts';
+import { prepare } from '../store/prepared.ts';
+import type { DeviceRow, ExchangeRow, FleetTables, OutboxRow, PeerRow } from '../store/tables.ts';
+import type { Change } from './change.ts';
+import { addEvents, type News } from '../news/events.ts';
+import { isFinal } from '../news/explain.ts';
+import { hastenAnswers } from '../time/hasten.ts';
+import type { DeviceRecord } from '../peers/records.ts';
+import { writeProof } from '../peers/software.ts';
+import { viewData, viewDevice, viewExchange, viewRefusal } from '../news/views.ts';
+import type { Write } from '../store/port.ts';
+
+/**
+ * Puts a whole change into one transaction (P 5.3).
+ * @returns the place of its last event, if it makes any
+ */
+export async function writeChange(
+  transaction: Write<FleetTables>,
+  change: Change,
+  deservesEntry: DeservesEntry,
+): Promise<number | undefined> {
+  await writeDevice(transaction, change);
+  await writePeer(transaction, change);
+  for (const exchange of change.exchanges.values()) await writeExchange(transaction, change, exchange);
+  await appendMessages(transaction, change.accepted, deservesEntry);
+  if (change.refusal !== undefined) await appendRefusal(transaction, change.refusal);
+  for (const proof of change.software) await writeProof(transaction, change.record.row.id, change.at, proof);
+  await writeData(transaction, change);
+  await writeDecisions(transaction, change);
+  if (change.isGreeting) await hastenAnswers(transaction, change.at, { device: change.record.row.id });
+  await appendAudit(transaction, ...change.orders);
+  await writeOutgoing(transaction, change, deservesEntry);
+  return addEvents(transaction, change.at, newsOf(change));
+}
+
+async function writeDevice(transaction: Write<FleetTables>, { before, record }: Change): Promise<void> {
+  if (before === undefined) {
+    await transaction.insertInto('devices').values(record.row).execute();
+    await appendAudit(transaction, deviceEntry(record.row, record.row.first_seen_at));
+  } else if (before.row !== record.row) {
+    await transaction.updateTable('devices').set(record.row).where('id', '=', record.row.id).execute();
+  }
+}
+
+/** The key that this device's messages are verified with from now on. */
+export function deviceEntry(row: DeviceRow, at: number): NewAuditEntry {
+  const { id, type, suite, public_pem: key, seal_pem: sealKey } = row;
+  return { kind: 'device', at, device: id, body: { type, suite, key, ...(sealKey !== null && { sealKey }) } };
+}
+
+const updatePeer = prepare((store: Write<FleetTables>, p: PeerRow) =>
+  store
+    .updateTable('peers')
+    .set({ sent: p.sent, highest: p.highest, seen: p.seen, proven_at: p.proven_at })
+    .where('device', '=', p.device),
+);
+
+async function writePeer(transaction: Write<FleetTables>, { before, record }: Change): Promise<void> {
+  const peer = {
+    sent: record.sent.toString(),
+    highest: record.window.highest.toString(),
+    seen: record.window.seen.toString(),
+    proven_at: record.provenAt,
+  };
+  const device = record.row.id;
+  if (before === undefined)
+    await transaction
+      .insertInto('peers')
+      .values({ device, ...peer })
+      .execute();
+  else if (isOtherPeer(before, record)) {
+    await updatePeer(transaction, { device, ...peer });
+  }
+}
+
+function isOtherPeer(before: DeviceRecord, after: DeviceRecord): boolean {
+  return before.sent !== after.sent || before.window !== after.window || before.provenAt !== after.provenAt;
+}
+
+const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 'id'>) =>
+  store
+    .insertInto('exchanges')
+    .values({
+      device: p.device,
+      token: p.token,
+      kind: p.kind,
+      opened_at: p.opened_at,
+      phase: p.phase,
+      is_open: p.is_open,
+      state: p.state,
+      wake_at: p.wake_at,
+      updated_at: p.updated_at,
+    })
+    .onConflict((conflict) =>
+      conflict.columns(['device', 'token']).doUpdateSet({
+        phase: p.phase,
+        is_open: p.is_open,
+        state: p.state,
+        wake_at: p.wake_at,
+        updated_at: p.updated_at,
+      }),
+    ),
+);
+
+async function writeExchange(
+  transaction: Write<FleetTables>,
+  { at, record }: Change,
+  exchange: ServerExchange,
+): Promise<void> {
+  const { token, kind, openedAt } = exchange;
+  await upsertExchange(transaction, {
+    device: record.row.id,
+    token,
+    kind,
+    opened_at: openedAt,
+    phase: exchange.phase,
+    is_open: isFinal(exchange) ? 0 : 1,
+    state: JSON.stringify(exchange),
+    wake_at: exchange.wakeAt ?? null,
+    updated_at: at,
+  });
+}
+
+const insertOutgoing = prepare((store: Write<FleetTables>, p: Omit<OutboxRow, 'id'>) =>
+  store.insertInto('outbox').values({
+    device: p.device,
+    sequence: p.sequence,
+    message: p.message,
+    is_signed: p.is_signed,
+    created_at: p.created_at,
+  }),
+);
+
+async function writeOutgoing(
+  transaction: Write<FleetTables>,
+  { at, record, outgoing }: Change,
+  deservesEntry: DeservesEntry,
+): Promise<void> {
+  if (outgoing.length === 0) return;
+  for (const { sequence, message, sent } of outgoing) {
+    await insertOutgoing(transaction, {
+      device: record.row.id,
+      sequence: sequence.toString(),
+      message,
+      is_signed: sent === undefined ? 0 : 1,
+      created_at: at,
+    });
+  }
+  await appendMessages(
+    transaction,
+    outgoing.flatMap(({ sent }) => sent ?? []),
+    deservesEntry,
+  );
+}
+
+async function writeData(transaction: Write<FleetTables>, { at, record, data }: Change): Promise<void> {
+  if (data.length === 0) return;
+  const rows = data.map(({ dataId, bytes }) => ({ at, device: record.row.id, data_id: dataId, bytes }));
+  await transaction.insertInto('data').values(rows).execute();
+}
+
+async function writeDecisions(
+  transaction: Write<FleetTables>,
+  { at, record, decisions }: Change,
+): Promise<void> {
+  if (decisions.length === 0) return;
+  const rows = decisions.map(({ token, verdict, by }) => ({
+    at,
+    device: record.row.id,
+    token,
+    verdict,
+    decided_by: JSON.stringify(by),
+  }));
+  await transaction.insertInto('join_decisions').values(rows).execute();
+  const device = record.row.id;
+  const entries = decisions.map((body): NewAuditEntry => ({ kind: 'decision', at, device, body }));
+  await appendAudit(transaction, ...entries);
+}
+
+/** What those who watch are told. Data is news by itself, not as the exchange that brought it. */
+function newsOf({ at, before, record, exchanges, data, refusal, isRefusalNews }: Change): News[] {
+  const news: News[] = [];
+  if (before?.row !== record.row) news.push({ kind: 'device', device: viewDevice(withProof(record)) });
+  for (const exchange of exchanges.values()) {
+    if (exchange.kind === 'data' && exchange.phase === 'received') continue;
+    news.push({ kind: 'exchange', change: viewExchange(record.row.id, exchange, at) });
+  }
+  for (const { dataId, bytes } of data) {
+    news.push({ kind: 'data', data: viewData({ at, device: record.row.id, data_id: dataId, bytes }) });
+  }
+  if (refusal !== undefined && isRefusalNews) news.push({ kind: 'refusal', refusal: viewRefusal(refusal) });
+  return news;
+}
+
+function withProof({ row, provenAt }: DeviceRecord): DeviceRow & { proven_at: number | null } {
+  return { ...row, proven_at: provenAt };
+}

@@ -1,0 +1,165 @@
+/** The contract of the `Store` port: every database behind it passes these tests. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { StoreFault } from '../src/store/fault.ts';
+import type { Migrations } from '../src/store/migrate.ts';
+import type { Store } from '../src/store/port.ts';
+
+export interface NoteTables {
+  notes: { id: number; text: string };
+}
+
+export const noteMigrations: Migrations = {
+  'notes-001': {
+    async up(db) {
+      await db.schema
+        .createTable('notes')
+        .addColumn('id', 'integer', (column) => column.primaryKey())
+        .addColumn('text', 'text', (column) => column.notNull())
+        .execute();
+    },
+  },
+};
+
+/** A place for one database, which the suite opens, closes and opens again. */
+export interface Place {
+  open(migrations: Migrations): Promise<Store<NoteTables>>;
+  /** Everything in the place goes. */
+  remove(): Promise<void>;
+}
+
+export const note = (id: number, text = 'x') => ({ id, text });
+
+export async function idsIn({ read }: Store<NoteTables>): Promise<readonly number[]> {
+  return (await read.selectFrom('notes').select('id').orderBy('id').execute()).map(({ id }) => id);
+}
+
+export function insert(store: Store<NoteTables>, id: number, text?: string): Promise<unknown> {
+  return store.commit((write) => write.insertInto('notes').values(note(id, text)).execute());
+}
+
+/** Registers the suite for one kind of database. */
+export function storeSuite(kind: string, makePlace: () => Promise<Place>): void {
+  describe(`the store on ${kind}`, () => {
+    let place: Place;
+    const opened = new Set<Store<NoteTables>>();
+
+    beforeEach(async () => {
+      place = await makePlace();
+    });
+
+    afterEach(async () => {
+      for (const store of opened) await store.close();
+      opened.clear();
+      await place.remove();
+    });
+
+    async function open(migrations: Migrations = noteMigrations): Promise<Store<NoteTables>> {
+      const store = await place.open(migrations);
+      opened.add(store);
+      return store;
+    }
+
+    async function close(store: Store<NoteTables>): Promise<void> {
+      opened.delete(store);
+      await store.close();
+    }
+
+    it('keeps what was committed over a close', async () => {
+      const store = await open();
+      await insert(store, 7);
+      await close(store);
+      expect(await idsIn(await open())).toEqual([7]);
+    });
+
+    it('commits what waits before it closes', async () => {
+      const store = await open();
+      const last = insert(store, 1);
+      await close(store);
+      await last;
+      expect(await idsIn(await open())).toEqual([1]);
+    });
+
+    it('lets work that waits share a transaction', async () => {
+      const store = await open();
+      const transactions = new Set<unknown>();
+      const works = Array.from({ length: 50 }, (_, id) =>
+        store.commit(async (write) => {
+          transactions.add(write);
+          await write.insertInto('notes').values(note(id)).execute();
+        }),
+      );
+      await Promise.all(works);
+      expect(await idsIn(store)).toHaveLength(50);
+      expect(transactions.size).toBe(2); // the first alone, then all that came meanwhile
+    });
+
+    it('lets no work that fails take another one down', async () => {
+      const store = await open();
+      const outcomes = await Promise.allSettled([1, 2, 2, 3].map((id) => insert(store, id)));
+      expect(outcomes.map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
+      expect((outcomes[2] as PromiseRejectedResult).reason).not.toBeInstanceOf(StoreFault);
+      expect(await idsIn(store)).toEqual([1, 2, 3]);
+    });
+
+    it('tells a mistake of the work from a fault of the database', async () => {
+      const mistake = new TypeError('mine');
+      await expect((await open()).commit(() => Promise.reject(mistake))).rejects.toBe(mistake);
+    });
+
+    it('fails with a fault of the store when it is closed', async () => {
+      const store = await open();
+      await close(store);
+      await expect(insert(store, 1)).rejects.toThrow();
+    });
+
+    it('announces what was committed, after the commit, and only to those who still listen', async () => {
+      const store = await open();
+      const heard: number[] = [];
+      const stop = store.listen('events', (at) => heard.push(at));
+      store.listen('errands', (at) => heard.push(-at));
+      const commit = (id: number) =>
+        store.commit(
+          async (write) => {
+            await write.insertInto('notes').values(note(id)).execute();
+            return id;
+          },
+          (value) => [{ of: 'events', place: value }],
+        );
+      await commit(1);
+      await expect(commit(1)).rejects.toThrow(); // twice the same id: nothing is committed, nothing is announced
+      expect(heard).toEqual([1]);
+      stop();
+      await commit(2);
+      expect(heard).toEqual([1]);
+    });
+
+    it('leaves nothing of a migration that fails half-way, and the next start goes on', async () => {
+      const broken: Migrations = {
+        'notes-001': {
+          async up(db) {
+            await noteMigrations['notes-001']?.up(db);
+            throw new Error('power cut');
+          },
+        },
+      };
+      await expect(open(broken)).rejects.toThrow(/could not be brought up to date: power cut/);
+      expect(await idsIn(await open())).toEqual([]);
+    });
+
+    it('takes a step of any part, whatever the names of the others', async () => {
+      const later: Migrations = { 'z-001': { up: async () => undefined } };
+      await close(await open(later));
+      expect(await idsIn(await open({ ...later, ...noteMigrations }))).toEqual([]);
+    });
+
+    it('refuses a database of a newer version in words', async () => {
+      await close(await open({ ...noteMigrations, 'notes-002': { up: async () => undefined } }));
+      await expect(open()).rejects.toThrow(/written by a newer version \(step "notes-002" is unknown here\)/);
+    });
+  });
+}
