@@ -1,7 +1,7 @@
 /** `npm run bench [-- --json]`: runs every benchmark file, one after the other. */
 import { formatSection, type Section } from './report.ts';
 
-const FILES = ['./protocol.ts', './roundtrip.ts'];
+const FILES = ['./protocol.ts', './memory.ts', './roundtrip.ts'];
 
 interface Benchmark {
   readonly benchmark: () => Promise<Section[]>;

@@ -2,7 +2,7 @@
 import { beforeEach, expect } from 'vitest';
 import { generateKeys, newIdentity, proveText, systemRandom, type KeySet } from '@srup/node';
 import { identityText, joinTopic, mqttClientId, parseIdentity, type Identity } from '@srup/protocol';
-import { makeCsr, makeTlsKey } from '../../packages/agent/src/enrol/csr.ts';
+import { makeCsr, makeTlsKey } from '../../packages/agent/src/identity/csr.ts';
 import { onEachBroker } from '../support/fixtures.ts';
 import { TYPE } from '../support/device.ts';
 import type { Arena } from './support/arena.ts';

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { generateKeys, systemClock } from '@srup/node';
 import { createToken, tokenKey, type Clock, type TokenKey } from '@srup/protocol';
-import { until } from '../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { makeWorld, QUICK, type World } from '../test/world.ts';
 import { startAgent } from './agent.ts';
-import { askAgent } from './control.ts';
-import { homeAt } from './home.ts';
+import { askAgent } from './control/control.ts';
+import { homeAt } from './ground/home.ts';
 import { realDisk, type Disk } from './vault/disk.ts';
 import { keyPath } from './vault/identity.ts';
 

@@ -1,20 +1,28 @@
-import { FolderLockedError, lockFolder, makePrivateFolder, systemClock, systemRandom } from '@srup/node';
+import {
+  FolderLockedError,
+  lockFolder,
+  makePrivateFolder,
+  systemClock,
+  systemRandom,
+  type Log,
+} from '@srup/node';
 import type { Clock, DeviceFacts, Identity, Random } from '@srup/protocol';
-import type { AgentConfig } from './config.ts';
-import type { OpenPerformers, Performers, ProgramReport } from './contract.ts';
-import { serveControl, type Ask } from './control.ts';
-import { defer } from './deferred.ts';
-import type { EnrolmentTools } from './enrol/enrol.ts';
-import type { Patience } from './enrol/moved.ts';
-import { homeAt, type Home } from './home.ts';
+import type { AgentConfig } from './config/config.ts';
+import type { OpenPerformers } from './performers/surroundings.ts';
+import type { Performers } from './engine/performers.ts';
+import type { ProgramReport } from './engine/report.ts';
+import { serveControl, type Ask } from './control/control.ts';
+import { openPromise } from './ground/promise.ts';
+import type { EnrolmentTools } from './identity/enrol.ts';
+import type { Patience } from './identity/moved.ts';
+import { homeAt, type Home } from './ground/home.ts';
 import { liveOn, type Life, type LifeEvent } from './life.ts';
-import type { Log } from './log.ts';
 import type { MqttTuning } from './session.ts';
-import { describeStatus, type AgentStatus } from './status.ts';
-import { AgentError, reasonOf } from './trouble.ts';
+import { describeStatus, type AgentStatus } from './control/status.ts';
+import { AgentError, reasonOf } from './ground/trouble.ts';
 import { realDisk, type Disk } from './vault/disk.ts';
 import { isErased, markLeft, readLeft } from './vault/left.ts';
-import { AGENT_VERSION } from './version.ts';
+import { AGENT_VERSION } from './ground/version.ts';
 
 export type AgentEvent = LifeEvent;
 
@@ -98,11 +106,11 @@ async function startIn(
   warnOfSafetiesOff(config, log);
   const startedAt = clock.now();
   const stopping = new AbortController();
-  const joined = defer<undefined>();
+  const joined = openPromise<undefined>();
   let life: Life | undefined;
 
   // The program may speak before the state is read: it waits.
-  const alive = defer<Life>();
+  const alive = openPromise<Life>();
   const report: ProgramReport = async (dataId, data) => {
     const { begun, session } = await alive.promise;
     await begun;

@@ -8,10 +8,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { alive, configOf, goodProgram } from '../test/programs.ts';
 import { newFolder, removeFolders } from '../test/surroundings.ts';
 import { makeWorld, type World } from '../test/world.ts';
-import type { AgentConfigInput } from './config.ts';
-import { askAgent } from './control.ts';
-import { homeAt } from './home.ts';
-import type { AgentStatus } from './status.ts';
+import type { AgentConfigInput } from './config/config.ts';
+import { askAgent } from './control/control.ts';
+import { homeAt } from './ground/home.ts';
+import type { AgentStatus } from './control/status.ts';
 
 const CHILD = fileURLToPath(new URL('../test/erasure-child.ts', import.meta.url));
 const PATIENCE = { timeout: 20_000, interval: 20 };

@@ -7,18 +7,20 @@ export {
   type AgentConfig,
   type AgentConfigInput,
   type DataType,
-} from './config.ts';
-export * from './contract.ts';
-export { askAgent, ASKABLE, type Ask } from './control.ts';
-export type { DataHandler, DataValue } from './lines/data-table.ts';
-export { homeAt, type Home } from './home.ts';
-export type { Log } from './log.ts';
-export type { HandedSoftware, SoftwareHandler } from './run/handler-installer.ts';
-export type { NotNow } from './run/not-now.ts';
-export { createPerformers, type PerformerExtras } from './run/performers.ts';
-export { MAX_PUT_OFF_MS, putOff, readPutOff, type PutOff } from './run/put-off.ts';
+} from './config/config.ts';
+export * from './engine/performers.ts';
+export type { ProgramReport } from './engine/report.ts';
+export type { OpenPerformers, Surroundings } from './performers/surroundings.ts';
+export { askAgent, ASKABLE, type Ask } from './control/control.ts';
+export type { DataHandler, DataValue } from './data/data-table.ts';
+export { homeAt, type Home } from './ground/home.ts';
+export type { Log } from '@srup/node';
+export type { HandedSoftware, SoftwareHandler } from './installers/handler.ts';
+export type { NotNow } from './deferral/deferral.ts';
+export { createPerformers, type PerformerExtras } from './performers/performers.ts';
+export { MAX_PUT_OFF_MS, putOff, readPutOff, type PutOff } from './deferral/owner.ts';
 export { Device, type BusyHandler, type DeviceOptions } from './sdk/device.ts';
-export type { AgentStatus } from './status.ts';
-export { readStoredStatus, type StoredStatus } from './stored.ts';
-export { AgentError } from './trouble.ts';
-export { AGENT_VERSION } from './version.ts';
+export type { AgentStatus } from './control/status.ts';
+export { readStoredStatus, type StoredStatus } from './control/stored.ts';
+export { AgentError } from './ground/trouble.ts';
+export { AGENT_VERSION } from './ground/version.ts';

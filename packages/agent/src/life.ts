@@ -1,22 +1,21 @@
 /** The life of a device as its server knows it: one identity after the other, from enrolment to the end. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '@srup/node';
+import { syncFolder, type Log } from '@srup/node';
 import type { Clock, DeviceFacts, Identity, Random } from '@srup/protocol';
-import type { AgentConfig } from './config.ts';
-import type { Performers } from './contract.ts';
-import { defer, type Deferred } from './deferred.ts';
-import type { EngineEvent } from './engine/engine.ts';
-import { readBootId } from './engine/watch.ts';
-import { findEnding, type Ending } from './enrol/ending.ts';
-import type { EnrolmentTools } from './enrol/enrol.ts';
-import { followBroker, type Patience } from './enrol/moved.ts';
-import { makeRegistrar } from './enrol/registrar.ts';
-import { keepRenewed } from './enrol/renew.ts';
-import type { Home } from './home.ts';
-import type { Log } from './log.ts';
+import type { AgentConfig } from './config/config.ts';
+import type { Performers } from './engine/performers.ts';
+import { openPromise, type OpenPromise } from './ground/promise.ts';
+import type { EngineEvent } from './engine/turn.ts';
+import { readBootId } from './ground/boot-id.ts';
+import { findEnding, type Ending } from './identity/ending.ts';
+import type { EnrolmentTools } from './identity/enrol.ts';
+import { followBroker, type Patience } from './identity/moved.ts';
+import { makeRegistrar } from './identity/registrar.ts';
+import { keepRenewed } from './identity/renew.ts';
+import type { Home } from './ground/home.ts';
 import { openSession, type LinkEvent, type Session, type MqttTuning } from './session.ts';
-import { AgentError } from './trouble.ts';
+import { AgentError } from './ground/trouble.ts';
 import type { Disk } from './vault/disk.ts';
 import { forgetIdentity, loadCredentials, type Credentials, type DeviceIdentity } from './vault/identity.ts';
 import { clearLeft, giveUpIdentity, isErased, markLeft, readLeft, type Left } from './vault/left.ts';
@@ -68,13 +67,13 @@ export function liveOn(tools: LifeTools): Life {
   const { config, home, log, clock, performers, signal } = tools;
   let session: Session | undefined;
   /** How the present identity ends; undefined: with the agent. */
-  let end: Deferred<Left['how'] | undefined> | undefined;
+  let end: OpenPromise<Left['how'] | undefined> | undefined;
   let ending: Ending | undefined;
   const onTrouble = (error: AgentError) => {
     tools.onEvent({ what: 'unregistered', error });
   };
   const registrar = makeRegistrar({ ...tools, onTrouble });
-  const begun = defer<undefined>();
+  const begun = openPromise<undefined>();
   const isStopping = () => signal.aborted;
   signal.addEventListener('abort', () => end?.resolve(undefined));
 
@@ -128,7 +127,7 @@ export function liveOn(tools: LifeTools): Life {
   }
 
   async function spend(credentials: Credentials): Promise<Left['how'] | undefined> {
-    end = defer();
+    end = openPromise();
     await mkdir(home.state, { recursive: true, mode: 0o700 });
     await syncFolder(home.folder); // or a power cut takes the journal with its folder
     const store = await openStore(join(home.state, 'journal'), tools.disk, log);

@@ -1,12 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { connectMqtt, systemClock, systemRandom, type MqttLink } from '@srup/node';
-import { until } from '../../node/test/wait.ts';
-import { silentLog } from '../test/log.ts';
+import { connectMqtt, systemClock, systemRandom, type MqttLink, silentLog } from '@srup/node';
+import { until } from '@srup/node/testing';
 import type { Noted } from '../test/performers.ts';
 import { makeWorld, QUICK, type World } from '../test/world.ts';
-import { homeAt } from './home.ts';
+import { homeAt } from './ground/home.ts';
 import { openSession, type Session } from './session.ts';
 import { realDisk } from './vault/disk.ts';
 import { loadCredentials, type Credentials } from './vault/identity.ts';

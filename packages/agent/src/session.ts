@@ -5,6 +5,7 @@ import {
   undatedBy,
   type MqttLink,
   type MqttOptions,
+  type Log,
 } from '@srup/node';
 import {
   deviceTopic,
@@ -15,12 +16,12 @@ import {
   type Identity,
   type Random,
 } from '@srup/protocol';
-import type { AgentConfig } from './config.ts';
-import type { Performers } from './contract.ts';
-import { makeEngine, type Engine, type EngineEvent } from './engine/engine.ts';
-import type { Log } from './log.ts';
-import { warnOfClock } from './unset-clock.ts';
-import { reasonOf } from './trouble.ts';
+import type { AgentConfig } from './config/config.ts';
+import type { Performers } from './engine/performers.ts';
+import { createEngine, type Engine } from './engine/engine.ts';
+import type { EngineEvent } from './engine/turn.ts';
+import { warnOfClock } from './ground/unset-clock.ts';
+import { reasonOf } from './ground/trouble.ts';
 import type { Credentials, DeviceIdentity } from './vault/identity.ts';
 import type { Store } from './vault/store.ts';
 
@@ -68,7 +69,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
   if (identity.broker.startsWith('mqtt:')) {
     log.warn({ broker: identity.broker }, 'MQTT WITHOUT TLS: anybody in the network can read along (P 7.5)');
   }
-  const engine = makeEngine({
+  const engine = createEngine({
     self,
     server: parseIdentity(identity.server) as Identity,
     serverKey: importVerifyKey(serverPem),

@@ -28,7 +28,7 @@ import {
   type TokenKey,
 } from '@srup/protocol';
 import type { TestBroker } from '../../node/test/broker.ts';
-import { until } from '../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 
 export interface Heard {
   readonly topic: string;

@@ -2,14 +2,14 @@
  * An agent in a process of its own, which dies as by kill -9 at the n-th write after "arm <n> <before|after>" on its
  * stdin. What its performers do is one line each in the file `performed`.
  */
+import { silentLog } from '@srup/node';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startAgent } from '../src/agent.ts';
-import { parseConfig, type AgentConfigInput } from '../src/config.ts';
-import type { Performers } from '../src/contract.ts';
+import { parseConfig, type AgentConfigInput } from '../src/config/config.ts';
+import type { Performers } from '../src/engine/performers.ts';
 import { realDisk, type Disk } from '../src/vault/disk.ts';
-import { silentLog } from './log.ts';
 
 const [home = '', config = ''] = process.argv.slice(2);
 let left = Infinity;

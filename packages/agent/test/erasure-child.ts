@@ -2,12 +2,12 @@
  * An agent with its real performers in a process of its own, which dies as by kill -9 at a step of action 09, for
  * erasure.test.ts. Arguments: home, configuration as JSON, step.
  */
+import { silentLog } from '@srup/node';
 import { createActionTable } from '../src/act/actions.ts';
 import { startAgent } from '../src/agent.ts';
-import { parseConfig, type AgentConfigInput } from '../src/config.ts';
-import type { OpenPerformers } from '../src/contract.ts';
-import { createPerformers } from '../src/run/performers.ts';
-import { silentLog } from './log.ts';
+import { parseConfig, type AgentConfigInput } from '../src/config/config.ts';
+import type { OpenPerformers } from '../src/performers/surroundings.ts';
+import { createPerformers } from '../src/performers/performers.ts';
 
 const [home = '', config = '', deadly] = process.argv.slice(2);
 

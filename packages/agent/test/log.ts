@@ -1,4 +1,4 @@
-import type { Log } from '../src/log.ts';
+import type { Log } from '@srup/node';
 
 export interface LoggedLine {
   readonly level: keyof Log;
@@ -15,5 +15,3 @@ export function makeLog(): Log & { readonly lines: LoggedLine[] } {
   };
   return { lines, debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
 }
-
-export const silentLog: Log = makeLog();

@@ -2,7 +2,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { AgentConfigInput } from '../src/config.ts';
+import type { AgentConfigInput } from '../src/config/config.ts';
 
 const SCRIPT = fileURLToPath(new URL('./machine.sh', import.meta.url));
 

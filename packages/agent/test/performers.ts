@@ -1,12 +1,6 @@
 /** Performers that do nothing but note what they are asked; a test says what comes of it. */
-import type {
-  Acted,
-  EffectOf,
-  Installed,
-  OpenPerformers,
-  Performers,
-  Surroundings,
-} from '../src/contract.ts';
+import type { Acted, EffectOf, Installed, Performers } from '../src/engine/performers.ts';
+import type { OpenPerformers, Surroundings } from '../src/performers/surroundings.ts';
 import type { DataOutcome, FetchOutcome } from '@srup/protocol';
 
 type Asked = EffectOf<'fetch'> | EffectOf<'install'> | EffectOf<'act'> | EffectOf<'deliver'>;

@@ -1,8 +1,8 @@
 /** Small programs that leave a trace, for tests of what runs when. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentConfigInput } from '../src/config.ts';
-import { openSlots } from '../src/update/slots.ts';
+import type { AgentConfigInput } from '../src/config/config.ts';
+import { openSlots } from '../src/software/slots.ts';
 import { sha256 } from './surroundings.ts';
 
 const traceOf = (folder: string): string => join(folder, 'trace');

@@ -4,10 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock, systemRandom } from '@srup/node';
-import { type AgentConfigInput, parseConfig } from '../src/config.ts';
-import type { Surroundings } from '../src/contract.ts';
-import { homeAt } from '../src/home.ts';
-import type { Log } from '../src/log.ts';
+import { type AgentConfigInput, parseConfig } from '../src/config/config.ts';
+import type { Surroundings } from '../src/performers/surroundings.ts';
+import { homeAt } from '../src/ground/home.ts';
+import type { Log } from '@srup/node';
 import { makeLog } from './log.ts';
 
 export const sha256 = (bytes: Uint8Array | string): string =>

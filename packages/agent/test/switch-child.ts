@@ -1,7 +1,7 @@
 // Installs software and is killed, without warning, when a step of the switch is done, or by what it runs. For
 // install.test.ts and command-installer.test.ts. Arguments: folder, digest, token, step, configuration as JSON.
-import type { AgentConfigInput } from '../src/config.ts';
-import { createPerformers } from '../src/run/performers.ts';
+import type { AgentConfigInput } from '../src/config/config.ts';
+import { createPerformers } from '../src/performers/performers.ts';
 import { configOf } from './programs.ts';
 import { surroundingsAt } from './surroundings.ts';
 

@@ -12,7 +12,7 @@ import type {
   RefusalView,
   ServerCommand,
 } from '@srup/server';
-import { FleetError } from '../../server/src/contract.ts';
+import { FleetError } from '../../server/src/api/faults.ts';
 import type { KeyService } from '../../server/src/keyservice/contract.ts';
 import type { Trail } from '../../server/src/audit/trail.ts';
 
@@ -155,6 +155,12 @@ export function playFleet(): PlayedFleet {
       return pageOf(fits, cursor, limit);
     },
     device: async (id) => devices.get(id),
+    select: async (selection) =>
+      selection.devices ??
+      [...devices.values()]
+        .filter(({ standing, type }) => standing === 'joined' && type === (selection.type ?? type))
+        .map(({ id }) => id),
+    softwareOf: async () => new Map(),
     rename: async (id, name) => {
       const device = { ...(devices.get(id) as DeviceView), name };
       devices.set(id, device);
@@ -184,7 +190,7 @@ export function playFleet(): PlayedFleet {
         const kind = command.kind === 'terminate' || command.kind === 'deregister' ? 'leave' : command.kind;
         const view = played.open(device, kind, kind === 'update' ? 'initiated' : 'sent');
         play(view);
-        return { device, ok: true, token: view.exchange.token };
+        return { device, ok: true, token: view.exchange.token, order: 'a0a1a2a3a4a5a6a7' };
       });
     },
     activate: async (device, token) => {

@@ -14,13 +14,10 @@ import { openAuthority } from '../../server/src/authority/authority.ts';
 import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
+import { createOrders } from '../../server/src/orders/orders.ts';
 import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
-import {
-  openTokens,
-  tokenMigrations,
-  type ApiRole,
-  type TokenTables,
-} from '../../server/src/access/tokens.ts';
+import { openTokens, tokenMigrations, type TokenTables } from '../../server/src/access/tokens.ts';
+import type { Role } from '../../server/src/api/vocabulary.ts';
 import { openSqlite } from '../../server/src/store/sqlite/open.ts';
 import { playFleet, playKeyService, playTrail, type PlayedFleet } from './played-fleet.ts';
 
@@ -32,7 +29,7 @@ export interface PlayedServer extends PlayedFleet {
   readonly caFile: string;
   readonly caFingerprint: string;
   /** An API token for tests that don't log in. */
-  token(role: ApiRole): Promise<string>;
+  token(role: Role): Promise<string>;
   /** Every connection breaks, and nobody can connect until `mend`. */
   breakDown(): Promise<void>;
   mend(): Promise<void>;
@@ -67,6 +64,10 @@ export async function startPlayedServer(): Promise<PlayedServer> {
         consume: async () => (isSetUp = true),
       },
       fleet: played.fleet,
+      orders: createOrders(
+        { fleet: played.fleet, artifacts, command: played.fleet.command, random: systemRandom },
+        { server: 'https://localhost' },
+      ),
       artifacts,
       broker: () => ({
         kind: 'embedded',
@@ -74,7 +75,6 @@ export async function startPlayedServer(): Promise<PlayedServer> {
         revocation: { state: 'current', since: 0 },
         endsSessions: true,
       }),
-      publicUrl: () => 'https://localhost',
       keys: playKeyService(),
       trail: playTrail(),
       withApi: true,
@@ -91,7 +91,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
     folder,
     caFile,
     caFingerprint: authority.fingerprint,
-    token: async (role: ApiRole) => (await tokens.create(role, role)).secret,
+    token: async (role: Role) => (await tokens.create(role, role)).secret,
     breakDown: () => app.close(),
     mend: async () => {
       app = await create();

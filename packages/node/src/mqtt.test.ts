@@ -2,8 +2,9 @@ import { createServer } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startBroker, type TestBroker } from '../test/broker.ts';
 import { makeCa, type Issued, type TestCa } from '../test/certificates.ts';
-import { until } from '../test/wait.ts';
+import { testLink } from '../test/link-contract.ts';
 import { Secret } from './secret.ts';
+import { until } from './testing/index.ts';
 import { connectMqtt, type MqttArrival, type MqttLink, type MqttOptions } from './mqtt.ts';
 
 const QUICK = { leastMs: 10, mostMs: 40 };
@@ -59,6 +60,21 @@ async function connected(options?: Partial<MqttOptions>): Promise<Watched> {
   await until('connected', () => watched.ups.length > 0);
   return watched;
 }
+
+testLink('over a real broker', async () => {
+  await broker.kill();
+  const { link } = connect();
+  return {
+    link,
+    connect: () => {
+      if (broker.isListening()) return;
+      void broker.revive();
+    },
+    disconnect: () => broker.kill(),
+    publish: (topic, text, retain = false) => broker.publish({ topic, payload: text, retain }),
+    close: () => link.close(),
+  };
+});
 
 test('a message goes out with QoS 1 and comes in as copied bytes', async () => {
   const { link, arrivals } = await connected();

@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Clock } from '@srup/protocol';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { makeCa, type Issued, type IssueOptions, type TestCa } from '../test/certificates.ts';
-import { until } from '../test/wait.ts';
+import { until } from './testing/index.ts';
 import { connectMqtt } from './mqtt.ts';
 import { connectUndated, undatedBy } from './undated.ts';
 

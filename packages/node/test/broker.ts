@@ -11,6 +11,7 @@ export interface TestBroker {
   readonly aedes: Aedes;
   /** CNs of the clients connected now. */
   clients(): string[];
+  isListening(): boolean;
   /** Ends every connection without a word and refuses new ones; the sessions stay. */
   kill(): Promise<void>;
   /** Listens again, on the same port. */
@@ -61,6 +62,7 @@ export async function startBroker(ca?: TestCa): Promise<TestBroker> {
     url: `mqtts://localhost:${port}`,
     aedes,
     clients: () => [...names.values()],
+    isListening: () => server.listening,
     kill,
     revive: async () => {
       await listen(port);

@@ -5,8 +5,8 @@
 /* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- such assignments are what is tried here */
 import { expect, expectTypeOf, test } from 'vitest';
 import { stepDevice } from './exchange/device.ts';
-import type { DeviceState } from './exchange/device-state.ts';
 import type { DeviceFacts } from './exchange/device-step.ts';
+import type { DeviceMemory, DeviceState } from './exchange/device-state.ts';
 import type { Moment } from './exchange/step.ts';
 import * as protocol from './index.ts';
 import { receive } from './inbound.ts';
@@ -37,6 +37,7 @@ export function leavingOutAStep(
   peer: Peer,
   screened: Screened,
   state: DeviceState,
+  memory: DeviceMemory,
   moment: Moment,
   facts: DeviceFacts,
   looksDecoded: Look<Decoded>,
@@ -45,7 +46,8 @@ export function leavingOutAStep(
   looksAuthorised: Look<Authorised>,
   looksFresh: Look<Fresh>,
 ): void {
-  const act = (message: Fresh): unknown => stepDevice(state, { on: 'message', message }, moment, facts);
+  const act = (message: Fresh): unknown =>
+    stepDevice(state, memory, { on: 'message', message }, moment, facts);
   // @ts-expect-error bytes are not decoded
   authenticate(bytes, key);
   // @ts-expect-error made by hand, not decoded

@@ -297,11 +297,33 @@ describe('the main job', () => {
     await join(world, device);
   });
 
+  test('exchanges carry the id of the order that began them, and are found by it', async () => {
+    const [first] = await world.fleet.command([device.text], { kind: 'action', actionId: 4 });
+    const [second] = await world.fleet.command([device.text], { kind: 'action', actionId: 5 });
+    if (first?.ok !== true || second?.ok !== true) throw new Error('not taken');
+    expect(first.order).not.toBe(second.order);
+    const ofFirst = await world.fleet.exchanges({ order: first.order });
+    expect(ofFirst.rows.map(({ exchange }) => exchange.token)).toEqual([first.token]);
+    expect(ofFirst.rows[0]).toMatchObject({ order: first.order });
+    const [own] = (await world.fleet.exchanges({ kind: 'join' })).rows;
+    expect(own).not.toHaveProperty('order'); // the device asked
+    const orders = await world.store.read
+      .selectFrom('audit')
+      .select('body')
+      .where('kind', '=', 'order')
+      .execute();
+    expect(orders.map(({ body }) => (JSON.parse(body) as { orderId: string }).orderId)).toEqual([
+      first.order,
+      second.order,
+    ]);
+  });
+
   test('an update from INITIATE to the receipt', async () => {
     const [receipt] = await world.fleet.command([device.text], UPDATE);
     const initiate = await device.next(world.link, 'INITIATE');
     expect(initiate.body).toEqual({ url: UPDATE.url, digest: DIGEST });
-    expect(receipt).toEqual({ device: device.text, ok: true, token: tokenOf(initiate) });
+    const order = expect.stringMatching(/^[0-9a-f]{16}$/) as string;
+    expect(receipt).toEqual({ device: device.text, ok: true, token: tokenOf(initiate), order });
     const token = tokenOf(initiate);
     await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
     await device.next(world.link, 'ACTIVATE');

@@ -1,91 +1,135 @@
-import { identityText, type Caller, type Identity } from '@srup/protocol';
-import type { MqttArrival } from '@srup/node';
+/** The C2 core: made here from its rooms. */
+import { createLanes, realDelay, type Delay, type Log, type MqttLink } from '@srup/node';
+import {
+  identityText,
+  type Clock,
+  type Identity,
+  type Random,
+  type SignKey,
+  type SuiteName,
+} from '@srup/protocol';
 import { PROGRAM } from './api/callers.ts';
-import { FleetError, type DeviceView, type Fleet } from './contract.ts';
-import { openJoinPolicies } from './joindesk/policies.ts';
-import { SILENT } from './metrics/meter.ts';
-import { StoreError } from './store/fault.ts';
-import type { FleetTables } from './store/tables.ts';
-import { KEPT_PER_DEVICE } from './evidence/trim.ts';
-import { createIntake } from './intake/arrive.ts';
-import { beginChange, type Change } from './turn/change.ts';
-import { createCommand, createWord } from './orders/command.ts';
-import { followConnection, holdLink, type Connection } from './intake/connection.ts';
-import { createSave, type Core, type Save } from './turn/core.ts';
-import { realDelay, type FleetDeps } from './turn/deps.ts';
-import { exchangeAgenda } from './time/due.ts';
-import { openEvents } from './news/events.ts';
-import { createLanes } from './turn/lanes.ts';
-import { createQueries } from './news/queries.ts';
-import { createRecords } from './peers/records.ts';
+import { createEndings, type Endings } from './errands/end-identity.ts';
+import { createErrands } from './errands/errands.ts';
 import { greetAfterRestore, letGoOfRevoked } from './errands/restored.ts';
-import { createRevocations, type Revocations } from './errands/revoke.ts';
-import { createSender } from './outbox/sender.ts';
-import { createSubscriptions } from './intake/subscriptions.ts';
-import { createTimer } from './time/timer.ts';
 import { createEntryBudget } from './evidence/budget.ts';
-import { viewDevice } from './news/views.ts';
+import { KEPT_PER_DEVICE, type Keep } from './evidence/trim.ts';
+import type { Fleet } from './fleet-port.ts';
+import { createIntake, type Arrive } from './intake/arrive.ts';
+import { followConnection, holdLink, type Connection } from './intake/connection.ts';
+import { openJoinPolicies, type JoinPolicies } from './joindesk/policies.ts';
+import { SILENT, type Meter } from './metrics/meter.ts';
+import { openEvents, type Events } from './news/events.ts';
+import { createQueries } from './news/queries.ts';
+import { createCommand, newOrderId, type Command, type CommandPorts } from './orders/command.ts';
+import { createRename } from './orders/rename.ts';
+import { createSayWord } from './orders/word.ts';
+import { createSender } from './outbox/sender.ts';
+import { createSigner } from './outbox/sign.ts';
+import { createSubscriptions } from './outbox/subscriptions.ts';
+import type { IdentityDirectory } from './peers/directory.ts';
+import { createRecords } from './peers/records.ts';
+import { StoreError } from './store/fault.ts';
 import type { Store } from './store/port.ts';
+import type { FleetTables } from './store/tables.ts';
+import { exchangeTimeouts } from './time/timeouts.ts';
+import { createTimer } from './time/timer.ts';
+import { END_IDENTITY } from './turn/outcome.ts';
+import type { TurnPorts } from './turn/ports.ts';
+import { createSave } from './turn/save.ts';
 
-/** Characters of a name that an operator gives. */
-const LONGEST_NAME = 100;
-/** As a name of one device it could be taken for another one. Shorter ids are one in 65,536. */
-const LIKE_AN_ID = /^[0-9a-f]{13,16}$/i;
+/** What the C2 core is made from. */
+export interface FleetPorts {
+  readonly store: Store<FleetTables>;
+  readonly serverId: Identity;
+  /** The server's key of each suite: to a device it signs with the one of the device's suite (P 4.1). */
+  readonly keys: Readonly<Record<SuiteName, SignKey>>;
+  readonly directory: IdentityDirectory;
+  /** Its three handlers are the core's own from now on. */
+  readonly link: MqttLink;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** By default nothing is counted. */
+  readonly meter?: Meter;
+  /** By default real time; a test turns the clock itself. */
+  readonly delay?: Delay;
+}
+
+export interface FleetOptions {
+  /** What is kept of one device; by default `KEPT_PER_DEVICE`. */
+  readonly keep?: Keep;
+}
 
 /** The C2 core as the composition root holds it. */
 export interface RunningFleet extends Fleet {
-  /** Takes up what was left open: messages that are owed, time-outs, subscriptions. */
+  /** Commands devices as a part of an order that has an id already. */
+  readonly commandFor: Command;
+  /** Takes up what was left open: messages that are owed, timeouts, errands, subscriptions. */
   start(): Promise<void>;
   /** Is the broker connected, so that devices can be heard? */
   isConnected(): boolean;
   /** Resolves when nothing is being worked on any more. Then close the link and the store. */
   stop(): Promise<void>;
-  /** A message from a transport. Acknowledge it when this resolves, and only then (P 5.3). */
-  arrive(arrival: MqttArrival): Promise<void>;
+  /** Takes a message from a transport. Acknowledge it when this resolves, and only then (P 5.3). */
+  readonly arrive: Arrive;
 }
 
 /**
  * Takes the handlers of the link before it returns: call it in the same turn as `connectMqtt`. What arrives waits for
  * `start`. Rejects when the store belongs to another server.
+ *
+ * @example
+ * const fleet = await createFleet({ store, serverId, keys, directory, link, clock, random, log });
+ * await fleet.start();
  */
-export function createFleet(deps: FleetDeps): Promise<RunningFleet> {
-  return openFleet(deps, holdLink(deps));
+export function createFleet(ports: FleetPorts, options: FleetOptions = {}): Promise<RunningFleet> {
+  return openFleet(ports, options, holdLink(ports.link, ports.log));
 }
 
-async function openFleet(deps: FleetDeps, connection: Connection): Promise<RunningFleet> {
-  await claimStore(deps.store, deps.serverId);
-  let committed: (change: Change) => void = () => undefined;
-  const core = await openCore(deps, (change) => {
-    committed(change);
-  });
-  const save = createSave(core);
-  const subscriptions = createSubscriptions(core.store.read, core.link, core.serverId);
-  const timeouts = createTimer(exchangeAgenda(core, save), core);
-  const leaving = createRevocations(core, save, subscriptions);
-  const revocations = createTimer(leaving.agenda, core);
-  const sender = createSender(core, subscriptions, () => {
-    timeouts.nudge(core.clock.now());
-  });
-  /** What a commit leaves to be done; all of it is found again in the store after a restart. */
-  committed = ({ record, outgoing, exchanges, isGreeting }) => {
-    if (outgoing.length > 0) sender.wake(record.row.id);
-    if (isGreeting) timeouts.nudge(core.clock.now());
-    for (const { wakeAt } of exchanges.values()) if (wakeAt !== undefined) timeouts.nudge(wakeAt);
-    if (record.row.revoke_at !== null) revocations.nudge(record.row.revoke_at);
-  };
-  const take = createIntake(core, save);
-  const follow = followConnection(connection, subscriptions, sender, core, () => {
-    timeouts.nudge(core.clock.now());
-  });
-  let isStopped = false;
-  const arrive: RunningFleet['arrive'] = (arrival) =>
-    isStopped ? Promise.reject(new Error('the server is stopping')) : take(arrival);
+async function openFleet(
+  ports: FleetPorts,
+  { keep = KEPT_PER_DEVICE }: FleetOptions,
+  connection: Connection,
+): Promise<RunningFleet> {
+  const { store, serverId, keys, link, clock, random, log, meter = SILENT, delay = realDelay } = ports;
+  await claimStore(store, serverId);
+  const policies = await openJoinPolicies(store, clock);
+  const events = await openEvents(store, log);
 
-  const fleet = fleetOf(core, save, leaving);
+  const deservesEntry = createEntryBudget(clock);
+  const lanes = createLanes();
+  const records = createRecords(store.read);
+  const signer = createSigner({ serverId, keys, delay });
+  const timer = createTimer({ clock, delay, log });
+  const errands = createErrands({ store, lanes, clock, delay, log });
+  const subscriptions = createSubscriptions(store.read, link, serverId);
+  const nudgeTimeouts = () => {
+    timer.nudge(clock.now());
+  };
+  const outbox = { store, signer, clock, deservesEntry };
+  const surroundings = { meter, random, delay, log };
+  const sender = createSender({ ...outbox, ...surroundings, link, subscriptions, onEmptied: nudgeTimeouts });
+  const save = createSave({ ...outbox, records, sender, timer, meter, log }, { keep });
+  const turn: TurnPorts = {
+    ...{ serverId, store, records, policies, lanes, save, clock, random, meter, log },
+  };
+  const take = createIntake({ ...turn, directory: ports.directory, delay });
+  const endings = createEndings({ ...turn, directory: ports.directory, subscriptions, delay });
+  const follow = followConnection({
+    ...{ connection, subscriptions, sender, store, clock, delay, log },
+    onHastened: nudgeTimeouts,
+  });
+
+  const lifetime = new AbortController();
+  const isStopped = () => lifetime.signal.aborted;
+  const arrive: Arrive = (arrival) =>
+    isStopped() ? Promise.reject(new Error('the server is stopping')) : take(arrival);
+  const fleet = fleetOf({ ...turn, signer }, policies, events, endings);
   let greeting: Promise<void> = Promise.resolve();
   const greet = (): Promise<void> =>
-    greetAfterRestore(core, fleet, () => isStopped).catch((fault: unknown) => {
-      core.log.error({ err: fault }, 'devices could not be asked after the restore; the next start does it');
+    greetAfterRestore(turn, fleet, isStopped).catch((fault: unknown) => {
+      log.error({ err: fault }, 'devices could not be asked after the restore; the next start does it');
     });
 
   return {
@@ -93,63 +137,53 @@ async function openFleet(deps: FleetDeps, connection: Connection): Promise<Runni
     arrive,
     isConnected: () => connection.isUp(),
     start: async () => {
-      await letGoOfRevoked(core, leaving);
+      await letGoOfRevoked(turn, endings);
       await sender.wakeOwed();
-      timeouts.start();
-      revocations.start();
+      timer.start(exchangeTimeouts({ ...turn, delay }));
+      errands.start({ [END_IDENTITY]: endings.perform });
       connection.begin(arrive, () => {
-        if (!isStopped) void follow();
+        if (!isStopped()) void follow();
       });
       await follow();
       greeting = greet();
     },
     stop: async () => {
-      isStopped = true;
+      lifetime.abort();
       connection.end();
-      timeouts.stop();
-      revocations.stop();
+      timer.stop();
+      errands.stop();
       await sender.stop();
       await greeting;
-      await leaving.settle();
-      await core.lanes.settle();
-      core.events.stop();
+      await errands.settle();
+      await endings.settle();
+      await lanes.settle();
+      events.stop();
     },
   };
 }
 
-async function openCore(deps: FleetDeps, committed: Core['committed']): Promise<Core> {
-  const { store, log } = deps;
-  const meter = deps.meter ?? SILENT;
+function fleetOf(
+  ports: CommandPorts,
+  policies: JoinPolicies,
+  events: Events,
+  endings: Endings,
+): Fleet & Pick<RunningFleet, 'commandFor'> {
+  const say = createSayWord(ports);
+  const command = createCommand(ports);
+  const rename = createRename(ports);
   return {
-    ...deps,
-    meter,
-    delay: deps.delay ?? realDelay,
-    keep: deps.keep ?? KEPT_PER_DEVICE,
-    committed,
-    lanes: createLanes(),
-    records: createRecords(store.read),
-    policies: await openJoinPolicies(store, deps.clock),
-    events: await openEvents(store.read, log),
-    deservesEntry: createEntryBudget(deps.clock),
-  };
-}
-
-function fleetOf(core: Core, save: Save, leaving: Revocations): Fleet {
-  const say = createWord(core, save);
-  const command = createCommand(core, save);
-  return {
-    serverId: core.serverId,
-    ...createQueries(core.store.read),
-    command: (devices, order, by = PROGRAM) => command(devices, order, by),
+    serverId: ports.serverId,
+    ...createQueries(ports.store.read),
+    commandFor: command,
+    command: (devices, order, by = PROGRAM) => command(devices, order, by, newOrderId(ports.random)),
     activate: (device, token, by = PROGRAM) => say(device, token, { on: 'activate' }, by),
     cancel: (device, token, by = PROGRAM) => say(device, token, { on: 'cancel' }, by),
     decideJoin: (device, token, verdict, by = PROGRAM) => say(device, token, { on: 'decide', verdict }, by),
-    joinPolicy: async () => core.policies.all(),
-    setJoinPolicy: (type, verdict, by = PROGRAM) => core.policies.set(type, verdict, by),
-    rename: (device, name, by = PROGRAM) =>
-      core.lanes.run(device, () => rename(core, save, device, name, by)),
-    revoke: (id, by = PROGRAM) => leaving.revoke(id, by),
-    watch: (listener, since) => core.events.watch(listener, since),
+    joinPolicy: async () => policies.all(),
+    setJoinPolicy: (type, verdict, by = PROGRAM) => policies.set(type, verdict, by),
+    rename: (device, name, by = PROGRAM) => rename(device, name, by),
+    revoke: (id, by = PROGRAM) => endings.revoke(id, by),
+    watch: (listener, since) => events.watch(listener, since),
   };
 }
 
@@ -170,21 +204,4 @@ async function claimStore(store: Store<FleetTables>, serverId: Identity): Promis
       );
     }
   });
-}
-
-async function rename(core: Core, save: Save, device: string, name: string, by: Caller): Promise<DeviceView> {
-  const wanted = name.trim();
-  if (wanted.length === 0 || wanted.length > LONGEST_NAME || /\p{Cc}/u.test(wanted)) {
-    throw new FleetError('invalid', `a name has 1 to ${LONGEST_NAME} printable characters`);
-  }
-  if (LIKE_AN_ID.test(wanted)) {
-    throw new FleetError('invalid', 'a name must not look like the id of a device (13 to 16 hex digits)');
-  }
-  const record = await core.records.find(device);
-  if (record === undefined) throw new FleetError('not-found', `no device ${device} is known`);
-  const change = beginChange(record, core.clock.now());
-  change.record = { ...record, row: { ...record.row, name: wanted } };
-  change.orders.push({ kind: 'name', at: change.at, device, body: { name: wanted, by } });
-  await save(change);
-  return viewDevice({ ...change.record.row, proven_at: record.provenAt });
 }

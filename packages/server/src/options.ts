@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Artifacts } from './artifacts/artifacts.ts';
-import type { Fleet } from './contract.ts';
+import type { Fleet } from './fleet-port.ts';
 import type { EnrolmentCodes } from './keyservice/codes.ts';
 import type { ApiTokens } from './access/tokens.ts';
 

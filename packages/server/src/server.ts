@@ -11,6 +11,7 @@ import { startBroker, type RunningBroker } from './broker/broker.ts';
 import { controlBroker, openExternal, type BrokerControl } from './broker/control.ts';
 import { createFleet } from './fleet.ts';
 import { createApp } from './http/app.ts';
+import { createOrders } from './orders/orders.ts';
 import { openTokens, type TokenTables } from './access/tokens.ts';
 import { keyServiceRoutes } from './keyservice/routes.ts';
 import type { KeyService } from './keyservice/contract.ts';
@@ -137,6 +138,14 @@ async function start(
   const tokens = openTokens(store, clock);
   const { setupToken } = vault.server;
   const place = { url: '' };
+  const orders = createOrders(
+    { fleet, artifacts, command: fleet.commandFor, random },
+    {
+      get server() {
+        return place.url;
+      },
+    },
+  );
   const tls = vault.credentials.tls();
   const app = await createApp({
     tls: { key: tls.key.reveal(), chain: tls.chain },
@@ -147,12 +156,12 @@ async function start(
     metrics,
     readiness: createReadiness({ store, clock, isConnected, askKeyService: () => keys.status() }),
     fleet,
+    orders,
     artifacts,
     tokens,
     keys,
     trail,
     broker: () => broker.view(),
-    publicUrl: () => place.url,
     setupToken,
   });
   closing.push(() => app.close());

@@ -357,7 +357,8 @@ test('while an identity is being ended, what its device says waits for nothing',
     .selectAll()
     .where('id', '=', device.text)
     .execute();
-  expect(row).toMatchObject([{ standing: 'deregistered', revoke_at: null }]);
+  expect(row).toMatchObject([{ standing: 'deregistered' }]);
+  expect(await world.store.read.selectFrom('errands').selectAll().execute()).toEqual([]);
 });
 
 test('events come in order and without gaps, and one who fails stops nobody', async () => {

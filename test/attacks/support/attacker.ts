@@ -33,7 +33,7 @@ import {
   type SuiteName,
   type TokenKey,
 } from '@srup/protocol';
-import { makeCsr, makeTlsKey } from '../../../packages/agent/src/enrol/csr.ts';
+import { makeCsr, makeTlsKey } from '../../../packages/agent/src/identity/csr.ts';
 import { TYPE } from '../../support/device.ts';
 import { until } from '../../support/wait.ts';
 import type { Arena } from './arena.ts';

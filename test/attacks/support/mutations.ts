@@ -103,49 +103,49 @@ export const MUTATIONS = {
   },
   /** P 10.2: a body may be longer than the limit. */
   bodySize: {
-    file: 'packages/agent/src/update/download.ts',
+    file: 'packages/agent/src/software/fetch/download.ts',
     from: 'if (partial.size + chunk.length > maxBytes) {',
     to: 'if (false) {',
   },
   /** What is in an archive may have any size. */
   unpackedSize: {
-    file: 'packages/agent/src/update/unpack.ts',
+    file: 'packages/agent/src/software/unpack.ts',
     from: 'if (total > maxBytes)',
     to: 'if (false)',
   },
   /** P 10.2: a transfer may be as slow as it likes. */
   leastRate: {
-    file: 'packages/agent/src/update/rate.ts',
+    file: 'packages/agent/src/software/fetch/rate.ts',
     from: 'if (floor.windowMs === 0 || now - start < floor.windowMs) return false;',
     to: 'if (true) return false;',
   },
   /** P 10.2: a redirect may lead from https to http. */
   redirectScheme: {
-    file: 'packages/agent/src/update/address.ts',
+    file: 'packages/agent/src/software/fetch/address.ts',
     from: 'if (base !== undefined && url.protocol !== base.protocol)',
     to: 'if (false)',
   },
   /** P 10.2: plain http is as good as https. */
   addressScheme: {
-    file: 'packages/agent/src/update/address.ts',
+    file: 'packages/agent/src/software/fetch/address.ts',
     from: "const schemes = rules.allowHttp ? ['https:', 'http:'] : ['https:'];",
     to: "const schemes = ['https:', 'http:'];",
   },
   /** P 10.2: software may come from any host. */
   allowedHosts: {
-    file: 'packages/agent/src/update/address.ts',
+    file: 'packages/agent/src/software/fetch/address.ts',
     from: 'if (rules.hosts !== undefined && !isListed(url, rules.hosts))',
     to: 'if (false)',
   },
   /** The file server may show any certificate. */
   fileServerCertificate: {
-    file: 'packages/agent/src/connecting.ts',
+    file: 'packages/agent/src/ground/connecting.ts',
     from: 'return { agent: false,',
     to: 'return { agent: false, rejectUnauthorized: false,',
   },
   /** P 10.2: whatever was loaded is staged. */
   digest: {
-    file: 'packages/agent/src/update/fetch.ts',
+    file: 'packages/agent/src/software/fetch/fetch.ts',
     from: "if (result.end === 'complete' && partial.digest() === digest)",
     to: "if (result.end === 'complete')",
   },
@@ -169,8 +169,8 @@ export const MUTATIONS = {
   /** P 5.1: what waits to be sent is forgotten when the agent ends. */
   durableOutbox: {
     file: 'packages/agent/src/engine/engine.ts',
-    from: 'makeOutbox(records.readOutbox(store), forgetSent, log)',
-    to: 'makeOutbox([], forgetSent, log)',
+    from: 'createOutbox(readOutbox(store),',
+    to: 'createOutbox([],',
   },
   /** P 4.3, 4.4: sealed fields are sent as they are. */
   sealing: {
@@ -257,19 +257,19 @@ export const MUTATIONS = {
   },
   /** P 10.3: what was verified when it was loaded is started as it lies there at ACTIVATE. */
   rehash: {
-    file: 'packages/agent/src/update/prepare.ts',
+    file: 'packages/agent/src/software/prepare.ts',
     from: 'if ((await digestOf(file, signal)) !== slot.digest) {',
     to: 'if (false) {',
   },
   /** A symbolic link in a file's place is followed. */
   noFollow: {
-    file: 'packages/agent/src/update/chunks.ts',
+    file: 'packages/agent/src/software/chunks.ts',
     from: 'constants.O_RDONLY | constants.O_NOFOLLOW |',
     to: 'constants.O_RDONLY |',
   },
   /** The name may lead to another file than the one that was opened and hashed. */
   sameFile: {
-    file: 'packages/agent/src/update/prepare.ts',
+    file: 'packages/agent/src/software/prepare.ts',
     from: 'if (opened.ino !== named.ino || opened.dev !== named.dev) {',
     to: 'if (false) {',
   },

@@ -2,14 +2,14 @@
 import { lstat, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { homeAt, type Home } from '@srup/agent';
-import { advance, decode, initialDevice, tokenKey, type Message } from '@srup/protocol';
-import { readPeer, readState } from '../../../packages/agent/src/engine/records.ts';
+import { advance, decode, tokenKey, type Message } from '@srup/protocol';
+import { readMemory, readPeer, readState } from '../../../packages/agent/src/engine/records.ts';
 import { realDisk } from '../../../packages/agent/src/vault/disk.ts';
 import { loadCredentials } from '../../../packages/agent/src/vault/identity.ts';
 import { readLeft } from '../../../packages/agent/src/vault/left.ts';
 import { openStore, type Store } from '../../../packages/agent/src/vault/store.ts';
-import { openRecord } from '../../../packages/agent/src/update/record.ts';
-import { openSlots } from '../../../packages/agent/src/update/slots.ts';
+import { openRecord } from '../../../packages/agent/src/software/record.ts';
+import { openSlots } from '../../../packages/agent/src/software/slots.ts';
 import { SERVER_ID } from '../../../packages/agent/test/world.ts';
 import type { Image, Mark, Operation } from './disk.ts';
 import type { Recording } from './scenario.ts';
@@ -52,7 +52,8 @@ export async function findFaults(
 
 function checkNumbers(store: Store, seen: readonly Mark[], complain: (what: string) => void): void {
   const { sent, window } = readPeer(store);
-  const state = readState(store, initialDevice());
+  const state = readState(store);
+  const memory = readMemory(store);
   for (const mark of seen) {
     if (mark.what === 'said') {
       const { sequence, type } = messageOf(mark.bytes);
@@ -62,7 +63,7 @@ function checkNumbers(store: Store, seen: readonly Mark[], complain: (what: stri
       if (sender !== SERVER_ID) continue; // the device's own words, that came back to it
       if (advance(window, sequence, false, sent).ok)
         complain(`${type} was acknowledged, and would be taken again`);
-    } else if (mark.what === 'acted' && !(mark.token in state.open) && !(mark.token in state.finished)) {
+    } else if (mark.what === 'acted' && !(mark.token in state.open) && memory.get(mark.token) === undefined) {
       complain(`the action ${mark.token} was done, and is forgotten`);
     }
   }

@@ -2,12 +2,12 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '@srup/node';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { alive, configOf, goodProgram, stage } from '../../test/programs.ts';
 import { newFolder, removeFolders, surroundingsAt, type TestSurroundings } from '../../test/surroundings.ts';
-import type { AgentConfigInput } from '../config.ts';
-import type { Acted, Performers } from '../contract.ts';
-import { createPerformers, type PerformerExtras } from '../run/performers.ts';
+import type { AgentConfigInput } from '../config/config.ts';
+import type { Acted, Performers } from '../engine/performers.ts';
+import { createPerformers, type PerformerExtras } from '../performers/performers.ts';
 import { type ActionPorts, type ActionTable, createActionTable, doAction } from './actions.ts';
 import { testSelf } from './self-test.ts';
 

@@ -1,9 +1,9 @@
+import type { Log } from '@srup/node';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Acted } from '../contract.ts';
-import type { Log } from '../log.ts';
-import { inTime } from '../in-time.ts';
-import type { CommandResult } from '../run/command.ts';
-import { reasonOf } from '../trouble.ts';
+import type { Acted } from '../engine/performers.ts';
+import { inTime } from '../ground/in-time.ts';
+import type { CommandResult } from '../program/command.ts';
+import { reasonOf } from '../ground/trouble.ts';
 import { actionName, isDangerous, REBOOT, SELF_DESTRUCT, SELF_TEST } from './table.ts';
 
 /** Does an action. Resolves when it is done, rejects when it failed; the signal aborts when time is up or the agent stops. */

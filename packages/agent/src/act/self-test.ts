@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '@srup/node';
 import type { Clock } from '@srup/protocol';
-import type { RunningSoftware } from '../contract.ts';
-import { reasonOf } from '../trouble.ts';
+import type { RunningSoftware } from '../engine/performers.ts';
+import { reasonOf } from '../ground/trouble.ts';
 
 export interface SelfTestPorts {
   readonly folder: string;

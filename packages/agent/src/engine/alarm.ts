@@ -1,24 +1,25 @@
+import type { Delay } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 
 export interface Alarm {
-  /** The time to ring at, ms since 1970; undefined: never. The one before is forgotten. */
+  /** The time to ring at, ms since 1970; undefined: never. It replaces the time before. */
   set(at: number | undefined): void;
   stop(): void;
 }
 
-/** It rings at least this often while something is waited for: the clock may be set in between. */
+/** The alarm rings at least this often while it is set: somebody may set the clock in between. */
 const LONGEST_MS = 3_600_000;
 /** After a ring that failed. */
 const AGAIN_MS = 10_000;
 
-/** Rings by the clock that the times are told in. `ring` sets it anew; if it rejects, it rings again soon. */
-export function makeAlarm(clock: Clock, ring: () => Promise<void>): Alarm {
-  let timer: NodeJS.Timeout | undefined;
+/** Rings by the wall clock. `ring` sets the alarm anew; when it rejects, the alarm rings again soon. */
+export function createAlarm(clock: Clock, delay: Delay, ring: () => Promise<void>): Alarm {
+  let callOff: () => void = () => undefined;
   let stopped = false;
 
   function wait(ms: number): void {
-    clearTimeout(timer);
-    if (!stopped) timer = setTimeout(ringNow, ms);
+    callOff();
+    if (!stopped) callOff = delay(ms, ringNow);
   }
 
   function ringNow(): void {
@@ -29,12 +30,12 @@ export function makeAlarm(clock: Clock, ring: () => Promise<void>): Alarm {
 
   return {
     set: (at) => {
-      clearTimeout(timer);
+      callOff();
       if (at !== undefined) wait(Math.min(Math.max(at - clock.now(), 0), LONGEST_MS));
     },
     stop: () => {
       stopped = true;
-      clearTimeout(timer);
+      callOff();
     },
   };
 }

@@ -1,7 +1,8 @@
+import { silentLog } from '@srup/node';
 import { expect, test } from 'vitest';
-import { until } from '../../../node/test/wait.ts';
-import { silentLog } from '../../test/log.ts';
-import { makeOutbox, type Outbox } from './outbox.ts';
+import { until } from '@srup/node/testing';
+import { manualClock } from '@srup/protocol/testing';
+import { createOutbox, type Outbox } from './outbox.ts';
 import type { OutboxEntry } from './records.ts';
 
 function entry(n: number, token = `t${n}`): OutboxEntry {
@@ -12,7 +13,12 @@ function entry(n: number, token = `t${n}`): OutboxEntry {
 function open(initial: OutboxEntry[] = []) {
   const left: number[] = [];
   const refused = new Set<number>();
-  const outbox: Outbox = makeOutbox(initial, () => undefined, silentLog);
+  const clock = manualClock(0);
+  const outbox: Outbox = createOutbox(initial, {
+    onSent: () => undefined,
+    delay: clock.delay,
+    log: silentLog,
+  });
   const connect = () => {
     outbox.connect((_topic, bytes) => {
       const [n = 0] = bytes;
@@ -24,7 +30,7 @@ function open(initial: OutboxEntry[] = []) {
       return Promise.reject(new Error('refused'));
     });
   };
-  return { outbox, left, refused, connect };
+  return { outbox, left, refused, connect, clock };
 }
 
 test('what was left over goes first, everything in order, and only while there is a connection', async () => {
@@ -52,9 +58,11 @@ test('a message that is refused again and again lets the others pass, and leaves
 });
 
 test('waiting for a token ends when it left, when it was dropped, or with the time', async () => {
-  const { outbox, connect } = open([entry(1, 'a'), entry(2, 'b'), entry(3, 'c')]);
+  const { outbox, connect, clock } = open([entry(1, 'a'), entry(2, 'b'), entry(3, 'c')]);
   await outbox.sent(10_000, 'unknown');
-  await outbox.sent(20, 'a'); // no connection: the time ends it
+  const late = outbox.sent(20, 'a'); // no connection: the time ends it
+  clock.advance(20);
+  await late;
   const dropped = outbox.sent(10_000, 'b');
   outbox.drop(new Set([2]));
   await dropped;
@@ -62,4 +70,5 @@ test('waiting for a token ends when it left, when it was dropped, or with the ti
   connect();
   await all;
   expect(outbox.entries()).toEqual([]);
+  expect(clock.waiting()).toBe(0);
 });

@@ -1,28 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createLanes, type Log } from '@srup/node';
 import type { DeviceEffect, DeviceInput, TokenKey } from '@srup/protocol';
-import type { Performers } from '../contract.ts';
-import type { Log } from '../log.ts';
-import { reasonOf } from '../trouble.ts';
+import { reasonOf } from '../ground/trouble.ts';
+import type { Performers } from './performers.ts';
 import { tokenPrefix } from './refusals.ts';
 
 /** Effects that take their time and come back as inputs. */
 type Performed = Extract<DeviceEffect, { readonly do: 'fetch' | 'install' | 'act' | 'deliver' }>;
 
-export interface Workshop {
+export interface Performing {
+  /** Begins an effect when its turn comes. */
   perform(effect: Performed): void;
-  /** The device is let go (P 10.8): what was not begun yet fails, and downloads end; what else runs is finished. */
+  /** The device is let go (P 10.8): what has not begun fails, and downloads end; whatever else runs is finished. */
   drop(): void;
   /** Aborts what runs and waits for its end. */
   stop(): Promise<void>;
 }
 
-/** What a performer made of an effect: the input for the exchange, and what is done after its answer left. */
+/** What a performer made of an effect: the input for the exchange, and what is to be done after its answer left. */
 interface Outcome {
   readonly input: DeviceInput;
   readonly afterwards?: () => Promise<void>;
 }
 
-export interface WorkshopTools {
+export interface PerformingPorts {
   readonly performers: Performers;
   readonly log: Log;
   /** Commits an outcome; rejects with `StoreError` when it can't be committed now. */
@@ -40,10 +41,10 @@ const COMMIT_AGAIN_MS = 5_000;
  * Performs effects, each kind one after another: two downloads share one folder, two installations one slot. A
  * download does not hold up an installation. An effect that is under way is not begun a second time.
  */
-export function makeWorkshop({ performers, log, tell, isStale, answered }: WorkshopTools): Workshop {
+export function createPerforming({ performers, log, tell, isStale, answered }: PerformingPorts): Performing {
   const stopping = new AbortController();
   let dropping = new AbortController();
-  const lanes = new Map<Performed['do'], Promise<void>>();
+  const lanes = createLanes();
   const underWay = new Set<string>();
 
   async function work(effect: Performed, dropped: AbortSignal): Promise<void> {
@@ -76,7 +77,7 @@ export function makeWorkshop({ performers, log, tell, isStale, answered }: Works
     const about = { effect: effect.do, token: tokenPrefix(effect.token) };
     const isDropped = () => dropped.aborted;
     if (isDropped()) {
-      log.info(about, 'not begun any more: this device was let go');
+      log.info(about, 'not begun: this device was let go');
       return { input: failureOf(effect) };
     }
     if (effect.do === 'act' && isStale(effect.token)) {
@@ -102,11 +103,10 @@ export function makeWorkshop({ performers, log, tell, isStale, answered }: Works
       if (underWay.has(name)) return;
       underWay.add(name);
       const dropped = dropping.signal;
-      const before = lanes.get(effect.do) ?? Promise.resolve();
-      const after = before
-        .then(() => (stopping.signal.aborted ? undefined : work(effect, dropped)))
-        .finally(() => underWay.delete(name));
-      lanes.set(effect.do, after);
+      void lanes.run(effect.do, async () => {
+        if (!stopping.signal.aborted) await work(effect, dropped);
+        underWay.delete(name);
+      });
     },
     drop: () => {
       dropping.abort();
@@ -114,7 +114,7 @@ export function makeWorkshop({ performers, log, tell, isStale, answered }: Works
     },
     stop: async () => {
       stopping.abort();
-      await Promise.all(lanes.values());
+      await lanes.settle();
     },
   };
 }

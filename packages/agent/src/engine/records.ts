@@ -1,10 +1,15 @@
 /** How the engine's memory looks in the store. */
 import {
+  createMemory,
   EMPTY_WINDOW,
   fromBase64Url,
+  initialDevice,
   toBase64Url,
   type Counters,
   type DeviceState,
+  type DeviceStep,
+  type Finished,
+  type KeptMemory,
   type MessageType,
   type ReplayWindow,
   type TokenKey,
@@ -60,22 +65,34 @@ export function writePeer(draft: Draft, { sent, window, heardAt }: PeerRecord): 
   draft.set(PEER, { ...numbers, ...(heardAt !== undefined && { heardAt }) });
 }
 
-/** The state is plain JSON by its contract. `initial`: what a device knows before its first message. */
-export function readState(store: Store, initial: DeviceState): DeviceState {
+/** The state is plain JSON by its contract. */
+export function readState(store: Store): DeviceState {
   const join = store.get(JOIN) as DeviceState['join'] | undefined;
   return {
-    ...initial,
+    ...initialDevice(),
     ...(join && { join }),
     open: Object.fromEntries(store.under(OPEN)) as unknown as DeviceState['open'],
-    finished: Object.fromEntries(store.under(FINISHED)) as unknown as DeviceState['finished'],
   };
+}
+
+/** Finished tokens, each a record of its own. */
+export function readMemory(store: Store): KeptMemory {
+  return createMemory(store.under(FINISHED) as unknown as [TokenKey, Finished][]);
 }
 
 /** Only what changed: states share what did not. */
 export function writeState(draft: Draft, before: DeviceState, after: DeviceState): void {
   if (after.join !== before.join) draft.set(JOIN, after.join as unknown as Value);
   writeRecord(draft, OPEN, before.open, after.open);
-  writeRecord(draft, FINISHED, before.finished, after.finished);
+}
+
+export function writeFinished(draft: Draft, finished: DeviceStep['finished']): void {
+  for (const [token, value] of finished) draft.set(FINISHED + token, value as unknown as Value);
+}
+
+/** Comes before `writeFinished`: a forgotten token may be finished again. */
+export function removeForgotten(draft: Draft, tokens: Iterable<TokenKey>): void {
+  for (const token of tokens) draft.set(FINISHED + token, undefined);
 }
 
 function writeRecord(

@@ -1,11 +1,11 @@
-import { decode, identityText, tokenKey, type FaultCode } from '@srup/protocol';
-import type { Log } from '../log.ts';
+import type { Log } from '@srup/node';
+import { decode, identityText, tokenKey, type Clock, type FaultCode } from '@srup/protocol';
 
 /** Refused messages since the start, by code. */
 export type RefusalCounts = Readonly<Partial<Record<FaultCode, number>>>;
 
 export interface Refusals {
-  /** Counts, and logs who seems to have sent what: names that nothing proves, and never a body. */
+  /** Counts the refusal and logs the sender that the message names (nothing proves it), and never a body. */
   note(code: FaultCode, bytes: Uint8Array): void;
   counts(): RefusalCounts;
 }
@@ -16,7 +16,7 @@ const TOKEN_PREFIX = 13;
 const LINES_PER_MINUTE = 20;
 const MINUTE_MS = 60_000;
 
-export function makeRefusals(log: Log, monotonic: () => number): Refusals {
+export function createRefusals(log: Log, clock: Clock): Refusals {
   const counts: Partial<Record<FaultCode, number>> = {};
   let minute = -Infinity;
   let lines = 0;
@@ -24,8 +24,8 @@ export function makeRefusals(log: Log, monotonic: () => number): Refusals {
     counts: () => ({ ...counts }),
     note: (code, bytes) => {
       counts[code] = (counts[code] ?? 0) + 1;
-      if (monotonic() - minute > MINUTE_MS) {
-        minute = monotonic();
+      if (clock.monotonic() - minute > MINUTE_MS) {
+        minute = clock.monotonic();
         lines = 0;
       }
       if (++lines > LINES_PER_MINUTE) return;

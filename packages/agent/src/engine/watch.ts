@@ -1,22 +1,21 @@
-import { readFile } from 'node:fs/promises';
 import type { Clock, Moment, Random } from '@srup/protocol';
 
-/** A clock that went back by less was corrected, not lost. */
+/** A clock that went back by less was corrected: it has not lost its time. */
 const TOLERANCE_MS = 60_000;
 /** A clock that is this near to the server's is right. */
 const AGREEMENT_MS = 600_000;
 
-/** Tells moments to the machines, and whether the clock deserves belief (P 6.2). */
+/** Tells the time to the exchanges, and whether the clock can be believed (P 6.2). */
 export interface Watch {
   moment(): Moment;
   /** The server just said that it is about this time, ms since 1970; undefined: it did not say. */
   heard(serverTime: number | undefined): void;
-  /** The latest believed time: to be committed. */
-  floor(): number;
+  /** The latest time that was believed: commit it. */
+  readonly floor: () => number;
 }
 
 /** `floor`: the latest time ever committed. A clock that shows less has lost its time: tokens are not judged by it. */
-export function makeWatch(clock: Clock, random: Random, floor: number): Watch {
+export function createWatch(clock: Clock, random: Random, floor: number): Watch {
   let latest = floor;
   return {
     moment: () => {
@@ -33,10 +32,4 @@ export function makeWatch(clock: Clock, random: Random, floor: number): Watch {
     },
     floor: () => latest,
   };
-}
-
-/** Names this start of the system; undefined where the kernel does not tell. */
-export async function readBootId(): Promise<string | undefined> {
-  const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
-  return text.trim() === '' ? undefined : text.trim();
 }

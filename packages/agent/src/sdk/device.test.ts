@@ -5,8 +5,8 @@ import type { TokenKey } from '@srup/protocol';
 import { fileListener, serve, type FileServer } from '../../test/file-server.ts';
 import { sha256 } from '../../test/surroundings.ts';
 import { makeWorld, type World } from '../../test/world.ts';
-import { ConfigError } from '../config.ts';
-import type { NotNow } from '../run/not-now.ts';
+import { ConfigError } from '../config/config.ts';
+import type { NotNow } from '../deferral/deferral.ts';
 import { Device, type DeviceOptions } from './device.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);

@@ -1,15 +1,15 @@
+import type { Log } from '@srup/node';
 import { isProgramDataId, STANDARD_ACTIONS, type StandardAction } from '@srup/protocol';
 import { createActionTable, type ActionHandler } from '../act/actions.ts';
 import { startAgent, type AgentEvent, type RunningAgent } from '../agent.ts';
-import { parseConfig, type AgentConfig, type AgentConfigInput } from '../config.ts';
-import type { ProgramReport } from '../contract.ts';
-import { createDataTable, type DataHandler } from '../lines/data-table.ts';
-import { encodeValue } from '../lines/values.ts';
-import type { Log } from '../log.ts';
-import type { SoftwareHandler } from '../run/handler-installer.ts';
-import type { NotNow } from '../run/not-now.ts';
-import { createPerformers } from '../run/performers.ts';
-import type { AgentStatus } from '../status.ts';
+import { parseConfig, type AgentConfig, type AgentConfigInput } from '../config/config.ts';
+import type { ProgramReport } from '../engine/report.ts';
+import { createDataTable, type DataHandler } from '../data/data-table.ts';
+import { encodeValue } from '../data/values.ts';
+import type { SoftwareHandler } from '../installers/handler.ts';
+import type { NotNow } from '../deferral/deferral.ts';
+import { createPerformers } from '../performers/performers.ts';
+import type { AgentStatus } from '../control/status.ts';
 import { quietLog } from './log.ts';
 
 /** What `agent.json` has (docs/operation.md), and where the device keeps its state. */

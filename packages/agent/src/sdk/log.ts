@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts';
+import type { Log } from '@srup/node';
 
 type Level = keyof Log;
 

@@ -1,6 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '@srup/node';
-import { codeOf } from '../trouble.ts';
+import { codeOf } from '../ground/trouble.ts';
 
 /** What the state asks of a disk. Small, so that a harness can tear, reorder and lose what was not made durable. */
 export interface Disk {

@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeWorld, type World } from '../../test/world.ts';
-import { homeAt } from '../home.ts';
+import { homeAt } from '../ground/home.ts';
 import { loadCredentials } from './identity.ts';
 
 let world: World;

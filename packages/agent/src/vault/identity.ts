@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { makePrivateFolder, Secret, syncFolder, writeFileAtomic, type KeySet } from '@srup/node';
 import type { SuiteName } from '@srup/protocol';
-import type { Home } from '../home.ts';
-import { AgentError, codeOf, reasonOf } from '../trouble.ts';
+import type { Home } from '../ground/home.ts';
+import { AgentError, codeOf, reasonOf } from '../ground/trouble.ts';
 
 const id = v.pipe(v.string(), v.regex(/^[1-9a-f][0-9a-f]{0,15}$/));
 const suite = v.picklist(['ed25519', 'rsa-sha256', 'ml-dsa-65'] satisfies SuiteName[]);

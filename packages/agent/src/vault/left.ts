@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import * as v from 'valibot';
 import { syncFolder, writeFileAtomic } from '@srup/node';
-import type { Home } from '../home.ts';
+import type { Home } from '../ground/home.ts';
 import { forgetIdentity, readJson } from './identity.ts';
 
 const schema = v.object({

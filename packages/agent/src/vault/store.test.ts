@@ -1,8 +1,8 @@
+import { silentLog } from '@srup/node';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { silentLog } from '../../test/log.ts';
 import { realDisk, type Disk } from './disk.ts';
 import type { Value } from './journal.ts';
 import { openStore } from './store.ts';

@@ -1,5 +1,5 @@
-import type { Log } from '../log.ts';
-import { AgentError, reasonOf } from '../trouble.ts';
+import type { Log } from '@srup/node';
+import { AgentError, reasonOf } from '../ground/trouble.ts';
 import type { Disk } from './disk.ts';
 import { encodeCommit, JournalDamage, replayJournal, type Changes, type Value } from './journal.ts';
 

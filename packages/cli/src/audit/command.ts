@@ -2,14 +2,14 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { callerText, isCaller } from '@srup/protocol';
 import { findDevice } from '../client/find.ts';
 import { defineCommand, withSession, type CommonOptions, type Session } from '../client/session.ts';
-import type { AuditEntryView, AuditStatus } from '../client/views.ts';
+import type { AnswerTo, AuditEntryView, AuditStatus } from '../client/views.ts';
 import { refused } from '../failure.ts';
 import { parseDuration, parseRows } from '../screen/parse.ts';
 import { exactTime, NOTHING, relativeTime } from '../screen/words.ts';
 import { UserError } from '../user-error.ts';
+import { contentOf } from './content.ts';
 
 const AFTER = `
 The audit trail records who ordered what and what devices proved. Its entries
@@ -201,10 +201,7 @@ function addCheckpoint(audit: Command): void {
     PROGRAM,
   ).action((options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
-      const { text, signature } = await api.send<{ text: string; signature: string }>(
-        'POST',
-        '/audit/checkpoints',
-      );
+      const { text, signature } = await api.send<AnswerTo<'signAudit'>>('POST', '/audit/checkpoints');
       output.result({ checkpoint: text, signature }, () => {
         for (const line of text.trimEnd().split('\n')) output.line(line);
         output.line(`signature ${signature}`);
@@ -212,24 +209,6 @@ function addCheckpoint(audit: Command): void {
       return undefined;
     }),
   );
-}
-
-function contentOf(body: AuditEntryView['body']): string {
-  return Object.entries(body)
-    .map(([name, value]) => `${name}=${contentText(value)}`)
-    .join(' ');
-}
-
-function contentText(value: unknown): string {
-  if (isCaller(value)) return clip(callerText(value));
-  return typeof value === 'string' ? clip(value) : JSON.stringify(value);
-}
-
-const LONGEST_VALUE = 80;
-
-function clip(text: string): string {
-  const line = text.replace(/\s+/g, ' ');
-  return line.length > LONGEST_VALUE ? `${line.slice(0, LONGEST_VALUE)}...` : line;
 }
 
 /** Ms since 1970, from a time before now ("7d") or a date. */

@@ -1,5 +1,5 @@
 /** What the API takes and answers: the only place where its shapes are named for the commands that use it. */
-import type { RunningServer } from '@srup/server';
+import type { AnswerOf, CommandReceipt, OperationName, Operations, RequestBodyOf } from '@srup/server';
 
 export type {
   ArtifactView,
@@ -17,24 +17,22 @@ export type {
   RefusalView,
   Revocation,
   Standing,
+  TokenView,
 } from '@srup/server';
 
-export type TokenView = Awaited<ReturnType<RunningServer['tokens']['list']>>[number];
-export type EnrolmentCodeView = Awaited<ReturnType<RunningServer['codes']['list']>>[number];
+/** What became of one device: its message is on its way, or why there is none. */
+export type Sent =
+  Omit<Extract<CommandReceipt, { ok: true }>, 'order'> | Extract<CommandReceipt, { ok: false }>;
 
-/** Whom a command is for, as the API takes it. */
+/** What an operation answers, as the server's table of operations defines it. */
+export type AnswerTo<Name extends OperationName> = AnswerOf<Operations[Name]>;
+
+type Order = RequestBodyOf<Operations['orderDevices']>;
+
+/** Whom a command is for: exactly one of these, as the API takes it. */
 export type Selection =
-  { readonly devices: readonly string[] } | { readonly type: string } | { readonly all: true };
+  Required<Pick<Order, 'devices'>> | Required<Pick<Order, 'type'>> | Required<Pick<Order, 'all'>>;
 
-/** The body's `command`, as http/schemas.ts of the server defines it. */
-export type OrderedCommand =
-  | { readonly kind: 'update'; readonly digest: string; readonly activate: boolean }
-  | { readonly kind: 'rollback'; readonly to?: string }
-  | { readonly kind: 'action'; readonly actionId: number }
-  | { readonly kind: 'data'; readonly dataId: string; readonly value: DataValue }
-  | { readonly kind: 'identify' | 'terminate' | 'deregister' };
+export type OrderedCommand = Order['command'];
 
-export type DataValue =
-  | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'int32' | 'double'; readonly number: number }
-  | { readonly type: 'hex'; readonly hex: string };
+export type DataValue = Extract<OrderedCommand, { readonly kind: 'data' }>['value'];

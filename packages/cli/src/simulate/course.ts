@@ -1,5 +1,5 @@
 /** Follows what becomes of a simulated device, from the events of its session. */
-import { defer, reasonOf, type EngineEvent, type LinkEvent } from '@srup/agent/parts';
+import { openPromise, reasonOf, type EngineEvent, type LinkEvent } from '@srup/agent/parts';
 import type { Site } from './site.ts';
 
 export type Standing = 'asking' | 'joined' | 'out' | 'left';
@@ -36,9 +36,9 @@ export function followEvents(
   onDropped: () => unknown,
 ): Course {
   const began = performance.now();
-  const connected = defer<undefined>();
-  const answered = defer<undefined>();
-  const left = defer<boolean>();
+  const connected = openPromise<undefined>();
+  const answered = openPromise<undefined>();
+  const left = openPromise<boolean>();
   let connectedAt: number | undefined;
   let isConnected = false;
   let standing: Standing = wasJoined ? 'joined' : 'asking';

@@ -11,7 +11,8 @@ import {
 } from 'node:crypto';
 import { encodeText, toHex } from '@srup/protocol';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { generateKeys, importOpenKey, importSealKey, type KeySet } from './keys.ts';
+import type { KeySet } from './key-set.ts';
+import { generateKeys, importOpenKey, importSealKey } from './keys.ts';
 
 const HASH_BYTES = 32;
 const TAG_BYTES = 16;

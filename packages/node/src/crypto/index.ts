@@ -1,13 +1,5 @@
 export { KeyError, type KeyCode } from './fault.ts';
-export {
-  generateKeys,
-  importOpenKey,
-  importSealKey,
-  importSignKey,
-  importVerifyKey,
-  type KeyPairPem,
-  type KeySet,
-  type PublicPems,
-} from './keys.ts';
+export { generateKeys, importOpenKey, importSealKey, importSignKey, importVerifyKey } from './keys.ts';
+export type { KeyPairPem, KeySet, PublicPems } from './key-set.ts';
 export { bodyToPem, pemToBody, publicFingerprint } from './pem.ts';
 export { checkProof, proveText } from './proof.ts';

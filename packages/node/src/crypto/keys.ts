@@ -3,34 +3,31 @@ import {
   type OpenKey,
   type SealKey,
   type SignKey,
+  type Suite,
   type SuiteName,
   type VerifyKey,
 } from '@srup/protocol';
 import { Secret } from '../secret.ts';
+import { HPKE_X25519 } from './hpke.ts';
+import type { KeyPairPem, KeySet, PublicPems } from './key-set.ts';
 import { parsePrivateKey, parsePublicKey } from './pem.ts';
-import { SEALINGS } from './sealing.ts';
+import { RSA_AES_CBC } from './rsa-aes-cbc.ts';
+import type { Sealing } from './sealing.ts';
 import { algorithmFor, algorithmOf, signAsideWith, signWith, verifyWith, type KeyPair } from './suites.ts';
 
-/** A key pair as text: public in SPKI, private in PKCS#8 PEM (PKCS#1 is read too). */
-export interface KeyPairPem {
-  readonly privatePem: Secret;
-  readonly publicPem: string;
-}
+/** The ways to seal, by the name that a suite gives. */
+const SEALINGS: Readonly<Record<Suite['sealing'], Sealing>> = {
+  'rsa-aes-cbc': RSA_AES_CBC,
+  'hpke-x25519': HPKE_X25519,
+};
 
-/** What a party holds for one suite. RSA seals with its one pair, the others with an X25519 pair (P 4.4). */
-export interface KeySet {
-  readonly suite: SuiteName;
-  readonly signing: KeyPairPem;
-  readonly sealing?: KeyPairPem;
-}
-
-/** The public half, as it is registered (P 8.1). */
-export interface PublicPems {
-  readonly signing: string;
-  readonly sealing?: string;
-}
-
-/** Makes the keys of a suite on the thread pool. */
+/**
+ * Makes the keys of a suite on the thread pool.
+ *
+ * @example
+ * const keys = await generateKeys('ed25519');
+ * const signKey = importSignKey(keys.signing.privatePem);
+ */
 export async function generateKeys(suite: SuiteName): Promise<KeySet> {
   const [signing, sealing] = await Promise.all([
     algorithmFor(suite).generate(),

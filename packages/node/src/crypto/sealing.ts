@@ -1,18 +1,11 @@
-import type { OpenKey, SealKey, Suite } from '@srup/protocol';
-import { HPKE_X25519 } from './hpke.ts';
-import type { KeySet, PublicPems } from './keys.ts';
-import { RSA_AES_CBC } from './rsa-aes-cbc.ts';
+import type { OpenKey, SealKey } from '@srup/protocol';
+import type { KeySet, PublicPems } from './key-set.ts';
 import type { KeyPair } from './suites.ts';
 
-/** A way to seal (P 4.3, 4.4). */
+/** A way to seal (P 4.3, 4.4). `keys.ts` has the table of all. */
 export interface Sealing {
-  /** The second pair that it needs; undefined where the signing pair seals too. */
+  /** Makes the second pair that it needs; undefined where the signing pair seals too. */
   generate(): Promise<KeyPair | undefined>;
   importSealKey(publicPems: PublicPems): SealKey;
   importOpenKey(keys: KeySet): OpenKey;
 }
-
-export const SEALINGS: Readonly<Record<Suite['sealing'], Sealing>> = {
-  'rsa-aes-cbc': RSA_AES_CBC,
-  'hpke-x25519': HPKE_X25519,
-};

@@ -63,9 +63,15 @@ export interface DeviceJoin {
   readonly identity?: 'keep' | 'drop';
 }
 
-/** Everything a device remembers of its conversations with one server. */
+/** What a device has open with one server. What is over is in its memory: that can be large. */
 export interface DeviceState {
   readonly join: DeviceJoin;
   readonly open: Readonly<Record<TokenKey, DeviceExchange>>;
-  readonly finished: Readonly<Record<TokenKey, Finished>>;
+}
+
+/** What a device remembers of finished tokens (P 6.4), as a step sees it. */
+export interface DeviceMemory {
+  get(token: TokenKey): Finished | undefined;
+  /** The latest `at`; 0 when nothing is remembered. */
+  readonly newest: number;
 }

@@ -2,7 +2,7 @@
 import type { Identity } from '../identity.ts';
 import type { TokenKey } from '../token.ts';
 import type { Fresh } from '../trust/replay.ts';
-import type { DeviceState } from './device-state.ts';
+import type { DeviceState, Finished } from './device-state.ts';
 import type { SendEffect, Step } from './step.ts';
 
 /** Why a fetch failed, in the words of P 3: FC, FD, FE, FF. */
@@ -65,4 +65,7 @@ export type DeviceEffect =
    */
   | { readonly do: 'leave'; readonly identity: 'keep' | 'drop' };
 
-export type DeviceStep = Step<DeviceState, DeviceEffect>;
+export interface DeviceStep extends Step<DeviceState, DeviceEffect> {
+  /** The tokens that this step finished, in order: committed with the state, and then remembered. */
+  readonly finished: readonly (readonly [TokenKey, Finished])[];
+}

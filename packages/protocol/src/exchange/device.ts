@@ -1,33 +1,46 @@
 /**
- * All conversations of a device with its server, as one pure function of state and input. The caller commits the
- * new state, together with the window of the message (P 5.3), and then performs the effects in their order.
+ * All conversations of a device with its server, as one pure function of state, memory and input. The caller commits
+ * the new state and what was finished, together with the window of the message (P 5.3), and then performs the effects
+ * in their order.
  */
 import type { AuthCode } from '../faults.ts';
 import type { MessageType } from '../message/layouts.ts';
 import { tokenKey, type TokenKey } from '../token.ts';
 import * as action from './action/device.ts';
-import type { DeviceExchange, DeviceState } from './device-state.ts';
+import type { DeviceExchange, DeviceMemory, DeviceState } from './device-state.ts';
 import type { DeviceFacts, DeviceInput, DeviceStep } from './device-step.ts';
 import type { Moment } from './step.ts';
 import * as data from './data/device.ts';
 import { identify } from './identify/device.ts';
 import * as join from './join/device.ts';
 import * as leave from './leave/device.ts';
-import { finishedOf, openOf } from './memory.ts';
+import { finishedOf, openOf, stepWith, type WorkingState, type WorkingStep } from './memory.ts';
 import { refuse, unchanged } from './say.ts';
 import * as update from './update/device.ts';
 
+/** The state of a device that has never spoken with its server. */
 export function initialDevice(): DeviceState {
-  return { join: { phase: 'idle', attempts: 0 }, open: {}, finished: {} };
+  return { join: { phase: 'idle', attempts: 0 }, open: {} };
 }
 
-/** RangeError for a `report` whose data id is the protocol's own (`srup.`...). */
+/**
+ * The outcome of one input. RangeError for a `report` whose data id is the protocol's own (`srup.`...).
+ *
+ *     const step = stepDevice(state, memory, { on: 'message', message }, moment, facts);
+ *     // commit step.state and step.finished, then:
+ *     const forgotten = memory.remember(step.finished, moment);
+ */
 export function stepDevice(
   state: DeviceState,
+  memory: DeviceMemory,
   input: DeviceInput,
   moment: Moment,
   facts: DeviceFacts,
 ): DeviceStep {
+  return stepWith(state, memory, (working) => stepInput(working, input, moment, facts));
+}
+
+function stepInput(state: WorkingState, input: DeviceInput, moment: Moment, facts: DeviceFacts): WorkingStep {
   switch (input.on) {
     case 'message':
       return stepMessage(state, input.message, moment, facts);
@@ -55,11 +68,11 @@ export function stepDevice(
 type FreshMessage = Extract<DeviceInput, { on: 'message' }>['message'];
 
 function stepMessage(
-  state: DeviceState,
+  state: WorkingState,
   fresh: FreshMessage,
   moment: Moment,
   facts: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   const { message } = fresh;
   const token = tokenKey(message.token);
   switch (message.type) {
@@ -88,13 +101,13 @@ function stepMessage(
 
 /** P 6.3: only what we asked is answered, and only in the words of that question. */
 function stepAnswer(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   status: number,
   sequence: bigint,
   moment: Moment,
   facts: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   if (state.join.phase === 'asking' && state.join.token === token) {
     const answered = join.joinAnswered(state, token, status, sequence, moment);
     return after(answered, leave.leaveAfterJoin(answered.state, moment, facts));
@@ -114,21 +127,21 @@ function stepAnswer(
   return refuse(state, 'FLOW_FINISHED');
 }
 
-/** Everything whose time has come (P 10.10). */
-function wake(state: DeviceState, moment: Moment, facts: DeviceFacts): DeviceStep {
-  return Object.entries(state.open).reduce<DeviceStep>(
+/** Does everything whose time has come (P 10.10). */
+function wake(state: WorkingState, moment: Moment, facts: DeviceFacts): WorkingStep {
+  return Object.entries(state.open).reduce<WorkingStep>(
     (step, [token, exchange]) => after(step, wakeExchange(step.state, token, exchange, moment, facts)),
     join.wakeJoin(state, moment),
   );
 }
 
 function wakeExchange(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   exchange: DeviceExchange,
   moment: Moment,
   facts: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   switch (exchange.kind) {
     case 'update':
       return update.wakeUpdate(state, token, exchange, moment);
@@ -139,28 +152,35 @@ function wakeExchange(
   }
 }
 
-function after(first: DeviceStep, second: DeviceStep): DeviceStep {
+function after(first: WorkingStep, second: WorkingStep): WorkingStep {
   return { ...first, state: second.state, effects: [...first.effects, ...second.effects] };
 }
 
 /**
- * What is still owed after a restart. `rebooted`: the whole device was off, not just this program. Questions of our
- * own are asked again when their time comes (`nextWake`).
+ * What is still owed after a restart. `rebooted`: the whole device was off, not just this program. The device asks its
+ * own questions again when their time comes (`nextWake`).
  */
-export function resumeDevice(state: DeviceState, moment: Moment, rebooted: boolean): DeviceStep {
-  return Object.entries(state.open).reduce<DeviceStep>(
-    (step, [token, exchange]) => after(step, resume(step.state, token, exchange, moment, rebooted)),
-    { state, effects: leave.owed(state.join) },
+export function resumeDevice(
+  state: DeviceState,
+  memory: DeviceMemory,
+  moment: Moment,
+  rebooted: boolean,
+): DeviceStep {
+  return stepWith(state, memory, (working) =>
+    Object.entries(working.open).reduce<WorkingStep>(
+      (step, [token, exchange]) => after(step, resume(step.state, token, exchange, moment, rebooted)),
+      { state: working, effects: leave.owed(working.join) },
+    ),
   );
 }
 
 function resume(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   exchange: DeviceExchange,
   moment: Moment,
   rebooted: boolean,
-): DeviceStep {
+): WorkingStep {
   switch (exchange.kind) {
     case 'update':
       return { state, effects: update.owed(token, exchange) };
@@ -171,7 +191,7 @@ function resume(
   }
 }
 
-/** When to call with input `time`, ms since 1970; undefined when nothing is waited for. */
+/** When to call with input `time`, ms since 1970; undefined when nothing is awaited. */
 export function nextWake(state: DeviceState): number | undefined {
   const times = [state.join, ...Object.values(state.open)].flatMap((waiting) =>
     'wakeAt' in waiting ? [waiting.wakeAt] : [],
@@ -179,7 +199,7 @@ export function nextWake(state: DeviceState): number | undefined {
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-/** The words of a server that a device heeds while it is not joined: they concern joining and leaving. */
+/** The messages that a device obeys while it is not joined: they concern joining and leaving. */
 const ALWAYS_HEARD: ReadonlySet<MessageType> = new Set<MessageType>([
   'RESPONSE',
   'JOIN_CMD',

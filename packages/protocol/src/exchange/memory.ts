@@ -1,19 +1,39 @@
-/** What a device remembers of tokens: one token is one transaction, and a finished one stays finished (P 6). */
+/** What a step of a device knows of tokens: one token is one transaction, and a finished one stays finished (P 6). */
 import { STATUS } from '../message/status.ts';
 import type { TokenKey } from '../token.ts';
-import type { DeviceExchange, DeviceState, Finished } from './device-state.ts';
-import type { Moment } from './step.ts';
+import type { DeviceEffect, DeviceStep } from './device-step.ts';
+import type { DeviceExchange, DeviceMemory, DeviceState, Finished } from './device-state.ts';
+import type { Moment, Step } from './step.ts';
 
 /**
- * Exchanges of a kind that a server may have open with a device at once. An update takes a place on the disk; an action
- * waits its turn, and a device that was away finds many.
+ * Most exchanges of a kind that a server may have open with a device at once. An update takes space on the disk; an
+ * action waits its turn, and a device that was away finds many.
  */
 export const MAX_OPEN = { update: 16, action: 256 } as const;
-/** Finished tokens are kept at least this long, and at least this many of them (P 6.4). */
-export const FINISHED_MS = 30 * 24 * 60 * 60 * 1000;
-export const MIN_FINISHED = 256;
-/** Most that are kept at all: a bound of memory, whatever the server does. */
-export const MAX_FINISHED = 10_000;
+/**
+ * The state in the middle of a step: what is open, what was remembered before, and what this step has finished so far.
+ * A step only reads the memory, so it costs the same whatever is remembered.
+ */
+export interface WorkingState extends DeviceState {
+  readonly memory: DeviceMemory;
+  /** In the order in which they were finished. */
+  readonly finished: ReadonlyMap<TokenKey, Finished>;
+  /** The latest `at` of all that is finished. */
+  readonly newest: number;
+}
+
+export type WorkingStep = Step<WorkingState, DeviceEffect>;
+
+/** Runs one step: `work` gets the state to work on, and what it finished becomes part of the result. */
+export function stepWith(
+  state: DeviceState,
+  memory: DeviceMemory,
+  work: (state: WorkingState) => WorkingStep,
+): DeviceStep {
+  const step = work({ ...state, memory, finished: new Map(), newest: memory.newest });
+  const { join, open, finished } = step.state;
+  return { ...step, state: { join, open }, finished: [...finished] };
+}
 
 /** An own entry only: a token may be called `__proto__` or `constructor`. */
 function entry<Value>(record: Readonly<Record<TokenKey, Value>>, token: TokenKey): Value | undefined {
@@ -25,12 +45,12 @@ function without<Value>(record: Readonly<Record<TokenKey, Value>>, token: TokenK
   return rest;
 }
 
-export function openOf(state: DeviceState, token: TokenKey): DeviceExchange | undefined {
+export function openOf(state: Pick<DeviceState, 'open'>, token: TokenKey): DeviceExchange | undefined {
   return entry(state.open, token);
 }
 
-export function finishedOf(state: DeviceState, token: TokenKey): Finished | undefined {
-  return entry(state.finished, token);
+export function finishedOf(state: WorkingState, token: TokenKey): Finished | undefined {
+  return state.finished.get(token) ?? state.memory.get(token);
 }
 
 /** What a token of a server's command already stands for (P 5.4, 6.1). */
@@ -43,7 +63,7 @@ export type Recalled<Kind extends Finished['kind']> =
 
 /** `content` absent: the message says nothing but its token. */
 export function recall<Kind extends Finished['kind']>(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   kind: Kind,
   content?: string,
@@ -75,54 +95,37 @@ export function contentOf(exchange: DeviceExchange): string {
   }
 }
 
-export function isLeaving(state: DeviceState): boolean {
+export function isLeaving(state: Pick<DeviceState, 'open'>): boolean {
   return Object.values(state.open).some(({ kind }) => kind === 'leave');
 }
 
-export function open(state: DeviceState, token: TokenKey, exchange: DeviceExchange): DeviceState {
+export function open(state: WorkingState, token: TokenKey, exchange: DeviceExchange): WorkingState {
   return { ...state, open: { ...state.open, [token]: exchange } };
 }
 
 /** Ends the exchange of a token, if one is open, and remembers the token. */
 export function finish(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   finished: Omit<Finished, 'at' | 'undated'>,
   moment: Moment,
-): DeviceState {
-  const newest = Object.values(state.finished).reduce((latest, { at }) => Math.max(latest, at), 0);
-  const at = Math.max(moment.now, newest + 1);
-  const dated: Finished = { ...finished, at, ...(!moment.trusted && { undated: true }) };
-  const entries = { ...state.finished, [token]: dated };
-  return { ...state, open: without(state.open, token), finished: forget(entries, moment) };
+): WorkingState {
+  const at = Math.max(moment.now, state.newest + 1);
+  const entries = new Map(state.finished);
+  entries.delete(token); // it moves behind the others
+  entries.set(token, { ...finished, at, ...(!moment.trusted && { undated: true }) });
+  return { ...state, open: without(state.open, token), finished: entries, newest: at };
 }
 
-/** Drops what is older than 30 days beyond the newest 256, and the oldest beyond 10,000 (P 6.4). */
-function forget(
-  finished: Readonly<Record<TokenKey, Finished>>,
-  { now, trusted }: Moment,
-): Record<TokenKey, Finished> {
-  const entries = Object.entries(finished);
-  // An unset clock knows no age: a device that wakes up in 2099 must not forget all.
-  const isOld = ({ at, undated }: Finished) => trusted && undated !== true && now - at > FINISHED_MS;
-  const mayDrop =
-    entries.length > MAX_FINISHED || (entries.length > MIN_FINISHED && entries.some(([, it]) => isOld(it)));
-  if (!mayDrop) return finished;
-  const newestFirst = entries.sort(([, a], [, b]) => b.at - a.at);
-  return Object.fromEntries(
-    newestFirst.filter(([, it], rank) => rank < MIN_FINISHED || (rank < MAX_FINISHED && !isOld(it))),
-  );
-}
-
-export function hasRoom(state: DeviceState, kind: keyof typeof MAX_OPEN): boolean {
+export function hasRoom(state: Pick<DeviceState, 'open'>, kind: keyof typeof MAX_OPEN): boolean {
   return Object.values(state.open).filter((one) => one.kind === kind).length < MAX_OPEN[kind];
 }
 
 /**
  * The state with room for one more update; undefined when there is none. SRUP has no word for "given up", so a
- * server may leave staged updates behind: the oldest of them gives way, or the device would be shut for good.
+ * server may leave staged updates behind: the oldest of them gives way, or the device could never update again.
  */
-export function makeRoom(state: DeviceState, moment: Moment): DeviceState | undefined {
+export function makeRoom(state: WorkingState, moment: Moment): WorkingState | undefined {
   if (hasRoom(state, 'update')) return state;
   const entries = Object.entries(state.open);
   const staged = entries.filter(([, exchange]) => exchange.kind === 'update' && exchange.phase === 'staged');

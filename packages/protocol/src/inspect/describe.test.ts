@@ -103,6 +103,8 @@ suite('a description of a good message', () => {
     expect(data('feffffff')).toBe('feffffff, as int32 -2');
     expect(data('000000000000f83f')).toBe('000000000000f83f, as double 1.5');
     expect(data('00ff00')).toBe('00ff00');
+    expect(data('c2854142')).toBe('c2854142, as int32 1111590338');
+    expect(data('610962')).toBe('"a\\u{9}b"');
   });
 
   it('names a NUL of pySRUP, ids, counts and sealed fields', () => {

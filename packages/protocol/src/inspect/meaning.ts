@@ -1,11 +1,12 @@
 /** What the bytes of one field say, for people. Every text that comes from a message is escaped (see `show.ts`). */
+import { guessDataValue } from '../exchange/data/value.ts';
 import { identityText, isIdentity } from '../identity.ts';
 import { SUITES } from '../trust/suite.ts';
 import { tokenTime } from '../token.ts';
 import { Cursor } from '../wire/cursor.ts';
 import { readText } from '../wire/text.ts';
 import type { Field, Hop, MessageLayout } from '../message/layouts.ts';
-import { plainText, showBytes, showCount, showText } from './show.ts';
+import { showBytes, showCount, showText } from './show.ts';
 import { STATUS_MEANING, statusName } from '../message/status.ts';
 
 const ENDS: Readonly<Record<string, string>> = {
@@ -78,14 +79,18 @@ function textMeaning(value: Uint8Array): string {
   return ends ? `${showText(text)} and one NUL` : showText(text);
 }
 
-/** As P 10.6 reads DATA of an undeclared type. */
-function dataMeaning(value: Uint8Array): string {
-  const shown = showBytes(value);
-  if (value.length === 0 || plainText(value) !== undefined) return shown;
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  if (value.length === 4) return `${shown}, as int32 ${view.getInt32(0, true)}`;
-  if (value.length === 8) return `${shown}, as double ${view.getFloat64(0, true)}`;
-  return shown;
+/** DATA as if nothing declared its kind: bytes alone do not say more (P 10.6). */
+function dataMeaning(bytes: Uint8Array): string {
+  if (bytes.length === 0) return showBytes(bytes);
+  const guess = guessDataValue(bytes);
+  switch (guess.kind) {
+    case 'text':
+      return showText(guess.value);
+    case 'raw':
+      return showBytes(bytes);
+    default:
+      return `${showBytes(bytes)}, as ${guess.kind} ${guess.value}`;
+  }
 }
 
 function statusMeaning(code: number): string {

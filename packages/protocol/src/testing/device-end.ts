@@ -1,5 +1,4 @@
-import { deviceForbids, initialDevice, nextWake, resumeDevice, stepDevice } from '../exchange/device.ts';
-import type { DeviceState } from '../exchange/device-state.ts';
+import { deviceForbids, nextWake, resumeDevice, stepDevice } from '../exchange/device.ts';
 import type {
   ActOutcome,
   DataOutcome,
@@ -9,10 +8,12 @@ import type {
   FetchOutcome,
   InstallOutcome,
 } from '../exchange/device-step.ts';
-import type { SendEffect } from '../exchange/step.ts';
+import type { DeviceJoin } from '../exchange/device-state.ts';
+import type { Moment, SendEffect } from '../exchange/step.ts';
 import type { TokenKey } from '../token.ts';
 import { topicFromDevice } from '../topics.ts';
 import { End, type Circumstances, type Mind } from './end.ts';
+import { NOTHING_STORED, stepStored, type StoredDevice } from './stored-device.ts';
 
 type Action = Exclude<DeviceEffect, SendEffect>;
 
@@ -39,7 +40,7 @@ const LONGEST_WORK_MS = 5_000;
 const REBOOT = 0x04;
 
 export interface DeviceEnd {
-  readonly end: End<DeviceState, Action>;
+  readonly end: End<StoredDevice, Action>;
   readonly world: World;
   input(input: DeviceInput): Promise<void>;
 }
@@ -48,7 +49,7 @@ export function deviceEnd(
   around: Circumstances,
   fate: Fate,
   facts: DeviceFacts,
-  join: DeviceState['join']['phase'],
+  join: DeviceJoin['phase'],
 ): DeviceEnd {
   const world: World = {
     fetches: new Map(),
@@ -98,20 +99,23 @@ export function deviceEnd(
     }
   }
 
-  const mind: Mind<DeviceState, Action> = {
+  const step = (input: DeviceInput, stored: StoredDevice, moment: Moment) =>
+    stepStored(stored, moment, (state, memory) => stepDevice(state, memory, input, moment, facts));
+  const mind: Mind<StoredDevice, Action> = {
     role: 'device',
-    initial: { ...initialDevice(), join: { phase: join, attempts: 0 } },
+    initial: { ...NOTHING_STORED, join: { phase: join, attempts: 0 } },
     forbids: deviceForbids,
     joinToken: ({ join }) => (join.phase === 'asking' ? join.token : undefined),
-    hear: (state, message, moment) => stepDevice(state, { on: 'message', message }, moment, facts),
+    hear: (state, message, moment) => step({ on: 'message', message }, state, moment),
     wakeAt: nextWake,
-    wake: (state, moment) => stepDevice(state, { on: 'time' }, moment, facts),
-    resume: resumeDevice,
+    wake: (state, moment) => step({ on: 'time' }, state, moment),
+    resume: (stored, moment, rebooted) =>
+      stepStored(stored, moment, (state, memory) => resumeDevice(state, memory, moment, rebooted)),
     topicOf: (type) => topicFromDevice(type, around.peer, around.self),
     perform,
   };
   const end = new End(mind, around);
-  const tell = (input: DeviceInput) => end.input((state, moment) => stepDevice(state, input, moment, facts));
+  const tell = (input: DeviceInput) => end.input((state, moment) => step(input, state, moment));
   return { end, world, input: tell };
 }
 

@@ -6,6 +6,7 @@ export * from './link.ts';
 export * from './plain.ts';
 export * from './fresh.ts';
 export * from './solo.ts';
+export * from './stored-device.ts';
 export * from './scripted-peer.ts';
 export * from './end.ts';
 export * from './device-end.ts';

@@ -1,10 +1,9 @@
 /** One end alone, which keeps its state from step to step: for tests of single rules. */
-import { initialDevice, stepDevice } from '../exchange/device.ts';
-import type { DeviceState } from '../exchange/device-state.ts';
-import type { DeviceFacts, DeviceInput, DeviceStep } from '../exchange/device-step.ts';
-import type { ServerExchange } from '../exchange/server-exchange.ts';
+import { resumeDevice, stepDevice } from '../exchange/device.ts';
+import type { DeviceEffect, DeviceFacts, DeviceInput } from '../exchange/device-step.ts';
+import type { Moment, Step } from '../exchange/step.ts';
 import type { ServerCommand, ServerFacts, ServerInput, ServerStep } from '../exchange/server-step.ts';
-import type { Moment } from '../exchange/step.ts';
+import type { ServerExchange } from '../exchange/server-exchange.ts';
 import { answerMessage, openExchange, stepServer } from '../exchange/server.ts';
 import type { FaultCode, Rejected } from '../faults.ts';
 import type { BodyOf, MessageType } from '../message/layouts.ts';
@@ -13,6 +12,7 @@ import { createToken, tokenKey, tokenOfKey, type TokenKey } from '../token.ts';
 import { freshFrom, SOLO_DEVICE } from './fresh.ts';
 import { checkPlain } from './plain.ts';
 import { seededRandom } from './random.ts';
+import { NOTHING_STORED, stepStored, type StoredDevice } from './stored-device.ts';
 
 const START = Date.UTC(2026, 0, 1);
 
@@ -36,15 +36,19 @@ function solo(): Solo {
   return it;
 }
 
+type SoloStep = Step<StoredDevice, DeviceEffect>;
+
 export interface SoloDevice extends Solo {
-  state: DeviceState;
+  state: StoredDevice;
   hear<T extends MessageType>(
     type: T,
     token: TokenKey,
     body: BodyOf<T>,
     sequence?: bigint,
-  ): Promise<DeviceStep>;
-  tell(input: DeviceInput): DeviceStep;
+  ): Promise<SoloStep>;
+  tell(input: DeviceInput): SoloStep;
+  /** Starts again. `rebooted`: see `resumeDevice`. */
+  resume(rebooted: boolean): SoloStep;
 }
 
 /** A joined device. */
@@ -57,18 +61,24 @@ export function soloDevice(facts: Partial<DeviceFacts> = {}): SoloDevice {
     ...facts,
   };
   const base = solo();
-  const joined: DeviceState = { ...initialDevice(), join: { phase: 'joined', attempts: 0 } };
+  const joined: StoredDevice = { ...NOTHING_STORED, join: { phase: 'joined', attempts: 0 } };
+  function run(device: { state: StoredDevice }, step: Parameters<typeof stepStored>[2]): SoloStep {
+    const done = stepStored(device.state, base.moment, step);
+    checkPlain(done.state);
+    device.state = done.state;
+    return done;
+  }
   return Object.assign(base, {
     state: joined,
-    async hear(type: MessageType, token: TokenKey, body: unknown, sequence?: bigint): Promise<DeviceStep> {
+    async hear(type: MessageType, token: TokenKey, body: unknown, sequence?: bigint): Promise<SoloStep> {
       const draft = { type, token: tokenOfKey(token), body } as Draft;
       return this.tell({ on: 'message', message: await freshFrom('server', draft, sequence) });
     },
-    tell(input: DeviceInput): DeviceStep {
-      const step = stepDevice(this.state, input, base.moment, all);
-      checkPlain(step.state);
-      this.state = step.state;
-      return step;
+    tell(input: DeviceInput): SoloStep {
+      return run(this, (state, memory) => stepDevice(state, memory, input, base.moment, all));
+    },
+    resume(rebooted: boolean): SoloStep {
+      return run(this, (state, memory) => resumeDevice(state, memory, base.moment, rebooted));
     },
   });
 }

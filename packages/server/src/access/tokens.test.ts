@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { auditMigrations, type AuditTables } from '../audit/tables.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import { allows, openTokens, tokenMigrations, type ApiTokens, type TokenTables } from './tokens.ts';
+import { openTokens, tokenMigrations, type ApiTokens, type TokenTables } from './tokens.ts';
 import type { Store } from '../store/port.ts';
 
 type Tables = AuditTables & TokenTables;
@@ -58,12 +58,5 @@ describe('API tokens', () => {
     now += DAY;
     await tokens.check(secret);
     expect((await tokens.list())[0]).toMatchObject({ usedAt: now });
-  });
-
-  it('allow what lesser roles allow, and no more', () => {
-    expect(allows('admin', 'operator')).toBe(true);
-    expect(allows('operator', 'operator')).toBe(true);
-    expect(allows('operator', 'admin')).toBe(false);
-    expect(allows('viewer', 'operator')).toBe(false);
   });
 });

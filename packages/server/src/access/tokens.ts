@@ -1,25 +1,19 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Caller, Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
+import type { CreatedToken, TokenView } from '../api/forms/tokens.ts';
+import type { Role } from '../api/vocabulary.ts';
 import { appendAudit } from '../audit/append.ts';
 import type { AuditTables } from '../audit/tables.ts';
 import type { Migrations } from '../store/migrate.ts';
 import type { Store } from '../store/port.ts';
-
-/** What an API token may do; each role may do all of the ones before it. */
-export const ROLES = ['viewer', 'operator', 'admin'] as const;
-export type ApiRole = (typeof ROLES)[number];
-
-export function allows(role: ApiRole, needed: ApiRole): boolean {
-  return ROLES.indexOf(role) >= ROLES.indexOf(needed);
-}
 
 export interface TokenTables {
   api_tokens: {
     id: string;
     hash: string;
     name: string;
-    role: ApiRole;
+    role: Role;
     created_at: number;
     used_at: number | null;
     expires_at: number | null;
@@ -43,37 +37,38 @@ export const tokenMigrations: Migrations = {
   },
 };
 
-export interface TokenView {
-  readonly id: string;
-  readonly name: string;
-  readonly role: ApiRole;
-  readonly createdAt: number;
-  readonly usedAt?: number;
-  readonly expiresAt?: number;
-}
-
+/** Tokens for the HTTP API, one for each person or program. The store keeps a hash of each secret. */
 export interface ApiTokens {
-  /** The secret is given once; the store keeps its hash. `by`: for the audit trail; by default the program that runs the server. */
-  create(name: string, role: ApiRole, how?: TokenWish): Promise<{ secret: string; token: TokenView }>;
+  /**
+   * Creates a token. Its secret is shown this once.
+   *
+   * @example
+   * const { secret } = await tokens.create('night shift', 'operator', { expiresAt: Date.now() + 90 * DAY });
+   */
+  create(name: string, role: Role, how?: TokenWish): Promise<CreatedToken>;
+  /** The token with this secret, if it is valid now. */
   check(secret: string): Promise<TokenView | undefined>;
+  /** Oldest first. */
   list(): Promise<readonly TokenView[]>;
+  /** Revokes a token; false when there is none with this id. */
   remove(id: string, by?: Caller): Promise<boolean>;
 }
 
 export interface TokenWish {
-  /** Ms since 1970; never unless told. */
+  /** Milliseconds since 1970; by default the token does not expire. */
   readonly expiresAt?: number | undefined;
-  /** Does it come from the set-up token? */
+  /** The token is made with the set-up token. */
   readonly isSetUp?: boolean;
+  /** Who creates the token, for the audit trail; by default the program that runs the server. */
   readonly by?: Caller;
 }
 
-/** `used_at` is written at most this often: a look-up should not cost a disk write each time. */
+/** Milliseconds between two updates of `used_at`: a look-up should not cost a write to the disk each time. */
 const USE_RESOLUTION_MS = 60_000;
 const SECRET_BYTES = 32;
 
 export function openTokens(store: Store<TokenTables & AuditTables>, clock: Clock): ApiTokens {
-  async function create(name: string, role: ApiRole, { expiresAt, isSetUp, by = PROGRAM }: TokenWish = {}) {
+  async function create(name: string, role: Role, { expiresAt, isSetUp, by = PROGRAM }: TokenWish = {}) {
     const secret = `srup_${randomBytes(SECRET_BYTES).toString('base64url')}`;
     const row = {
       id: randomUUID(),

@@ -66,8 +66,8 @@ describe('the artifact store', () => {
       { content: chunks(randomBytes(3)), digest: '0'.repeat(64) },
       'digest-mismatch',
     ],
-  ])('refuses a file that is %s and keeps nothing of it', async (_, upload, code) => {
-    await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ code });
+  ])('refuses a file that is %s and keeps nothing of it', async (_, upload, kind) => {
+    await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ kind });
     expect((await artifacts.list({})).rows).toEqual([]);
     expect(await readdir(join(folder, 'files'), { recursive: true })).toEqual(['incoming']);
   });

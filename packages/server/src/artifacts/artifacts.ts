@@ -7,7 +7,9 @@ import { isDigest, type Caller, type Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
 import { appendAudit } from '../audit/append.ts';
 import type { AuditTables } from '../audit/tables.ts';
-import { FleetError, type ArtifactView, type Page, type PageQuery } from '../contract.ts';
+import { FleetError } from '../api/faults.ts';
+import type { ArtifactView } from '../api/forms/artifacts.ts';
+import type { Page, PageQuery } from '../api/forms/pages.ts';
 import type { ArtifactTables } from './tables.ts';
 import type { Store } from '../store/port.ts';
 
@@ -15,16 +17,6 @@ import type { Store } from '../store/port.ts';
 export const DEFAULT_ARTIFACT_LIMIT = 4 * 2 ** 30;
 /** Rows of a page, unless asked for fewer. */
 const PAGE_ROWS = 100;
-
-/** Why an upload was not taken; nothing of it is kept. */
-export class ArtifactError extends Error {
-  override readonly name = 'ArtifactError';
-  readonly code: 'too-large' | 'empty' | 'digest-mismatch' | 'no-space' | 'in-use';
-  constructor(code: ArtifactError['code'], message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 export interface Upload {
   readonly content: AsyncIterable<Uint8Array>;
@@ -42,6 +34,7 @@ export interface StoredFile {
 }
 
 export interface Artifacts {
+  /** Rejects with `FleetError` when the file is not taken; nothing of it is kept. */
   add(upload: Upload): Promise<ArtifactView>;
   list(query: PageQuery & { readonly search?: string | undefined }): Promise<Page<ArtifactView>>;
   find(digest: string): Promise<ArtifactView | undefined>;
@@ -69,7 +62,7 @@ export async function openArtifacts(
     try {
       const { digest, bytes } = await receive(upload.content, partial, limit);
       if (upload.digest !== undefined && upload.digest !== digest) {
-        throw new ArtifactError('digest-mismatch', `the file has the digest ${digest}, not ${upload.digest}`);
+        throw new FleetError('digest-mismatch', `the file has the digest ${digest}, not ${upload.digest}`);
       }
       await rename(partial, join(folder, digest));
       await syncFolder(folder);
@@ -102,7 +95,7 @@ export async function openArtifacts(
     } catch (error) {
       await rm(partial, { force: true });
       throw (error as NodeJS.ErrnoException).code === 'ENOSPC'
-        ? new ArtifactError('no-space', 'the disk is full: make room and upload the file again')
+        ? new FleetError('no-space', 'the disk is full: make room and upload the file again')
         : error;
     }
   }
@@ -186,11 +179,11 @@ async function receive(
   try {
     for await (const chunk of content) {
       bytes += chunk.length;
-      if (bytes > limit) throw new ArtifactError('too-large', `an artifact has at most ${limit} bytes`);
+      if (bytes > limit) throw new FleetError('too-large', `an artifact has at most ${limit} bytes`);
       hash.update(chunk);
       await file.writeFile(chunk);
     }
-    if (bytes === 0) throw new ArtifactError('empty', 'the file is empty: there is nothing to install');
+    if (bytes === 0) throw new FleetError('empty', 'the file is empty: there is nothing to install');
     await file.sync();
   } finally {
     await file.close();

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importVerifyKey } from '@srup/node';
-import type { WitnessView } from '../contract.ts';
+import type { WitnessView } from '../api/forms/audit.ts';
 import { openSqliteReadOnly } from '../store/sqlite/open.ts';
 import { parseKeySet } from '../vault/files.ts';
 import { headOf } from './append.ts';

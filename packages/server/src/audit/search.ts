@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import type { AuditKind } from '@srup/protocol';
-import type { AuditEntryView, AuditQuery, Page } from '../contract.ts';
-import { FleetError } from '../contract.ts';
+import type { AuditEntryView, AuditQuery } from '../api/forms/audit.ts';
+import type { Page } from '../api/forms/pages.ts';
+import { FleetError } from '../api/faults.ts';
 import { entryHead, headOf } from './append.ts';
 import type { AuditRow, AuditTables } from './tables.ts';
 import type { Read } from '../store/port.ts';
@@ -30,7 +30,7 @@ export async function searchTrail(
     .orderBy('seq', 'desc')
     .limit(limit);
   if (device !== undefined) select = select.where('device', '=', device);
-  if (kind !== undefined) select = select.where('kind', '=', kind as AuditKind);
+  if (kind !== undefined) select = select.where('kind', '=', kind);
   if (since !== undefined) select = select.where('at', '>=', since);
   if (until !== undefined) select = select.where('at', '<', until);
   if (text !== undefined) {

@@ -13,7 +13,7 @@ import { callerText, readCheckpoint, type Caller } from '@srup/protocol';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { openAuthority } from '../authority/authority.ts';
 import { makeTlsKey } from '../authority/keys.ts';
-import type { AuditEntryView, AuditStatus } from '../contract.ts';
+import type { AuditEntryView, AuditStatus } from '../api/forms/audit.ts';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
 import { until } from '../../test/fleet/device.ts';

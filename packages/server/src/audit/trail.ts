@@ -1,7 +1,8 @@
 /** The audit trail of a server while it runs: begins it, checks it, seals, signs, and hands to witnesses. */
 import { importVerifyKey, publicFingerprint, type PublicPems } from '@srup/node';
 import type { Clock, Random, SignKey, SuiteName } from '@srup/protocol';
-import type { AuditEntryView, AuditQuery, AuditStatus, Page } from '../contract.ts';
+import type { AuditEntryView, AuditQuery, AuditStatus } from '../api/forms/audit.ts';
+import type { Page } from '../api/forms/pages.ts';
 import type { KeyEvents } from '../keyservice/events.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { headOf } from './append.ts';

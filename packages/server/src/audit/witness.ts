@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import type { Updateable } from 'kysely';
 import { backoffMs } from '@srup/node';
 import type { Clock, Random, SignedCheckpoint } from '@srup/protocol';
-import type { WitnessView } from '../contract.ts';
+import type { WitnessView } from '../api/forms/audit.ts';
 import type { AuditTables } from './tables.ts';
 import type { Store } from '../store/port.ts';
 

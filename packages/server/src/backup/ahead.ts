@@ -101,7 +101,6 @@ const NOTHING_KNOWN = {
   staged_digest: null,
   staged_at: null,
   staged_token: null,
-  revoke_at: null,
 } as const;
 
 /** Drops all enrolment codes: one that was used up since would let another device in (P 8.4). Returns how many. */

@@ -1,7 +1,7 @@
 /** What the rest of the server wants of its broker, wherever that is (P 8.3, 10.8). */
 import { systemRandom } from '@srup/node';
-import { realDelay } from '../turn/deps.ts';
-import type { BrokerView } from '../contract.ts';
+import { realDelay } from '@srup/node';
+import type { BrokerView } from '../api/forms/broker.ts';
 import type { Credential } from '../authority/authority.ts';
 import type { Clock, Identity } from '@srup/protocol';
 import type { ServerOptions } from '../options.ts';

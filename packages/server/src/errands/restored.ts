@@ -1,9 +1,10 @@
 /** The first start after a restore (P 5.1): every device is asked who it is, which brings both ends' numbers together. */
 import { RESTORE } from '../api/callers.ts';
-import type { Fleet } from '../contract.ts';
+import type { Fleet } from '../fleet-port.ts';
 import type { FleetTables } from '../store/tables.ts';
-import type { Core } from '../turn/core.ts';
-import type { Revocations } from './revoke.ts';
+import { deviceOwner } from '../turn/owner.ts';
+import type { TurnPorts } from '../turn/ports.ts';
+import type { Endings } from './end-identity.ts';
 import type { Read, Write } from '../store/port.ts';
 
 const NAME = 'restored';
@@ -36,10 +37,13 @@ export async function findRestore(store: Read<FleetTables>): Promise<Restore | u
 }
 
 /** Before anything is sent: who was revoked after the backup is let go here too; the agenda ends its sessions. */
-export async function letGoOfRevoked(core: Core, leaving: Pick<Revocations, 'letGo'>): Promise<void> {
-  const restore = await findRestore(core.store.read);
+export async function letGoOfRevoked(
+  { store, lanes }: Pick<TurnPorts, 'store' | 'lanes'>,
+  endings: Pick<Endings, 'letGo'>,
+): Promise<void> {
+  const restore = await findRestore(store.read);
   for (const device of restore?.revoked ?? [])
-    await core.lanes.run(device, () => leaving.letGo(device, RESTORE));
+    await lanes.run(deviceOwner(device), () => endings.letGo(device, RESTORE));
 }
 
 /**
@@ -47,14 +51,14 @@ export async function letGoOfRevoked(core: Core, leaving: Pick<Revocations, 'let
  * itself says something newer: its answer closes that, and it shows which devices are still ours.
  */
 export async function greetAfterRestore(
-  core: Core,
+  { store, log }: Pick<TurnPorts, 'store' | 'log'>,
   fleet: Pick<Fleet, 'devices' | 'command'>,
   isStopped: () => boolean,
 ): Promise<void> {
-  const restore = await findRestore(core.store.read);
+  const restore = await findRestore(store.read);
   if (restore === undefined) return;
   const { backupOf } = restore;
-  core.log.warn(
+  log.warn(
     { backupOf: new Date(backupOf).toISOString() },
     'this server was restored from a backup: what happened since is unknown here; all devices are asked who they are',
   );
@@ -74,7 +78,5 @@ export async function greetAfterRestore(
     // What is left is asked after the next start, those before once more: it changes nothing.
     if (isStopped()) return;
   } while (cursor !== undefined);
-  await core.store.commit((transaction) =>
-    transaction.deleteFrom('settings').where('name', '=', NAME).execute(),
-  );
+  await store.commit((transaction) => transaction.deleteFrom('settings').where('name', '=', NAME).execute());
 }

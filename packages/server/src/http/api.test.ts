@@ -8,10 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateKeys, pemToBody } from '@srup/node';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
-import { ROLES, type ApiRole } from '../access/tokens.ts';
+import { ROLES, type Role } from '../api/vocabulary.ts';
 
 interface Operation {
-  readonly 'x-role'?: ApiRole;
+  readonly 'x-role'?: Role;
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
 }
 
@@ -34,7 +34,7 @@ const AT_ROOT = ['/healthz', '/readyz', '/metrics'];
 let folder: string;
 let server: RunningServer;
 let client: Agent;
-let secrets: Record<ApiRole, string>;
+let secrets: Record<Role, string>;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-api-'));
@@ -44,7 +44,7 @@ beforeAll(async () => {
   const created = await Promise.all(
     ROLES.map(async (role) => [role, (await server.tokens.create(role, role)).secret]),
   );
-  secrets = Object.fromEntries(created) as Record<ApiRole, string>;
+  secrets = Object.fromEntries(created) as Record<Role, string>;
 });
 
 afterAll(async () => {
@@ -83,7 +83,7 @@ async function call(method: string, path: string, secret?: string, body?: unknow
   };
 }
 
-async function operations(): Promise<{ method: string; path: string; role: ApiRole | undefined }[]> {
+async function operations(): Promise<{ method: string; path: string; role: Role | undefined }[]> {
   const { paths } = (await call('GET', '/openapi.json')).body as unknown as OpenApi;
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({

@@ -5,31 +5,32 @@ import Fastify, {
   type FastifyInstance,
   type FastifyPluginAsync,
 } from 'fastify';
-import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { API_PREFIX } from '../api/operations.ts';
 import { api, type ApiDeps } from './api.ts';
 import { installErrorForms, pathOf } from './errors.ts';
 import { limitBodies, PATIENCE, type Patience } from './patience.ts';
 import { serveFiles } from './routes/files.ts';
-import { describeOperation, operationRoutes, type OperationDeps } from './routes/operation.ts';
+import { describeRoot, rootRoutes, type RunningDeps } from './routes/running.ts';
 
-/** Bytes of a JSON request; uploads have their own limit. */
+/** Bytes of the longest JSON request; uploads have their own limit. */
 const BODY_BYTES = 1 << 20;
-/** Milliseconds in which a request must have sent its headers: a slow one can't hold a connection for long. */
+/** Milliseconds within which the headers of a request must arrive: a slow client can't hold a connection for long. */
 const HEADERS_MS = 15_000;
 
 export interface Tls {
   readonly key: string;
-  /** Certificate, then the CA's: a device that pins the CA finds it in the chain (P 8.6). */
+  /** The certificate, then that of the CA: a device that pins the CA finds it in the chain (P 8.6). */
   readonly chain: string;
 }
 
-export interface AppDeps extends ApiDeps, OperationDeps {
+export interface AppDeps extends ApiDeps, RunningDeps {
   readonly tls: Tls;
   readonly keyService: FastifyPluginAsync;
   readonly log: FastifyBaseLogger;
-  /** Operators' addresses; devices have theirs in any case. */
+  /** Serve `/api/v1` for operators. What devices need is served in any case. */
   readonly withApi: boolean;
-  /** `PATIENCE` unless told. */
+  /** `PATIENCE` by default. */
   readonly patience?: Patience;
 }
 
@@ -46,7 +47,7 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
     forceCloseConnections: true,
     // A digest fits; so does a token key.
     routerOptions: { maxParamLength: 600 },
-  }).withTypeProvider<ZodTypeProvider>() as unknown as FastifyInstance;
+  }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   installErrorForms(app);
@@ -55,13 +56,13 @@ export async function createApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
   serveFiles(app, deps.artifacts);
   await app.register(deps.keyService, { prefix: '/KeyEx' });
-  let describeRoot: () => Record<string, object> = () => ({});
+  let root = app;
   await app.register(async (scope) => {
-    await operationRoutes(scope, deps);
-    describeRoot = () => describeOperation(scope);
+    await rootRoutes(scope, deps);
+    root = scope;
   });
   if (deps.withApi) {
-    await app.register((scope) => api(scope, deps, () => describeRoot()), { prefix: '/api/v1' });
+    await app.register((scope) => api(scope, deps, () => describeRoot(root)), { prefix: API_PREFIX });
   }
   return app;
 }

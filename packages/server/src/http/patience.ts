@@ -1,13 +1,13 @@
-/** How long a client may take. Who needs no token must not be able to hold connections for hours. */
+/** How long a client may take. A client without a token must not be able to hold connections for hours. */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { pathOf } from './errors.ts';
 import { HEARTBEAT_MS } from './routes/events.ts';
 
 export interface Patience {
-  /** With a connection on which nothing moves, in either direction, in milliseconds. */
+  /** Milliseconds for which a connection may stay idle, in both directions. */
   readonly idleMs: number;
-  /** Until the body of a request is there, however it trickles, in milliseconds. Uploads may take as long as they move. */
+  /** Milliseconds within which the body of a request must arrive. An upload may take as long as it moves. */
   readonly bodyMs: number;
 }
 
@@ -15,7 +15,7 @@ export const PATIENCE: Patience = { idleMs: 6 * HEARTBEAT_MS, bodyMs: 60_000 };
 
 const deadlines = new WeakMap<IncomingMessage, NodeJS.Timeout>();
 
-/** Also for a request that was answered already: Node.js would read the rest of its body for ever. */
+/** Cuts off a body that comes too slowly, also after the answer: Node.js would read the rest for ever. */
 export function limitBodies(app: FastifyInstance, bodyMs: number): void {
   app.addHook('onRequest', async (request) => {
     const { raw } = request;
@@ -31,7 +31,7 @@ export function limitBodies(app: FastifyInstance, bodyMs: number): void {
   });
 }
 
-/** For a body of any size, by somebody who is known. */
+/** Lets the body of this request take its time. Only for a caller who showed a valid token. */
 export function liftBodyLimit({ raw }: FastifyRequest): void {
   clearTimeout(deadlines.get(raw));
 }

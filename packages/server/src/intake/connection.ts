@@ -1,9 +1,12 @@
-import type { MqttArrival } from '@srup/node';
-import type { Core } from '../turn/core.ts';
-import type { FleetDeps } from '../turn/deps.ts';
-import { hastenAnswers } from '../time/hasten.ts';
+/** What the broker's connection means for the core: what arrives while it starts waits, and answers must be heard. */
+import type { Delay, Log, MqttLink } from '@srup/node';
+import type { Clock } from '@srup/protocol';
 import type { Sender } from '../outbox/sender.ts';
-import type { Subscriptions } from './subscriptions.ts';
+import type { Subscriptions } from '../outbox/subscriptions.ts';
+import type { Store } from '../store/port.ts';
+import type { FleetTables } from '../store/tables.ts';
+import { hastenAnswers } from '../turn/hasten.ts';
+import type { Arrive } from './arrive.ts';
 
 /** Before subscriptions that the broker refused are tried again, in milliseconds. */
 const SUBSCRIBE_RETRY_MS = 5_000;
@@ -15,20 +18,19 @@ export interface Connection {
   isUp(): boolean;
   /** The broker came without our session, and what devices said meanwhile may have gone to nobody. */
   readonly loss: { isOpen: boolean };
-  /** What arrived since then is taken now. */
-  begin(arrive: (arrival: MqttArrival) => Promise<void>, onChange: () => void): void;
+  /** Takes what has arrived since the first moment, and all that arrives from now on. */
+  begin(arrive: Arrive, onChange: () => void): void;
   /** Its end is ours: nobody needs to hear of it. */
   end(): void;
 }
 
 /** With a kept session messages arrive at once; they wait for `begin`, and so do their PUBACKs (P 5.3). */
-export function holdLink({ link, log }: FleetDeps): Connection {
+export function holdLink(link: MqttLink, log: Pick<Log, 'warn'>): Connection {
   let isUp = false;
   const loss = { isOpen: false };
   let changed: () => void = () => undefined;
-  let release: (arrive: (arrival: MqttArrival) => Promise<void>) => void = () => undefined;
-  const receiver = new Promise<(arrival: MqttArrival) => Promise<void>>((resolve) => (release = resolve));
-  link.onMessage = async (arrival) => (await receiver)(arrival);
+  const begun = Promise.withResolvers<Arrive>();
+  link.onMessage = async (arrival) => (await begun.promise)(arrival);
   link.onConnect = (sessionKept) => {
     isUp = true;
     if (!sessionKept) loss.isOpen = true;
@@ -44,7 +46,7 @@ export function holdLink({ link, log }: FleetDeps): Connection {
     isUp: () => isUp,
     begin: (arrive, onChange) => {
       changed = onChange;
-      release(arrive);
+      begun.resolve(arrive);
     },
     end: () => {
       isUp = false;
@@ -54,27 +56,38 @@ export function holdLink({ link, log }: FleetDeps): Connection {
   };
 }
 
-/**
- * Opens the sender only while answers can be heard. Call the result whenever the connection changed. `onHastened`:
- * answers are asked for anew.
- */
-export function followConnection(
-  connection: Connection,
-  subscriptions: Subscriptions,
-  sender: Sender,
-  { log, delay, clock, store }: Pick<Core, 'log' | 'delay' | 'clock' | 'store'>,
-  onHastened: () => void,
-): () => Promise<void> {
+export interface FollowPorts {
+  readonly connection: Connection;
+  readonly subscriptions: Pick<Subscriptions, 'forget' | 'refresh'>;
+  readonly sender: Pick<Sender, 'open' | 'shut'>;
+  readonly store: Store<FleetTables>;
+  /** Called when answers are asked for anew. */
+  readonly onHastened: () => void;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly delay: Delay;
+  readonly log: Pick<Log, 'error'>;
+}
+
+/** Opens the sender only while answers can be heard. Call the result whenever the connection changed. */
+export function followConnection({
+  connection,
+  subscriptions,
+  sender,
+  store,
+  onHastened,
+  clock,
+  delay,
+  log,
+}: FollowPorts): () => Promise<void> {
   let turn = 0;
 
   /** A device that kept its session, or came back before us, does not greet: nobody else would notice. */
   async function mendLoss(): Promise<void> {
     if (!connection.loss.isOpen) return;
     connection.loss.isOpen = false;
+    const now = clock.now();
     try {
-      await store.commit((transaction) =>
-        hastenAnswers(transaction, clock.now(), { spreadMs: HASTE_SPREAD_MS }),
-      );
+      await store.commit((write) => hastenAnswers(write, now, { spreadMs: HASTE_SPREAD_MS }));
     } catch (fault) {
       connection.loss.isOpen = true;
       throw fault;

@@ -1,21 +1,22 @@
 import type { Caller, Clock, JoinVerdict } from '@srup/protocol';
+import { FleetError } from '../api/faults.ts';
 import { appendAudit } from '../audit/append.ts';
-import { FleetError } from '../contract.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Store } from '../store/port.ts';
 
 /** Stands for every device type that has no rule of its own. */
 export const ANY_TYPE = '*';
-/** Characters of a device type. */
+/** Characters of the longest device type. */
 const LONGEST_TYPE = 100;
-/** Rules at most; they are held in memory. */
+/** The most rules; they are held in memory. */
 const MOST_RULES = 1_000;
 
-/** What is said to a device that asks to join, by its type (P 9.1). */
+/** What a device that asks to join gets, by its type (P 9.1). */
 export interface JoinPolicies {
+  /** The rule of the type, else that of `*`. */
   verdictFor(type: string): JoinVerdict;
   all(): Readonly<Record<string, JoinVerdict>>;
-  /** Undefined takes the rule away; the one for `*` can't go. */
+  /** Sets the rule of a type; undefined removes it. The rule of `*` can't be removed. */
   set(type: string, verdict: JoinVerdict | undefined, by: Caller): Promise<void>;
 }
 

@@ -2,22 +2,13 @@ import { createHash } from 'node:crypto';
 import type { ExpressionBuilder, ExpressionWrapper, SqlBool } from 'kysely';
 import type { Caller, Clock, Random } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
+import type { CreatedCode, EnrolmentCode } from '../api/forms/enrolment.ts';
 import { addKeyEvent } from './events.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Read, Store, Write } from '../store/port.ts';
 
 const CODE_BYTES = 12;
 const GROUP = /.{4}/g;
-
-export interface EnrolmentCode {
-  readonly id: string;
-  /** Device type that it is for; absent: any. */
-  readonly type?: string;
-  readonly usesLeft: number;
-  /** Ms since 1970; absent: never. */
-  readonly expiresAt?: number;
-  readonly createdAt: number;
-}
 
 /** Codes that let a device register (P 8.4): an operator makes them, the service keeps their hashes. */
 export interface EnrolmentCodes {
@@ -28,7 +19,7 @@ export interface EnrolmentCodes {
     readonly expiresAt?: number;
     /** Who creates the code, for the audit trail; by default the program that runs the server. */
     readonly by?: Caller;
-  }): Promise<{ secret: string; code: EnrolmentCode }>;
+  }): Promise<CreatedCode>;
   list(): Promise<readonly EnrolmentCode[]>;
   remove(id: string, by?: Caller): Promise<boolean>;
 }

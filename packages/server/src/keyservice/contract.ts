@@ -1,7 +1,7 @@
 import type { KeySet, PublicPems, Secret } from '@srup/node';
 import type { Caller, Clock, Identity, Random, SuiteName } from '@srup/protocol';
 import type { Authority, Credential } from '../authority/authority.ts';
-import type { IdentityDirectory } from '../contract.ts';
+import type { IdentityDirectory } from '../peers/directory.ts';
 import type { Certificates } from './certificates.ts';
 import type { EnrolmentCodes } from './codes.ts';
 import type { KeyEvents } from './events.ts';

@@ -1,6 +1,6 @@
 /** What is known of an identity, and its end (P 8, 10.8). */
 import { identityText, type Identity, type SuiteName } from '@srup/protocol';
-import type { Enrolment } from '../contract.ts';
+import type { Enrolment } from '../peers/directory.ts';
 import type { Inside, KeyService } from './contract.ts';
 import { toBase64 } from './enrolment.ts';
 import { addKeyEvent } from './events.ts';

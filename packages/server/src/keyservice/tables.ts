@@ -1,5 +1,5 @@
 import type { SuiteName } from '@srup/protocol';
-import type { EnrolmentState } from '../contract.ts';
+import type { EnrolmentState } from '../peers/directory.ts';
 import type { Generated, Kysely } from 'kysely';
 import type { Migrations } from '../store/migrate.ts';
 

@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@srup/protocol';
 import type { ArtifactTables } from '../artifacts/tables.ts';
 import type { BrokerStats } from '../broker/broker.ts';
-import type { AuditStatus } from '../contract.ts';
+import type { AuditStatus } from '../api/forms/audit.ts';
 import type { FleetTables } from '../store/tables.ts';
 import { createMeter, type Meter } from './meter.ts';
 import { AGES, readState, type StoredState } from './state.ts';

@@ -1,8 +1,8 @@
-import type { FleetEvent } from '../contract.ts';
+import type { Log } from '@srup/node';
+import type { FleetEvent } from '../api/forms/events.ts';
 import { prepare } from '../store/prepared.ts';
 import type { FleetTables } from '../store/tables.ts';
-import type { Log } from '../turn/deps.ts';
-import type { Read, Write } from '../store/port.ts';
+import type { Store, Read, Write } from '../store/port.ts';
 
 /** Events that are held for those who come back and ask for what they missed. */
 export const EVENTS_KEPT = 20_000;
@@ -15,8 +15,8 @@ type WithoutPlace<Event> = Event extends unknown ? Omit<Event, 'seq' | 'at'> : n
 /** An event that has no place in the order yet. */
 export type News = WithoutPlace<FleetEvent>;
 
-const insertEvent = prepare((store: Write<FleetTables>, p: { readonly at: number; readonly event: string }) =>
-  store.insertInto('events').values({ at: p.at, event: p.event }),
+const insertEvent = prepare((write: Write<FleetTables>, p: { readonly at: number; readonly event: string }) =>
+  write.insertInto('events').values({ at: p.at, event: p.event }).returning('seq'),
 );
 const selectEvents = prepare((store, p: { readonly after: number }) =>
   store.selectFrom('events').selectAll().where('seq', '>', p.after).orderBy('seq').limit(EVENTS_AT_ONCE),
@@ -27,18 +27,18 @@ const selectEvents = prepare((store, p: { readonly after: number }) =>
  * @returns the place of the last of them, if there are any
  */
 export async function addEvents(
-  transaction: Write<FleetTables>,
+  write: Write<FleetTables>,
   at: number,
   news: readonly News[],
 ): Promise<number | undefined> {
   if (news.length === 0) return undefined;
   let last = 0;
   for (const event of news) {
-    const { insertId } = await insertEvent(transaction, { at, event: JSON.stringify(event) });
-    last = Number(insertId);
+    const [row] = (await insertEvent(write, { at, event: JSON.stringify(event) })).rows;
+    last = (row as { seq: number }).seq;
   }
   if (last % EVENTS_CUT < news.length) {
-    await transaction
+    await write
       .deleteFrom('events')
       .where('seq', '<=', last - EVENTS_KEPT)
       .execute();
@@ -47,9 +47,8 @@ export async function addEvents(
 }
 
 export interface Events {
+  /** Calls the listener with each event from now on, or from after place `since`. Returns how to stop. */
   watch(listener: (event: FleetEvent) => void, since?: number): () => void;
-  /** The events up to this place are committed. */
-  tell(last: number): void;
   stop(): void;
 }
 
@@ -62,9 +61,13 @@ interface Watcher {
 }
 
 /** All events come from the store, live ones too: so they are in order, without gaps, before and after a restart. */
-export async function openEvents(store: Read<FleetTables>, log: Log): Promise<Events> {
+export async function openEvents({ read, listen }: Store<FleetTables>, log: Log): Promise<Events> {
   const watchers = new Set<Watcher>();
-  let last = await lastEvent(store);
+  let last = await lastEvent(read);
+  const stopListening = listen('events', (place) => {
+    last = Math.max(last, place);
+    for (const watcher of watchers) void bringUp(watcher);
+  });
 
   async function bringUp(watcher: Watcher): Promise<void> {
     if (watcher.isReading) return;
@@ -79,7 +82,7 @@ export async function openEvents(store: Read<FleetTables>, log: Log): Promise<Ev
   }
 
   async function tellPage(watcher: Watcher): Promise<void> {
-    const { rows } = await selectEvents(store, { after: watcher.seen });
+    const { rows } = await selectEvents(read, { after: watcher.seen });
     if (rows.length === 0) watcher.seen = last;
     for (const { seq, at, event } of rows) {
       if (!watchers.has(watcher)) return;
@@ -106,11 +109,8 @@ export async function openEvents(store: Read<FleetTables>, log: Log): Promise<Ev
         watchers.delete(watcher);
       };
     },
-    tell: (place) => {
-      last = Math.max(last, place);
-      for (const watcher of watchers) void bringUp(watcher);
-    },
     stop: () => {
+      stopListening();
       watchers.clear();
     },
   };

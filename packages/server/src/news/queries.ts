@@ -1,15 +1,13 @@
 import { sql, type SelectQueryBuilder } from 'kysely';
-import {
-  FleetError,
-  type DeviceView,
-  type ExchangeView,
-  type Fleet,
-  type Page,
-  type PageQuery,
-} from '../contract.ts';
+import { FleetError } from '../api/faults.ts';
+import type { DeviceView } from '../api/forms/devices.ts';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { Page, PageQuery } from '../api/forms/pages.ts';
+import type { Fleet } from '../fleet-port.ts';
 import { IS_NO_DATA } from '../store/migrations.ts';
 import type { FleetTables } from '../store/tables.ts';
-import { readSoftware } from '../peers/software.ts';
+import { readSoftware, readSoftwareOf } from '../peers/software.ts';
+import { selectDevices } from './select.ts';
 import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from './views.ts';
 import type { Read } from '../store/port.ts';
 
@@ -21,6 +19,8 @@ type Queries = Pick<
   | 'devices'
   | 'device'
   | 'software'
+  | 'softwareOf'
+  | 'select'
   | 'exchanges'
   | 'exchange'
   | 'messages'
@@ -64,11 +64,16 @@ export function createQueries(store: Read<FleetTables>): Queries {
 
     software: (id) => readSoftware(store, id),
 
+    softwareOf: (ids) => readSoftwareOf(store, ids),
+
+    select: (selection) => selectDevices(store, selection),
+
     exchanges: async (query) => {
       let select = store.selectFrom('exchanges').selectAll();
       if (query.device !== undefined) select = select.where('device', '=', query.device);
       if (query.kind !== undefined) select = select.where('kind', '=', query.kind);
       if (query.kind !== undefined && query.kind !== 'data') select = select.where(IS_NO_DATA);
+      if (query.order !== undefined) select = select.where('order_id', '=', query.order);
       if (query.open !== undefined) select = select.where('is_open', '=', query.open ? 1 : 0);
       return newestFirst(select, query, viewExchangeRow);
     },

@@ -1,14 +1,10 @@
-import { toHex, type ServerExchange, type TokenKey } from '@srup/protocol';
-import type {
-  DataView as DataValue,
-  DeviceView,
-  ExchangeView,
-  MessageView,
-  RefusalView,
-} from '../contract.ts';
+import { guessDataValue, toHex, type ServerExchange, type TokenKey } from '@srup/protocol';
+import type { DeviceView } from '../api/forms/devices.ts';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { DataView as DataValue, MessageView, RefusalView } from '../api/forms/messages.ts';
 import type { DataRow, DeviceRow, ExchangeRow, MessageRow, NewRefusal } from '../store/tables.ts';
+import { readExchange } from '../peers/exchanges.ts';
 import { explain, isFinal } from './explain.ts';
-import { readValue } from './values.ts';
 
 /** Rows as people and programs outside see them. */
 
@@ -38,12 +34,18 @@ function viewProof(
   return digest === null || provenAt === null || token === null ? undefined : { digest, provenAt, token };
 }
 
+/** What the phase of an exchange means goes with it. */
 export function viewExchange(device: string, exchange: ServerExchange, updatedAt: number): ExchangeView {
   return { device, exchange, updatedAt, explanation: explain(exchange), isFinal: isFinal(exchange) };
 }
 
-export function viewExchangeRow(row: Pick<ExchangeRow, 'device' | 'state' | 'updated_at'>): ExchangeView {
-  return viewExchange(row.device, JSON.parse(row.state) as ServerExchange, row.updated_at);
+export function viewExchangeRow(
+  row: Pick<ExchangeRow, 'device' | 'state' | 'wake_at' | 'order_id' | 'updated_at'>,
+): ExchangeView {
+  return {
+    ...viewExchange(row.device, readExchange(row), row.updated_at),
+    ...(row.order_id !== null && { order: row.order_id }),
+  };
 }
 
 export function viewMessage({
@@ -60,7 +62,14 @@ export function viewMessage({
 }
 
 export function viewData({ at, device, data_id: dataId, bytes }: Omit<DataRow, 'id'>): DataValue {
-  return { at, device, dataId, hex: toHex(bytes), ...readValue(bytes) };
+  return { at, device, dataId, hex: toHex(bytes), ...viewValue(bytes) };
+}
+
+/** A double that JSON has no number for is its name. */
+function viewValue(bytes: Uint8Array): Pick<DataValue, 'kind' | 'value'> {
+  const { kind, value } = guessDataValue(bytes);
+  if (typeof value === 'object') return { kind, value: toHex(value) };
+  return { kind, value: typeof value === 'string' || Number.isFinite(value) ? value : String(value) };
 }
 
 export function viewRefusal({ at, code, claimed_sender: sender, topic, type }: NewRefusal): RefusalView {

@@ -1,38 +1,101 @@
 import { newToken } from '@srup/node';
 import {
-  isDigest,
-  isReservedDataId,
+  encode,
   MAX_MESSAGE_BYTES,
   openExchange,
-  stepServer,
   SUITES,
-  type AuditBodies,
+  toHex,
   type Caller,
+  type Identity,
+  type Random,
   type ServerCommand,
-  type ServerExchange,
-  type ServerInput,
-  type TokenKey,
 } from '@srup/protocol';
-import { FleetError, type CommandReceipt, type ExchangeView } from '../contract.ts';
+import type { CommandReceipt } from '../api/forms/orders.ts';
+import type { Signer } from '../outbox/sign.ts';
+import type { DeviceRecord } from '../peers/records.ts';
 import { StoreFault } from '../store/fault.ts';
 import { beginChange, type Change } from '../turn/change.ts';
-import { factsOf, findExchange, momentOf, type Core, type Save } from '../turn/core.ts';
-import { explainRefusal } from '../news/explain.ts';
+import { factsOf, momentOf } from '../turn/facts.ts';
 import { addOutcome } from '../turn/outcome.ts';
-import { signEarly } from '../outbox/sign.ts';
-import type { DeviceRecord } from '../peers/records.ts';
-import { viewExchange } from '../news/views.ts';
+import { deviceOwner } from '../turn/owner.ts';
+import type { TurnPorts } from '../turn/ports.ts';
+import { checkCommand } from './checks.ts';
 
 /** Devices that are commanded at once; their commits share transactions. */
 const DEVICES_AT_ONCE = 200;
+/** For a signature that a command waits for, in milliseconds. */
+const SIGN_TIMEOUT_MS = 1_000;
 
-/** One message a device, each with its own token (P 10.9). Receipts come in the order of the devices. */
-export function createCommand(core: Core, save: Save) {
-  return async (
-    devices: readonly string[],
+/**
+ * Commands devices: one message each, with a token of its own (P 10.9). Receipts come in the order of the devices.
+ * `orderId`: the order that all of it belongs to. Rejects with FleetError for a command that is wrong in itself.
+ */
+export type Command = (
+  devices: readonly string[],
+  command: ServerCommand,
+  by: Caller,
+  orderId: string,
+) => Promise<readonly CommandReceipt[]>;
+
+export interface CommandPorts extends TurnPorts {
+  readonly signer: Signer;
+}
+
+/** The id of a new order: 16 hex digits. Exchanges, receipts and the audit trail carry it. */
+export function newOrderId(random: Pick<Random, 'bytes'>): string {
+  return toHex(random.bytes(8));
+}
+
+export function createCommand(ports: CommandPorts): Command {
+  const { serverId, records, lanes, save, signer, clock, random, log } = ports;
+
+  async function commandOne(
+    device: string,
     command: ServerCommand,
     by: Caller,
-  ): Promise<readonly CommandReceipt[]> => {
+    orderId: string,
+  ): Promise<CommandReceipt> {
+    const record = await records.find(device);
+    const why = whyNot(record);
+    if (record === undefined || why !== undefined) return refused(device, why ?? UNKNOWN);
+    const moment = momentOf(ports);
+    const change = beginChange(record, moment.now);
+    const token = newToken(clock, random);
+    const step = openExchange(command, token, moment, factsOf(ports, record));
+    change.orderId = orderId;
+    await addOutcome(ports, change, step, moment, { known: undefined, by });
+    change.entries.push({
+      kind: 'order',
+      at: change.at,
+      device,
+      body: { order: command.kind, token, orderId, by, ...detailsOf(command) },
+    });
+    const unsendable = whyUnsendable(change, serverId);
+    if (unsendable !== undefined) return refused(device, unsendable);
+    await signEarly(change);
+    await save(change);
+    return { device, ok: true, token, order: orderId };
+  }
+
+  /**
+   * Signs what a change sends before it is committed, which saves a second commit. Not for answers: they are made
+   * while the link waits. What could not be signed is signed before it leaves.
+   */
+  async function signEarly(change: Change): Promise<void> {
+    const { row } = change.record;
+    try {
+      change.outgoing = await Promise.all(
+        change.outgoing.map(async ({ sequence, draft }) => ({
+          ...{ sequence, draft },
+          signed: await signer.sign(row, draft, sequence, SIGN_TIMEOUT_MS),
+        })),
+      );
+    } catch (fault) {
+      log.warn({ err: fault, device: row.id }, 'a message is stored unsigned, and signed before it leaves');
+    }
+  }
+
+  return async (devices, command, by, orderId) => {
     checkCommand(command);
     const seen = new Set<string>();
     const receipts: CommandReceipt[] = [];
@@ -40,39 +103,31 @@ export function createCommand(core: Core, save: Save) {
       const some = devices.slice(at, at + DEVICES_AT_ONCE).map(async (device) => {
         if (seen.has(device)) return refused(device, 'named twice in this command');
         seen.add(device);
-        return core.lanes.run(device, () => commandOne(device, command, by));
+        return lanes
+          .run(deviceOwner(device), () => commandOne(device, command, by, orderId))
+          .catch((fault: unknown) => {
+            if (!(fault instanceof StoreFault)) throw fault;
+            log.error({ err: fault, device }, 'a command could not be stored');
+            return refused(device, NOT_STORED);
+          });
       });
       receipts.push(...(await Promise.all(some)));
     }
     return receipts;
   };
-
-  async function commandOne(device: string, command: ServerCommand, by: Caller): Promise<CommandReceipt> {
-    try {
-      const record = await core.records.find(device);
-      const why = whyNot(record);
-      if (record === undefined || why !== undefined) return refused(device, why ?? UNKNOWN);
-      const moment = momentOf(core);
-      const change = beginChange(record, moment.now);
-      const token = newToken(core.clock, core.random);
-      const step = openExchange(command, token, moment, factsOf(core, record));
-      await addOutcome(core, change, step, moment, { known: undefined, by });
-      addOrder(change, { order: command.kind, token, by, ...detailsOf(command) });
-      const unsendable = whyUnsendable(change);
-      if (unsendable !== undefined) return refused(device, unsendable);
-      await signEarly(core, change);
-      await save(change);
-      return { device, ok: true, token };
-    } catch (fault) {
-      if (!(fault instanceof StoreFault)) throw fault;
-      core.log.error({ err: fault, device }, 'a command could not be stored');
-      return refused(device, 'the server could not store the command (is its disk full?); nothing was sent');
-    }
-  }
 }
 
-function addOrder({ orders, at, record }: Change, body: AuditBodies['order']): void {
-  orders.push({ kind: 'order', at, device: record.row.id, body });
+const UNKNOWN = 'no device with this id is known';
+const NOT_STORED = 'the server could not store the command (is its disk full?); nothing was sent';
+
+function refused(device: string, reason: string): CommandReceipt {
+  return { device, ok: false, reason };
+}
+
+function whyNot(record: DeviceRecord | undefined): string | undefined {
+  if (record === undefined) return UNKNOWN;
+  const { standing } = record.row;
+  return standing === 'joined' ? undefined : `the device is not joined (it is ${standing})`;
 }
 
 /** What was ordered, for the trail; of data its name, as the message itself has the rest. */
@@ -89,78 +144,14 @@ function detailsOf(command: ServerCommand): Readonly<Record<string, string | num
   }
 }
 
-const UNKNOWN = 'no device with this id is known';
+/** Bytes that say how long the signature is (P 2.2). */
+const SIGNATURE_LENGTH_BYTES = 2;
 
-function refused(device: string, reason: string): CommandReceipt {
-  return { device, ok: false, reason };
-}
-
-function whyNot(record: DeviceRecord | undefined): string | undefined {
-  if (record === undefined) return UNKNOWN;
-  const { standing } = record.row;
-  return standing === 'joined' ? undefined : `the device is not joined (it is ${standing})`;
-}
-
-function whyUnsendable({ exhausted, outgoing, record }: Change): string | undefined {
+function whyUnsendable({ exhausted, outgoing, record }: Change, sender: Identity): string | undefined {
   if (exhausted) return 'the sequence numbers of this device are used up: register it anew';
-  const room = MAX_MESSAGE_BYTES - SUITES[record.row.suite].signatureBytes.most;
-  return outgoing.some(({ message }) => message.length > room) ? 'the message would be too long' : undefined;
-}
-
-/** What is wrong with the command itself, whatever the device. */
-function checkCommand(command: ServerCommand): void {
-  if (command.kind === 'update') {
-    if (!isDigest(command.digest)) throw invalid('a digest is 64 lower-case hex digits (SHA-256)'); // P 2.6
-    if (!command.url.startsWith('https:') || !URL.canParse(command.url))
-      throw invalid(`"${command.url}" is no https URL`); // P 10.2
-  }
-  if (
-    command.kind === 'action' &&
-    !(Number.isInteger(command.actionId) && command.actionId >= 0 && command.actionId < 256)
-  ) {
-    throw invalid('an action id is a whole number from 0 to 255');
-  }
-  if (command.kind === 'data') {
-    if (command.dataId === '' || command.dataId.includes('\0'))
-      throw invalid('a data id is a text without NUL');
-    if (isReservedDataId(command.dataId))
-      throw invalid(`the data id "${command.dataId}" is the protocol's own`); // P 10.6
-    if (command.data.length > MAX_MESSAGE_BYTES) throw invalid(`data has at most ${MAX_MESSAGE_BYTES} bytes`);
-  }
-}
-
-function invalid(message: string): FleetError {
-  return new FleetError('invalid', message);
-}
-
-/** An operator's word on an exchange that is there: ACTIVATE, cancel, decide a join. */
-export function createWord(core: Core, save: Save) {
-  return (device: string, token: TokenKey, input: ServerInput, by: Caller): Promise<ExchangeView> =>
-    core.lanes.run(device, async () => {
-      const record = await core.records.find(device);
-      const exchange = record && (await findExchange(core, device, token));
-      if (exchange === undefined)
-        throw new FleetError('not-found', `device ${device} has no exchange ${token}`);
-      checkInput(exchange, input);
-      const moment = momentOf(core);
-      const step = stepServer(exchange, input, moment, factsOf(core, record as DeviceRecord));
-      if (step.refused !== undefined)
-        throw new FleetError('conflict', explainRefusal(step.refused, exchange));
-      const change = beginChange(record as DeviceRecord, moment.now);
-      await addOutcome(core, change, step, moment, { known: exchange, by });
-      addOrder(change, {
-        order: input.on,
-        token,
-        by,
-        ...(input.on === 'decide' && { verdict: input.verdict }),
-      });
-      await save(change);
-      return viewExchange(device, step.state, moment.now);
-    });
-}
-
-function checkInput(exchange: ServerExchange, input: ServerInput): void {
-  const isFor = input.on === 'decide' ? 'join' : 'update';
-  if (exchange.kind === isFor) return;
-  throw new FleetError('invalid', `this needs the token of a ${isFor}, but it is that of a ${exchange.kind}`);
+  const room = MAX_MESSAGE_BYTES - SUITES[record.row.suite].signatureBytes.most - SIGNATURE_LENGTH_BYTES;
+  const isTooLong = outgoing.some(
+    ({ draft, sequence }) => encode({ ...draft, sequence, sender }).signedBytes.length > room,
+  );
+  return isTooLong ? 'the message would be too long' : undefined;
 }

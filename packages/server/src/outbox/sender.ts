@@ -1,9 +1,8 @@
-import { backoffMs } from '@srup/node';
-import { layoutOfCode } from '@srup/protocol';
-import type { Core } from '../turn/core.ts';
-import { within } from '../turn/deadline.ts';
-import { devicesOwed, dropSent, takeReady } from './sign.ts';
-import { topicOf, type Subscriptions } from '../intake/subscriptions.ts';
+import { backoffMs, within, type Delay, type Log, type MqttLink } from '@srup/node';
+import { layoutOfCode, type Random } from '@srup/protocol';
+import type { Meter } from '../metrics/meter.ts';
+import { devicesOwed, dropSent, takeReady, type OutboxPorts } from './ready.ts';
+import { topicOf, type Subscriptions } from './subscriptions.ts';
 
 /** Devices that are sent to at the same time. One that hangs holds one of these places, and nobody else. */
 const DEVICES_AT_ONCE = 64;
@@ -16,7 +15,7 @@ const DROPPED_AT_ONCE = 250;
 /** Before a device is tried again after a failure: doubled with each, and jittered (P 10.10). */
 const BACKOFF = { leastMs: 500, mostMs: 60_000 } as const;
 
-/** Of the type byte in a message. */
+/** Place of the type byte in a message (P 2). */
 const TYPE_AT = 1;
 
 export interface Sender {
@@ -26,19 +25,30 @@ export interface Sender {
   open(): void;
   /** The link is down: what is owed waits in the outbox. */
   shut(): void;
-  /** All devices that something is owed to since before the start. */
+  /** Wakes all devices that something is owed to since before the start. */
   wakeOwed(): Promise<void>;
   /** Resolves when nothing is being sent any more, or hangs: the outbox keeps it. */
   stop(): Promise<void>;
 }
 
+export interface SenderPorts extends OutboxPorts {
+  readonly link: Pick<MqttLink, 'publish'>;
+  readonly subscriptions: Pick<Subscriptions, 'ensure'>;
+  /** Called when nothing is owed to some device any more. */
+  readonly onEmptied: () => void;
+  readonly meter: Meter;
+  readonly random: Pick<Random, 'unit'>;
+  readonly delay: Delay;
+  readonly log: Log;
+}
+
 /**
  * Empties the outbox (P 5.1): sign, commit the signed bytes, publish, and drop the row soon after the broker has it.
- * Killed anywhere in between it goes on with the same number and, once they are committed, the same bytes: what the
- * device has already it refuses as seen.
- * `onEmptied`: nothing is owed to some device any more.
+ * Killed anywhere in between it goes on with the same number and, once they are committed, the same bytes: a device
+ * refuses what it has already as seen.
  */
-export function createSender(core: Core, subscriptions: Subscriptions, onEmptied: () => void): Sender {
+export function createSender(ports: SenderPorts): Sender {
+  const { link, subscriptions, onEmptied, meter, random, delay, log } = ports;
   const ready = new Set<string>();
   const busy = new Set<string>();
   const failures = new Map<string, number>();
@@ -76,13 +86,13 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
 
   /** False when nothing is owed to this device any more. */
   async function sendSome(device: string): Promise<boolean> {
-    const messages = await takeReady(core, device, sent.get(device));
+    const messages = await takeReady(ports, device, sent.get(device));
     for (const { id, bytes } of messages) {
       if (!isOpen) break;
-      await core.link.publish(topicOf(device), bytes);
-      core.meter.sent(layoutOfCode(bytes[TYPE_AT] ?? 0)?.type ?? 'unknown');
+      await link.publish(topicOf(device), bytes);
+      meter.sent(layoutOfCode(bytes[TYPE_AT] ?? 0)?.type ?? 'unknown');
       sent.set(device, id);
-      dropping ??= core.delay(DROP_MS, () => void dropSoon());
+      dropping ??= delay(DROP_MS, () => void dropSoon());
     }
     return messages.length > 0;
   }
@@ -90,18 +100,15 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
   async function dropSoon(): Promise<void> {
     dropping = undefined;
     await dropAll().catch((fault: unknown) => {
-      core.log.warn(
-        { err: fault },
-        'sent messages could not be dropped yet: after a restart they are sent again',
-      );
-      dropping ??= core.delay(BACKOFF.mostMs, () => void dropSoon());
+      log.warn({ err: fault }, 'sent messages could not be dropped yet: after a restart they are sent again');
+      dropping ??= delay(BACKOFF.mostMs, () => void dropSoon());
     });
   }
 
   async function dropAll(): Promise<void> {
     while (sent.size > 0) {
       const some = [...sent].slice(0, DROPPED_AT_ONCE);
-      await dropSent(core, some);
+      await dropSent(ports, some);
       for (const [device, id] of some) if (sent.get(device) === id) sent.delete(device);
       onEmptied();
     }
@@ -110,9 +117,9 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
   function retryLater(device: string, fault: unknown): void {
     const times = (failures.get(device) ?? 0) + 1;
     failures.set(device, times);
-    const wait = backoffMs(times, BACKOFF, core.random.unit());
-    core.log.warn({ err: fault, device, retryMs: Math.round(wait) }, 'a message could not be sent yet');
-    const callOff = core.delay(wait, () => {
+    const wait = backoffMs(times, BACKOFF, random.unit());
+    log.warn({ err: fault, device, retryMs: Math.round(wait) }, 'a message could not be sent yet');
+    const callOff = delay(wait, () => {
       retries.delete(device);
       pump();
     });
@@ -139,7 +146,7 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
       isOpen = false;
     },
     wakeOwed: async () => {
-      for (const device of await devicesOwed(core)) ready.add(device);
+      for (const device of await devicesOwed(ports.store.read)) ready.add(device);
       pump();
     },
     stop: async () => {
@@ -148,9 +155,9 @@ export function createSender(core: Core, subscriptions: Subscriptions, onEmptied
       dropping?.();
       const idle = new Promise<void>((resolve) => (onIdle = resolve));
       if (busy.size === 0) onIdle();
-      await within(core.delay, STOP_TIMEOUT_MS, idle.then(dropAll), 'sending did not end').catch(
+      await within(delay, STOP_TIMEOUT_MS, idle.then(dropAll), 'sending did not end').catch(
         (fault: unknown) => {
-          core.log.warn({ err: fault }, 'what is being sent now is sent again after the next start');
+          log.warn({ err: fault }, 'what is being sent now is sent again after the next start');
         },
       );
     },

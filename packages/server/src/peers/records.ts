@@ -9,7 +9,7 @@ import {
   type ReplayWindow,
   type VerifyKey,
 } from '@srup/protocol';
-import type { Enrolment } from '../contract.ts';
+import type { Enrolment } from './directory.ts';
 import type { DeviceRow, FleetTables, PeerRow } from '../store/tables.ts';
 import type { Read } from '../store/port.ts';
 
@@ -113,7 +113,6 @@ export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random
       staged_at: null,
       staged_token: null,
       first_seen_at: now,
-      revoke_at: null,
     },
   };
 }

@@ -1,5 +1,6 @@
 /** What devices have proven to run, in order: what a rollback can go back to (P 10.12). */
-import type { RanView } from '../contract.ts';
+import type { Selectable } from 'kysely';
+import type { RanView } from '../api/forms/devices.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Read, Write } from '../store/port.ts';
 
@@ -56,14 +57,47 @@ export async function writeProof(
   await transaction.deleteFrom('software').where('device', '=', device).where('id', '<=', last.id).execute();
 }
 
-/** Newest first, each digest once. */
-export async function readSoftware(store: Read<FleetTables>, device: string): Promise<readonly RanView[]> {
-  const rows = await store
-    .selectFrom('software')
-    .selectAll()
-    .where('device', '=', device)
-    .orderBy('id', 'desc')
-    .execute();
+/** Devices that one query reads. */
+const DEVICES_AT_ONCE = 500;
+
+/** What a device runs now, and what it has proven to have run, newest first. */
+export interface SoftwareOfDevice {
+  readonly running: string | undefined;
+  readonly ran: readonly RanView[];
+}
+
+/** The software of many devices, by id: two queries for hundreds of them. */
+export async function readSoftwareOf(
+  read: Read<FleetTables>,
+  devices: readonly string[],
+): Promise<ReadonlyMap<string, SoftwareOfDevice>> {
+  const known = new Map<string, SoftwareOfDevice>();
+  for (let at = 0; at < devices.length; at += DEVICES_AT_ONCE) {
+    const some = devices.slice(at, at + DEVICES_AT_ONCE);
+    const running = await read
+      .selectFrom('devices')
+      .select(['id', 'running_digest'])
+      .where('id', 'in', some)
+      .execute();
+    const rows = await read
+      .selectFrom('software')
+      .selectAll()
+      .where('device', 'in', some)
+      .orderBy('id', 'desc')
+      .execute();
+    const byDevice = Map.groupBy(rows, ({ device }) => device);
+    for (const { id, running_digest: digest } of running)
+      known.set(id, { running: digest ?? undefined, ran: viewRan(byDevice.get(id) ?? []) });
+  }
+  return known;
+}
+
+/** What one device has proven to run, newest first, each digest once. */
+export async function readSoftware(read: Read<FleetTables>, device: string): Promise<readonly RanView[]> {
+  return (await readSoftwareOf(read, [device])).get(device)?.ran ?? [];
+}
+
+function viewRan(rows: readonly Selectable<FleetTables['software']>[]): readonly RanView[] {
   const seen = new Set<string>();
   return rows.flatMap(({ digest, token, at, is_undone: undone }) => {
     if (seen.has(digest)) return [];

@@ -1,65 +1,64 @@
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import {
-  encodeText,
   isDigest,
   STANDARD_ACTIONS,
+  writeDataValue,
   type JoinVerdict,
+  type ServerCommand,
   type StandardAction,
+  type TokenKey,
 } from '@srup/protocol';
 import { pino, type Logger } from 'pino';
 import type { Artifacts } from '../artifacts/artifacts.ts';
-import {
-  FleetError,
-  type DataView,
-  type DeviceView,
-  type ExchangeView,
-  type Fleet,
-  type FleetEvent,
-  type ServerCommand,
-  type TokenKey,
-} from '../contract.ts';
-import { writeDouble } from '../news/values.ts';
-import { artifactUrl } from '../http/routes/files.ts';
+import { artifactUrl } from '../artifacts/url.ts';
+import { FleetError } from '../api/faults.ts';
+import type { DeviceView } from '../api/forms/devices.ts';
+import type { FleetEvent } from '../api/forms/events.ts';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { DataView } from '../api/forms/messages.ts';
+import type { Fleet } from '../fleet-port.ts';
 import type { RunningServer, ServerOptions } from '../options.ts';
 import { startServer } from '../server.ts';
 import { settle } from './settle.ts';
 
 export interface ControllerOptions extends Omit<ServerOptions, 'log'> {
-  /** Warnings and errors on stdout, JSON, unless told. */
+  /** By default, warnings and errors go to stdout as JSON. */
   readonly log?: Logger;
 }
 
-/** How a command ended, as far as the device has proven it. */
+/** How a command ended, as far as the device proved it. */
 export interface Outcome {
   readonly device: string;
   readonly token: TokenKey;
   /** The device proved what was asked for. */
   readonly ok: boolean;
   readonly phase: ExchangeView['exchange']['phase'];
-  /** In words, with the reason of a failure. */
+  /** What the phase means, in words, with the reason of a failure. */
   readonly explanation: string;
 }
 
 export interface Waiting {
-  /** Ends the waiting, not the command: what was sent stays sent. */
+  /** Ends the waiting, and not the command: a message that was sent stays sent. */
   readonly signal?: AbortSignal;
 }
 
 export interface UpdateOptions extends Waiting {
+  /** Shown with the artifact; a rollback can name it. */
   readonly version?: string;
-  /** False: the device stages the software, and goes on with what it runs. */
+  /** True by default. False stages the software, and the device goes on with what it runs. */
   readonly activate?: boolean;
 }
 
-/** Undefined: the join stays open, for somebody else to decide. */
+/** Decides a join. Undefined leaves it open, for somebody else to decide. */
 export type JoinHandler = (
   device: DeviceView,
 ) => Promise<Exclude<JoinVerdict, 'ask'> | undefined> | Exclude<JoinVerdict, 'ask'> | undefined;
 
 /**
- * A command-and-control server as part of a program of yours: key service, broker, files and fleet in this process;
- * no HTTP API unless `api` says so.
+ * A command-and-control server as part of your program: key service, broker, artifacts and fleet in this process. The
+ * HTTP API is off by default; the option `api` turns it on. The audit trail names the caller `program sdk` for every
+ * order that is given here.
  *
  * ```ts
  * const controller = await Controller.start({ folder: './fleet', hosts: ['fleet.example'], listen: '0.0.0.0' });
@@ -70,7 +69,7 @@ export type JoinHandler = (
  * ```
  */
 export class Controller {
-  /** Everything that the HTTP API can do, and more. */
+  /** The server itself: everything that the HTTP API can do, and more. */
   readonly server: RunningServer;
   readonly #log: Logger;
 
@@ -79,38 +78,54 @@ export class Controller {
     this.#log = log;
   }
 
-  /** Resolves when devices are heard. Rejects as `startServer` does. */
+  /**
+   * Starts the server. Resolves when it hears devices; rejects as `startServer` does.
+   *
+   * @example
+   * const controller = await Controller.start({ folder: './fleet' });
+   */
   static async start({ log = pino({ level: 'warn' }), ...options }: ControllerOptions): Promise<Controller> {
     return new Controller(await startServer({ api: false, ...options, log }), log);
   }
 
-  /** What devices register at. */
+  /** Where devices register: `https://host:port`. */
   get url(): string {
     return this.server.url;
   }
 
-  /** SHA-256 of the CA certificate, lower-case hex: what devices pin (P 8.6). */
+  /** SHA-256 of the CA certificate, as lower-case hex. Devices pin it (P 8.6). */
   get caFingerprint(): string {
     return this.server.caFingerprint;
   }
 
+  /** Devices, exchanges, orders, joins and events. */
   get fleet(): Fleet {
     return this.server.fleet;
   }
 
+  /** The stored files. */
   get artifacts(): Artifacts {
     return this.server.artifacts;
   }
 
-  /** A code that lets devices of this type register (P 8.4). Without `expiresAt` (ms since 1970) it does not expire. */
+  /**
+   * Creates a code that lets devices of this type register (P 8.4). It is good for one device by default. `expiresAt`
+   * is in milliseconds since 1970; without it the code does not expire.
+   *
+   * @example
+   * const code = await controller.enrolmentCode('pump', { uses: 20 });
+   */
   async enrolmentCode(type: string, { uses = 1, expiresAt }: { uses?: number; expiresAt?: number } = {}) {
     const wish = { type, uses, ...(expiresAt === undefined ? {} : { expiresAt }) };
     return (await this.server.codes.create(wish)).secret;
   }
 
   /**
-   * Decides the joins that the policy leaves open (`ask`, which is what a new server does with all), those that wait
-   * already too. Returns how to stop.
+   * Decides the joins that the policy leaves open, also those that wait already. A new server leaves all of them open.
+   * Returns a function that stops it.
+   *
+   * @example
+   * controller.onJoin(({ type }) => (type === 'pump' ? 'accept' : 'refuse'));
    */
   onJoin(handler: JoinHandler): () => void {
     const stop = this.fleet.watch((event) => {
@@ -120,48 +135,94 @@ export class Controller {
     return stop;
   }
 
-  /** Values that devices send, from now on, each with the proof of its device. Returns how to stop. */
+  /**
+   * Gives each value that a device sends from now on. The signature of the device was checked before. Returns a
+   * function that stops it.
+   *
+   * @example
+   * controller.onData(({ device, dataId, value }) => console.log(device, dataId, value));
+   */
   onData(handler: (data: DataView) => void): () => void {
     return this.onEvent((event) => {
       if (event.kind === 'data') handler(event.data);
     });
   }
 
-  /** Everything that happens, in order, from now on or from after event `since`. Returns how to stop. */
+  /**
+   * Gives everything that happens, in order, from now on or from after event `since`. Returns a function that stops it.
+   *
+   * @example
+   * const stop = controller.onEvent(({ seq, kind }) => console.log(seq, kind));
+   */
   onEvent(handler: (event: FleetEvent) => void, since?: number): () => void {
     return this.fleet.watch(handler, since);
   }
 
-  /** An action by its name in P 10.5 or its id, 0 to 255. FleetError: the device is unknown or not joined. */
+  /**
+   * Orders an action, by its name in P 10.5 or by its id, 0 to 255. Rejects with `FleetError` when the device is unknown
+   * or not joined, as do all orders here.
+   *
+   * @example
+   * const { ok, explanation } = await controller.action(pump, 'self-test');
+   */
   action(device: string, action: StandardAction | number, waiting?: Waiting): Promise<Outcome> {
     const actionId = typeof action === 'number' ? action : STANDARD_ACTIONS[action];
     return this.#command(device, { kind: 'action', actionId }, 'done', waiting);
   }
 
+  /**
+   * Asks the device what it is (P 10.7); `controller.fleet.device(id)` then has the answer.
+   *
+   * @example
+   * await controller.identify(pump, { signal: AbortSignal.timeout(30_000) });
+   */
   identify(device: string, waiting?: Waiting): Promise<Outcome> {
     return this.#command(device, { kind: 'identify' }, 'answered', waiting);
   }
 
-  /** Lets the device go; it keeps its identity (P 10.8). */
+  /**
+   * Lets the device go. It keeps its identity and may join again (P 10.8).
+   *
+   * @example
+   * await controller.terminate(pump);
+   */
   terminate(device: string, waiting?: Waiting): Promise<Outcome> {
     return this.#command(device, { kind: 'terminate' }, 'left', waiting);
   }
 
-  /** Lets the device go and ends its identity (P 10.8). */
+  /**
+   * Lets the device go and ends its identity (P 10.8). There is no way back.
+   *
+   * @example
+   * await controller.deregister(pump);
+   */
   deregister(device: string, waiting?: Waiting): Promise<Outcome> {
     return this.#command(device, { kind: 'deregister' }, 'left', waiting);
   }
 
-  /** A value: text, a number (as double), or bytes. Resolves when it is signed and stored: devices confirm none. */
+  /**
+   * Sends a value: text, a number (as double), or bytes. Resolves when the message is signed and stored, as devices do
+   * not confirm data.
+   *
+   * @example
+   * await controller.send(greenhouse, 'target', 24);
+   */
   async send(device: string, dataId: string, value: string | number | Uint8Array): Promise<void> {
     const data =
-      typeof value === 'string' ? encodeText(value) : typeof value === 'number' ? writeDouble(value) : value;
+      typeof value === 'string'
+        ? writeDataValue({ kind: 'text', value })
+        : typeof value === 'number'
+          ? writeDataValue({ kind: 'double', value })
+          : value;
     await this.#order(device, { kind: 'data', dataId, data });
   }
 
   /**
-   * Software from a file, or by the digest of an artifact that is stored here. Resolves when the device has proven
-   * how it ended.
+   * Updates the software of a device, from a file or by the digest of a stored artifact. Resolves when the device has
+   * proven how it ended.
+   *
+   * @example
+   * const { ok } = await controller.update(pump, './pump-2.tar.gz', { version: '2' });
    */
   async update(device: string, software: string, options: UpdateOptions = {}): Promise<Outcome> {
     const { version, activate = true } = options;
@@ -171,7 +232,7 @@ export class Controller {
     return this.#command(device, command, activate ? 'active' : 'staged', options);
   }
 
-  /** Finishes what runs, and stops. */
+  /** Stops taking requests, finishes what runs, and closes everything. */
   close(): Promise<void> {
     return this.server.close();
   }
@@ -189,7 +250,7 @@ export class Controller {
     return { device, token, ok: exchange.phase === good, phase: exchange.phase, explanation };
   }
 
-  /** One that has just joined has not said yet what it is: until then it is not known to confirm (P 10.7). */
+  /** Asks a device that has just joined what it is: until it has answered, it is not known to confirm (P 10.7). */
   async #acquaint(device: string, waiting: Waiting): Promise<void> {
     const known = await this.fleet.device(device);
     if (known?.standing === 'joined' && known.identification === undefined)
@@ -221,7 +282,7 @@ export class Controller {
         cursor = page.next;
       } while (cursor !== undefined);
     } catch (fault) {
-      this.#log.error({ err: fault }, 'the joins that wait could not be read');
+      this.#log.error({ err: fault }, 'the open joins could not be read');
     }
   }
 
@@ -232,7 +293,7 @@ export class Controller {
       const verdict = known && (await handler(known));
       if (verdict !== undefined) await this.fleet.decideJoin(device, exchange.token, verdict);
     } catch (fault) {
-      // Decided meanwhile: by another handler, by an operator, or by its end in time.
+      // Decided meanwhile: by another handler, by an operator, or by its timeout.
       if (fault instanceof FleetError && fault.kind === 'conflict') return;
       this.#log.error({ err: fault, device }, 'a join could not be decided, and stays open');
     }

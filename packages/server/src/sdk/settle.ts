@@ -1,8 +1,13 @@
-import type { ExchangeView, Fleet, TokenKey } from '../contract.ts';
+import type { TokenKey } from '@srup/protocol';
+import type { ExchangeView } from '../api/forms/exchanges.ts';
+import type { Fleet } from '../fleet-port.ts';
 
 /**
- * Resolves with the exchange as soon as `isSettled` says so of it; every exchange ends, in time as `expired`. Rejects
- * with the signal's reason: that ends the waiting, not the exchange.
+ * Waits until `isSettled` is true for an exchange, and resolves with it. Every exchange ends, at the latest by its
+ * timeout as `expired`. Rejects with the reason of the signal: that ends the waiting, and not the exchange.
+ *
+ * @example
+ * const { exchange } = await settle(fleet, device, token, ({ isFinal }) => isFinal);
  */
 export async function settle(
   fleet: Fleet,
@@ -12,7 +17,7 @@ export async function settle(
   signal?: AbortSignal,
 ): Promise<ExchangeView> {
   let stop: () => void = () => undefined;
-  // Listen first, read then: what happens in between is seen twice, and never missed.
+  // Listens first and reads then: what happens in between is seen twice, and never missed.
   const heard = new Promise<ExchangeView>((resolve, reject) => {
     const stopWatching = fleet.watch((event) => {
       if (event.kind !== 'exchange') return;

@@ -1,5 +1,6 @@
 import { sql, type ColumnDefinitionBuilder, type Kysely } from 'kysely';
 import { auditMigrations } from '../audit/tables.ts';
+import { storeDraftsAsDrafts } from './drafts.ts';
 import type { Migrations } from './migrate.ts';
 
 /** The C2 core's tables (tables.ts). Forward only: a released step is never edited, a new one is added. */
@@ -21,6 +22,9 @@ export const fleetMigrations: Migrations = {
     },
   },
   'fleet-software-001': { up: createSoftware },
+  'fleet-errands-001': { up: createErrands },
+  'fleet-orders-001': { up: addOrders },
+  'fleet-drafts-001': { up: storeDraftsAsDrafts },
 };
 
 /** Conditions of partial indexes: a query that wants one has to say the same words. */
@@ -194,4 +198,30 @@ async function createJoinDesk(db: Kysely<unknown>): Promise<void> {
     .addColumn('name', 'text', key)
     .addColumn('value', 'text', needed)
     .execute();
+}
+
+async function createErrands(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('errands')
+    .addColumn('id', 'integer', counted)
+    .addColumn('owner', 'text', needed)
+    .addColumn('kind', 'text', needed)
+    .addColumn('body', 'text', needed)
+    .addColumn('after', 'integer', needed)
+    .addColumn('created_at', 'integer', needed)
+    .execute();
+  await db.schema.createIndex('errands_by_time').on('errands').column('after').execute();
+  await db.schema.createIndex('errands_by_owner').on('errands').columns(['owner', 'id']).execute();
+  // The end of an identity was a time in the row of its device.
+  await sql`insert into errands (owner, kind, body, after, created_at)
+    select 'device/' || id, 'end-identity', '{}', revoke_at, revoke_at from devices where revoke_at is not null`.execute(
+    db,
+  );
+  await db.schema.dropIndex('devices_by_revocation').execute();
+  await db.schema.alterTable('devices').dropColumn('revoke_at').execute();
+}
+
+async function addOrders(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('exchanges').addColumn('order_id', 'text').execute();
+  await sql`create index exchanges_by_order on exchanges (order_id) where order_id is not null`.execute(db);
 }

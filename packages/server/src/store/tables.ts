@@ -19,6 +19,7 @@ export interface FleetTables extends AuditTables {
   join_decisions: JoinDecisionsTable;
   events: { seq: Generated<number>; at: number; event: string };
   settings: { name: string; value: string };
+  errands: ErrandsTable;
   software: SoftwareTable;
 }
 
@@ -42,8 +43,6 @@ interface DevicesTable {
   staged_at: number | null;
   staged_token: string | null;
   first_seen_at: number;
-  /** When the key service is to be told that the identity ends (P 10.8); null: nothing is owed. */
-  revoke_at: number | null;
 }
 
 /** What changes with every message of a device (P 5). */
@@ -60,6 +59,8 @@ interface ExchangesTable {
   device: string;
   token: string;
   kind: ServerExchange['kind'];
+  /** The order that it is part of; null: no caller's order began it. */
+  order_id: string | null;
   phase: string;
   is_open: number;
   /** The `ServerExchange` as JSON. */
@@ -74,9 +75,21 @@ interface OutboxTable {
   id: Generated<number>;
   device: string;
   sequence: string;
-  /** With an empty signature until `is_signed`. */
+  /** The signed bytes; until `is_signed` the draft, in the form of `writeDraft`. */
   message: Uint8Array;
   is_signed: number;
+  created_at: number;
+}
+
+/** What one owner's turn asked of another owner, or of its own one later. */
+interface ErrandsTable {
+  id: Generated<number>;
+  owner: string;
+  kind: string;
+  /** JSON. */
+  body: string;
+  /** Not to be performed before. */
+  after: number;
   created_at: number;
 }
 

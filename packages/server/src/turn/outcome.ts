@@ -1,3 +1,4 @@
+/** What follows from a step of one exchange: for the device, and for its other exchanges. The table is at the end. */
 import { newToken } from '@srup/node';
 import {
   openExchange,
@@ -5,20 +6,23 @@ import {
   stepServer,
   type Caller,
   type Moment,
+  type ServerEffect,
   type ServerExchange,
   type ServerStep,
+  type Standing,
 } from '@srup/protocol';
-import type { Standing } from '../contract.ts';
-import { addStep, type Change } from './change.ts';
-import { factsOf, openExchanges, type Core } from './core.ts';
 import { isFinal } from '../news/explain.ts';
+import type { Change, Decision } from './change.ts';
+import { addStep } from './effects.ts';
+import { openExchanges } from '../peers/exchanges.ts';
+import { factsOf } from './facts.ts';
+import { deviceOwner } from './owner.ts';
+import type { TurnPorts } from './ports.ts';
 
-const GONE: ReadonlySet<Standing> = new Set<Standing>(['resigned', 'terminated', 'deregistered']);
-const VERDICTS: Partial<Record<ServerExchange['phase'], Change['decisions'][number]['verdict']>> = {
-  accepted: 'accept',
-  refused: 'refuse',
-  failed: 'fail',
-};
+/** After a device left for good, the time in which our last answer can reach it, in milliseconds. */
+export const END_IDENTITY_DELAY_MS = 10_000;
+/** The errand that ends the identity of a device that left for good (P 10.8). */
+export const END_IDENTITY = 'end-identity';
 
 /** Where a step comes from. */
 export interface Origin {
@@ -28,85 +32,151 @@ export interface Origin {
   readonly by: Caller;
 }
 
-/** Adds a step of one exchange, and what follows from it for the others of the same device. */
+export type OutcomePorts = Pick<TurnPorts, 'store' | 'policies' | 'clock' | 'random'>;
+
+/** A step that was added to its change, and all that a consequence is decided by. */
+interface Taken extends Origin {
+  readonly ports: OutcomePorts;
+  readonly change: Change;
+  readonly step: ServerStep;
+  readonly moment: Moment;
+  /** The device's standing before the step, and after it. */
+  readonly before: Standing;
+  readonly after: Standing;
+}
+
+/** Adds a step to a change, with all that follows from it. */
 export async function addOutcome(
-  core: Core,
+  ports: OutcomePorts,
   change: Change,
   step: ServerStep,
   moment: Moment,
   { known, by }: Origin,
 ): Promise<void> {
   const before = change.record.row.standing;
-  addStep(change, step, core.serverId);
+  addStep(change, step);
   if (isFinal(step.state) && (known === undefined || !isFinal(known))) change.ended.push(step.state);
   const after = change.record.row.standing;
-  const isOther = ({ token }: ServerExchange): boolean => token !== step.state.token;
-  // Who left is asked nothing more, and a join that still waited lets it in no more.
-  if (after !== before && GONE.has(after))
-    await giveUpOpen(core, change, (open) => open.kind !== 'leave' && isOther(open));
-  if (step.state.kind === 'join') {
-    // One request of a device waits at a time: the device has forgotten the token of the older one.
-    if (known === undefined && before === 'pending')
-      await giveUpOpen(core, change, (open) => open.kind === 'join' && isOther(open));
-    if (before !== 'joined' && known?.phase !== step.state.phase) welcome(core, change, step, moment, by);
-  }
-  // It now runs something else than it said when it joined.
-  const isChanged = step.effects.some((effect) => effect.do === 'prove' && effect.what === 'active');
-  if (isChanged) askWhatItIs(core, change, moment);
-  for (const effect of step.effects) {
-    if (effect.do === 'identify') await tellIdentified(core, change, step, moment, effect.identification);
-  }
+  const taken: Taken = { ports, change, step, moment, known, by, before, after };
+  for (const { when, then } of CONSEQUENCES) if (when(taken)) await then(taken);
 }
 
-/** A join was decided: the evidence is kept (P 9.8), and a newcomer is asked what it is (P 10.7). */
-function welcome(core: Core, change: Change, { state }: ServerStep, moment: Moment, by: Caller): void {
-  const verdict = VERDICTS[state.phase];
-  if (verdict === undefined) return;
-  change.decisions.push({ token: state.token, verdict, by });
-  if (verdict === 'accept') askWhatItIs(core, change, moment);
-}
-
-function askWhatItIs(core: Core, change: Change, moment: Moment): void {
-  const token = newToken(core.clock, core.random);
-  addStep(
-    change,
-    openExchange({ kind: 'identify' }, token, moment, factsOf(core, change.record)),
-    core.serverId,
-  );
-}
-
-/** pySRUP names itself under a token of its own: whoever else asked has the answer too. */
-async function tellIdentified(
-  core: Core,
-  change: Change,
-  { state }: ServerStep,
-  moment: Moment,
-  identification: string,
-): Promise<void> {
-  for (const exchange of await openExchanges(core, change.record.row.id)) {
-    if (exchange.kind !== 'identify' || exchange.token === state.token) continue;
-    const facts = factsOf(core, change.record);
-    addStep(change, stepServer(exchange, { on: 'identified', identification }, moment, facts), core.serverId);
-  }
-}
-
-/** Nothing is waited for any more: of all that is open, unless told. */
+/** Gives up what is open with the device of a change: nothing more is sent for it, what the device did is unknown. */
 export async function giveUpOpen(
-  core: Core,
+  { store }: Pick<OutcomePorts, 'store'>,
   change: Change,
   isMeant: (exchange: ServerExchange) => boolean = () => true,
 ): Promise<void> {
-  for (const exchange of await openExchanges(core, change.record.row.id)) {
+  for (const exchange of await openExchanges(store.read, change.record.row.id)) {
     if (!isMeant(exchange)) continue;
-    const given = giveUp(exchange);
+    const given = givenUp(exchange);
     change.exchanges.set(exchange.token, given);
     change.ended.push(given);
   }
 }
 
-/** Nothing more is sent for it; what the device did is not known. */
-function giveUp(exchange: ServerExchange): ServerExchange {
+function givenUp(exchange: ServerExchange): ServerExchange {
   const { wakeAt: _wakeAt, ...rest } = exchange;
   const status = exchange.kind === 'join' ? { status: STATUS.JOIN_FAIL } : {};
   return { ...rest, ...status, phase: 'expired' } as ServerExchange;
 }
+
+// ---------------------------------------------------------------- conditions
+
+const GONE: ReadonlySet<Standing> = new Set<Standing>(['resigned', 'terminated', 'deregistered']);
+
+function isGone({ before, after }: Taken): boolean {
+  return after !== before && GONE.has(after);
+}
+
+const VERDICTS: Partial<Record<ServerExchange['phase'], Decision['verdict']>> = {
+  accepted: 'accept',
+  refused: 'refuse',
+  failed: 'fail',
+};
+
+/** The word that this step says on a join; undefined when it says none. */
+function verdictOf({ step, known, before }: Taken): Decision['verdict'] | undefined {
+  const isNew = step.state.kind === 'join' && before !== 'joined' && known?.phase !== step.state.phase;
+  return isNew ? VERDICTS[step.state.phase] : undefined;
+}
+
+function effectOf<Name extends ServerEffect['do']>({ step }: Taken, name: Name) {
+  return step.effects.find((effect) => effect.do === name) as
+    Extract<ServerEffect, { readonly do: Name }> | undefined;
+}
+
+// ---------------------------------------------------------------- consequences
+
+function giveUpOthers(
+  { ports, change, step }: Taken,
+  isMeant: (exchange: ServerExchange) => boolean,
+): Promise<void> {
+  return giveUpOpen(ports, change, (open) => open.token !== step.state.token && isMeant(open));
+}
+
+function askWhatItIs({ ports, change, moment }: Taken): void {
+  const token = newToken(ports.clock, ports.random);
+  addStep(change, openExchange({ kind: 'identify' }, token, moment, factsOf(ports, change.record)));
+}
+
+/** Answers the open questions of others: pySRUP names itself under a token of its own. */
+async function answerOthers(taken: Taken): Promise<void> {
+  const { ports, change, step, moment } = taken;
+  const identification = effectOf(taken, 'identify')?.identification ?? '';
+  for (const exchange of await openExchanges(ports.store.read, change.record.row.id)) {
+    if (exchange.kind !== 'identify' || exchange.token === step.state.token) continue;
+    const facts = factsOf(ports, change.record);
+    addStep(change, stepServer(exchange, { on: 'identified', identification }, moment, facts));
+  }
+}
+
+/** Durable now and performed later: nothing can be sent to the device when the process dies in between (P 10.8). */
+function askForItsEnd({ change }: Taken): void {
+  change.errands.push({
+    owner: deviceOwner(change.record.row.id),
+    kind: END_IDENTITY,
+    body: {},
+    after: change.at + END_IDENTITY_DELAY_MS,
+  });
+}
+
+interface Consequence {
+  readonly when: (taken: Taken) => boolean;
+  readonly then: (taken: Taken) => Promise<void> | void;
+}
+
+/** In this order. Each line: when it happens that ..., then ... */
+const CONSEQUENCES: readonly Consequence[] = [
+  // The device left: it is asked nothing more, and a join that still waited lets it in no more.
+  { when: isGone, then: (taken) => giveUpOthers(taken, ({ kind }) => kind !== 'leave') },
+  // It left for good: its identity ends, after a while in which our answer can reach it.
+  { when: ({ before, after }) => after === 'deregistered' && before !== after, then: askForItsEnd },
+  // It asks to join while an older request waits: the device has forgotten the token of the older one.
+  {
+    when: ({ step, known, before }) =>
+      step.state.kind === 'join' && known === undefined && before === 'pending',
+    then: (taken) => giveUpOthers(taken, ({ kind }) => kind === 'join'),
+  },
+  // A join was decided: the evidence is kept (P 9.8).
+  {
+    when: (taken) => verdictOf(taken) !== undefined,
+    then: (taken) => {
+      const { change, step, by } = taken;
+      change.decisions.push({
+        token: step.state.token,
+        verdict: verdictOf(taken) as Decision['verdict'],
+        by,
+      });
+    },
+  },
+  // It was let in: it is asked what it is (P 10.7).
+  { when: (taken) => verdictOf(taken) === 'accept', then: askWhatItIs },
+  // It runs new software: it is asked anew, as it now runs something else than it said when it joined.
+  {
+    when: ({ step }) => step.effects.some((effect) => effect.do === 'prove' && effect.what === 'active'),
+    then: askWhatItIs,
+  },
+  // It said what it is: whoever else asked has the answer too.
+  { when: (taken) => effectOf(taken, 'identify') !== undefined, then: answerOthers },
+];

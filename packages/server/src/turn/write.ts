@@ -3,24 +3,31 @@ import { appendAudit } from '../audit/append.ts';
 import { appendMessages, appendRefusal, type DeservesEntry } from '../evidence/messages.ts';
 import { prepare } from '../store/prepared.ts';
 import type { DeviceRow, ExchangeRow, FleetTables, OutboxRow, PeerRow } from '../store/tables.ts';
+import { writeDraft } from '../outbox/draft.ts';
+import { sentEvidence } from '../outbox/sign.ts';
 import type { Change } from './change.ts';
 import { addEvents, type News } from '../news/events.ts';
 import { isFinal } from '../news/explain.ts';
-import { hastenAnswers } from '../time/hasten.ts';
+import { hastenAnswers } from './hasten.ts';
 import type { DeviceRecord } from '../peers/records.ts';
 import { writeProof } from '../peers/software.ts';
 import { viewData, viewDevice, viewExchange, viewRefusal } from '../news/views.ts';
 import type { Write } from '../store/port.ts';
 
-/**
- * Puts a whole change into one transaction (P 5.3).
- * @returns the place of its last event, if it makes any
- */
+/** What a change that was written brings for those who listen. */
+export interface Written {
+  /** Place of its last event, if it makes any. */
+  readonly lastEvent: number | undefined;
+  /** When the first of its errands is due, ms since 1970, if it has any. */
+  readonly nextErrand: number | undefined;
+}
+
+/** Puts a whole change into one transaction (P 5.3). It only writes: everything was decided before. */
 export async function writeChange(
   transaction: Write<FleetTables>,
   change: Change,
   deservesEntry: DeservesEntry,
-): Promise<number | undefined> {
+): Promise<Written> {
   await writeDevice(transaction, change);
   await writePeer(transaction, change);
   for (const exchange of change.exchanges.values()) await writeExchange(transaction, change, exchange);
@@ -30,9 +37,10 @@ export async function writeChange(
   await writeData(transaction, change);
   await writeDecisions(transaction, change);
   if (change.isGreeting) await hastenAnswers(transaction, change.at, { device: change.record.row.id });
-  await appendAudit(transaction, ...change.orders);
+  await appendAudit(transaction, ...change.entries);
   await writeOutgoing(transaction, change, deservesEntry);
-  return addEvents(transaction, change.at, newsOf(change));
+  const nextErrand = await writeErrands(transaction, change);
+  return { nextErrand, lastEvent: await addEvents(transaction, change.at, newsOf(change)) };
 }
 
 async function writeDevice(transaction: Write<FleetTables>, { before, record }: Change): Promise<void> {
@@ -87,6 +95,7 @@ const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 
       token: p.token,
       kind: p.kind,
       opened_at: p.opened_at,
+      order_id: p.order_id,
       phase: p.phase,
       is_open: p.is_open,
       state: p.state,
@@ -106,7 +115,7 @@ const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 
 
 async function writeExchange(
   transaction: Write<FleetTables>,
-  { at, record }: Change,
+  { at, record, orderId }: Change,
   exchange: ServerExchange,
 ): Promise<void> {
   const { token, kind, openedAt } = exchange;
@@ -115,6 +124,7 @@ async function writeExchange(
     token,
     kind,
     opened_at: openedAt,
+    order_id: orderId ?? null,
     phase: exchange.phase,
     is_open: isFinal(exchange) ? 0 : 1,
     state: JSON.stringify(exchange),
@@ -139,20 +149,36 @@ async function writeOutgoing(
   deservesEntry: DeservesEntry,
 ): Promise<void> {
   if (outgoing.length === 0) return;
-  for (const { sequence, message, sent } of outgoing) {
+  const device = record.row.id;
+  for (const { sequence, draft, signed } of outgoing) {
     await insertOutgoing(transaction, {
-      device: record.row.id,
+      device,
       sequence: sequence.toString(),
-      message,
-      is_signed: sent === undefined ? 0 : 1,
+      message: signed?.bytes ?? writeDraft(draft),
+      is_signed: signed === undefined ? 0 : 1,
       created_at: at,
     });
   }
-  await appendMessages(
-    transaction,
-    outgoing.flatMap(({ sent }) => sent ?? []),
-    deservesEntry,
+  const sent = outgoing.flatMap(({ signed }) =>
+    signed === undefined ? [] : [sentEvidence(device, signed, at)],
   );
+  await appendMessages(transaction, sent, deservesEntry);
+}
+
+/** Gives the time that the first new errand is due. */
+async function writeErrands(
+  transaction: Write<FleetTables>,
+  { at, errands, performed }: Change,
+): Promise<number | undefined> {
+  if (performed.length > 0) await transaction.deleteFrom('errands').where('id', 'in', performed).execute();
+  if (errands.length === 0) return undefined;
+  const rows = errands.map(({ body, ...errand }) => ({
+    ...errand,
+    body: JSON.stringify(body),
+    created_at: at,
+  }));
+  await transaction.insertInto('errands').values(rows).execute();
+  return Math.min(...errands.map(({ after }) => after));
 }
 
 async function writeData(transaction: Write<FleetTables>, { at, record, data }: Change): Promise<void> {

@@ -6,6 +6,7 @@ import {
   newToken,
   systemClock,
   systemRandom,
+  type KeySet,
 } from '@srup/node';
 import {
   compose,
@@ -30,7 +31,7 @@ import {
   type TokenKey,
   type VerifyKey,
 } from '@srup/protocol';
-import type { Enrolment, IdentityDirectory } from '../../src/contract.ts';
+import type { Enrolment, IdentityDirectory } from '../../src/peers/directory.ts';
 import type { TestLink } from './link.ts';
 
 /** A device made of real keys and real bytes; what it says is up to the test. */
@@ -38,6 +39,7 @@ export interface TestDevice {
   readonly id: Identity;
   readonly text: string;
   readonly topic: string;
+  readonly keys: KeySet;
   readonly signKey: SignKey;
   enrolment: Enrolment;
   /** A signed message with the next number, and the topic that it belongs on. */
@@ -105,8 +107,13 @@ export async function makeDevice(
     id,
     text: identityText(id),
     topic,
+    keys,
     signKey,
-    enrolment: { id, type, suite, publicPem: keys.signing.publicPem, state: 'certified' },
+    enrolment: {
+      ...{ id, type, suite, state: 'certified' },
+      publicPem: keys.signing.publicPem,
+      ...(keys.sealing && { sealPem: keys.sealing.publicPem }),
+    },
     write: async (messageType, body, token = newToken(systemClock, systemRandom), sequence) => {
       const number = sequence ?? nextSequence({ sent, highest: window.highest });
       sent = number;

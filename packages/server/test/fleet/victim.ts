@@ -6,7 +6,7 @@
 import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 import { importSignKey, Secret, systemClock, systemRandom } from '@srup/node';
 import { fromHex, parseIdentity, toHex, type Identity, type SignKey, type SuiteName } from '@srup/protocol';
-import type { Enrolment } from '../../src/contract.ts';
+import type { Enrolment } from '../../src/peers/directory.ts';
 import { createFleet } from '../../src/fleet.ts';
 import { fleetMigrations } from '../../src/store/migrations.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';

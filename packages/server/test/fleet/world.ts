@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { systemClock, systemRandom } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
-import type { IdentityDirectory } from '../../src/contract.ts';
+import type { IdentityDirectory } from '../../src/peers/directory.ts';
 import { createFleet, type RunningFleet } from '../../src/fleet.ts';
-import type { Delay, FleetDeps, Log } from '../../src/turn/deps.ts';
+import type { Delay, Log } from '@srup/node';
+import type { FleetOptions, FleetPorts } from '../../src/fleet.ts';
 import { fleetMigrations } from '../../src/store/migrations.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
 import type { FleetTables } from '../../src/store/tables.ts';
@@ -28,12 +29,12 @@ export interface World {
 export interface WorldOptions {
   readonly directory: IdentityDirectory;
   readonly server?: TestServer;
-  readonly keys?: FleetDeps['keys'];
+  readonly keys?: FleetPorts['keys'];
   readonly clock?: Clock;
   readonly delay?: Delay;
   readonly random?: Random;
-  readonly keep?: FleetDeps['keep'];
-  readonly meter?: FleetDeps['meter'];
+  readonly keep?: FleetOptions['keep'];
+  readonly meter?: FleetPorts['meter'];
 }
 
 export async function openWorld(options: WorldOptions): Promise<World> {
@@ -71,9 +72,9 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       meter,
       keys = server.keys,
     } = options;
-    const optional = { ...(delay && { delay }), ...(keep && { keep }), ...(meter && { meter }) };
-    const deps = { store, serverId: server.id, keys, directory, link, clock, random, log, ...optional };
-    const fleet = await createFleet(deps);
+    const optional = { ...(delay && { delay }), ...(meter && { meter }) };
+    const ports = { store, serverId: server.id, keys, directory, link, clock, random, log, ...optional };
+    const fleet = await createFleet(ports, { ...(keep && { keep }) });
     await fleet.start();
     link.connect();
     return { fleet, store, link };

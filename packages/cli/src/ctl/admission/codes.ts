@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { segment } from '../../client/api.ts';
 import { defineCommand, withSession, type CommonOptions } from '../../client/session.ts';
-import type { EnrolmentCodeView } from '../../client/views.ts';
+import type { AnswerTo } from '../../client/views.ts';
 import { relativeTime } from '../../screen/words.ts';
 import { UserError } from '../../user-error.ts';
 import { expiry } from './expiry.ts';
@@ -14,7 +14,7 @@ export function addCodes(ctl: Command): void {
     'codes delete 7c1d2f60-...',
   ]).action((options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
-      const list = await api.get<readonly EnrolmentCodeView[]>('/enrolment-codes');
+      const list = await api.get<AnswerTo<'listEnrolmentCodes'>>('/enrolment-codes');
       output.result(list, () => {
         if (list.length === 0) output.line('There is no code: srup ctl codes create');
         else {
@@ -53,11 +53,7 @@ export function addCodes(ctl: Command): void {
             ...(type === undefined ? {} : { type }),
             ...expiry(expiresIn),
           };
-          const made = await api.send<{ secret: string; code: EnrolmentCodeView }>(
-            'POST',
-            '/enrolment-codes',
-            wish,
-          );
+          const made = await api.send<AnswerTo<'createEnrolmentCode'>>('POST', '/enrolment-codes', wish);
           output.result(made, () => {
             output.line(made.secret);
             output.note(

@@ -1,9 +1,8 @@
+import { JOIN_VERDICTS } from '@srup/server/vocabulary';
 import { Argument, type Command } from 'commander';
 import { segment } from '../../client/api.ts';
 import { defineCommand, withSession, type CommonOptions } from '../../client/session.ts';
-import type { JoinVerdict } from '../../client/views.ts';
-
-const VERDICTS = ['accept', 'refuse', 'fail', 'ask'];
+import type { AnswerTo } from '../../client/views.ts';
 
 export function addPolicy(ctl: Command): void {
   const policy = defineCommand(ctl, 'policy', 'show what joining devices get, by their type', [
@@ -13,7 +12,7 @@ export function addPolicy(ctl: Command): void {
     'policy unset camera',
   ]).action((options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
-      const rules = await api.get<Readonly<Record<string, JoinVerdict>>>('/join-policy');
+      const rules = await api.get<AnswerTo<'getJoinPolicy'>>('/join-policy');
       output.result(rules, () => {
         output.table(['TYPE', 'VERDICT'], Object.entries(rules));
         output.note(
@@ -26,7 +25,7 @@ export function addPolicy(ctl: Command): void {
 
   defineCommand(policy, 'set', 'set the rule of a type', ['policy set camera accept', "policy set '*' ask"])
     .argument('<type>', "device type; '*' for all types without their own rule")
-    .addArgument(new Argument('<verdict>', 'accept, refuse, fail, or ask an operator').choices(VERDICTS))
+    .addArgument(new Argument('<verdict>', 'accept, refuse, fail, or ask an operator').choices(JOIN_VERDICTS))
     .action((type: string, verdict: string, options: CommonOptions) =>
       withSession(options, async ({ api, output }) => {
         await api.send('PUT', `/join-policy/${segment(type)}`, { verdict });

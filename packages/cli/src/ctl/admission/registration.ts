@@ -1,5 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { defineCommand, withSession, type CommonOptions } from '../../client/session.ts';
+import type { AnswerTo } from '../../client/views.ts';
 
 export function addRegistration(ctl: Command): void {
   defineCommand(ctl, 'registration', 'show whether new devices can register; open or close registration', [
@@ -16,8 +17,10 @@ export function addRegistration(ctl: Command): void {
       withSession(options, async ({ api, output }) => {
         const now =
           change === undefined
-            ? await api.get<{ open: boolean }>('/registration')
-            : await api.send<{ open: boolean }>('PUT', '/registration', { open: change === 'open' });
+            ? await api.get<AnswerTo<'getRegistration'>>('/registration')
+            : await api.send<AnswerTo<'setRegistration'>>('PUT', '/registration', {
+                open: change === 'open',
+              });
         output.result(now, () => {
           output.line(
             now.open ? 'Registration is open.' : 'Registration is closed: no new device can register.',

@@ -1,13 +1,12 @@
+import { ROLES } from '@srup/server/vocabulary';
 import { Option, type Command } from 'commander';
 import { segment } from '../../client/api.ts';
 import { defineCommand, withSession, type CommonOptions } from '../../client/session.ts';
-import type { TokenView } from '../../client/views.ts';
+import type { AnswerTo } from '../../client/views.ts';
 import { confirmTyped } from '../../screen/prompts.ts';
 import { relativeTime } from '../../screen/words.ts';
 import { UserError } from '../../user-error.ts';
 import { expiry } from './expiry.ts';
-
-const ROLES = ['viewer', 'operator', 'admin'];
 
 interface DeleteOptions extends CommonOptions {
   readonly yes?: true;
@@ -20,7 +19,7 @@ export function addTokens(ctl: Command): void {
     'tokens delete ci',
   ]).action((options: CommonOptions) =>
     withSession(options, async ({ api, output }) => {
-      const list = await api.get<readonly TokenView[]>('/tokens');
+      const list = await api.get<AnswerTo<'listTokens'>>('/tokens');
       output.result(list, () => {
         output.table(
           ['ID', 'NAME', 'ROLE', 'MADE', 'LAST USED', 'EXPIRES'],
@@ -44,7 +43,7 @@ export function addTokens(ctl: Command): void {
     .addOption(
       new Option(
         '--role <role>',
-        'viewer: reads; operator: also commands devices; admin: also manages access',
+        'viewer: reads; operator: also commands devices; approver: as operator; admin: also manages access',
       )
         .choices(ROLES)
         .makeOptionMandatory(),
@@ -60,7 +59,7 @@ export function addTokens(ctl: Command): void {
         }: CommonOptions & { readonly role: string; readonly expiresIn?: string },
       ) =>
         withSession(options, async ({ api, output }) => {
-          const made = await api.send<{ secret: string; token: TokenView }>('POST', '/tokens', {
+          const made = await api.send<AnswerTo<'createToken'>>('POST', '/tokens', {
             name,
             role,
             ...expiry(expiresIn),
@@ -84,7 +83,7 @@ export function addTokens(ctl: Command): void {
     .option('--yes', 'do not ask')
     .action((text: string, { yes, ...options }: DeleteOptions) =>
       withSession(options, async ({ api, output }) => {
-        const list = await api.get<readonly TokenView[]>('/tokens');
+        const list = await api.get<AnswerTo<'listTokens'>>('/tokens');
         const token = only(
           list.filter(({ id, name }) => id === text || name === text),
           text,

@@ -18,7 +18,7 @@ import {
 } from '../../client/profile.ts';
 import { defineCommand, reportFailures, type CommonOptions } from '../../client/session.ts';
 import { failureOf } from '../../client/transport.ts';
-import type { TokenView } from '../../client/views.ts';
+import type { AnswerTo, TokenView } from '../../client/views.ts';
 
 interface LoginOptions extends CommonOptions {
   readonly url?: string;
@@ -96,7 +96,7 @@ async function logIn(options: LoginOptions): Promise<undefined> {
 async function whoAmI(login: Login): Promise<TokenView> {
   const api = openApi(login);
   try {
-    return await api.get<TokenView>('/me');
+    return await api.get<AnswerTo<'getOwnToken'>>('/me');
   } finally {
     api.close();
   }
@@ -109,7 +109,7 @@ async function setUp(
 ): Promise<Secret> {
   const api = openApi(server);
   try {
-    const { secret } = await api.send<{ secret: string }>('POST', '/setup', { token, name });
+    const { secret } = await api.send<AnswerTo<'setUp'>>('POST', '/setup', { token, name });
     const { Secret } = await import('@srup/node');
     return new Secret(secret);
   } finally {

@@ -3,7 +3,7 @@ import { phaseCell } from '../../client/cells.ts';
 import { findDevice } from '../../client/find.ts';
 import { defineCommand, withSession, type CommonOptions } from '../../client/session.ts';
 import { deviceTitles } from '../../client/titles.ts';
-import type { DataView, ExchangeView, MessageView, RefusalView } from '../../client/views.ts';
+import type { AnswerTo, DataView, ExchangeView, MessageView, RefusalView } from '../../client/views.ts';
 import { parseRows } from '../../screen/parse.ts';
 import { exactTime, NOTHING, relativeTime } from '../../screen/words.ts';
 import { recentExchanges } from './recent.ts';
@@ -137,7 +137,7 @@ export function addEvidence(ctl: Command): void {
     .action(({ counts, limit, ...options }: ListOptions & { readonly counts?: true }) =>
       withSession(options, async ({ api, output }) => {
         if (counts === true) {
-          const numbers = await api.get<Readonly<Record<string, number>>>('/refusals/counts');
+          const numbers = await api.get<AnswerTo<'countRefusals'>>('/refusals/counts');
           output.result(numbers, () => {
             if (Object.keys(numbers).length === 0) output.line('No message was refused.');
             else

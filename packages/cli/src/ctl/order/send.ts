@@ -1,5 +1,5 @@
 /** Sends one command to devices. */
-import type { CommandReceipt, ExchangeView, OrderedCommand, Selection } from '../../client/views.ts';
+import type { CommandReceipt, ExchangeView, OrderedCommand, Selection, Sent } from '../../client/views.ts';
 import { UserError } from '../../user-error.ts';
 import type { Api } from '../../client/api.ts';
 import { findDevices } from '../../client/find.ts';
@@ -56,7 +56,7 @@ export function send(api: Api, to: Selection, command: OrderedCommand): Promise<
 }
 
 /** What the server answered, when the command does not wait for the devices. */
-export function sentOutcome(receipt: CommandReceipt): Outcome {
+export function sentOutcome(receipt: Sent): Outcome {
   const { device } = receipt;
   if (!receipt.ok) return { device, isGood: false, explanation: receipt.reason };
   const { token, rollback } = receipt;

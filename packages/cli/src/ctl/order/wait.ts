@@ -1,7 +1,7 @@
 /** Waits until devices have proven how a command ended. */
 import type { Api } from '../../client/api.ts';
 import { followExchanges, type Follower, type Target } from '../../client/follow.ts';
-import type { CommandReceipt, ExchangeView, OrderedCommand, Selection } from '../../client/views.ts';
+import type { ExchangeView, OrderedCommand, Selection, Sent } from '../../client/views.ts';
 import { CTL_EXIT, Failure } from '../../failure.ts';
 import type { Output } from '../../screen/output.ts';
 import { showProgress } from '../../screen/progress.ts';
@@ -64,7 +64,7 @@ export async function whileFollowing<Result>(
 export async function waitFor(
   follower: Follower,
   output: Output,
-  receipts: readonly CommandReceipt[],
+  receipts: readonly Sent[],
   goal: Goal,
 ): Promise<readonly Outcome[]> {
   const targets: readonly Target[] = receipts.filter((receipt) => receipt.ok);
@@ -108,7 +108,7 @@ export function countsOf(phases: Iterable<string>): string {
   return [...counts].map(([phase, count]) => `${count} ${phase}`).join(', ');
 }
 
-function outcomeOf(receipt: CommandReceipt, view: ExchangeView | undefined, goal: Goal): Outcome {
+function outcomeOf(receipt: Sent, view: ExchangeView | undefined, goal: Goal): Outcome {
   const sent = sentOutcome(receipt);
   if (!receipt.ok) return sent;
   if (view === undefined) return { ...sent, isGood: false };

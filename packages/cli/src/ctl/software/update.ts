@@ -8,7 +8,7 @@ import {
   type CommonOptions,
   type Session,
 } from '../../client/session.ts';
-import type { ArtifactView, ExchangeView } from '../../client/views.ts';
+import type { AnswerTo, ArtifactView, ExchangeView } from '../../client/views.ts';
 import type { Output } from '../../screen/output.ts';
 import { parseDuration } from '../../screen/parse.ts';
 import { byteCount, shortDigest } from '../../screen/words.ts';
@@ -156,7 +156,7 @@ async function openUpdate(
 ): Promise<ExchangeView> {
   const { id } = await findDevice(api, name);
   if (token !== undefined) return api.get(`/devices/${id}/exchanges/${segment(token)}`);
-  const { rows } = await api.get<{ rows: readonly ExchangeView[] }>('/exchanges', {
+  const { rows } = await api.get<AnswerTo<'listExchanges'>>('/exchanges', {
     device: id,
     kind: 'update',
     open: true,

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { inShort, soloDevice } from '../../testing/index.ts';
-import { resumeDevice } from '../device.ts';
 import { MAX_OPEN } from '../memory.ts';
 
 const MINUTE = 60_000;
@@ -72,12 +71,11 @@ describe('ACTION at the device', () => {
       const device = soloDevice();
       const token = device.newToken();
       await device.hear('ACTION', token, { actionId });
-      const step = resumeDevice(device.state, device.moment, rebooted);
+      const step = device.resume(rebooted);
       expect(inShort(step)).toEqual([`send RESPONSE ${status}`]);
       expect(step.state.finished[token]).toMatchObject({ result });
-      device.state = step.state;
       expect(inShort(await device.hear('ACTION', token, { actionId }))).toEqual([`send RESPONSE ${status}`]);
-      expect(inShort(resumeDevice(device.state, device.moment, rebooted))).toEqual([]);
+      expect(inShort(device.resume(rebooted))).toEqual([]);
     },
   );
 });

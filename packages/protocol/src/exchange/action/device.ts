@@ -2,10 +2,19 @@
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import { isTooOld } from '../age.ts';
-import type { DeviceAction, DeviceState } from '../device-state.ts';
-import type { ActOutcome, DeviceStep } from '../device-step.ts';
+import type { ActOutcome } from '../device-step.ts';
+import type { DeviceAction } from '../device-state.ts';
 import type { Moment } from '../step.ts';
-import { contentOf, finish, hasRoom, open, openOf, recall } from '../memory.ts';
+import {
+  contentOf,
+  finish,
+  hasRoom,
+  open,
+  openOf,
+  recall,
+  type WorkingState,
+  type WorkingStep,
+} from '../memory.ts';
 import { ACTION_AGE_MS } from '../retry.ts';
 import { refuse, respond, unchanged } from '../say.ts';
 
@@ -24,7 +33,7 @@ export function isActionStale(token: TokenKey, moment: Moment): boolean {
   return isTooOld(token, ACTION_AGE_MS, moment);
 }
 
-export function act(state: DeviceState, token: TokenKey, actionId: number, moment: Moment): DeviceStep {
+export function act(state: WorkingState, token: TokenKey, actionId: number, moment: Moment): WorkingStep {
   const action: DeviceAction = { kind: 'action', phase: 'running', actionId, openedAt: moment.now };
   const known = recall(state, token, 'action', contentOf(action));
   switch (known.seen) {
@@ -45,7 +54,12 @@ export function act(state: DeviceState, token: TokenKey, actionId: number, momen
   return { state: open(state, token, action), effects: [{ do: 'act', token, actionId }] };
 }
 
-export function acted(state: DeviceState, token: TokenKey, outcome: ActOutcome, moment: Moment): DeviceStep {
+export function acted(
+  state: WorkingState,
+  token: TokenKey,
+  outcome: ActOutcome,
+  moment: Moment,
+): WorkingStep {
   const action = openOf(state, token);
   if (action?.kind !== 'action') return unchanged(state);
   return end(state, token, action, outcome, moment);
@@ -56,23 +70,23 @@ export function acted(state: DeviceState, token: TokenKey, outcome: ActOutcome, 
  * stopping was what it was to do.
  */
 export function actionInterrupted(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   action: DeviceAction,
   moment: Moment,
   rebooted: boolean,
-): DeviceStep {
+): WorkingStep {
   const meant = rebooted && (action.actionId === POWER_OFF || action.actionId === REBOOT);
   return end(state, token, action, meant ? 'done' : 'failed', moment);
 }
 
 function end(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   action: DeviceAction,
   outcome: ActOutcome,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   const answer = STATUS_OF[outcome];
   const finished = { kind: 'action', result: outcome, answer, content: contentOf(action) } as const;
   return { state: finish(state, token, finished, moment), effects: [respond(token, answer)] };

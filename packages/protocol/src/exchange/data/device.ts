@@ -2,11 +2,10 @@
 import type { BodyOf } from '../../message/layouts.ts';
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { DeviceState } from '../device-state.ts';
-import type { DataOutcome, DeviceInput, DeviceStep } from '../device-step.ts';
+import type { DataOutcome, DeviceInput } from '../device-step.ts';
 import type { Moment } from '../step.ts';
 import { fingerprint } from '../fingerprint.ts';
-import { finish, finishedOf, recall } from '../memory.ts';
+import { finish, finishedOf, recall, type WorkingState, type WorkingStep } from '../memory.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';
 import { isProgramDataId, isReservedDataId } from './ids.ts';
 
@@ -15,11 +14,11 @@ import { isProgramDataId, isReservedDataId } from './ids.ts';
  * DATA, as SRUP has no receipt for it, but never doubles it.
  */
 export function takeData(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   { dataId, data }: BodyOf<'DATA'>,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   const content = fingerprint(dataId, data);
   const known = recall(state, token, 'data', content);
   switch (known.seen) {
@@ -44,11 +43,11 @@ export function takeData(
 }
 
 export function delivered(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   outcome: DataOutcome,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   const finished = finishedOf(state, token);
   if (finished?.kind !== 'data' || finished.result !== 'handed') return unchanged(state);
   const { content } = finished;
@@ -56,7 +55,7 @@ export function delivered(
   return unchanged(finish(state, token, { kind: 'data', result: 'taken', content }, moment));
 }
 
-function endUnknown(state: DeviceState, token: TokenKey, content: string, moment: Moment): DeviceStep {
+function endUnknown(state: WorkingState, token: TokenKey, content: string, moment: Moment): WorkingStep {
   const answer = STATUS.DATA_TYPE_UNKNOWN;
   return {
     state: finish(state, token, { kind: 'data', result: 'unknown', answer, content }, moment),
@@ -68,7 +67,7 @@ function endUnknown(state: DeviceState, token: TokenKey, content: string, moment
  * DATA from the device. Nothing is remembered: no answer is waited for, and telemetry must not push commands out of
  * the memory. Refused as FLOW_STATE while the device is not joined. RangeError for an id that no program may use.
  */
-export function report(state: DeviceState, input: Extract<DeviceInput, { on: 'report' }>): DeviceStep {
+export function report(state: WorkingState, input: Extract<DeviceInput, { on: 'report' }>): WorkingStep {
   const { token, dataId, data } = input;
   if (!isProgramDataId(dataId)) throw new RangeError(`the data id "${dataId}" belongs to the protocol`);
   if (state.join.phase !== 'joined') return refuse(state, 'FLOW_STATE');

@@ -1,19 +1,18 @@
 /** The device's side of identification (P 10.7). */
 import type { TokenKey } from '../../token.ts';
 import { encodeText } from '../../wire/text.ts';
-import type { DeviceState } from '../device-state.ts';
-import type { DeviceFacts, DeviceStep } from '../device-step.ts';
+import type { DeviceFacts } from '../device-step.ts';
 import type { Moment } from '../step.ts';
-import { finish, recall } from '../memory.ts';
+import { finish, recall, type WorkingState, type WorkingStep } from '../memory.ts';
 import { refuse, say } from '../say.ts';
 import { IDENTIFICATION_DATA_ID } from './identification.ts';
 
 export function identify(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   moment: Moment,
   facts: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   const known = recall(state, token, 'identify');
   if (known.seen === 'otherwise') return refuse(state, 'FLOW_CONFLICT');
   const data = encodeText(facts.identification);

@@ -2,10 +2,10 @@
 import type { Identity } from '../../identity.ts';
 import { STATUS } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { DeviceJoin, DeviceState, Finished } from '../device-state.ts';
-import type { DeviceFacts, DeviceStep } from '../device-step.ts';
+import type { DeviceFacts } from '../device-step.ts';
+import type { DeviceJoin, Finished } from '../device-state.ts';
 import type { Moment } from '../step.ts';
-import { finish, isLeaving, recall } from '../memory.ts';
+import { finish, isLeaving, recall, type WorkingState, type WorkingStep } from '../memory.ts';
 import { isDue, JOIN_RETRY, nextTry } from '../retry.ts';
 import { refuse, say, unchanged } from '../say.ts';
 
@@ -19,7 +19,7 @@ const PHASE_OF: ReadonlyMap<number, DeviceJoin['phase']> = new Map([
  * Asks to join under a new token. Nothing happens while joined, asking or leaving (questions on the standing are
  * asked one after another, or they could overtake each other), or when the identity was given up.
  */
-export function join(state: DeviceState, token: TokenKey, moment: Moment): DeviceStep {
+export function join(state: WorkingState, token: TokenKey, moment: Moment): WorkingStep {
   const { phase, identity } = state.join;
   if (phase === 'joined' || phase === 'asking' || identity === 'drop' || isLeaving(state))
     return unchanged(state);
@@ -35,18 +35,18 @@ const GREETING = 'greeting';
  * would only decide on it anew (interop).
  */
 export function greet(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   moment: Moment,
   { serverSpeaksProfile }: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   if (serverSpeaksProfile !== true) return unchanged(state);
   if (state.join.phase !== 'joined' || isLeaving(state)) return unchanged(state);
   const answered = finish(state, token, { kind: 'join', result: 'joined', content: GREETING }, moment);
   return { state: answered, effects: [say('JOIN_REQ', token, {})] };
 }
 
-function ask(state: DeviceState, token: TokenKey, attempts: number, moment: Moment): DeviceStep {
+function ask(state: WorkingState, token: TokenKey, attempts: number, moment: Moment): WorkingStep {
   const { dismissedAt } = state.join;
   const asking: DeviceJoin = {
     phase: 'asking',
@@ -63,12 +63,12 @@ function ask(state: DeviceState, token: TokenKey, attempts: number, moment: Mome
  * as the server may have forgotten us; the JOIN_REQ carries the command's token.
  */
 export function joinCommanded(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   deviceId: Identity,
   moment: Moment,
   self: Identity,
-): DeviceStep {
+): WorkingStep {
   if (deviceId !== self) return refuse(state, 'FLOW_TARGET');
   const { phase, identity, token: asked } = state.join;
   if (phase === 'asking' && asked === token) return unchanged(state);
@@ -80,39 +80,39 @@ export function joinCommanded(
 }
 
 export function joinAnswered(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   status: number,
   sequence: bigint,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   const phase = PHASE_OF.get(status);
   if (phase === undefined) return refuse(state, 'FLOW_STATUS');
   const { dismissedAt } = state.join;
   // Let in, and dismissed after that; but the second word came first.
   if (dismissedAt !== undefined && sequence < BigInt(dismissedAt)) return refuse(state, 'FLOW_STATE');
-  const over: DeviceState = { ...state, join: { phase, attempts: 0 } };
+  const over: WorkingState = { ...state, join: { phase, attempts: 0 } };
   return unchanged(finish(over, token, { kind: 'join', result: phase, content: '' }, moment));
 }
 
 /** The answer came again, as JOIN_REQ had been sent again; or it is the answer to a greeting, which may be a no. */
 export function joinAnsweredAgain(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   { result, content }: Finished,
   status: number,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   const phase = PHASE_OF.get(status);
   if (phase === result) return unchanged(state);
   if (phase === undefined || content !== GREETING || state.join.phase !== 'joined') {
     return refuse(state, 'FLOW_FINISHED');
   }
-  const out: DeviceState = { ...state, join: { phase, attempts: 0 } };
+  const out: WorkingState = { ...state, join: { phase, attempts: 0 } };
   return unchanged(finish(out, token, { kind: 'join', result: phase, content }, moment));
 }
 
-export function wakeJoin(state: DeviceState, moment: Moment): DeviceStep {
+export function wakeJoin(state: WorkingState, moment: Moment): WorkingStep {
   const { phase, token, attempts, wakeAt } = state.join;
   if (phase !== 'asking' || token === undefined || !isDue(wakeAt, moment)) return unchanged(state);
   return ask(state, token, attempts + 1, moment);

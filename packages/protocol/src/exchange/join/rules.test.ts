@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { inShort, soloDevice, soloServer, SOLO_DEVICE, type SoloDevice } from '../../testing/index.ts';
-import { deviceForbids, initialDevice, nextWake, resumeDevice } from '../device.ts';
+import {
+  inShort,
+  NOTHING_STORED,
+  soloDevice,
+  soloServer,
+  SOLO_DEVICE,
+  type SoloDevice,
+} from '../../testing/index.ts';
+import { deviceForbids, nextWake } from '../device.ts';
 import { serverForbids } from '../server.ts';
 
 const SECOND = 1000;
@@ -8,7 +15,7 @@ const DAY = 24 * 3600 * SECOND;
 
 function newDevice(): SoloDevice {
   const device = soloDevice();
-  device.state = initialDevice();
+  device.state = NOTHING_STORED;
   return device;
 }
 
@@ -74,7 +81,8 @@ describe('a join at the device', () => {
     const device = newDevice();
     device.moment = { ...device.moment, now: Date.UTC(2099, 0, 1) };
     device.tell({ on: 'join', token: 'j-1' });
-    expect(resumeDevice(device.state, device.moment, true)).toEqual({ state: device.state, effects: [] });
+    const before = device.state;
+    expect(device.resume(true)).toEqual({ state: before, effects: [] });
     device.moment = { ...device.moment, now: Date.UTC(2026, 0, 1) };
     expect(inShort(device.tell({ on: 'time' }))).toEqual(['send JOIN_REQ']);
     expect(inShort(device.tell({ on: 'time' }))).toEqual([]);
@@ -112,7 +120,7 @@ describe('JOIN_CMD (P 9.7)', () => {
         'refused FLOW_TARGET',
       ]);
     }
-    expect(device.state).toEqual(initialDevice());
+    expect(device.state).toEqual(NOTHING_STORED);
   });
 
   it('does not disturb a join that is asked for, nor the token of another kind', async () => {
@@ -258,7 +266,7 @@ describe('greeting after the broker lost a session', () => {
   it('is left out by a device that is not joined', () => {
     const device = soloDevice();
     for (const phase of ['idle', 'asking', 'refused', 'failed', 'left'] as const) {
-      device.state = { ...initialDevice(), join: { phase, attempts: 0 } };
+      device.state = { ...NOTHING_STORED, join: { phase, attempts: 0 } };
       expect(inShort(device.tell({ on: 'greet', token: device.newToken() }))).toEqual([]);
     }
   });
@@ -267,7 +275,7 @@ describe('greeting after the broker lost a session', () => {
 describe('who is heard (P 4.6 "authorised")', () => {
   it('a device that is not joined hears of joining and leaving only', () => {
     for (const phase of ['idle', 'asking', 'refused', 'failed', 'left'] as const) {
-      const state = { ...initialDevice(), join: { phase, attempts: 0 } };
+      const state = { ...NOTHING_STORED, join: { phase, attempts: 0 } };
       for (const type of ['INITIATE', 'ACTIVATE', 'ACTION', 'DATA', 'ID_REQUEST'] as const) {
         expect(deviceForbids(state, type)).toBe('AUTH_STATE');
       }

@@ -1,10 +1,10 @@
 /** The device's side of leaving, by its own will or the server's (P 10.8). */
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
-import type { DeviceJoin, DeviceLeave, DeviceState, Finished } from '../device-state.ts';
-import type { DeviceEffect, DeviceFacts, DeviceStep } from '../device-step.ts';
+import type { DeviceEffect, DeviceFacts } from '../device-step.ts';
+import type { DeviceJoin, DeviceLeave, Finished } from '../device-state.ts';
 import type { Moment } from '../step.ts';
-import { finish, isLeaving, open, recall } from '../memory.ts';
+import { finish, isLeaving, open, recall, type WorkingState, type WorkingStep } from '../memory.ts';
 import { judge, LEAVE_RETRY, nextTry } from '../retry.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';
 import { forgetUnbegun } from '../update/device.ts';
@@ -25,12 +25,12 @@ const IDENTITY_AFTER: Readonly<Record<What, Identity>> = { resign: 'keep', dereg
 
 /** The device asks to leave, after the answer to a join that it waits for. Nothing happens while it asks already. */
 export function leave(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   what: What,
   moment: Moment,
   facts: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   if (isLeaving(state) || state.join.identity === 'drop') return unchanged(state);
   return ask(
     state,
@@ -42,12 +42,12 @@ export function leave(
 }
 
 function ask(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   leaving: DeviceLeave,
   moment: Moment,
   facts: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   const { what, attempts } = leaving;
   const wakeAt = nextTry(LEAVE_RETRY, attempts + 1, moment);
   const waiting = open(state, token, { ...leaving, attempts: attempts + 1, wakeAt });
@@ -61,7 +61,7 @@ function ask(
 }
 
 /** The join that it waited for is answered: now the device asks to leave. */
-export function leaveAfterJoin(state: DeviceState, moment: Moment, facts: DeviceFacts): DeviceStep {
+export function leaveAfterJoin(state: WorkingState, moment: Moment, facts: DeviceFacts): WorkingStep {
   const [waiting] = Object.entries(state.open).flatMap(([token, exchange]) =>
     exchange.kind === 'leave' ? [{ token, exchange }] : [],
   );
@@ -70,12 +70,12 @@ export function leaveAfterJoin(state: DeviceState, moment: Moment, facts: Device
 }
 
 export function leaveAnswered(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   { what }: DeviceLeave,
   status: number,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   switch (status) {
     case SUCCESS[what]:
       return go(end(state, token, what, 'left', moment), IDENTITY_AFTER[what], moment);
@@ -88,10 +88,10 @@ export function leaveAnswered(
 
 /** The answer came again, as the request had been sent again. */
 export function leaveAnsweredAgain(
-  state: DeviceState,
+  state: WorkingState,
   { content, result }: Finished,
   status: number,
-): DeviceStep {
+): WorkingStep {
   const what = content as What;
   const same = status === (result === 'failed' ? FAIL[what] : SUCCESS[what]);
   return same ? unchanged(state) : refuse(state, 'FLOW_FINISHED');
@@ -99,12 +99,12 @@ export function leaveAnsweredAgain(
 
 /** Leaving needs nobody's leave: a server may be gone. */
 export function wakeLeave(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   leaving: DeviceLeave,
   moment: Moment,
   facts: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   switch (judge(leaving, LEAVE_RETRY, leaving.openedAt, moment)) {
     case 'wait':
       return unchanged(state);
@@ -115,7 +115,7 @@ export function wakeLeave(
   }
 }
 
-function end(state: DeviceState, token: TokenKey, what: What, result: string, moment: Moment): DeviceState {
+function end(state: WorkingState, token: TokenKey, what: What, result: string, moment: Moment): WorkingState {
   return finish(state, token, { kind: 'leave', result, content: what }, moment);
 }
 
@@ -124,12 +124,12 @@ function end(state: DeviceState, token: TokenKey, what: What, result: string, mo
  * not joined: TERMINATE_CMD takes nothing from it, and the server will answer the join as it sees fit.
  */
 export function dismissed(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   command: 'TERMINATE_CMD' | 'DEREGISTER_CMD',
   sequence: bigint,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   const identity = command === 'DEREGISTER_CMD' ? 'drop' : 'keep';
   const answer = identity === 'drop' ? STATUS.DEREGISTER_SUCCESS : STATUS.RESIGN_SUCCESS;
   const known = recall(state, token, 'leave', command);
@@ -150,14 +150,14 @@ export function dismissed(
 }
 
 /** A join that was asked for is over: a late "accepted" must not undo the dismissal. */
-function forgetJoin(state: DeviceState, moment: Moment): DeviceState {
+function forgetJoin(state: WorkingState, moment: Moment): WorkingState {
   const { phase, token } = state.join;
   if (phase !== 'asking' || token === undefined) return state;
   return finish(state, token, { kind: 'join', result: 'left', content: '' }, moment);
 }
 
 /** An identity that was given up stays so. */
-function go(state: DeviceState, identity: Identity, moment: Moment): DeviceStep {
+function go(state: WorkingState, identity: Identity, moment: Moment): WorkingStep {
   const left: DeviceJoin = {
     phase: 'left',
     attempts: 0,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { inShort, soloDevice, soloServer, SOLO_DEVICE, type SoloDevice } from '../../testing/index.ts';
-import { nextWake, resumeDevice } from '../device.ts';
+import { nextWake } from '../device.ts';
 
 const SECOND = 1000;
 
@@ -21,7 +21,7 @@ describe('a device that leaves (P 10.8)', () => {
     expect(inShort(await answer(device, 'l-1', status))).toEqual([]);
     expect(inShort(await answer(device, 'l-1', status + 0x0f))).toEqual(['refused FLOW_FINISHED']);
     expect(nextWake(device.state)).toBeUndefined();
-    expect(resumeDevice(device.state, device.moment, false).effects).toEqual([{ do: 'leave', identity }]);
+    expect(device.resume(false).effects).toEqual([{ do: 'leave', identity }]);
   });
 
   it('stays when the server says that leaving failed', async () => {
@@ -157,7 +157,7 @@ describe('a device that is dismissed (P 10.8)', () => {
     await device.hear('TERMINATE_CMD', 'c-1', {});
     expect(Object.keys(device.state.open)).toEqual(['activating']);
     expect(nextWake(device.state)).toBeUndefined();
-    expect(inShort(resumeDevice(device.state, device.moment, true))).toEqual(['leave', 'install']);
+    expect(inShort(device.resume(true))).toEqual(['leave', 'install']);
     expect(inShort(device.tell({ on: 'fetched', token: 'fetching', outcome: 'ok' }))).toEqual([]);
     // Asked again, it says what is true: it has no file of the one, and never ran the other.
     device.state = { ...device.state, join: { phase: 'joined', attempts: 0 } };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { inShort, soloDevice, type SoloDevice } from '../../testing/index.ts';
 import type { TokenKey } from '../../token.ts';
-import { nextWake, resumeDevice } from '../device.ts';
+import { nextWake } from '../device.ts';
 import { MAX_OPEN } from '../memory.ts';
 import { decodeDeferral } from './deferral.ts';
 
@@ -232,7 +232,7 @@ describe('a deferred activation (P 10.11)', () => {
     expect(inShort(device.tell({ on: 'installed', token, outcome: 'deferred' }))).toEqual([]);
     const wakeAt = nextWake(device.state)!;
     expect(wakeAt).toBe(device.moment.now + 15 * 60_000);
-    expect(resumeDevice(device.state, device.moment, false).effects).toEqual([]);
+    expect(device.resume(false).effects).toEqual([]);
     expect(inShort(device.tell({ on: 'time' }))).toEqual([]);
     device.pass(wakeAt - device.moment.now);
     expect(inShort(device.tell({ on: 'time' }))).toEqual(['install']);
@@ -257,8 +257,9 @@ describe('after a restart', () => {
     await startActivation(device, activating);
     await stage(device, staged);
     await initiate(device, fetching);
-    const step = resumeDevice(device.state, device.moment, true);
-    expect(step.state).toEqual(device.state);
+    const before = device.state;
+    const step = device.resume(true);
+    expect(step.state).toEqual(before);
     expect(step.effects).toEqual([
       { do: 'install', token: activating, digest: DIGEST },
       { do: 'fetch', token: fetching, url: URL, digest: DIGEST },

@@ -4,11 +4,11 @@ import type { BodyOf } from '../../message/layouts.ts';
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import { isTooOld } from '../age.ts';
-import type { DeviceState, DeviceUpdate, Finished } from '../device-state.ts';
-import type { DeviceEffect, DeviceFacts, DeviceInput, DeviceStep, FetchOutcome } from '../device-step.ts';
+import type { DeviceEffect, DeviceFacts, DeviceInput, FetchOutcome } from '../device-step.ts';
+import type { DeviceUpdate, Finished } from '../device-state.ts';
 import type { Moment } from '../step.ts';
 import { fingerprint } from '../fingerprint.ts';
-import { finish, makeRoom, open, openOf, recall } from '../memory.ts';
+import { finish, makeRoom, open, openOf, recall, type WorkingState, type WorkingStep } from '../memory.ts';
 import { DEFERRED_RETRY, isDue, nextTry, UPDATE_AGE_MS } from '../retry.ts';
 import { refuse, respond, say, unchanged } from '../say.ts';
 import { DEFER_DATA_ID, encodeDeferral } from './deferral.ts';
@@ -26,12 +26,12 @@ const FETCH_STATUS: Readonly<Record<FetchOutcome, StatusCode>> = {
 const DEFAULT_REASON = 'not now';
 
 export function initiate(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   { url, digest }: BodyOf<'INITIATE'>,
   moment: Moment,
   facts: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   // A wrong digest may be of any length; what is remembered is not.
   const content = isDigest(digest) ? digest : fingerprint(digest);
   const known = recall(state, token, 'update', content);
@@ -74,12 +74,12 @@ function findFault(
 
 /** The token is used up by the refusal: what was answered as failed never runs later. */
 function refuseUpdate(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   content: string,
   [code, status]: Fault,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   const next = finish(state, token, { kind: 'update', result: 'failed', answer: status, content }, moment);
   return refuse(next, code, respond(token, status));
 }
@@ -92,12 +92,12 @@ function fetchAnswer({ answer, result }: Finished): StatusCode {
   return wasStaged ? STATUS.UPDATE_SUCCESS : (answer as StatusCode);
 }
 
-function answer(state: DeviceState, token: TokenKey, status: StatusCode): DeviceStep {
+function answer(state: WorkingState, token: TokenKey, status: StatusCode): WorkingStep {
   return { state, effects: [respond(token, status)] };
 }
 
 /** P 10.3. */
-export function activate(state: DeviceState, token: TokenKey, moment: Moment): DeviceStep {
+export function activate(state: WorkingState, token: TokenKey, moment: Moment): WorkingStep {
   const known = recall(state, token, 'update');
   switch (known.seen) {
     case 'otherwise':
@@ -120,7 +120,7 @@ export function activate(state: DeviceState, token: TokenKey, moment: Moment): D
   return { state: open(state, token, activating), effects: owed(token, activating) };
 }
 
-function activateAgain(state: DeviceState, token: TokenKey, { answer: last }: Finished): DeviceStep {
+function activateAgain(state: WorkingState, token: TokenKey, { answer: last }: Finished): WorkingStep {
   if (last === STATUS.ACTIVATE_SUCCESS || last === STATUS.ACTIVATE_FAIL) return answer(state, token, last);
   return refuse(state, 'FLOW_STATE', respond(token, STATUS.ACTIVATE_FAIL)); // it never was staged
 }
@@ -128,22 +128,22 @@ function activateAgain(state: DeviceState, token: TokenKey, { answer: last }: Fi
 type UpdateResult = 'active' | 'reverted' | 'expired' | 'failed';
 
 function end(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   { digest }: DeviceUpdate,
   result: UpdateResult,
   moment: Moment,
   status: StatusCode = STATUS.ACTIVATE_FAIL,
-): DeviceState {
+): WorkingState {
   return finish(state, token, { kind: 'update', result, answer: status, content: digest }, moment);
 }
 
 export function fetched(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   outcome: FetchOutcome,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   const update = openOf(state, token);
   if (update?.kind !== 'update' || update.phase !== 'fetching') return unchanged(state);
   const status = FETCH_STATUS[outcome];
@@ -157,11 +157,11 @@ export function fetched(
 type Installed = Extract<DeviceInput, { on: 'installed' }>;
 
 export function installed(
-  state: DeviceState,
+  state: WorkingState,
   input: Installed,
   moment: Moment,
   facts: DeviceFacts,
-): DeviceStep {
+): WorkingStep {
   const { token, outcome } = input;
   const update = openOf(state, token);
   if (update?.kind !== 'update' || update.phase !== 'activating') return unchanged(state);
@@ -183,10 +183,10 @@ export function installed(
 
 /** P 10.11: the token stays staged, and the server asks again. */
 function tellDeferral(
-  state: DeviceState,
+  state: WorkingState,
   update: DeviceUpdate,
   { token, reason, until }: Installed,
-): DeviceStep {
+): WorkingStep {
   const { wakeAt: _wakeAt, ...rest } = update;
   const deferral = { reason: reason ?? DEFAULT_REASON, ...(until !== undefined && { until }) };
   return {
@@ -200,28 +200,28 @@ function tellDeferral(
 
 /** A server that does not know 1D is simply answered later (P 10.11). */
 function waitDeferral(
-  state: DeviceState,
+  state: WorkingState,
   update: DeviceUpdate,
   { token, until }: Installed,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   const wakeAt = until !== undefined && until > moment.now ? until : nextTry(DEFERRED_RETRY, 1, moment);
   return unchanged(open(state, token, { ...update, wakeAt }));
 }
 
 export function wakeUpdate(
-  state: DeviceState,
+  state: WorkingState,
   token: TokenKey,
   update: DeviceUpdate,
   moment: Moment,
-): DeviceStep {
+): WorkingStep {
   if (!isDue(update.wakeAt, moment)) return unchanged(state);
   const { wakeAt: _wakeAt, ...rest } = update;
   return { state: open(state, token, rest), effects: owed(token, rest) };
 }
 
 /** Who leaves neither fetches nor tries later what it was told before (P 10.8). What it may switch to now is finished. */
-export function forgetUnbegun(state: DeviceState, moment: Moment): DeviceState {
+export function forgetUnbegun(state: WorkingState, moment: Moment): WorkingState {
   return Object.entries(state.open).reduce((next, [token, update]) => {
     if (update.kind !== 'update') return next;
     if (update.phase === 'fetching')

@@ -2,8 +2,8 @@
 import { backoffMs, type Secret } from '@srup/node';
 import { identityText, mqttClientId, type Clock, type Identity, type Random } from '@srup/protocol';
 import type { Credential } from '../../authority/authority.ts';
-import type { RevocationView } from '../../contract.ts';
-import type { Delay, Log } from '../../turn/deps.ts';
+import type { RevocationView } from '../../api/forms/broker.ts';
+import type { Delay, Log } from '@srup/node';
 import { SESSIONS_USER } from '../../vault/broker-access.ts';
 import { connectOnce } from './connect.ts';
 import { runReload } from './reload.ts';

@@ -1,65 +1,56 @@
 import { PassThrough } from 'node:stream';
-import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
-import type { FastifyRequest } from 'fastify';
-import type { Fleet, FleetEvent } from '../../contract.ts';
-import { identify } from '../auth.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ApiTokens } from '../../access/tokens.ts';
+import type { FleetEvent } from '../../api/forms/events.ts';
+import type { Fleet } from '../../fleet-port.ts';
+import { identify } from '../auth.ts';
+import type { Handlers } from '../serve.ts';
 
-/** A comment line this often keeps proxies from closing a quiet stream. */
+/** A comment line this often keeps proxies from closing a quiet stream. Milliseconds. */
 export const HEARTBEAT_MS = 20_000;
-/** Bytes that wait for a reader before it is cut off: it comes back with Last-Event-ID and misses nothing. */
+/** Bytes that wait for a reader before it is cut off. It comes back with Last-Event-ID and misses nothing. */
 const SLOW_READER_BYTES = 1 << 20;
 
-export function eventRoutes(fleet: Fleet, tokens: ApiTokens): FastifyPluginAsyncZod {
-  return async (app) => {
-    const streams = new Set<PassThrough>();
-    const isStillGood = ({ headers }: FastifyRequest): Promise<boolean> =>
-      identify(headers.authorization, tokens).then(
-        (caller) => caller !== undefined,
-        () => true, // the store is in trouble, not the token
-      );
-    app.addHook('preClose', async () => {
-      for (const stream of streams) stream.end();
-    });
-
-    app.get(
-      '/events',
-      {
-        config: { role: 'viewer' },
-        schema: {
-          tags: ['events'],
-          summary:
-            'What happens, live, as server-sent events; Last-Event-ID or ?since continues after a break',
-          querystring: z.object({ since: z.coerce.number().int().min(0).optional() }),
-          produces: ['text/event-stream'],
-        },
-      },
-      async (request, reply) => {
-        const last = Number(request.headers['last-event-id'] ?? Number.NaN);
-        const since = Number.isSafeInteger(last) ? last : request.query.since;
-        const stream = new PassThrough();
-        streams.add(stream);
-        const stop = fleet.watch((event) => {
-          stream.write(format(event));
-          if (stream.writableLength > SLOW_READER_BYTES) stream.destroy();
-        }, since);
-        const heartbeat = setInterval(() => {
-          stream.write(':\n\n');
-          // A token that was revoked or has expired sees no more.
-          void isStillGood(request).then((good) => good || stream.destroy());
-        }, HEARTBEAT_MS);
-        stream.once('close', () => {
-          stop();
-          clearInterval(heartbeat);
-          streams.delete(stream);
-        });
-        request.raw.once('close', () => stream.destroy());
-        stream.write(': SRUP events\n\n');
-        void reply.headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-        return reply.send(stream);
-      },
+/** The streams end when the app begins to close. */
+export function eventRoutes(app: FastifyInstance, fleet: Fleet, tokens: ApiTokens): Handlers<'followEvents'> {
+  const streams = new Set<PassThrough>();
+  const isStillGood = ({ headers }: FastifyRequest): Promise<boolean> =>
+    identify(headers.authorization, tokens).then(
+      (token) => token !== undefined,
+      () => true, // the store is in trouble, not the token
     );
+  app.addHook('preClose', async () => {
+    for (const stream of streams) stream.end();
+  });
+
+  function open(request: FastifyRequest, since: number | undefined): PassThrough {
+    const stream = new PassThrough();
+    streams.add(stream);
+    const stop = fleet.watch((event) => {
+      stream.write(format(event));
+      if (stream.writableLength > SLOW_READER_BYTES) stream.destroy();
+    }, since);
+    const heartbeat = setInterval(() => {
+      stream.write(':\n\n');
+      // A token that was revoked or has expired sees no more.
+      void isStillGood(request).then((good) => good || stream.destroy());
+    }, HEARTBEAT_MS);
+    stream.once('close', () => {
+      stop();
+      clearInterval(heartbeat);
+      streams.delete(stream);
+    });
+    request.raw.once('close', () => stream.destroy());
+    stream.write(': SRUP events\n\n');
+    return stream;
+  }
+
+  return {
+    followEvents: ({ query, request, reply }) => {
+      const last = Number(request.headers['last-event-id'] ?? Number.NaN);
+      void reply.header('cache-control', 'no-store');
+      return open(request, Number.isSafeInteger(last) ? last : query.since);
+    },
   };
 }
 

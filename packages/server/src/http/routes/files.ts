@@ -10,14 +10,9 @@ interface Span {
 
 const ONE_RANGE = /^bytes=(\d*)-(\d*)$/;
 
-/** Where devices fetch an artifact; `server`: what they reach the server by, `https://host:port`. */
-export function artifactUrl(server: string, digest: string): string {
-  return `${server}/artifacts/${digest}`;
-}
-
 /**
- * Where devices fetch their software (P 10.2). The name is the SHA-256 of the content, so it is a strong ETag, it
- * never changes, and who doesn't know it finds nothing.
+ * Serves artifacts to devices (P 10.2). The name is the SHA-256 of the content: it is a strong ETag, it never changes,
+ * and whoever does not know it finds nothing.
  */
 export function serveFiles(app: FastifyInstance, artifacts: Artifacts): void {
   app.get<{ Params: { digest: string } }>(
@@ -51,7 +46,7 @@ export function serveFiles(app: FastifyInstance, artifacts: Artifacts): void {
   );
 }
 
-/** Undefined: the whole file, also when the Range is of a form that we need not honour (RFC 9110, 14.2). */
+/** Undefined stands for the whole file, also when the Range has a form that we need not honour (RFC 9110, 14.2). */
 function wantedSpan(
   range: string | undefined,
   ifRange: string | string[] | undefined,

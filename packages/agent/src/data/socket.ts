@@ -1,0 +1,79 @@
+/** Lines from and to programs that the agent has not started itself. */
+import type { Log } from '@srup/node';
+import { chmod, lstat, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { checkSocketPath } from '../ground/socket-path.ts';
+import { AgentError, reasonOf } from '../ground/trouble.ts';
+
+export interface LineSocket {
+  /** To every program that is connected and reads; false when there is none. */
+  write(text: string): boolean;
+  close(): Promise<void>;
+}
+
+/** For what a connected program writes. */
+export type Listen = () => (chunk: Uint8Array) => void;
+
+const MAX_PROGRAMS = 32;
+/** Text waiting for a program that does not read. */
+const MAX_WAITING_BYTES = 256 * 1024;
+/** Owner and group: the folder decides who gets here. */
+const MODE = 0o660;
+
+/** Listens on a Unix socket. `AgentError` when that can't be. */
+export async function openLineSocket(path: string, listen: Listen, log: Log): Promise<LineSocket> {
+  checkSocketPath(path);
+  await removeStale(path);
+  const programs = new Set<Socket>();
+  const server = createServer((program) => {
+    programs.add(program);
+    program.once('close', () => programs.delete(program));
+    program.on('error', () => undefined); // its end is all there is to know
+    program.on('data', listen());
+  });
+  server.maxConnections = MAX_PROGRAMS;
+  server.on('drop', () => {
+    log.warn({ most: MAX_PROGRAMS }, 'a program was turned away from the socket: too many are connected');
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+    await chmod(path, MODE);
+    server.unref(); // an agent that could not start must end
+  } catch (error) {
+    server.close();
+    throw new AgentError(
+      `the socket for programs can't be opened: ${reasonOf(error)}`,
+      'Make its folder, and let the agent write there; or change data.socket.',
+      error,
+    );
+  }
+  return {
+    write(text) {
+      const reading = [...programs].filter(
+        ({ writable, writableLength }) => writable && writableLength <= MAX_WAITING_BYTES,
+      );
+      for (const program of reading) program.write(text);
+      return reading.length > 0;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        for (const program of programs) program.destroy();
+      }),
+  };
+}
+
+/** Of an agent that was killed. Something else of that name is somebody's, and stays. */
+async function removeStale(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw new AgentError(`${path} is there already, and is no socket`, 'Remove it, or change data.socket.');
+  }
+  await rm(path, { force: true });
+}

@@ -1,0 +1,47 @@
+import type { Log } from '@srup/node';
+import * as v from 'valibot';
+import type { Clock } from '@srup/protocol';
+import type { AgentConfig } from '../config/config.ts';
+import { reasonOf } from '../ground/trouble.ts';
+import type { Credentials } from '../vault/identity.ts';
+import { askStatus } from './calls.ts';
+import { isPinned } from './renew.ts';
+import { keyServiceAt, type KeyService } from './service.ts';
+
+/** How an identity ended. `unknown`: the key service has never heard of it, or has forgotten it by a restore. */
+export type Ending = 'revoked' | 'unknown';
+
+/** Our own service's words only: a bare 404 may come from anything in between. */
+const ENDINGS: Readonly<Record<string, Ending>> = { '410 gone': 'revoked', '404 not-found': 'unknown' };
+const refusal = v.object({ error: v.string() });
+
+/** For a key service to answer a person who waits. */
+const PATIENCE_MS = 4_000;
+
+/** Is this identity over (P 10.8), by the word of its own server's key service? Undefined: that does not say so. */
+export async function askEnding(
+  service: KeyService,
+  { id, server }: { readonly id: string; readonly server: string },
+): Promise<Ending | undefined> {
+  const { identity } = await askStatus(service);
+  if (identity !== server) return undefined; // strangers to another server's service are no news
+  const { status, body } = await service.call('GET', `/register/get_key/${id}`);
+  const said = v.safeParse(refusal, body);
+  return said.success ? ENDINGS[`${status} ${said.output.error}`] : undefined;
+}
+
+/** The same for somebody who waits. Only a service that the owner has pinned is believed (P 8.6). */
+export async function findEnding(
+  { identity, ca }: Credentials,
+  config: AgentConfig,
+  { log, clock, signal }: { readonly log: Log; readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<Ending | undefined> {
+  if (!isPinned(config)) return undefined;
+  const until = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  try {
+    return await askEnding(keyServiceAt(config.url, ca, clock, until), identity);
+  } catch (error) {
+    log.info({ reason: reasonOf(error) }, 'the key service could not be asked whether this identity holds');
+    return undefined;
+  }
+}

@@ -1,0 +1,89 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makePrivateFolder, syncFolder } from '@srup/node';
+import { isDigest } from '@srup/protocol';
+import { codeOf } from '../ground/trouble.ts';
+import { digestOf, openRegular } from './chunks.ts';
+
+/** One version of the software, named by the SHA-256 of its file as it was stored at the server. */
+export interface Slot {
+  readonly digest: string;
+  readonly folder: string;
+  /** The file itself: 0600 until it was verified for a start. */
+  readonly artifact: string;
+  /** Where an archive is unpacked to; anew before each start of it by the agent. */
+  readonly content: string;
+}
+
+export interface Slots {
+  of(digest: string): Slot;
+  /** Is the file of this digest here, unharmed (P 10.12)? A harmed one is removed. */
+  holds(digest: string, signal?: AbortSignal): Promise<boolean>;
+  /** Moves a verified file of the same file system into its slot. */
+  adopt(digest: string, file: string): Promise<void>;
+  remove(digest: string): Promise<void>;
+  /** Removes all slots but those of `keep` and, of the others, the `staged` newest. */
+  collect(keep: ReadonlySet<string>, staged: number): Promise<void>;
+}
+
+/** Slots that are being made or unmade. Never looked into: after a power cut they are only removed. */
+const UNFINISHED = '.';
+
+/** The slots in `folder`, which is made if need be and cleared of what a power cut left half done. */
+export async function openSlots(folder: string): Promise<Slots> {
+  await makePrivateFolder(folder);
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(UNFINISHED)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+
+  function of(digest: string): Slot {
+    // The digest becomes a path: anything else than P 2.6 says would be a way out of the folder.
+    if (!isDigest(digest)) throw new RangeError('a slot is named by 64 lower-case hex digits');
+    const slot = join(folder, digest);
+    return { digest, folder: slot, artifact: join(slot, 'artifact'), content: join(slot, 'content') };
+  }
+
+  async function remove(digest: string): Promise<void> {
+    const doomed = join(folder, `${UNFINISHED}${digest}`);
+    await rm(doomed, { recursive: true, force: true });
+    await rename(of(digest).folder, doomed).catch(ignoreAbsence);
+    await rm(doomed, { recursive: true, force: true });
+  }
+
+  return {
+    of,
+    remove,
+    async holds(digest, signal) {
+      const file = await openRegular(of(digest).artifact);
+      if (file === undefined) return false;
+      try {
+        if ((await digestOf(file, signal)) === digest) return true;
+      } finally {
+        await file.close();
+      }
+      await remove(digest);
+      return false;
+    },
+    async adopt(digest, file) {
+      await remove(digest);
+      const unfinished = join(folder, `${UNFINISHED}${digest}`);
+      await mkdir(unfinished, { mode: 0o700 });
+      await rename(file, join(unfinished, 'artifact'));
+      await syncFolder(unfinished);
+      await rename(unfinished, of(digest).folder);
+      await syncFolder(folder);
+    },
+    async collect(keep, staged) {
+      const others = (await readdir(folder)).filter((name) => isDigest(name) && !keep.has(name));
+      const aged = await Promise.all(
+        others.map(async (digest) => ({ digest, at: (await stat(of(digest).folder)).mtimeMs })),
+      );
+      aged.sort((a, b) => b.at - a.at);
+      for (const { digest } of aged.slice(staged)) await remove(digest);
+    },
+  };
+}
+
+function ignoreAbsence(error: unknown): void {
+  if (codeOf(error) !== 'ENOENT') throw error;
+}

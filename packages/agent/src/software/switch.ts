@@ -1,0 +1,330 @@
+import type { Log } from '@srup/node';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { InstallOutcome } from '@srup/protocol';
+import type { Installer } from './installer.ts';
+import { type NotNow, Postponed } from '../deferral/deferral.ts';
+import { reasonOf } from '../ground/trouble.ts';
+import { findPrepared, prepareSoftware, type PrepareRules, type Software, SoftwareFault } from './prepare.ts';
+import {
+  chosen,
+  commit,
+  type RecordFile,
+  remember,
+  revert,
+  type SoftwareRecord,
+  type SwitchResult,
+} from './record.ts';
+import type { Slots } from './slots.ts';
+
+/**
+ * The steps of a switch, in order. Whatever is on the disk between any two of them is a state that `start` and
+ * `install` go on from: the record is written first where the world changes next.
+ */
+export type InstallStep =
+  | 'prepared' // verified again, unpacked; the old software still runs
+  | 'halted' // the old software has ended
+  | 'switched' // the record names the new one, on trial
+  | 'launched'
+  | 'judged'
+  | 'committed' // the record says good
+  | 'condemned' // the record says failed
+  | 'withdrawn' // the failed software has ended
+  | 'restored' // the old software runs again
+  | 'reverted' // the record says so
+  | 'collected'; // slots that nothing leads to are gone
+
+export interface SwitchPorts {
+  readonly slots: Slots;
+  readonly record: RecordFile;
+  readonly installer: Installer;
+  readonly rules: Omit<PrepareRules, 'executable'>;
+  /** Good versions kept beside the current one, and staged ones beside those. */
+  readonly keep: number;
+  /** Asked before anything is touched: why not now (P 10.11). */
+  readonly findObstacle: (digest: string, signal: AbortSignal) => Promise<NotNow | undefined>;
+  readonly judge: (
+    programEnd: Promise<string> | undefined,
+    signal: AbortSignal,
+  ) => Promise<string | undefined>;
+  /** Told of every step when it is done, before the next begins. */
+  readonly onStep: (step: InstallStep, digest: string) => void | Promise<void>;
+  readonly log: Log;
+}
+
+export interface SwitchOrder {
+  readonly token: string;
+  readonly digest: string;
+}
+
+export interface Switched {
+  readonly outcome: InstallOutcome;
+  readonly reason?: string;
+  /** Of a deferral: when to ask again, ms since 1970. */
+  readonly until?: number;
+}
+
+/** Trials that may begin anew after the agent was ended in their middle: the software may be what ends it. */
+const MAX_STARTS = 3;
+/** Between tries to write on a full disk that a switch failed. */
+const WRITE_AGAIN_MS = 2_000;
+
+type Trial = NonNullable<SoftwareRecord['trial']>;
+
+/** Decides which software runs, and never leaves the device without what ran before (P 10.1, 10.3, 10.4). */
+export class SoftwareSwitch {
+  readonly #ports: SwitchPorts;
+  readonly #prepareRules: PrepareRules;
+  #record: SoftwareRecord = { former: [], results: [] };
+  #queue: Promise<unknown> = Promise.resolve();
+  /** False: nothing that the record calls good could be made to run. */
+  #isRestored = true;
+
+  constructor(ports: SwitchPorts) {
+    this.#ports = ports;
+    this.#prepareRules = { ...ports.rules, executable: ports.installer.runsArtifact };
+  }
+
+  /** The digest that runs, as far as it is known. */
+  get current(): string | undefined {
+    const recorded = chosen(this.#record);
+    return this.#ports.installer.runs(this.#isRestored ? recorded : undefined);
+  }
+
+  /**
+   * Starts what is to run. An interrupted switch is finished meanwhile; `install` with its token tells how. Aborting
+   * the signal leaves that to the next start.
+   */
+  async start(signal: AbortSignal): Promise<void> {
+    this.#record = await this.#ports.record.read();
+    const { trial } = this.#record;
+    if (trial === undefined) {
+      await this.#runGood();
+      return;
+    }
+    void this.#inTurn(() => this.#postponable(() => this.#goOn(trial, signal))).catch((error: unknown) => {
+      if (!signal.aborted) this.#ports.log.error({ reason: reasonOf(error) }, 'unfinished switch');
+    });
+  }
+
+  /** One token is switched for once, whatever happens in between. Rejects with the signal's reason only. */
+  install(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
+    const inOrder = async () => {
+      signal.throwIfAborted();
+      const { trial, results } = this.#record;
+      const known = results.find(({ token }) => token === order.token);
+      if (known !== undefined) return answerOf(known);
+      if (trial === undefined) return this.#begin(order, signal);
+      const finished = await this.#goOn(trial, signal);
+      return trial.token === order.token ? finished : this.#begin(order, signal);
+    };
+    return this.#inTurn(() => this.#postponable(inOrder));
+  }
+
+  /** The installer may put every step off; a trial that is under way then waits where it is. */
+  async #postponable(work: () => Promise<Switched>): Promise<Switched> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Postponed)) throw error;
+      const { notNow } = error;
+      const { trial } = this.#record;
+      this.#ports.log.info({ digest: trial?.digest, ...notNow }, 'switch put off');
+      // Who says so has survived the trial so far: it was not what ended the agent.
+      if (trial !== undefined) await this.#save({ ...this.#record, trial: { ...trial, starts: 0 } });
+      return { outcome: 'deferred', ...notNow };
+    }
+  }
+
+  /** Resolves when no switch is under way. */
+  async idle(): Promise<void> {
+    await this.#queue;
+  }
+
+  /** Removes the software that nothing leads to, and more staged versions than are kept; `staged` stays. */
+  async collect(staged?: string): Promise<void> {
+    const { slots, keep, log } = this.#ports;
+    const { good, former, trial } = this.#record;
+    const needed = [staged, good, trial?.digest, ...former].filter((digest) => digest !== undefined);
+    try {
+      await slots.collect(new Set(needed), keep);
+    } catch (error) {
+      log.warn({ reason: reasonOf(error) }, 'old software can not be removed');
+    }
+  }
+
+  /** One switch at a time. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work);
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #begin(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
+    const { installer, onStep, findObstacle } = this.#ports;
+    const { token, digest } = order;
+    if (digest === this.#record.good && installer.state().program === 'running') {
+      await this.#save({ ...this.#record, results: remember(this.#record, { token, outcome: 'active' }) });
+      return { outcome: 'active' };
+    }
+    const obstacle = await findObstacle(digest, signal);
+    if (obstacle !== undefined) throw new Postponed(obstacle);
+    let software: Software;
+    try {
+      software = await this.#prepare(digest, signal);
+    } catch (error) {
+      if (error instanceof Postponed) throw error;
+      return this.#refuse(order, error, signal);
+    }
+    await onStep('prepared', digest);
+    await installer.halt();
+    await onStep('halted', digest);
+    const unwritten = await this.#save({ ...this.#record, trial: { token, digest, starts: 1 } });
+    // Without a record, a power cut now would lose sight of what was good.
+    if (unwritten !== undefined) return this.#finish(unwritten, signal);
+    await onStep('switched', digest);
+    return this.#finish(await this.#tryOut(software, signal), signal);
+  }
+
+  async #prepare(digest: string, signal: AbortSignal): Promise<Software> {
+    const { slots, installer } = this.#ports;
+    const software = await prepareSoftware(slots.of(digest), this.#prepareRules, signal);
+    await installer.prepare(software, signal);
+    return software;
+  }
+
+  /** Nothing was touched yet: the old software goes on running. */
+  async #refuse({ token, digest }: SwitchOrder, error: unknown, signal: AbortSignal): Promise<Switched> {
+    signal.throwIfAborted();
+    const reason = reasonOf(error);
+    this.#ports.log.warn({ digest, reason }, 'software refused');
+    const isLost = error instanceof SoftwareFault && error.isLost;
+    if (isLost && digest !== this.#record.good) await this.#ports.slots.remove(digest);
+    await this.#save(revert(this.#record, token, reason));
+    return { outcome: 'reverted', reason };
+  }
+
+  /** The agent was ended in the middle of a switch: on from where the record says. */
+  async #goOn(trial: Trial, signal: AbortSignal): Promise<Switched> {
+    const { digest, starts, failure } = trial;
+    this.#ports.log.info({ digest, starts, failure }, 'finishing an interrupted switch');
+    if (failure !== undefined) return this.#finish(failure, signal);
+    const added = (await this.#ports.installer.awaitsRestart(digest)) ? 0 : 1;
+    if (starts + added > MAX_STARTS) return this.#finish('the agent was ended during every trial', signal);
+    const unwritten = await this.#save({ ...this.#record, trial: { ...trial, starts: starts + added } });
+    if (unwritten !== undefined) return this.#finish(unwritten, signal);
+    let software: Software;
+    try {
+      software = await this.#prepare(digest, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Postponed) throw error;
+      return this.#finish(reasonOf(error), signal);
+    }
+    return this.#finish(await this.#tryOut(software, signal), signal);
+  }
+
+  /** Undefined when the software has proven itself; else why not. */
+  async #tryOut(software: Software, signal: AbortSignal): Promise<string | undefined> {
+    const { installer, onStep, judge } = this.#ports;
+    const { digest } = software.slot;
+    const programEnd = installer.programEnd();
+    try {
+      await installer.launch(software, signal);
+      await onStep('launched', digest);
+      const failure = await judge(programEnd, signal);
+      await onStep('judged', digest);
+      if (failure === undefined) await installer.confirm(software, signal);
+      return failure;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Postponed) throw error;
+      return reasonOf(error);
+    }
+  }
+
+  async #finish(failure: string | undefined, signal: AbortSignal): Promise<Switched> {
+    if (failure !== undefined) return this.#goBack(failure, signal);
+    const { log, onStep, keep } = this.#ports;
+    const { digest } = this.#trial();
+    const onTrial = this.#record;
+    const unwritten = await this.#save(commit(onTrial, keep));
+    if (unwritten !== undefined) {
+      this.#record = onTrial;
+      return this.#goBack(unwritten, signal);
+    }
+    this.#isRestored = true;
+    await onStep('committed', digest);
+    log.info({ digest }, 'software is active');
+    await this.collect();
+    await onStep('collected', digest);
+    return { outcome: 'active' };
+  }
+
+  async #goBack(failure: string, signal: AbortSignal): Promise<Switched> {
+    const { installer, log, onStep } = this.#ports;
+    const trial = this.#trial();
+    const { digest, token } = trial;
+    log.warn({ digest, reason: failure }, 'software failed: going back');
+    await this.#save({ ...this.#record, trial: { ...trial, failure } });
+    await onStep('condemned', digest);
+    await installer.withdraw(digest, signal);
+    await onStep('withdrawn', digest);
+    if (!(await this.#runGood())) await installer.clear();
+    await onStep('restored', digest);
+    await this.#saveSurely(revert(this.#record, token, failure), signal);
+    await onStep('reverted', digest);
+    await this.collect();
+    await onStep('collected', digest);
+    return { outcome: 'reverted', reason: failure };
+  }
+
+  /** Starts the good software, or the newest former one that still can be; false: none. Needs no network (P 10.4). */
+  async #runGood(): Promise<boolean> {
+    const { slots, installer } = this.#ports;
+    const { good, former } = this.#record;
+    const candidates = good === undefined ? former : [good, ...former];
+    const never = new AbortController().signal;
+    const runs = await installer.restore(candidates, (digest) =>
+      findPrepared(slots.of(digest), this.#prepareRules, never),
+    );
+    this.#isRestored = runs !== undefined;
+    if (runs === undefined) return false;
+    const others = candidates.slice(candidates.indexOf(runs) + 1);
+    if (runs !== good) await this.#save({ ...this.#record, good: runs, former: others });
+    return true;
+  }
+
+  #trial(): Trial {
+    const { trial } = this.#record;
+    if (trial === undefined) throw new Error('no switch is under way');
+    return trial;
+  }
+
+  /** Resolves when the next start would run what runs now; until then nobody may be told how the switch ended. */
+  async #saveSurely(next: SoftwareRecord, signal: AbortSignal): Promise<void> {
+    while ((await this.#save(next)) !== undefined) {
+      const kept = await this.#ports.record.read().catch(() => undefined);
+      if (kept !== undefined && chosen(kept) === chosen(next)) return;
+      await sleep(WRITE_AGAIN_MS, undefined, { signal }).catch(() => {
+        signal.throwIfAborted();
+      });
+    }
+  }
+
+  /** What was decided holds in memory even when the disk refuses it; why it does is the answer then. */
+  async #save(next: SoftwareRecord): Promise<string | undefined> {
+    this.#record = next;
+    try {
+      await this.#ports.record.write(next);
+      return undefined;
+    } catch (error) {
+      const reason = `the record can't be written (${reasonOf(error)})`;
+      this.#ports.log.error({ reason }, 'disk failed');
+      return reason;
+    }
+  }
+}
+
+function answerOf({ outcome, reason }: SwitchResult): Switched {
+  return { outcome, ...(reason === undefined ? {} : { reason }) };
+}

@@ -1,0 +1,139 @@
+/** The end of an identity (P 10.8): by the device's or the server's word, or at once by an operator's. */
+import { within, type Delay } from '@srup/node';
+import { parseIdentity, type Caller, type Identity } from '@srup/protocol';
+import { appendAudit } from '../audit/append.ts';
+import { FleetError } from '../api/faults.ts';
+import type { Revocation } from '../api/forms/devices.ts';
+import type { IdentityDirectory } from '../peers/directory.ts';
+import type { Subscriptions } from '../outbox/subscriptions.ts';
+import { beginChange } from '../turn/change.ts';
+import { END_IDENTITY, giveUpOpen } from '../turn/outcome.ts';
+import { deviceOfOwner, deviceOwner } from '../turn/owner.ts';
+import type { TurnPorts } from '../turn/ports.ts';
+import type { PerformErrand } from './errands.ts';
+
+/** For the key service and the broker to end an identity, in milliseconds. */
+const TIMEOUT_MS = 20_000;
+
+export interface EndingPorts extends TurnPorts {
+  readonly directory: Pick<IdentityDirectory, 'find' | 'revoke'>;
+  readonly subscriptions: Pick<Subscriptions, 'release'>;
+  readonly delay: Delay;
+}
+
+export interface Endings {
+  /** Performs the errand of a device that left for good. */
+  readonly perform: PerformErrand;
+  /** In the device's lane: commits that it has left; an errand ends its identity. False: nothing is known of it. */
+  letGo(device: string, by: Caller): Promise<boolean>;
+  /** Commits that the device has left, and ends its identity now. The errand does what could not be done yet. */
+  revoke(device: string, by: Caller): Promise<Revocation>;
+  /** Resolves when no identity is being ended. */
+  settle(): Promise<void>;
+}
+
+export function createEndings(ports: EndingPorts): Endings {
+  const { serverId, store, records, lanes, save, directory, subscriptions, clock, delay, log } = ports;
+  const endings = new Map<string, Promise<string | undefined>>();
+
+  /** Whoever wants the same at the same time waits for the one that is under way. Gives the problem, if there is one. */
+  function end(device: string): Promise<string | undefined> {
+    const begun = endings.get(device);
+    if (begun !== undefined) return begun;
+    const ending = endOnce(device).finally(() => endings.delete(device));
+    endings.set(device, ending);
+    return ending;
+  }
+
+  async function endOnce(device: string): Promise<string | undefined> {
+    const id = await lanes.run(deviceOwner(device), () => emptyOutbox(device));
+    if (id === undefined) return undefined;
+    // Not in the device's lane: what it says meanwhile would wait, and all that the broker brings after it.
+    const problem = await endAtKeyService(id, device);
+    if (problem !== undefined) return problem;
+    await dropErrand(device);
+    await subscriptions.release(device).catch(() => undefined); // the link is down: nothing is subscribed
+    return undefined;
+  }
+
+  /** Undefined: it has not left. */
+  async function emptyOutbox(device: string): Promise<Identity | undefined> {
+    const record = await records.find(device);
+    if (record?.row.standing !== 'deregistered') return undefined;
+    await store.commit((write) => write.deleteFrom('outbox').where('device', '=', device).execute());
+    return record.id;
+  }
+
+  async function endAtKeyService(id: Identity, device: string): Promise<string | undefined> {
+    try {
+      const ending = directory.revoke(id);
+      await within(delay, TIMEOUT_MS, ending, 'the key service or the broker did not answer');
+    } catch (fault) {
+      log.error(
+        { err: fault, device },
+        'the identity of a device that left could not be ended; it is tried again',
+      );
+      return fault instanceof Error ? fault.message : 'unknown reason';
+    }
+    log.info({ device }, 'the identity of a device that left has ended');
+    return undefined;
+  }
+
+  async function dropErrand(device: string): Promise<void> {
+    await store.commit((write) =>
+      write
+        .deleteFrom('errands')
+        .where('owner', '=', deviceOwner(device))
+        .where('kind', '=', END_IDENTITY)
+        .execute(),
+    );
+  }
+
+  /** Committed before the end itself: killed in between, the errand does the rest. */
+  async function letGo(device: string, by: Caller): Promise<boolean> {
+    const record = await records.find(device);
+    if (record === undefined) return false;
+    if (record.row.standing === 'deregistered') return true;
+    const change = beginChange(record, clock.now());
+    change.record = { ...record, row: { ...record.row, standing: 'deregistered' } };
+    change.entries.push({ kind: 'revocation', at: change.at, device, body: { by } });
+    change.errands.push({ owner: deviceOwner(device), kind: END_IDENTITY, body: {}, after: change.at });
+    await giveUpOpen(ports, change);
+    await save(change);
+    return true;
+  }
+
+  /** Notes the order about a device that registered, and never asked to join. */
+  async function orderForStranger(device: string, id: Identity, by: Caller): Promise<void> {
+    if ((await directory.find(id)) === undefined)
+      throw new FleetError('not-found', `no device ${device} is known or registered`);
+    const at = clock.now();
+    await store.commit((write) => appendAudit(write, { kind: 'revocation', at, device, body: { by } }));
+  }
+
+  return {
+    letGo,
+
+    settle: async () => {
+      await Promise.allSettled(endings.values());
+    },
+
+    perform: async ({ owner }) => {
+      const problem = await end(deviceOfOwner(owner));
+      if (problem !== undefined) throw new Error(problem);
+    },
+
+    revoke: async (device, by) => {
+      const id = parseIdentity(device);
+      if (id === undefined || id === serverId)
+        throw new FleetError('invalid', `${device} is no device's identity`);
+      const isKnown = await lanes.run(deviceOwner(device), async () => {
+        if (await letGo(device, by)) return true;
+        await orderForStranger(device, id, by);
+        return false;
+      });
+      const problem = await (isKnown ? end(device) : endAtKeyService(id, device));
+      return { id: device, ended: problem === undefined, ...(problem !== undefined && { problem }) };
+    },
+  };
+}

@@ -1,0 +1,132 @@
+/** Errands: what one owner's turn asked of another owner, or of its own one later. */
+import type { Delay, Lanes, Log } from '@srup/node';
+import type { Clock } from '@srup/protocol';
+import type { Store } from '../store/port.ts';
+import type { FleetTables } from '../store/tables.ts';
+import { LONGEST_WAIT_MS } from '../time/limits.ts';
+import { createTimer, type Agenda } from '../time/timer.ts';
+
+/** Errands that are performed at the same time. */
+const AT_ONCE = 20;
+/** After an errand failed, in milliseconds. */
+const RETRY_MS = 60_000;
+
+export interface Errand {
+  readonly id: number;
+  readonly owner: string;
+  readonly kind: string;
+  /** As it was committed. */
+  readonly body: unknown;
+}
+
+/** Runs a job in the lane of the errand's owner. */
+export type Lane = <Value>(job: () => Promise<Value>) => Promise<Value>;
+
+/**
+ * Performs errands of one kind. It can be called again for the same errand, after a kill or a failure: it finds what is
+ * done already. Work that changes the owner is done in its lane; work that waits for somebody else is not, as the owner
+ * would be deaf meanwhile. Rejects when the errand is to be performed again later.
+ */
+export type PerformErrand = (errand: Errand, lane: Lane) => Promise<void>;
+
+export interface ErrandPorts {
+  readonly store: Store<FleetTables>;
+  readonly lanes: Lanes;
+  readonly clock: Clock;
+  readonly delay: Delay;
+  readonly log: Log;
+}
+
+export interface Errands {
+  /** Performs what is due, from now on. An errand of a kind without a performer waits, and is logged. */
+  start(performers: Readonly<Record<string, PerformErrand>>): void;
+  stop(): void;
+  /** Resolves when no errand is being performed. */
+  settle(): Promise<void>;
+}
+
+/**
+ * Performs errands when they are due, each until it succeeds. They are rows, written in the commit of the turn that
+ * asks: none is lost, and none is there without its cause.
+ *
+ * @example
+ * const errands = createErrands({ store, lanes, clock, delay, log });
+ * errands.start({ 'end-identity': ({ owner }, lane) => endIdentity(deviceOfOwner(owner), lane) });
+ */
+export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts): Errands {
+  const running = new Map<number, Promise<void>>();
+  const timer = createTimer({ clock, delay, log });
+  const stopListening = store.listen('errands', (due) => {
+    timer.nudge(due);
+  });
+
+  /** What is not being performed. */
+  function waiting() {
+    const all = store.read.selectFrom('errands');
+    return running.size === 0 ? all : all.where('id', 'not in', [...running.keys()]);
+  }
+
+  function begin(errand: Errand, performer: PerformErrand | undefined): void {
+    const performing = perform(errand, performer).finally(() => {
+      running.delete(errand.id);
+      timer.nudge(clock.now());
+    });
+    running.set(errand.id, performing);
+  }
+
+  async function perform(errand: Errand, performer: PerformErrand | undefined): Promise<void> {
+    const { id, owner, kind } = errand;
+    try {
+      if (performer === undefined) throw new TypeError(`no performer takes errands of the kind "${kind}"`);
+      await performer(errand, (job) => lanes.run(owner, job));
+      await store.commit((write) => write.deleteFrom('errands').where('id', '=', id).execute());
+    } catch (fault) {
+      log.error({ err: fault, owner, kind }, 'an errand could not be performed; it is tried again');
+      await postpone(id);
+    }
+  }
+
+  async function postpone(id: number): Promise<void> {
+    const after = clock.now() + RETRY_MS;
+    try {
+      await store.commit((write) =>
+        write.updateTable('errands').set({ after }).where('id', '=', id).execute(),
+      );
+    } catch {
+      // The store is in trouble, and the errand stays due: not at once again.
+      await new Promise<void>((resolve) => delay(RETRY_MS, resolve));
+    }
+  }
+
+  function agendaOf(performers: Readonly<Record<string, PerformErrand>>): Agenda {
+    return {
+      next: async () => {
+        const row = await waiting().select('after').orderBy('after').limit(1).executeTakeFirst();
+        return running.size < AT_ONCE ? row?.after : undefined;
+      },
+      ring: async (now) => {
+        const due = await waiting()
+          .select(['id', 'owner', 'kind', 'body'])
+          .where((where) => where.or([where('after', '<=', now), where('after', '>', now + LONGEST_WAIT_MS)]))
+          .orderBy('after')
+          .limit(AT_ONCE - running.size)
+          .execute();
+        for (const { id, owner, kind, body } of due)
+          begin({ id, owner, kind, body: JSON.parse(body) as unknown }, performers[kind]);
+      },
+    };
+  }
+
+  return {
+    start: (performers) => {
+      timer.start(agendaOf(performers));
+    },
+    stop: () => {
+      timer.stop();
+      stopListening();
+    },
+    settle: async () => {
+      await Promise.all(running.values());
+    },
+  };
+}

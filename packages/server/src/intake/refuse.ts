@@ -1,0 +1,50 @@
+import type { MqttArrival } from '@srup/node';
+import { identityText, type FaultCode, type Identity, type MessageType } from '@srup/protocol';
+import { appendRefusal } from '../evidence/messages.ts';
+import { addEvents, type News } from '../news/events.ts';
+import { viewRefusal } from '../news/views.ts';
+import type { NewRefusal } from '../store/tables.ts';
+import type { TurnPorts } from '../turn/ports.ts';
+import { createThrottle } from './throttle.ts';
+
+/** Refusals a second that are logged and told. */
+const REFUSALS_TOLD = 10;
+
+/** What a message says of itself; nothing proves it. */
+export interface Claim {
+  readonly sender: Identity;
+  readonly type: MessageType;
+}
+
+export interface Refusals {
+  /** Commits that a message was refused: counted, kept for a while, told to whoever watches. */
+  refuse(code: FaultCode, arrival: MqttArrival, claim?: Claim): Promise<void>;
+  /** Says whether a refusal is logged and told. Call it once for each: of a flood only some are. */
+  isNews(refusal: NewRefusal): boolean;
+}
+
+export function createRefusals({ store, clock, log }: Pick<TurnPorts, 'store' | 'clock' | 'log'>): Refusals {
+  const mayTell = createThrottle(clock, REFUSALS_TOLD, 1000);
+
+  function isNews({ code, claimed_sender: sender, type }: NewRefusal): boolean {
+    if (!mayTell()) return false;
+    log.info({ code, sender, type }, 'a message was refused');
+    return true;
+  }
+
+  return {
+    isNews,
+    refuse: async (code, { topic }, claim) => {
+      const claimed = claim && { claimed_sender: identityText(claim.sender), type: claim.type };
+      const refusal: NewRefusal = { at: clock.now(), code, topic, ...claimed };
+      const news: News[] = isNews(refusal) ? [{ kind: 'refusal', refusal: viewRefusal(refusal) }] : [];
+      await store.commit(
+        async (write) => {
+          await appendRefusal(write, refusal);
+          return addEvents(write, refusal.at, news);
+        },
+        (place) => (place === undefined ? [] : [{ of: 'events', place }]),
+      );
+    },
+  };
+}

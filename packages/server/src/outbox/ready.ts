@@ -1,0 +1,98 @@
+import type { Clock } from '@srup/protocol';
+import { appendMessages, type DeservesEntry } from '../evidence/messages.ts';
+import type { Read, Store, Write } from '../store/port.ts';
+import { prepare } from '../store/prepared.ts';
+import type { FleetTables, OutboxRow } from '../store/tables.ts';
+import { readDraft } from './draft.ts';
+import { sentEvidence, type AddresseeRow, type Signer } from './sign.ts';
+
+/** Messages to one device that are taken from the outbox at once. */
+const MESSAGES_AT_ONCE = 16;
+/** For a signature, in milliseconds. */
+const SIGN_TIMEOUT_MS = 30_000;
+
+/** A message that may leave: its number and its bytes are committed. */
+export interface Ready {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+}
+
+type Owed = Pick<OutboxRow, 'id' | 'device' | 'sequence' | 'message' | 'is_signed'> &
+  Omit<AddresseeRow, 'id'>;
+
+const selectOwed = prepare((read, p: { readonly device: string; readonly after: number }) =>
+  read
+    .selectFrom('outbox')
+    .innerJoin('devices', 'devices.id', 'outbox.device')
+    .select(['outbox.id', 'device', 'sequence', 'message', 'is_signed'])
+    .select(['suite', 'identification', 'public_pem', 'seal_pem'])
+    .where('device', '=', p.device)
+    .where('outbox.id', '>', p.after)
+    .orderBy('outbox.id')
+    .limit(MESSAGES_AT_ONCE),
+);
+const deleteSent = prepare(
+  (write: Write<FleetTables>, p: { readonly device: string; readonly last: number }) =>
+    write.deleteFrom('outbox').where('device', '=', p.device).where('id', '<=', p.last),
+);
+
+export interface OutboxPorts {
+  readonly store: Store<FleetTables>;
+  readonly signer: Signer;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly deservesEntry: DeservesEntry;
+}
+
+/**
+ * The oldest messages that are owed to a device, in their order; signed and committed first, if they are not (P 5.1).
+ * `after`: the last one that the broker has.
+ */
+export async function takeReady(ports: OutboxPorts, device: string, after = 0): Promise<readonly Ready[]> {
+  const { rows: owed } = await selectOwed(ports.store.read, { device, after });
+  const signed = await signAll(ports, owed);
+  return owed.map(({ id, message }) => ({ id, bytes: signed.get(id) ?? message }));
+}
+
+async function signAll(
+  { store, signer, clock, deservesEntry }: OutboxPorts,
+  owed: readonly Owed[],
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const unsigned = owed.filter((row) => row.is_signed === 0);
+  if (unsigned.length === 0) return new Map();
+  const made = await Promise.all(
+    unsigned.map(async ({ id, device, sequence, message, ...row }) => ({
+      id,
+      device,
+      ...(await signer.sign({ id: device, ...row }, readDraft(message), BigInt(sequence), SIGN_TIMEOUT_MS)),
+    })),
+  );
+  const evidence = made.map((one) => sentEvidence(one.device, one, clock.now()));
+  await store.commit(async (write) => {
+    for (const { id, bytes } of made) {
+      await write.updateTable('outbox').set({ message: bytes, is_signed: 1 }).where('id', '=', id).execute();
+    }
+    await appendMessages(write, evidence, deservesEntry);
+  });
+  return new Map(made.map(({ id, bytes }) => [id, bytes]));
+}
+
+/** Drops what the broker has: of each device the row with this id, and those before. */
+export async function dropSent(
+  { store }: Pick<OutboxPorts, 'store'>,
+  last: readonly (readonly [string, number])[],
+): Promise<void> {
+  await store.commit(async (write) => {
+    for (const [device, id] of last) await deleteSent(write, { device, last: id });
+  });
+}
+
+/** Devices that something is owed to; who waits longest comes first. */
+export async function devicesOwed(read: Read<FleetTables>): Promise<readonly string[]> {
+  const rows = await read
+    .selectFrom('outbox')
+    .select(['device', (select) => select.fn.min('id').as('first')])
+    .groupBy('device')
+    .orderBy('first')
+    .execute();
+  return rows.map(({ device }) => device);
+}

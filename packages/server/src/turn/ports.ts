@@ -1,0 +1,23 @@
+import type { Lanes, Log } from '@srup/node';
+import type { Clock, Identity, Random } from '@srup/protocol';
+import type { JoinPolicies } from '../joindesk/policies.ts';
+import type { Meter } from '../metrics/meter.ts';
+import type { Records } from '../peers/records.ts';
+import type { Store } from '../store/port.ts';
+import type { FleetTables } from '../store/tables.ts';
+import type { Save } from './save.ts';
+
+/** What a turn uses: one input of one owner, from what is known to what is committed. */
+export interface TurnPorts {
+  readonly serverId: Identity;
+  readonly store: Store<FleetTables>;
+  readonly records: Records;
+  readonly policies: Pick<JoinPolicies, 'verdictFor'>;
+  readonly lanes: Lanes;
+  readonly save: Save;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly meter: Meter;
+  /** Never bodies, keys, nonces; tokens by their first characters. */
+  readonly log: Log;
+}

@@ -1,0 +1,94 @@
+import type { Log } from '@srup/node';
+import type { Clock } from '@srup/protocol';
+import { createGrowth } from '../evidence/growth.ts';
+import type { DeservesEntry } from '../evidence/messages.ts';
+import { trimDevice, type Keep } from '../evidence/trim.ts';
+import type { Meter } from '../metrics/meter.ts';
+import { isSealing } from '../outbox/draft.ts';
+import type { Sender } from '../outbox/sender.ts';
+import type { Signer } from '../outbox/sign.ts';
+import type { Records } from '../peers/records.ts';
+import type { Announcement, Store } from '../store/port.ts';
+import type { FleetTables } from '../store/tables.ts';
+import type { Timer } from '../time/timer.ts';
+import type { Change, Outgoing } from './change.ts';
+import { writeChange, type Written } from './write.ts';
+
+/** For the bytes of a message that is sealed: they must be there before the commit. Milliseconds. */
+const SEAL_TIMEOUT_MS = 5_000;
+
+/** Commits a change; only then is it remembered, told and acted upon. Rejects with StoreFault: nothing changed. */
+export type Save = (change: Change) => Promise<void>;
+
+export interface SavePorts {
+  readonly store: Store<FleetTables>;
+  readonly records: Pick<Records, 'keep' | 'forget'>;
+  readonly signer: Signer;
+  readonly sender: Pick<Sender, 'wake'>;
+  /** Of the exchanges' timeouts. */
+  readonly timer: Pick<Timer, 'nudge'>;
+  readonly deservesEntry: DeservesEntry;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly meter: Meter;
+  readonly log: Log;
+}
+
+export interface SaveOptions {
+  /** What is kept of one device. */
+  readonly keep: Keep;
+}
+
+export function createSave(
+  { store, records, signer, sender, timer, deservesEntry, clock, meter, log }: SavePorts,
+  { keep }: SaveOptions,
+): Save {
+  const growth = createGrowth(keep);
+
+  /** Drafts are stored as drafts, and signed when they leave; but what is sealed must not be stored in clear. */
+  async function seal({ record }: Change, outgoing: Outgoing): Promise<Outgoing> {
+    const { draft, sequence, signed } = outgoing;
+    if (signed !== undefined || !isSealing(draft)) return outgoing;
+    return { ...outgoing, signed: await signer.sign(record.row, draft, sequence, SEAL_TIMEOUT_MS) };
+  }
+
+  function commit(change: Change): Promise<Written> {
+    const device = change.record.row.id;
+    const isTrimDue = growth.add(device, change.accepted);
+    return store.commit(async (write) => {
+      const written = await writeChange(write, change, deservesEntry);
+      if (isTrimDue) await trimDevice(write, device, keep, change.at);
+      return written;
+    }, announcementsOf);
+  }
+
+  /** All of it is found again in the store after a restart. */
+  function follow({ record, outgoing, exchanges, isGreeting }: Change): void {
+    if (outgoing.length > 0) sender.wake(record.row.id);
+    if (isGreeting) timer.nudge(clock.now());
+    for (const { wakeAt } of exchanges.values()) if (wakeAt !== undefined) timer.nudge(wakeAt);
+  }
+
+  return async (change) => {
+    const device = change.record.row.id;
+    try {
+      change.outgoing = await Promise.all(change.outgoing.map((outgoing) => seal(change, outgoing)));
+      await commit(change);
+    } catch (fault) {
+      records.forget(device);
+      throw fault;
+    }
+    records.keep(change.record);
+    for (const { type } of change.accepted) meter.accepted(type);
+    for (const exchange of change.ended) meter.ended(exchange);
+    if (change.exhausted)
+      log.error({ device }, 'the sequence numbers of this pair are used up: register it anew');
+    follow(change);
+  };
+}
+
+function announcementsOf({ lastEvent, nextErrand }: Written): readonly Announcement[] {
+  return [
+    ...(lastEvent === undefined ? [] : [{ of: 'events', place: lastEvent } as const]),
+    ...(nextErrand === undefined ? [] : [{ of: 'errands', place: nextErrand } as const]),
+  ];
+}
