@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Manifest, publishableWorkspaces, root, type Workspace } from './workspaces.ts';
+import { exportsOf, type Manifest, publishableWorkspaces, root, type Workspace } from './workspaces.ts';
 
 const LIB = 'lib';
 const NOT_PUBLISHED = ['devDependencies', 'scripts', 'private'];
@@ -23,7 +23,7 @@ function publishedPath(source: string, ending: string): string {
 }
 
 function publishedManifest(manifest: Manifest): Record<string, unknown> {
-  const exports = Object.entries(manifest.exports).map(([key, source]) => [
+  const exports = exportsOf(manifest).published.map(([key, source]) => [
     key,
     { types: publishedPath(source, '.d.ts'), default: publishedPath(source, '.js') },
   ]);
@@ -60,6 +60,11 @@ function copyDocuments({ folder }: Workspace, target: string): void {
   cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'));
 }
 
+function dropUnpublished({ manifest }: Workspace, target: string): void {
+  for (const [, source] of exportsOf(manifest).unpublished)
+    rmSync(join(target, dirname(publishedPath(source, '.js'))), { recursive: true });
+}
+
 function build(workspace: Workspace): void {
   const target = join(root, 'dist', workspace.id);
   mkdirSync(target, { recursive: true });
@@ -77,6 +82,7 @@ function build(workspace: Workspace): void {
     outDir,
   ];
   compile(['-p', workspace.folder, ...emit]);
+  dropUnpublished(workspace, target);
   rewriteDeclarations(target);
   copyData(workspace, target);
   copyDocuments(workspace, target);

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import {
+  exportsOf,
   installedFolder,
   type Manifest,
   publishableWorkspaces,
@@ -76,7 +77,7 @@ function install(workspace: Workspace, tarball: string, sandbox: string): void {
 }
 
 function specifiers({ manifest }: Workspace): string[] {
-  return Object.keys(manifest.exports).map((key) => `${manifest.name}${key.slice(1)}`);
+  return exportsOf(manifest).published.map(([key]) => `${manifest.name}${key.slice(1)}`);
 }
 
 function importEverything(workspaces: readonly Workspace[], sandbox: string): void {

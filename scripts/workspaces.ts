@@ -37,6 +37,22 @@ export function publishableWorkspaces(): Workspace[] {
     .filter(({ manifest }) => manifest.private !== true);
 }
 
+/** What only the tests of this repository import: the export and its folder stay here. */
+const UNPUBLISHED: readonly string[] = ['@srup/node/testing'];
+
+/** The exports of a package, key and source file, that are published; and those that are not. */
+export function exportsOf({ name, exports }: Manifest): {
+  readonly published: readonly (readonly [key: string, source: string])[];
+  readonly unpublished: readonly (readonly [key: string, source: string])[];
+} {
+  const all = Object.entries(exports);
+  const isPublished = (key: string) => !UNPUBLISHED.includes(`${name}${key.slice(1)}`);
+  return {
+    published: all.filter(([key]) => isPublished(key)),
+    unpublished: all.filter(([key]) => !isPublished(key)),
+  };
+}
+
 /** Where npm put a dependency of this workspace: beside it, or hoisted to the root. */
 export function installedFolder(workspace: Workspace, dependency: string): string {
   const nested = join(workspace.folder, 'node_modules', dependency);

@@ -2,7 +2,7 @@ import { systemClock } from '@srup/node';
 import { describe, expect, test } from 'vitest';
 import { until } from '@srup/node/testing';
 import { recordingLog } from '../../test/surroundings.ts';
-import { DATA_TYPES, type DataType } from '../config/config.ts';
+import { DATA_TYPES, type DataType } from '../config/data.ts';
 import type { ProgramReport } from '../engine/report.ts';
 import { createTokenBucket } from './bucket.ts';
 import { createDataTable } from './data-table.ts';

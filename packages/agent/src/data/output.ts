@@ -1,6 +1,6 @@
 import type { Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
-import type { DataType } from '../config/config.ts';
+import type { DataType } from '../config/data.ts';
 import type { ProgramReport } from '../engine/report.ts';
 import type { OutputName } from '../program/supervisor.ts';
 import { type BucketSize, createTokenBucket } from './bucket.ts';

@@ -1,5 +1,5 @@
 import { isProgramDataId } from '@srup/protocol';
-import type { DataType } from '../config/config.ts';
+import type { DataType } from '../config/data.ts';
 import { encodeValue, readNumber, type Value } from './values.ts';
 
 /** What a program reports: a data id and its bytes (P 10.6). */

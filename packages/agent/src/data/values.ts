@@ -1,5 +1,5 @@
 import { fitsNumber, guessDataValue, readDataValue, writeDataValue, type NumberKind } from '@srup/protocol';
-import type { DataType } from '../config/config.ts';
+import type { DataType } from '../config/data.ts';
 
 /** A value as a program writes it. */
 export type Value = string | number | boolean;

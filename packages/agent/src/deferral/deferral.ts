@@ -1,6 +1,6 @@
 /** "Not now" (P 10.11): what a command of the owner may say instead of yes or no. */
 
-export interface NotNow {
+export interface Deferral {
   /** For people: one line without secrets. */
   readonly reason: string;
   /** When to ask again, ms since 1970; absent: the server chooses. */
@@ -8,12 +8,12 @@ export interface NotNow {
 }
 
 /** Thrown through a switch by an installer that says "not now". */
-export class Postponed extends Error {
-  override readonly name = 'Postponed';
-  readonly notNow: NotNow;
-  constructor(notNow: NotNow) {
-    super(notNow.reason);
-    this.notNow = notNow;
+export class Deferred extends Error {
+  override readonly name = 'Deferred';
+  readonly deferral: Deferral;
+  constructor(deferral: Deferral) {
+    super(deferral.reason);
+    this.deferral = deferral;
   }
 }
 
@@ -27,11 +27,11 @@ const UNTIL = /^until=(\S+)$/;
  * Reads the lines of a command: `retry-after=SECONDS` or `until=TIME` (ISO 8601) say when to ask again, the first
  * other line says why. Without one, what it wrote to stderr does, or `otherwise`. `now`: ms since 1970.
  */
-export function readNotNow(
+export function readDeferral(
   { output, complaint }: { readonly output: string; readonly complaint: string },
   otherwise: string,
   now: number,
-): NotNow {
+): Deferral {
   let until: number | undefined;
   let reason = '';
   for (const line of output.split('\n').map((text) => text.trim())) {

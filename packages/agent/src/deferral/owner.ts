@@ -6,20 +6,23 @@ import { homeAt, type Home } from '../ground/home.ts';
 import { oneLine } from './deferral.ts';
 
 /** An update waits no longer than this: its token is too old then (P 6.2). */
-export const MAX_PUT_OFF_MS = 7 * 24 * 60 * 60 * 1000;
+export const MAX_DEFERRAL_MS = 7 * 24 * 60 * 60 * 1000;
 
 const schema = v.object({ reason: v.string(), until: v.number() });
 /** `until`: ms since 1970. */
-export type PutOff = v.InferOutput<typeof schema>;
+export type OwnerDeferral = v.InferOutput<typeof schema>;
 
 /** Undefined: nothing is put off now. A file that can't be read puts off nothing. */
-export async function readPutOff(home: Pick<Home, 'putOff'>, now: number): Promise<PutOff | undefined> {
-  const text = await readFile(home.putOff, 'utf8').catch(() => undefined);
+export async function readOwnerDeferral(
+  home: Pick<Home, 'deferral'>,
+  now: number,
+): Promise<OwnerDeferral | undefined> {
+  const text = await readFile(home.deferral, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   try {
     const found = v.parse(schema, JSON.parse(text));
     // A clock that lost its time must not put updates off for ever.
-    const holds = found.until > now && found.until - now <= MAX_PUT_OFF_MS;
+    const holds = found.until > now && found.until - now <= MAX_DEFERRAL_MS;
     return holds ? { until: found.until, reason: oneLine(found.reason) } : undefined;
   } catch {
     return undefined;
@@ -27,12 +30,12 @@ export async function readPutOff(home: Pick<Home, 'putOff'>, now: number): Promi
 }
 
 /** Puts activations off in the agent of this folder, running or not; undefined: no longer. */
-export async function putOff(folder: string, what: PutOff | undefined): Promise<void> {
+export async function deferUpdates(folder: string, what: OwnerDeferral | undefined): Promise<void> {
   const home = homeAt(folder);
   if (what === undefined) {
-    await rm(home.putOff, { force: true });
+    await rm(home.deferral, { force: true });
     return;
   }
   await makePrivateFolder(home.folder);
-  await writeFileAtomic(home.putOff, JSON.stringify(what));
+  await writeFileAtomic(home.deferral, JSON.stringify(what));
 }

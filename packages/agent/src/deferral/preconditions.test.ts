@@ -5,9 +5,9 @@ import { newFolder, removeFolders } from '../../test/surroundings.ts';
 import { ConfigError, parseConfig } from '../config/config.ts';
 import { homeAt } from '../ground/home.ts';
 import { askCommand } from '../program/command.ts';
-import { oneLine, readNotNow } from './deferral.ts';
+import { oneLine, readDeferral } from './deferral.ts';
 import { findObstacle } from './preconditions.ts';
-import { MAX_PUT_OFF_MS, putOff, readPutOff } from './owner.ts';
+import { MAX_DEFERRAL_MS, deferUpdates, readOwnerDeferral } from './owner.ts';
 
 const NOW = Date.UTC(2026, 10, 21);
 const never = new AbortController().signal;
@@ -69,7 +69,7 @@ describe('a command', () => {
     expect(oneLine('\u001b[2Jgone\u202e\tx\n')).toBe('[2Jgone x');
     expect(oneLine('\u{1f980}'.repeat(500))).toBe('\u{1f980}'.repeat(200));
     const said = { output: 'until=never\nretry-after=-5', complaint: '' };
-    expect(readNotNow(said, 'why', NOW)).toEqual({ reason: 'until=never' });
+    expect(readDeferral(said, 'why', NOW)).toEqual({ reason: 'until=never' });
   });
 });
 
@@ -122,10 +122,10 @@ test('a condition that asks for nothing, or for two things, is a mistake of the 
 test("the owner's word holds until its time, and not for a clock that lost its own", async () => {
   const home = homeAt(folder);
   const until = NOW + 3_600_000;
-  await putOff(folder, { reason: 'fair\n', until });
-  expect(await readPutOff(home, NOW)).toEqual({ reason: 'fair', until });
-  expect(await readPutOff(home, until)).toBeUndefined();
-  expect(await readPutOff(home, until - MAX_PUT_OFF_MS - 1)).toBeUndefined();
-  await writeFile(home.putOff, '{');
-  expect(await readPutOff(home, NOW)).toBeUndefined();
+  await deferUpdates(folder, { reason: 'fair\n', until });
+  expect(await readOwnerDeferral(home, NOW)).toEqual({ reason: 'fair', until });
+  expect(await readOwnerDeferral(home, until)).toBeUndefined();
+  expect(await readOwnerDeferral(home, until - MAX_DEFERRAL_MS - 1)).toBeUndefined();
+  await writeFile(home.deferral, '{');
+  expect(await readOwnerDeferral(home, NOW)).toBeUndefined();
 });

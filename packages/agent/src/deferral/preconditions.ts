@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { AgentConfig } from '../config/config.ts';
 import { reasonOf } from '../ground/trouble.ts';
 import type { CommandAnswer } from '../program/command.ts';
-import { type NotNow, readNotNow } from './deferral.ts';
+import { type Deferral, readDeferral } from './deferral.ts';
 
 export type Precondition = AgentConfig['software']['preconditions'][number];
 
@@ -26,7 +26,7 @@ export async function findObstacle(
   conditions: readonly Precondition[],
   ports: PreconditionPorts,
   signal: AbortSignal,
-): Promise<NotNow | undefined> {
+): Promise<Deferral | undefined> {
   for (const condition of conditions) {
     const found = await judge(condition, ports, signal);
     if (found === undefined) continue;
@@ -40,19 +40,19 @@ async function judge(
   condition: Precondition,
   ports: PreconditionPorts,
   signal: AbortSignal,
-): Promise<NotNow | undefined> {
+): Promise<Deferral | undefined> {
   const { command, batteryPercent, freeMiB, path } = condition;
   if (command !== undefined) {
     const answer = await ports.ask(command, condition.timeoutSeconds * 1000, signal);
     const { failure } = answer;
-    return failure === undefined ? undefined : readNotNow(answer, `${command[0]}: ${failure}`, ports.now());
+    return failure === undefined ? undefined : readDeferral(answer, `${command[0]}: ${failure}`, ports.now());
   }
   if (batteryPercent !== undefined) return judgeBattery(batteryPercent, ports.supplies ?? SUPPLIES);
   return judgeSpace(freeMiB ?? 0, path ?? ports.folder);
 }
 
 /** Free for this user, on the disk of that path. What can't be measured does not hold. */
-async function judgeSpace(wantedMiB: number, path: string): Promise<NotNow | undefined> {
+async function judgeSpace(wantedMiB: number, path: string): Promise<Deferral | undefined> {
   try {
     const { bavail, bsize } = await statfs(path);
     const free = Math.floor((bavail * bsize) / MIB);
@@ -64,7 +64,7 @@ async function judgeSpace(wantedMiB: number, path: string): Promise<NotNow | und
 }
 
 /** A device on mains power, or without a battery, needs no charge. */
-async function judgeBattery(wanted: number, folder: string): Promise<NotNow | undefined> {
+async function judgeBattery(wanted: number, folder: string): Promise<Deferral | undefined> {
   const names = await readdir(folder).catch(() => []);
   const supplies = await Promise.all(names.map((name) => readSupply(join(folder, name))));
   const own = supplies.filter(({ scope }) => scope !== 'Device'); // that of a mouse or a keyboard

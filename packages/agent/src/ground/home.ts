@@ -17,8 +17,8 @@ export interface Home {
   readonly state: string;
   /** Slots, staged files, downloads: the performers' own. */
   readonly software: string;
-  /** The owner's "not now" (P 10.11). */
-  readonly putOff: string;
+  /** The owner's deferral of updates (P 10.11). */
+  readonly deferral: string;
   /** Unix socket for `srup agent status` and its sisters. */
   readonly socket: string;
 }
@@ -33,7 +33,7 @@ export function homeAt(folder: string): Home {
     left: join(folder, 'left.json'),
     state: join(folder, 'state'),
     software: join(folder, 'software'),
-    putOff: join(folder, 'put-off.json'),
+    deferral: join(folder, 'put-off.json'),
     socket: join(folder, 'agent.sock'),
   };
 }

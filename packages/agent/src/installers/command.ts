@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { type Software, SoftwareFault } from '../software/prepare.ts';
 import type { CommandAnswer } from '../program/command.ts';
 import type { Installer } from '../software/installer.ts';
-import { oneLine, Postponed, readNotNow } from '../deferral/deferral.ts';
+import { oneLine, Deferred, readDeferral } from '../deferral/deferral.ts';
 
 /** What the command is called for; docs/installers.md is the contract. */
 export type Step = 'running' | 'install' | 'activate' | 'restart' | 'confirm' | 'revert';
@@ -25,7 +25,7 @@ export interface CommandInstallerOptions {
 }
 
 /** Exit codes beside 0. */
-const NOT_NOW = 75;
+const DEFERRED = 75;
 const AFTER_RESTART = 76;
 const RUNNING_MS = 30_000;
 /** A device that was told to restart has gone by then. */
@@ -64,7 +64,7 @@ export function createCommandInstaller(options: CommandInstallerOptions): Instal
     return observed === undefined ? {} : { digest: observed };
   }
 
-  /** The exit code, if it is 0 or `also`. Postponed and SoftwareFault for the others. */
+  /** The exit code, if it is 0 or `also`. Deferred and SoftwareFault for the others. */
   async function ask(
     step: Step,
     words: readonly string[],
@@ -75,9 +75,9 @@ export function createCommandInstaller(options: CommandInstallerOptions): Instal
     const { code, failure = '', complaint, output } = answer;
     log.info({ step, code, said: oneLine(complaint === '' ? output : complaint) }, 'installer');
     if (code === 0 || (code !== undefined && code === also)) return code;
-    if (code === NOT_NOW)
-      throw new Postponed(readNotNow(answer, `the installer says not now (${step})`, clock.now()));
-    const { reason } = readNotNow({ output: '', complaint }, failure, clock.now());
+    if (code === DEFERRED)
+      throw new Deferred(readDeferral(answer, `the installer says not now (${step})`, clock.now()));
+    const { reason } = readDeferral({ output: '', complaint }, failure, clock.now());
     throw new SoftwareFault(`the installer's step ${step} failed: ${reason}`, false);
   }
 
@@ -87,14 +87,14 @@ export function createCommandInstaller(options: CommandInstallerOptions): Instal
   };
   const forget = () => rm(options.note, { force: true });
 
-  /** Ends with the agent's own end, as a restart does that; Postponed when there is none. */
+  /** Ends with the agent's own end, as a restart does that; Deferred when there is none. */
   async function restart(what: Note['what'], digest: string, signal: AbortSignal): Promise<never> {
     await writeFileAtomic(options.note, JSON.stringify({ what, digest, boot: await options.boot() }));
     await ask('restart', [digest], signal);
     log.info({ digest }, 'waiting for the restart of the device');
     await sleep(RESTART_MS, undefined, { signal }).catch(() => undefined);
     signal.throwIfAborted();
-    throw new Postponed({
+    throw new Deferred({
       reason: 'the device was told to restart, and did not',
       until: clock.now() + AGAIN_MS,
     });
@@ -116,7 +116,7 @@ export function createCommandInstaller(options: CommandInstallerOptions): Instal
   }
 
   async function withdraw(digest: string, signal: AbortSignal): Promise<void> {
-    const again = (reason: string) => new Postponed({ reason, until: clock.now() + AGAIN_MS });
+    const again = (reason: string) => new Deferred({ reason, until: clock.now() + AGAIN_MS });
     const note = await isAwaited('revert', digest);
     const wasRestarted = note !== undefined && note.boot !== (await options.boot());
     if (!wasRestarted) {

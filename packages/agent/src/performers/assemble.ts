@@ -3,7 +3,8 @@ import { readBootId } from '../ground/boot-id.ts';
 import { createProgramOutput, type ProgramOutput } from '../data/output.ts';
 import { type LineSocket, openLineSocket } from '../data/socket.ts';
 import type { FetchPorts, OnProgress } from '../software/fetch/fetch.ts';
-import { type InstallStep, SoftwareSwitch } from '../software/switch.ts';
+import { SoftwareSwitch } from '../software/switch.ts';
+import type { InstallStep } from '../software/switch-ports.ts';
 import { collectPartials } from '../software/fetch/partial.ts';
 import { openRecord, type RecordFile } from '../software/record.ts';
 import { openSlots, type Slots } from '../software/slots.ts';
@@ -17,15 +18,15 @@ import { createHandlerInstaller, type SoftwareHandler } from '../installers/hand
 import { judgeHealth } from '../program/health.ts';
 import type { Installer } from '../software/installer.ts';
 import { replaceMark } from '../program/orphans.ts';
-import type { NotNow } from '../deferral/deferral.ts';
+import type { Deferral } from '../deferral/deferral.ts';
 import { findObstacle } from '../deferral/preconditions.ts';
 import { createProcessInstaller } from '../installers/process.ts';
-import { readPutOff } from '../deferral/owner.ts';
+import { readOwnerDeferral } from '../deferral/owner.ts';
 import { createSupervisor, type Supervisor } from '../program/supervisor.ts';
 
 export interface Hooks {
   /** Asked before a switch, after the owner's conditions: why not now (P 10.11); undefined: go on. */
-  readonly defer?: ((digest: string) => Promise<NotNow | undefined>) | undefined;
+  readonly defer?: ((digest: string) => Promise<Deferral | undefined>) | undefined;
   readonly onProgress?: OnProgress | undefined;
   readonly onStep?: ((step: InstallStep, digest: string) => void | Promise<void>) | undefined;
   /** Takes the software, in place of the configured installer. */
@@ -114,7 +115,7 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
     },
     keep: software.keep,
     findObstacle: async (digest, signal) =>
-      (await readPutOff(home, clock.now())) ??
+      (await readOwnerDeferral(home, clock.now())) ??
       (await findObstacle(software.preconditions, conditions, signal)) ??
       (await hooks.defer?.(digest)),
     judge: (programEnd, signal) => judgeHealth(rules, { programEnd, command: context }, signal),

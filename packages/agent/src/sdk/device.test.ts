@@ -6,7 +6,7 @@ import { fileListener, serve, type FileServer } from '../../test/file-server.ts'
 import { sha256 } from '../../test/surroundings.ts';
 import { makeWorld, type World } from '../../test/world.ts';
 import { ConfigError } from '../config/config.ts';
-import type { NotNow } from '../deferral/deferral.ts';
+import type { Deferral } from '../deferral/deferral.ts';
 import { Device, type DeviceOptions } from './device.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -140,7 +140,7 @@ test('the program takes new software itself; one that it does not take is revert
 });
 
 test('a busy program is not updated; the server hears why, and asks again', async () => {
-  let busy: NotNow | undefined = { reason: 'the pump runs' };
+  let busy: Deferral | undefined = { reason: 'the pump runs' };
   const device = makeDevice({ fetch: { allowHttp: true } })
     .onUpdate(() => undefined)
     .onBusy(() => busy);

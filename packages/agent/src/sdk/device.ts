@@ -7,7 +7,7 @@ import type { ProgramReport } from '../engine/report.ts';
 import { createDataTable, type DataHandler } from '../data/data-table.ts';
 import { encodeValue } from '../data/values.ts';
 import type { SoftwareHandler } from '../installers/handler.ts';
-import type { NotNow } from '../deferral/deferral.ts';
+import type { Deferral } from '../deferral/deferral.ts';
 import { createPerformers } from '../performers/performers.ts';
 import type { AgentStatus } from '../control/status.ts';
 import { quietLog } from './log.ts';
@@ -22,7 +22,7 @@ export interface DeviceOptions extends AgentConfigInput {
 }
 
 /** Why not now, for people, and until when; undefined: go on (P 10.11). */
-export type BusyHandler = (digest: string) => Promise<NotNow | undefined> | NotNow | undefined;
+export type BusyHandler = (digest: string) => Promise<Deferral | undefined> | Deferral | undefined;
 
 /**
  * A device as part of a program of yours: it enrols, joins, fetches, verifies and proves; the program says what an

@@ -3,7 +3,7 @@ import type { ProgramState } from '../program/supervisor.ts';
 
 /**
  * How software comes to run on this device. Every call may be repeated, and after a crash of the agent any of them
- * may be the first. `Postponed` from any of them: not now, the server asks again; what was done stays as it is.
+ * may be the first. `Deferred` from any of them: not now, the server asks again; what was done stays as it is.
  */
 export interface Installer {
   /** Is a plain artifact a program, or data for one? */

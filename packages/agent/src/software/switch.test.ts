@@ -19,9 +19,9 @@ import { newFolder, removeFolders, surroundingsAt, type TestSurroundings } from 
 import type { AgentConfigInput } from '../config/config.ts';
 import type { Performers } from '../engine/performers.ts';
 import { createPerformers, type PerformerExtras } from '../performers/performers.ts';
-import type { NotNow } from '../deferral/deferral.ts';
-import { putOff } from '../deferral/owner.ts';
-import type { InstallStep } from './switch.ts';
+import type { Deferral } from '../deferral/deferral.ts';
+import { deferUpdates } from '../deferral/owner.ts';
+import type { InstallStep } from './switch-ports.ts';
 
 const never = new AbortController().signal;
 const CHILD = fileURLToPath(new URL('../../test/switch-child.ts', import.meta.url));
@@ -178,7 +178,7 @@ describe('a switch', () => {
   });
 
   test('a deferral changes nothing, and the server may ask again (P 10.11)', async () => {
-    let obstacle: NotNow | undefined = { reason: 'an operation is under way', until: 17 };
+    let obstacle: Deferral | undefined = { reason: 'an operation is under way', until: 17 };
     await start({}, { defer: () => Promise.resolve(obstacle) });
     const one = await stage(folder, goodProgram('one'));
     expect(await install(one, 'same')).toEqual({ outcome: 'deferred', ...obstacle });
@@ -213,9 +213,9 @@ describe('a switch', () => {
     await start();
     const one = await stage(folder, goodProgram('one'));
     const word = { reason: 'trade fair', until: Date.now() + 60_000 };
-    await putOff(folder, word);
+    await deferUpdates(folder, word);
     expect(await install(one, 'same')).toEqual({ outcome: 'deferred', ...word });
-    await putOff(folder, undefined);
+    await deferUpdates(folder, undefined);
     expect(await install(one, 'same')).toEqual({ outcome: 'active' });
   });
 

@@ -1,72 +1,13 @@
-import type { Log } from '@srup/node';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { InstallOutcome } from '@srup/protocol';
-import type { Installer } from './installer.ts';
-import { type NotNow, Postponed } from '../deferral/deferral.ts';
+import { createQueue } from '@srup/node';
+import { Deferred } from '../deferral/deferral.ts';
 import { reasonOf } from '../ground/trouble.ts';
 import { findPrepared, prepareSoftware, type PrepareRules, type Software, SoftwareFault } from './prepare.ts';
-import {
-  chosen,
-  commit,
-  type RecordFile,
-  remember,
-  revert,
-  type SoftwareRecord,
-  type SwitchResult,
-} from './record.ts';
-import type { Slots } from './slots.ts';
-
-/**
- * The steps of a switch, in order. Whatever is on the disk between any two of them is a state that `start` and
- * `install` go on from: the record is written first where the world changes next.
- */
-export type InstallStep =
-  | 'prepared' // verified again, unpacked; the old software still runs
-  | 'halted' // the old software has ended
-  | 'switched' // the record names the new one, on trial
-  | 'launched'
-  | 'judged'
-  | 'committed' // the record says good
-  | 'condemned' // the record says failed
-  | 'withdrawn' // the failed software has ended
-  | 'restored' // the old software runs again
-  | 'reverted' // the record says so
-  | 'collected'; // slots that nothing leads to are gone
-
-export interface SwitchPorts {
-  readonly slots: Slots;
-  readonly record: RecordFile;
-  readonly installer: Installer;
-  readonly rules: Omit<PrepareRules, 'executable'>;
-  /** Good versions kept beside the current one, and staged ones beside those. */
-  readonly keep: number;
-  /** Asked before anything is touched: why not now (P 10.11). */
-  readonly findObstacle: (digest: string, signal: AbortSignal) => Promise<NotNow | undefined>;
-  readonly judge: (
-    programEnd: Promise<string> | undefined,
-    signal: AbortSignal,
-  ) => Promise<string | undefined>;
-  /** Told of every step when it is done, before the next begins. */
-  readonly onStep: (step: InstallStep, digest: string) => void | Promise<void>;
-  readonly log: Log;
-}
-
-export interface SwitchOrder {
-  readonly token: string;
-  readonly digest: string;
-}
-
-export interface Switched {
-  readonly outcome: InstallOutcome;
-  readonly reason?: string;
-  /** Of a deferral: when to ask again, ms since 1970. */
-  readonly until?: number;
-}
+import { KeptRecord } from './kept-record.ts';
+import { chosen, commit, remember, revert, type SoftwareRecord, type SwitchResult } from './record.ts';
+import type { Switched, SwitchOrder, SwitchPorts } from './switch-ports.ts';
 
 /** Trials that may begin anew after the agent was ended in their middle: the software may be what ends it. */
 const MAX_STARTS = 3;
-/** Between tries to write on a full disk that a switch failed. */
-const WRITE_AGAIN_MS = 2_000;
 
 type Trial = NonNullable<SoftwareRecord['trial']>;
 
@@ -74,19 +15,20 @@ type Trial = NonNullable<SoftwareRecord['trial']>;
 export class SoftwareSwitch {
   readonly #ports: SwitchPorts;
   readonly #prepareRules: PrepareRules;
-  #record: SoftwareRecord = { former: [], results: [] };
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #record: KeptRecord;
+  readonly #queue = createQueue();
   /** False: nothing that the record calls good could be made to run. */
   #isRestored = true;
 
   constructor(ports: SwitchPorts) {
     this.#ports = ports;
+    this.#record = new KeptRecord(ports.record, ports.log);
     this.#prepareRules = { ...ports.rules, executable: ports.installer.runsArtifact };
   }
 
   /** The digest that runs, as far as it is known. */
   get current(): string | undefined {
-    const recorded = chosen(this.#record);
+    const recorded = chosen(this.#record.value);
     return this.#ports.installer.runs(this.#isRestored ? recorded : undefined);
   }
 
@@ -95,55 +37,58 @@ export class SoftwareSwitch {
    * the signal leaves that to the next start.
    */
   async start(signal: AbortSignal): Promise<void> {
-    this.#record = await this.#ports.record.read();
-    const { trial } = this.#record;
+    await this.#record.load();
+    const { trial } = this.#record.value;
     if (trial === undefined) {
       await this.#runGood();
       return;
     }
-    void this.#inTurn(() => this.#postponable(() => this.#goOn(trial, signal))).catch((error: unknown) => {
-      if (!signal.aborted) this.#ports.log.error({ reason: reasonOf(error) }, 'unfinished switch');
-    });
+    void this.#queue
+      .run(() => this.#deferrable(() => this.#goOn(trial, signal)))
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.#ports.log.error({ reason: reasonOf(error) }, 'unfinished switch');
+      });
   }
 
   /** One token is switched for once, whatever happens in between. Rejects with the signal's reason only. */
   install(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
     const inOrder = async () => {
       signal.throwIfAborted();
-      const { trial, results } = this.#record;
+      const { trial, results } = this.#record.value;
       const known = results.find(({ token }) => token === order.token);
       if (known !== undefined) return answerOf(known);
       if (trial === undefined) return this.#begin(order, signal);
       const finished = await this.#goOn(trial, signal);
       return trial.token === order.token ? finished : this.#begin(order, signal);
     };
-    return this.#inTurn(() => this.#postponable(inOrder));
+    return this.#queue.run(() => this.#deferrable(inOrder));
   }
 
-  /** The installer may put every step off; a trial that is under way then waits where it is. */
-  async #postponable(work: () => Promise<Switched>): Promise<Switched> {
+  /** The installer can defer every step; a trial that is under way then waits where it is. */
+  async #deferrable(work: () => Promise<Switched>): Promise<Switched> {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof Postponed)) throw error;
-      const { notNow } = error;
-      const { trial } = this.#record;
-      this.#ports.log.info({ digest: trial?.digest, ...notNow }, 'switch put off');
-      // Who says so has survived the trial so far: it was not what ended the agent.
-      if (trial !== undefined) await this.#save({ ...this.#record, trial: { ...trial, starts: 0 } });
-      return { outcome: 'deferred', ...notNow };
+      if (!(error instanceof Deferred)) throw error;
+      const { deferral } = error;
+      const { trial } = this.#record.value;
+      this.#ports.log.info({ digest: trial?.digest, ...deferral }, 'switch deferred');
+      // An installer that says so has survived the trial so far: the trial was not what ended the agent.
+      if (trial !== undefined)
+        await this.#record.save({ ...this.#record.value, trial: { ...trial, starts: 0 } });
+      return { outcome: 'deferred', ...deferral };
     }
   }
 
   /** Resolves when no switch is under way. */
   async idle(): Promise<void> {
-    await this.#queue;
+    await this.#queue.settle();
   }
 
   /** Removes the software that nothing leads to, and more staged versions than are kept; `staged` stays. */
   async collect(staged?: string): Promise<void> {
     const { slots, keep, log } = this.#ports;
-    const { good, former, trial } = this.#record;
+    const { good, former, trial } = this.#record.value;
     const needed = [staged, good, trial?.digest, ...former].filter((digest) => digest !== undefined);
     try {
       await slots.collect(new Set(needed), keep);
@@ -152,33 +97,29 @@ export class SoftwareSwitch {
     }
   }
 
-  /** One switch at a time. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(work);
-    this.#queue = turn.catch(() => undefined);
-    return turn;
-  }
-
   async #begin(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
     const { installer, onStep, findObstacle } = this.#ports;
     const { token, digest } = order;
-    if (digest === this.#record.good && installer.state().program === 'running') {
-      await this.#save({ ...this.#record, results: remember(this.#record, { token, outcome: 'active' }) });
+    if (digest === this.#record.value.good && installer.state().program === 'running') {
+      await this.#record.save({
+        ...this.#record.value,
+        results: remember(this.#record.value, { token, outcome: 'active' }),
+      });
       return { outcome: 'active' };
     }
     const obstacle = await findObstacle(digest, signal);
-    if (obstacle !== undefined) throw new Postponed(obstacle);
+    if (obstacle !== undefined) throw new Deferred(obstacle);
     let software: Software;
     try {
       software = await this.#prepare(digest, signal);
     } catch (error) {
-      if (error instanceof Postponed) throw error;
+      if (error instanceof Deferred) throw error;
       return this.#refuse(order, error, signal);
     }
     await onStep('prepared', digest);
     await installer.halt();
     await onStep('halted', digest);
-    const unwritten = await this.#save({ ...this.#record, trial: { token, digest, starts: 1 } });
+    const unwritten = await this.#record.save({ ...this.#record.value, trial: { token, digest, starts: 1 } });
     // Without a record, a power cut now would lose sight of what was good.
     if (unwritten !== undefined) return this.#finish(unwritten, signal);
     await onStep('switched', digest);
@@ -198,8 +139,8 @@ export class SoftwareSwitch {
     const reason = reasonOf(error);
     this.#ports.log.warn({ digest, reason }, 'software refused');
     const isLost = error instanceof SoftwareFault && error.isLost;
-    if (isLost && digest !== this.#record.good) await this.#ports.slots.remove(digest);
-    await this.#save(revert(this.#record, token, reason));
+    if (isLost && digest !== this.#record.value.good) await this.#ports.slots.remove(digest);
+    await this.#record.save(revert(this.#record.value, token, reason));
     return { outcome: 'reverted', reason };
   }
 
@@ -210,14 +151,17 @@ export class SoftwareSwitch {
     if (failure !== undefined) return this.#finish(failure, signal);
     const added = (await this.#ports.installer.awaitsRestart(digest)) ? 0 : 1;
     if (starts + added > MAX_STARTS) return this.#finish('the agent was ended during every trial', signal);
-    const unwritten = await this.#save({ ...this.#record, trial: { ...trial, starts: starts + added } });
+    const unwritten = await this.#record.save({
+      ...this.#record.value,
+      trial: { ...trial, starts: starts + added },
+    });
     if (unwritten !== undefined) return this.#finish(unwritten, signal);
     let software: Software;
     try {
       software = await this.#prepare(digest, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Postponed) throw error;
+      if (error instanceof Deferred) throw error;
       return this.#finish(reasonOf(error), signal);
     }
     return this.#finish(await this.#tryOut(software, signal), signal);
@@ -237,7 +181,7 @@ export class SoftwareSwitch {
       return failure;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Postponed) throw error;
+      if (error instanceof Deferred) throw error;
       return reasonOf(error);
     }
   }
@@ -246,10 +190,10 @@ export class SoftwareSwitch {
     if (failure !== undefined) return this.#goBack(failure, signal);
     const { log, onStep, keep } = this.#ports;
     const { digest } = this.#trial();
-    const onTrial = this.#record;
-    const unwritten = await this.#save(commit(onTrial, keep));
+    const onTrial = this.#record.value;
+    const unwritten = await this.#record.save(commit(onTrial, keep));
     if (unwritten !== undefined) {
-      this.#record = onTrial;
+      this.#record.takeBack(onTrial);
       return this.#goBack(unwritten, signal);
     }
     this.#isRestored = true;
@@ -265,13 +209,13 @@ export class SoftwareSwitch {
     const trial = this.#trial();
     const { digest, token } = trial;
     log.warn({ digest, reason: failure }, 'software failed: going back');
-    await this.#save({ ...this.#record, trial: { ...trial, failure } });
+    await this.#record.save({ ...this.#record.value, trial: { ...trial, failure } });
     await onStep('condemned', digest);
     await installer.withdraw(digest, signal);
     await onStep('withdrawn', digest);
     if (!(await this.#runGood())) await installer.clear();
     await onStep('restored', digest);
-    await this.#saveSurely(revert(this.#record, token, failure), signal);
+    await this.#record.saveSurely(revert(this.#record.value, token, failure), signal);
     await onStep('reverted', digest);
     await this.collect();
     await onStep('collected', digest);
@@ -281,7 +225,7 @@ export class SoftwareSwitch {
   /** Starts the good software, or the newest former one that still can be; false: none. Needs no network (P 10.4). */
   async #runGood(): Promise<boolean> {
     const { slots, installer } = this.#ports;
-    const { good, former } = this.#record;
+    const { good, former } = this.#record.value;
     const candidates = good === undefined ? former : [good, ...former];
     const never = new AbortController().signal;
     const runs = await installer.restore(candidates, (digest) =>
@@ -290,38 +234,14 @@ export class SoftwareSwitch {
     this.#isRestored = runs !== undefined;
     if (runs === undefined) return false;
     const others = candidates.slice(candidates.indexOf(runs) + 1);
-    if (runs !== good) await this.#save({ ...this.#record, good: runs, former: others });
+    if (runs !== good) await this.#record.save({ ...this.#record.value, good: runs, former: others });
     return true;
   }
 
   #trial(): Trial {
-    const { trial } = this.#record;
+    const { trial } = this.#record.value;
     if (trial === undefined) throw new Error('no switch is under way');
     return trial;
-  }
-
-  /** Resolves when the next start would run what runs now; until then nobody may be told how the switch ended. */
-  async #saveSurely(next: SoftwareRecord, signal: AbortSignal): Promise<void> {
-    while ((await this.#save(next)) !== undefined) {
-      const kept = await this.#ports.record.read().catch(() => undefined);
-      if (kept !== undefined && chosen(kept) === chosen(next)) return;
-      await sleep(WRITE_AGAIN_MS, undefined, { signal }).catch(() => {
-        signal.throwIfAborted();
-      });
-    }
-  }
-
-  /** What was decided holds in memory even when the disk refuses it; why it does is the answer then. */
-  async #save(next: SoftwareRecord): Promise<string | undefined> {
-    this.#record = next;
-    try {
-      await this.#ports.record.write(next);
-      return undefined;
-    } catch (error) {
-      const reason = `the record can't be written (${reasonOf(error)})`;
-      this.#ports.log.error({ reason }, 'disk failed');
-      return reason;
-    }
   }
 }
 

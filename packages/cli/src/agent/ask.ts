@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { AgentStatus, Ask, PutOff, StoredStatus } from '@srup/agent';
+import type { AgentStatus, Ask, OwnerDeferral, StoredStatus } from '@srup/agent';
 import { confirmTyped } from '../screen/prompts.ts';
 import { createOutput, type Cell, type Output } from '../screen/output.ts';
 import { relativeTime } from '../screen/words.ts';
@@ -15,14 +15,14 @@ export interface AskOptions {
 export async function showStatus(options: AskOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const folder = resolve(options.home);
-  const { homeAt, readPutOff, readStoredStatus } = await import('@srup/agent');
-  const putOff = await readPutOff(homeAt(folder), Date.now());
-  const deferred = putOff && { deferred: putOff };
+  const { homeAt, readOwnerDeferral, readStoredStatus } = await import('@srup/agent');
+  const deferral = await readOwnerDeferral(homeAt(folder), Date.now());
+  const deferred = deferral && { deferred: deferral };
   const status = await ask(folder, 'status');
   if (status !== undefined) {
     output.result({ running: true, ...status, ...deferred }, () => {
       showRunning(output, status);
-      showPutOff(output, putOff);
+      showDeferral(output, deferral);
     });
     return;
   }
@@ -31,7 +31,7 @@ export async function showStatus(options: AskOptions): Promise<void> {
   });
   output.result({ running: false, ...stored, ...deferred }, () => {
     showStored(output, stored, folder);
-    showPutOff(output, putOff);
+    showDeferral(output, deferral);
   });
 }
 
@@ -118,10 +118,10 @@ function showRunning(output: Output, status: AgentStatus): void {
   ]);
 }
 
-function showPutOff(output: Output, putOff: PutOff | undefined): void {
-  if (putOff === undefined) return;
+function showDeferral(output: Output, deferral: OwnerDeferral | undefined): void {
+  if (deferral === undefined) return;
   output.facts([
-    ['updates', { text: `deferred, ${relativeTime(putOff.until)}: ${putOff.reason}`, style: 'yellow' }],
+    ['updates', { text: `deferred, ${relativeTime(deferral.until)}: ${deferral.reason}`, style: 'yellow' }],
   ]);
 }
 

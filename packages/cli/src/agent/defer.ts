@@ -9,15 +9,15 @@ import type { AskOptions } from './ask.ts';
 const DEFAULT_REASON = "deferred by the device's owner";
 
 /** Runs `srup agent defer`, the owner's deferral (P 10.11). `time` is a length of time, or `off`. */
-export async function deferUpdates(
+export async function defer(
   time: string,
   options: AskOptions & { readonly reason?: string },
 ): Promise<void> {
-  const { homeAt, MAX_PUT_OFF_MS, putOff } = await import('@srup/agent');
+  const { homeAt, MAX_DEFERRAL_MS, deferUpdates } = await import('@srup/agent');
   const folder = resolve(options.home);
   const output = createOutput(options.json === true);
   const length = time === 'off' ? 0 : parseDuration(time);
-  if (length > MAX_PUT_OFF_MS) {
+  if (length > MAX_DEFERRAL_MS) {
     throw new UserError(
       `${time} is longer than an update can wait`,
       'Give 7d or less: after a week the server has to start the update again.',
@@ -28,10 +28,10 @@ export async function deferUpdates(
   const until = Date.now() + length;
   const reason = options.reason ?? DEFAULT_REASON;
   try {
-    await putOff(folder, length === 0 ? undefined : { reason, until });
+    await deferUpdates(folder, length === 0 ? undefined : { reason, until });
   } catch (error) {
     throw new UserError(
-      `${homeAt(folder).putOff} can't be written: ${(error as Error).message}`,
+      `${homeAt(folder).deferral} can't be written: ${(error as Error).message}`,
       'Run this as the user that runs the agent.',
     );
   }

@@ -2,7 +2,6 @@ import { receive, screen } from '../inbound.ts';
 import { compose, type Draft } from '../outbound.ts';
 import { EMPTY_WINDOW } from '../trust/peer.ts';
 import type { Fresh } from '../trust/replay.ts';
-import type { SealKey } from '../trust/suite.ts';
 import { topicFromDevice } from '../topics.ts';
 import { fakeKeys } from './keys.ts';
 
@@ -10,13 +9,10 @@ export const SOLO_DEVICE = 0x27ab_54d6_70b6_4be2n;
 const SERVER = 0xb9d0_77e2_2383_4cf6n;
 const KEYS = fakeKeys(1);
 
-/** Seals nothing: what stands in a sealed field is not looked at here. */
-const OPEN_SEAL: SealKey = { seal: (plaintext) => Promise.resolve(plaintext) };
-
 /** A draft after its whole way, from signing to the window: there is no other way to a `Fresh` message. */
 export async function freshFrom(sender: 'device' | 'server', draft: Draft, sequence = 1n): Promise<Fresh> {
   const [self, from] = sender === 'device' ? [SERVER, SOLO_DEVICE] : [SOLO_DEVICE, SERVER];
-  const { bytes } = await compose(draft, sequence, from, { id: self, sealKey: OPEN_SEAL }, KEYS.sign);
+  const { bytes } = await compose(draft, sequence, from, { id: self, sealKey: KEYS.seal }, KEYS.sign);
   const topic = topicFromDevice(draft.type, SERVER, SOLO_DEVICE);
   const role = sender === 'device' ? 'server' : 'device';
   const screened = screen({ bytes, topic, retained: false }, { role, self });

@@ -1,6 +1,31 @@
 import { describe, expect, it } from 'vitest';
-import { manualClock, playSeeds, requireHostile, seededRandom, type Report } from './index.ts';
+import { fakeKeys, manualClock, playSeeds, requireHostile, seededRandom, type Report } from './index.ts';
+import { testClock } from '../../test/contracts/clock.ts';
+import { testKeys } from '../../test/contracts/keys.ts';
+import { testRandom } from '../../test/contracts/random.ts';
 import { checkPlain } from './plain.ts';
+
+testRandom('the seeded one', () => seededRandom(3));
+
+testClock('the manual one', () => {
+  const clock = manualClock(Date.UTC(2026, 0, 1));
+  return {
+    clock,
+    delay: clock.delay,
+    pass: (ms) => {
+      clock.advance(ms);
+    },
+    set: (now) => {
+      clock.set(now);
+    },
+    unset: () => {
+      clock.trust(false);
+    },
+  };
+});
+
+let secret = 0;
+testKeys('those of tests', { suite: 'ed25519', make: () => fakeKeys(++secret) });
 
 describe('the seeded random', () => {
   it('gives the same for the same seed, another for another', () => {
