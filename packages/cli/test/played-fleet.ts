@@ -13,7 +13,7 @@ import type {
   ServerCommand,
 } from '@srup/server';
 import { FleetError } from '../../server/src/api/faults.ts';
-import type { KeyService } from '../../server/src/keyservice/contract.ts';
+import type { KeyService } from '../../server/src/keyservice/service.ts';
 import type { Trail } from '../../server/src/audit/trail.ts';
 
 type Kind = ServerExchange['kind'];
@@ -250,7 +250,7 @@ export function playKeyService(): KeyService {
       open = isOpen;
     },
     codes: {
-      create: async ({ uses, ...wish }) => {
+      create: async ({ uses, by: _, ...wish }) => {
         const code = { id: randomUUID(), usesLeft: uses, createdAt: Date.now(), ...wish };
         codes.set(code.id, code);
         return { secret: `code-${codes.size}`, code };

@@ -3,7 +3,6 @@
  * without waiting for devices to get into them. What real devices do is in test/e2e.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -14,6 +13,7 @@ import { openAuthority } from '../../server/src/authority/authority.ts';
 import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
+import { listenHttps } from '../../server/src/http/listener.ts';
 import { createOrders } from '../../server/src/orders/orders.ts';
 import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
 import { openTokens, tokenMigrations, type TokenTables } from '../../server/src/access/tokens.ts';
@@ -41,7 +41,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   const caKey = await makeTlsKey();
   const caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
   const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
-  const { key, chain } = await authority.issueServer(['localhost', '127.0.0.1']);
+  const credential = await authority.issueServer(['localhost', '127.0.0.1']);
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, caPem);
   const migrations = { ...auditMigrations, ...tokenMigrations, ...artifactMigrations };
@@ -53,9 +53,10 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   const artifacts = await openArtifacts(join(folder, 'artifacts'), store, systemClock);
   const played = playFleet();
   let isSetUp = false;
-  const create = () =>
-    createApp({
-      tls: { key: key.reveal(), chain },
+  const serve = async (port: number) => {
+    const listener = await listenHttps({ host: '127.0.0.1', port, credential });
+    const app = await createApp({
+      listener,
       keyService: async () => undefined,
       log: pino({ level: 'silent' }),
       tokens,
@@ -65,7 +66,12 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       },
       fleet: played.fleet,
       orders: createOrders(
-        { fleet: played.fleet, artifacts, command: played.fleet.command, random: systemRandom },
+        {
+          fleet: played.fleet,
+          artifacts,
+          command: (devices, command, by) => played.fleet.command(devices, command, by),
+          random: systemRandom,
+        },
         { server: 'https://localhost' },
       ),
       artifacts,
@@ -82,10 +88,11 @@ export async function startPlayedServer(): Promise<PlayedServer> {
       metrics: { contentType: 'text/plain', text: async () => '' },
       version: '0.0.0',
     });
+    listener.serve(app);
+    return { app, port: listener.port };
+  };
 
-  let app = await create();
-  await app.listen({ host: '127.0.0.1', port: 0 });
-  const { port } = app.server.address() as AddressInfo;
+  let { app, port } = await serve(0);
   return Object.assign(played, {
     url: `https://localhost:${port}`,
     folder,
@@ -94,8 +101,7 @@ export async function startPlayedServer(): Promise<PlayedServer> {
     token: async (role: Role) => (await tokens.create(role, role)).secret,
     breakDown: () => app.close(),
     mend: async () => {
-      app = await create();
-      await app.listen({ host: '127.0.0.1', port });
+      ({ app, port } = await serve(port));
     },
     close: async () => {
       await app.close();

@@ -10,10 +10,9 @@ import type {
   RefusalCounts,
   RefusalView,
 } from './api/forms/messages.ts';
-import type { CommandReceipt } from './api/forms/orders.ts';
+import type { CommandReceipt, Selection } from './api/forms/orders.ts';
 import type { Page, PageQuery } from './api/forms/pages.ts';
 import type { SoftwareOfDevice } from './peers/software.ts';
-import type { Selection } from './news/select.ts';
 
 /**
  * The fleet, as HTTP, the SDK and the server's own programs use it. A call rejects with `FleetError` when the request

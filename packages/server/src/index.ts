@@ -44,6 +44,6 @@ export { openBrokerAccess, SESSIONS_USER, type BrokerAccess } from './vault/brok
 export { createBackup, type BackupMade } from './backup/create.ts';
 export { checkBackup, restoreBackup, type Restored } from './backup/restore.ts';
 export { examineTrail, type TrailFindings, type WitnessFinding } from './audit/examine.ts';
-export { makeProbes, type ProbeCredential } from './vault/probe.ts';
+export { makeProbes, type ProbeCredential } from './keyservice/probe.ts';
 export { LEAST_PASSPHRASE } from './backup/cipher.ts';
 export { VERSION } from './version.ts';

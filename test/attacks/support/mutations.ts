@@ -214,7 +214,7 @@ export const MUTATIONS = {
   /** A will is taken, and published later. */
   brokerWill: {
     file: 'packages/server/src/broker/rules.ts',
-    from: "return will === undefined ? undefined : { code: 'BROKER_WILL', detail: 'a will message is not taken' };",
+    from: "return will === undefined ? undefined : { code: 'BROKER_WILL', detail: 'a will message is not accepted' };",
     to: 'return undefined;',
   },
   /** P 7.1: a message may be retained. */
@@ -245,7 +245,7 @@ export const MUTATIONS = {
   },
   /** P 8.5: nobody asks the key service whether a device may connect. */
   brokerQuestion: {
-    file: 'packages/server/src/broker/gate.ts',
+    file: 'packages/server/src/broker/doors/connect.ts',
     from: 'if (!(await isAllowed(id))) return REVOKED;',
     to: 'void REVOKED;',
   },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +41,17 @@ describe('API tokens', () => {
     expect(files.join('')).toContain('night shift');
     expect(files.join('')).not.toContain(secret);
   });
+
+  it.each(['viewer', 'operator', 'admin'] as const)(
+    'that release 0.1 stored for the role %s work',
+    async (role) => {
+      const secret = `srup_${'x'.repeat(43)}`;
+      const hash = createHash('sha256').update(secret).digest('hex');
+      const row = { id: 'old', hash, name: 'old', role, created_at: 1, used_at: null, expires_at: null };
+      await store.commit((write) => write.insertInto('api_tokens').values(row).execute());
+      expect(await tokens.check(secret)).toEqual({ id: 'old', name: 'old', role, createdAt: 1 });
+    },
+  );
 
   it('end when they expire and when they are removed', async () => {
     const short = await tokens.create('guest', 'viewer', { expiresAt: now + DAY });

@@ -116,7 +116,7 @@ describe('a device certificate (P 8.3)', () => {
     );
   });
 
-  test('holds for 365 days at most, and from a little before now', async () => {
+  test('is valid for 365 days at most, and from a little before now', async () => {
     const result = await issue(await requestOf(ec(), EC));
     if (!result.ok) throw new Error(result.message);
     const { validFromDate, validToDate } = new X509Certificate(result.certificate.pem);
@@ -125,7 +125,7 @@ describe('a device certificate (P 8.3)', () => {
     expect(result.certificate.notAfter).toBe(validToDate.getTime());
   });
 
-  test('has a serial of its own each time', async () => {
+  test('has a new serial number each time', async () => {
     const csr = await requestOf(ec(), EC);
     const results = await Promise.all(Array.from({ length: 20 }, () => issue(csr)));
     const serials = results.map((result) => (result.ok ? result.certificate.serial : ''));
@@ -133,7 +133,7 @@ describe('a device certificate (P 8.3)', () => {
     expect(serials.every((serial) => /^[4-7][0-9a-f]{31}$/.test(serial))).toBe(true);
   });
 
-  test('signs nothing that the request asks for beside name and key', async () => {
+  test('signs nothing that the request asks for but name and key', async () => {
     // basicConstraints CA:TRUE: a request to become a CA
     const wish = new Extension('2.5.29.19', true, Buffer.from('30030101ff', 'hex'));
     const result = await issue(

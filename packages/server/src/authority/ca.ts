@@ -11,19 +11,19 @@ import {
 } from './x509.ts';
 
 export const DAY_MS = 86_400_000;
-/** A certificate is valid from a little before it was made: clocks differ. */
+/** A certificate is valid from up to this many milliseconds before it was made: clocks differ. */
 export const BACKDATED_MS = 3_600_000;
-/** Ten years. */
+/** The life of the CA: ten years. */
 const CA_DAYS = 3_652;
 
 const TITLE = 'SRUP CA ';
 
-/** The name that `makeCaCertificate` was given. */
+/** The name that `makeCaCertificate` got. */
 export function caNameIn(subject: Name): string {
   return subject.getField('CN')[0]?.slice(TITLE.length) ?? '';
 }
 
-/** The PEM of a new CA certificate for this key. `name` tells one server's CA from another's. */
+/** Makes a CA certificate for this key, in PEM. `name` distinguishes the CA of one server from that of another. */
 export async function makeCaCertificate(
   keyPem: Secret,
   name: string,

@@ -20,7 +20,7 @@ const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
 const LINE = /.{1,64}/g;
 const signAside = promisify<'sha256', Buffer, { key: KeyObject; dsaEncoding: 'der' }, Buffer>(sign);
 
-/** A certificate that holds no longer. `serial`: hex, as it was issued; `revokedAt`: ms since 1970. */
+/** A certificate that was revoked. `serial`: hex, as it was issued; `revokedAt`: ms since 1970. */
 export interface RevokedEntry {
   readonly serial: string;
   readonly revokedAt: number;
@@ -36,9 +36,9 @@ export interface CrlIssuer {
 }
 
 /**
- * The revocation list in PEM (P 8.3); `number` only grows. Made from the ASN.1 types, because the generator of
- * @peculiar/x509 takes time that grows with the square of the entries. It holds for as long as the CA: a list that
- * expires, or one "from the future" after the clock was set back, would lock the whole fleet out.
+ * Makes the revocation list in PEM (P 8.3); `number` only grows. It uses the ASN.1 types, because the generator of
+ * @peculiar/x509 takes time that grows with the square of the entries. The list is valid for as long as the CA: a list
+ * that expires, or one "from the future" after the clock was set back, would lock the whole fleet out.
  */
 export async function makeCrl(
   issuer: CrlIssuer,
@@ -71,12 +71,12 @@ export async function makeCrl(
 }
 
 export interface RevocationList {
-  /** Greater than that of every list before it; about the ms since 1970 when it was made. */
+  /** Greater than the number of every list before it; about the ms since 1970 when the list was made. */
   readonly number: bigint;
   readonly entries: readonly RevokedEntry[];
 }
 
-/** Undefined: it can't be read, or is not signed by this CA. */
+/** Reads a revocation list. Undefined when it can't be read, or is not signed by this CA. */
 export function readCrl(pem: string, caPem: string): RevocationList | undefined {
   const [, body] = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/.exec(pem) ?? [];
   if (body === undefined) return undefined;
@@ -100,7 +100,7 @@ export function readCrl(pem: string, caPem: string): RevocationList | undefined 
   }
 }
 
-/** The positive DER integer that is left when tag and length are gone. */
+/** Reads a positive DER integer without its tag and length. */
 function readInteger(der: Buffer): bigint {
   return BigInt(`0x${der.subarray(2).toString('hex')}`);
 }
@@ -116,7 +116,7 @@ function extension(extnID: string, value: ArrayBuffer): Extension {
   return new Extension({ extnID, extnValue: new OctetString(value) });
 }
 
-/** OpenSSL and all that is built on it read a CRL by this label only. */
+/** OpenSSL, and all that is built on it, reads a revocation list only with this label. */
 function toPem(der: ArrayBuffer): string {
   const lines = Buffer.from(der).toString('base64').match(LINE) ?? [];
   return `-----BEGIN X509 CRL-----\n${lines.join('\n')}\n-----END X509 CRL-----\n`;

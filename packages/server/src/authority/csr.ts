@@ -1,4 +1,4 @@
-/** What a certificate request must prove before anything is signed (P 8.3). The bytes are a stranger's. */
+/** What a certificate request must prove before the CA signs anything (P 8.3). The bytes come from a stranger. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { identityText, type Identity } from '@srup/protocol';
 import { Pkcs10CertificateRequest, type PublicKey } from './x509.ts';
@@ -14,13 +14,13 @@ const PEM =
   /^\s*-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END (?:NEW )?CERTIFICATE REQUEST-----\s*$/;
 
 export type CsrCode =
-  | 'CSR_MALFORMED' // no request at all
+  | 'CSR_MALFORMED' // not a request at all
   | 'CSR_NAME' // for another identity than the one that asks
-  | 'CSR_KEY' // a key that is weak, or of a kind that TLS clients here don't use
+  | 'CSR_KEY' // a key that is weak, or of a kind that TLS clients of this server don't use
   | 'CSR_KEY_REUSED' // the SRUP key: one key, one purpose
-  | 'CSR_SIGNATURE'; // whoever asks does not hold the key
+  | 'CSR_SIGNATURE'; // the sender does not hold the key
 
-/** WebCrypto's form, whose types belong to browsers. */
+/** The form of WebCrypto, whose types belong to browsers. */
 interface SignatureAlgorithm {
   readonly name: string;
   readonly hash: { readonly name: string };
@@ -30,10 +30,10 @@ export type CsrVerdict =
   | { readonly ok: true; readonly publicKey: PublicKey }
   | { readonly ok: false; readonly code: CsrCode; readonly message: string };
 
-/** Checks a request against the identity that sent it. `identityKey`: the PEM of its registered SRUP key. */
+/** Checks a request against the identity that sent it. `identityKey` is the PEM of its registered SRUP key. */
 export async function checkRequest(pem: string, id: Identity, identityKey: string): Promise<CsrVerdict> {
   const parsed = parseRequest(pem);
-  if (parsed === undefined) return refuse('CSR_MALFORMED', 'the csr is no PKCS#10 request in PEM form');
+  if (parsed === undefined) return refuse('CSR_MALFORMED', 'the csr is not a PKCS#10 request in PEM form');
   const { request, names, publicKey } = parsed;
   if (names.length !== 1 || names[0] !== identityText(id)) {
     return refuse(
@@ -54,7 +54,7 @@ export async function checkRequest(pem: string, id: Identity, identityKey: strin
   if (!(await isSignedByItsKey(request))) {
     return refuse(
       'CSR_SIGNATURE',
-      'the signature of the csr does not hold, or is not made with SHA-256, 384 or 512',
+      'the signature of the csr is not valid, or is not made with SHA-256, 384 or 512',
     );
   }
   return { ok: true, publicKey };
@@ -75,7 +75,7 @@ function parseRequest(pem: string): ParsedRequest | undefined {
   if (base64 === undefined) return undefined;
   try {
     const request = new Pkcs10CertificateRequest(Buffer.from(base64, 'base64'));
-    // Both are parsed when first read, and throw then.
+    // The library parses both when they are first read, and throws then.
     return { request, names: request.subjectName.getField('CN'), publicKey: request.publicKey };
   } catch {
     return undefined;
@@ -109,6 +109,6 @@ async function isSignedByItsKey(request: Pkcs10CertificateRequest): Promise<bool
     const { name, hash } = request.signatureAlgorithm as unknown as SignatureAlgorithm;
     return SIGNATURES.has(name) && HASHES.has(hash.name) && (await request.verify());
   } catch {
-    return false; // an algorithm that nobody knows, or a signature that is none
+    return false; // an unknown algorithm, or bytes that are not a signature
   }
 }

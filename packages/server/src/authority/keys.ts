@@ -15,7 +15,7 @@ export const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' 
 
 const makePair = promisify(generateKeyPair);
 
-/** A new EC P-256 key as PKCS#8 PEM: for the CA, and for the server's own TLS. */
+/** Makes an EC P-256 key as PKCS#8 PEM, for the CA and for the server's own TLS. */
 export async function makeTlsKey(): Promise<Secret> {
   const { privateKey } = await makePair('ec', { namedCurve: 'P-256' });
   return new Secret(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
@@ -33,7 +33,7 @@ export function toSigner(key: KeyObject): webcrypto.CryptoKey {
   return key.toCryptoKey({ name: ECDSA_P256.name, namedCurve: ECDSA_P256.namedCurve }, false, ['sign']);
 }
 
-/** Hex of 126 random bits. The top bits are 01: positive, and of one length however it is written. */
+/** Hex of 126 random bits. The top bits are 01, so that the number is positive and has the same length in every form. */
 export function newSerial(random: Random): string {
   const bytes = Buffer.from(random.bytes(SERIAL_BYTES));
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;

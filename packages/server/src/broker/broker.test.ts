@@ -23,9 +23,11 @@ import {
   Pkcs10CertificateRequestGenerator,
   X509CertificateGenerator,
 } from '../authority/x509.ts';
-import { startBroker, type BrokerRefusal, type RefusalCode, type RunningBroker } from './broker.ts';
-import { DEVICE_PACE } from './pace.ts';
-import { DEVICE_QUEUE } from './sessions.ts';
+import { startBroker, type BrokerPorts, type RunningBroker } from './broker.ts';
+import type { BrokerRefusal } from './refusals.ts';
+import type { RefusalCode } from './rules.ts';
+import { DEVICE_PACE } from './doors/pace.ts';
+import { DEVICE_QUEUE } from './session.ts';
 
 const DEADLINE_MS = 10_000;
 const YEAR = 365 * 86_400_000;
@@ -114,7 +116,15 @@ afterEach(async () => {
   await broker.close();
 });
 
-/** The server has been there: devices are let in. */
+const place = { host: '127.0.0.1', port: 0, serverId: server };
+const ports: BrokerPorts = {
+  clock: systemClock,
+  isAllowed: (id) => allowed(id),
+  onRefusal: (refusal) => refusals.push(refusal),
+  warn: (message) => warnings.push(message),
+};
+
+/** The server has been there, so the broker lets devices in. */
 async function start(): Promise<RunningBroker> {
   broker = await startAlone();
   const c2 = await connect(serverDevice());
@@ -125,16 +135,7 @@ async function start(): Promise<RunningBroker> {
 }
 
 function startAlone(): Promise<RunningBroker> {
-  return startBroker({
-    host: '127.0.0.1',
-    port: 0,
-    serverId: server,
-    clock: systemClock,
-    tls: { credential: tlsCredential, ca, crl: emptyCrl },
-    isAllowed: (id) => allowed(id),
-    onRefusal: (refusal) => refusals.push(refusal),
-    warn: (message) => warnings.push(message),
-  });
+  return startBroker({ ...place, tls: { credential: tlsCredential, ca, crl: emptyCrl } }, ports);
 }
 
 /** Waits for what must come, and says what did not. */
@@ -229,7 +230,7 @@ async function fleet() {
 }
 
 describe('what P 7 provides for', () => {
-  test('works: joins, messages both ways, to those that they are for', async () => {
+  test('works: joins and messages both ways reach those that they are for', async () => {
     const { one, sibling, links } = await fleet();
     await links.one.client.publishAsync(joinTopic(server, one.id), 'join', { qos: 1 });
     await links.one.client.publishAsync(one.topic, 'up', { qos: 1 });
@@ -252,7 +253,7 @@ describe('what P 7 provides for', () => {
     expect(links.one.got[0]!.text).toHaveLength(65_535);
   });
 
-  test('QoS 0 is taken too, and takes nothing away from QoS 1', async () => {
+  test('QoS 0 is accepted too, and takes nothing away from QoS 1', async () => {
     const { one, sibling, links } = await fleet();
     const wanted = 300;
     for (let i = 0; i < wanted; i += 1) {
@@ -327,7 +328,7 @@ describe('a connection is refused', () => {
     await connect(await makeDevice());
   });
 
-  test('with a certificate that ended', async () => {
+  test('with a certificate that has expired', async () => {
     await fails(await makeDevice(await openAuthority(caKey, ca, then, systemRandom)));
     await sawRefusal('BROKER_TLS');
     expect(refusals[0]!.detail).toMatch(/EXPIRED/);
@@ -339,7 +340,7 @@ describe('a connection is refused', () => {
     await sawRefusal('BROKER_TLS');
   });
 
-  test('with a certificate whose name is no identity', async () => {
+  test('with a certificate whose name is not an identity', async () => {
     for (const subject of [
       'CN=+',
       'CN=B9D077E223834CF6',
@@ -417,7 +418,7 @@ describe('a connection is refused', () => {
     await connect(other);
   });
 
-  test('while nobody can say whether it may; the next try succeeds', async () => {
+  test('while its standing cannot be looked up; the next try succeeds', async () => {
     const one = await makeDevice();
     allowed = () => Promise.reject(new Error('the database is away'));
     expect(await fails(one)).toMatch(/Server unavailable/i);
@@ -467,7 +468,7 @@ describe('a connection is refused', () => {
     await until('refusal', () => codes().includes('BROKER_PROTOCOL'));
   });
 
-  test('when it says something else than MQTT; the broker goes on', async () => {
+  test('when it does not speak MQTT; the broker goes on', async () => {
     const one = await makeDevice();
     for (const bytes of ['GET / HTTP/1.1\r\n\r\n', '\x00\x00', '\x10\x02\x00\x00', '\xff'.repeat(100)]) {
       const socket = await rawConnection(one);
@@ -553,7 +554,7 @@ describe('a device may not publish', () => {
     expect(links.c2.got).toEqual([]);
   });
 
-  test('what only claims to be endless: it is refused by its header, before CONNECT and after', async () => {
+  test('a packet that claims to be endless: its header is enough to refuse it, before CONNECT and after', async () => {
     const one = await makeDevice();
     const socket = await rawConnection(one);
     for (const byte of [0x30, 0xff, 0xff, 0xff, 0x7f]) socket.write(Buffer.from([byte])); // PUBLISH of 256 MiB
@@ -653,7 +654,7 @@ describe('after a start', () => {
     expect(refusals).toEqual([]);
   });
 
-  test('they are sent away when it does not come; what others subscribe to is no sign of it', async () => {
+  test('they are sent away when the server does not come; subscriptions of others are no sign of it', async () => {
     const [early, late] = await Promise.all([makeDevice(), makeDevice()]);
     const first = fails(early);
     const c2 = await connect(serverDevice());
@@ -664,7 +665,7 @@ describe('after a start', () => {
     await sawRefusal('BROKER_UNAVAILABLE', late.id);
   });
 
-  test('one that is not allowed is sent away at once, and one revoked while it waits as well', async () => {
+  test('a device that is not allowed is sent away at once, and so is one that is revoked while it waits', async () => {
     const [stranger, revoked] = await Promise.all([makeDevice(), makeDevice()]);
     const asked = new Set<Identity>();
     allowed = (id) => {
@@ -689,7 +690,7 @@ describe('what a client that is away can cost', () => {
     await link.client.endAsync();
   }
 
-  test('is bounded in messages: the oldest give way, which is told once', async () => {
+  test('is bounded in messages: the oldest are dropped, which is reported once', async () => {
     const one = await makeDevice();
     await leave(one);
     const c2 = await connect(serverDevice());
@@ -716,7 +717,7 @@ describe('what a client that is away can cost', () => {
     expect(waiting.messages).toBe(17);
   });
 
-  test('is no delay for others: one that reads nothing is dropped', async () => {
+  test('does not delay others: a client that reads nothing is dropped', async () => {
     const [slow, quick] = await Promise.all([makeDevice(), makeDevice()]);
     const slowLink = await connect(slow, { clean: false });
     await subscribe(slowLink, slow.topic);
@@ -742,7 +743,7 @@ describe('what a client that is away can cost', () => {
 });
 
 describe('a device that floods', () => {
-  test('is slowed down, delays nobody, and loses nothing', async () => {
+  test('is slowed down, delays no other, and loses nothing', async () => {
     const { one, sibling, links } = await fleet();
     const flood = DEVICE_PACE.burst + DEVICE_PACE.perSecond;
     const began = performance.now();
@@ -782,7 +783,7 @@ describe('disconnecting an identity (P 10.8)', () => {
     expect(again.got.map(({ text }) => text)).toEqual(['anew']);
   });
 
-  test('purges what is queued and in flight, also of one that is away', async () => {
+  test('removes what is queued and in flight, also for a client that is away', async () => {
     const [away, holding] = await Promise.all([makeDevice(), makeDevice()]);
     for (const one of [away, holding]) {
       const link = await connect(one, { clean: false });
@@ -835,25 +836,19 @@ describe('disconnecting an identity (P 10.8)', () => {
     expect(broker.stats().connected).toBe(1);
   });
 
-  test('of one that nobody knows does nothing', async () => {
+  test('that is unknown changes nothing', async () => {
     await broker.disconnect(1n);
     expect(broker.stats()).toMatchObject({ connected: 0, sessions: 0 });
   });
 });
 
 describe('the port', () => {
-  test('in use is told in words', async () => {
+  test('that is in use is reported in words', async () => {
     await expect(
-      startBroker({
-        host: '127.0.0.1',
-        port: broker.port,
-        serverId: server,
-        clock: systemClock,
-        tls: { credential: tlsCredential, ca, crl: emptyCrl },
-        isAllowed: () => Promise.resolve(true),
-        onRefusal: () => undefined,
-        warn: () => undefined,
-      }),
+      startBroker(
+        { ...place, port: broker.port, tls: { credential: tlsCredential, ca, crl: emptyCrl } },
+        ports,
+      ),
     ).rejects.toMatchObject({
       message: `The broker can't listen on 127.0.0.1:${broker.port}: another program listens there. Stop it, or choose another port.`,
       cause: { code: 'EADDRINUSE' },
@@ -881,18 +876,9 @@ describe('the port', () => {
 });
 
 describe('without TLS (P 7.5)', () => {
-  test('it is said loudly, and the same rules hold for who one says to be', async () => {
+  test('the server warns loudly, and the same rules apply to whoever a client claims to be', async () => {
     await broker.close();
-    broker = await startBroker({
-      host: '127.0.0.1',
-      port: 0,
-      serverId: server,
-      clock: systemClock,
-      insecurePlainMqtt: true,
-      isAllowed: (id) => allowed(id),
-      onRefusal: (refusal) => refusals.push(refusal),
-      warn: (message) => warnings.push(message),
-    });
+    broker = await startBroker({ ...place, tls: 'insecure-plain' }, ports);
     expect(warnings.join()).toMatch(/MQTT WITHOUT TLS/);
     const one = await makeDevice();
     const plain = { protocol: 'mqtt', key: undefined, cert: undefined } as unknown as IClientOptions;

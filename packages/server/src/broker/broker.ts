@@ -1,58 +1,57 @@
 /** The embedded broker (P 7): aedes behind TLS, with the rules of P 7.3. */
-import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { Aedes, type Client } from 'aedes';
-import { joinFilter, mqttClientId, parseIdentity, type Clock, type Identity } from '@srup/protocol';
-import { createGate, type Gate } from './gate.ts';
+import { Aedes } from 'aedes';
+import { mqttClientId, type Clock, type Identity } from '@srup/protocol';
+import { closeClient, followClients } from './clients.ts';
+import { createGate, type Gate } from './doors/gate.ts';
 import { listen, type BrokerTls } from './listener.ts';
-import { createPacketMeter, MAX_PACKET_BYTES } from './packets.ts';
+import { limitPackets, MAX_PACKET_BYTES } from './packets.ts';
+import { peerOfCertificate, peerOfClientId, type Peer } from './peer.ts';
 import { createRefusals, type BrokerRefusal, type Refusals } from './refusals.ts';
-import { judgeSubscribe, type Peer, type RefusalCode } from './rules.ts';
-import { DEVICE_QUEUE, SERVER_QUEUE, Sessions } from './sessions.ts';
-
-export { BrokerError, type BrokerTls } from './listener.ts';
-export type { BrokerRefusal } from './refusals.ts';
-export type { RefusalCode } from './rules.ts';
+import { judgeSubscribe, type RefusalCode } from './rules.ts';
+import { DEVICE_QUEUE, SERVER_QUEUE } from './session.ts';
+import { Sessions } from './sessions.ts';
 
 /** Milliseconds in which a connection must say CONNECT. */
 const CONNECT_MS = 10_000;
 /** Milliseconds that a client may take nothing of what was written to it. */
 const DRAIN_MS = 30_000;
 
-interface CommonOptions {
+export interface BrokerOptions {
   readonly host: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** Whose certificate does the server's part. */
+  /** The identity whose certificate has the rights of the server (P 7.3). */
   readonly serverId: Identity;
-  /** Asked at each connection of a device: certified and not revoked. */
+  /**
+   * Certificate and CA. `insecure-plain`: nothing is encrypted, and every client is to the broker who it claims to be;
+   * messages stay signed (P 7.5).
+   */
+  readonly tls: BrokerTls | 'insecure-plain';
+}
+
+export interface BrokerPorts {
+  /** Asked at each connection of a device: is it certified and not revoked? */
   readonly isAllowed: (id: Identity) => Promise<boolean>;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly onRefusal: (refusal: BrokerRefusal) => void;
-  /** For the operator. */
+  /** Takes a message for the operator. */
   readonly warn: (message: string) => void;
 }
-
-export type BrokerOptions = CommonOptions &
-  (
-    | { readonly tls: BrokerTls; readonly insecurePlainMqtt?: false }
-    /** Nothing is encrypted, and everybody is to the broker who they say; messages stay signed (P 7.5). */
-    | { readonly tls?: undefined; readonly insecurePlainMqtt: true }
-  );
 
 export interface BrokerStats {
   readonly connected: number;
   /** Clients whose subscriptions are kept, connected or away. */
   readonly sessions: number;
-  /** Messages that were not acknowledged yet, of all clients. */
+  /** Messages that clients have not acknowledged yet. */
   readonly waiting: { readonly messages: number; readonly bytes: number };
   readonly refusals: Readonly<Partial<Record<RefusalCode, number>>>;
 }
 
 export interface RunningBroker {
   readonly port: number;
-  /** A new certificate or revocation list, for connections from now on. */
+  /** Sets a new certificate or revocation list, for connections from now on. */
   setTls(changes: Partial<BrokerTls>): void;
   /** Ends the connection of an identity, and drops its subscriptions and all that waits for it (P 10.8). */
   disconnect(id: Identity): Promise<void>;
@@ -61,59 +60,42 @@ export interface RunningBroker {
 }
 
 /**
- * Starts the broker. Devices are let in as soon as the server has subscribed to the joins that are for it, which it
- * does last: until then it would miss what they send (P 7.2). Rejects with `BrokerError` when it can't listen.
+ * Starts the broker. It lets devices in as soon as the server has subscribed to the joins that are for it, which the
+ * server does last: until then it would miss what they send (P 7.2). Rejects with `BrokerError` when it can't listen.
+ *
+ * @example
+ * const broker = await startBroker(
+ *   { host: '127.0.0.1', port: 0, serverId, tls: { credential, ca: authority.caPem, crl } },
+ *   { isAllowed: (id) => registry.isAllowed(id), clock, onRefusal: () => undefined, warn: console.warn },
+ * );
+ * await broker.close();
  */
-export async function startBroker(options: BrokerOptions): Promise<RunningBroker> {
-  const { serverId, isAllowed, warn, insecurePlainMqtt } = options;
-  const refusals = createRefusals(options.onRefusal);
+export async function startBroker(options: BrokerOptions, ports: BrokerPorts): Promise<RunningBroker> {
+  const { host, port, serverId, tls } = options;
+  const { warn } = ports;
+  const isPlain = tls === 'insecure-plain';
+  const refusals = createRefusals(ports.onRefusal);
   const peerNamed = (clientId: string): Peer | undefined => peerOfClientId(clientId, serverId);
-  const gate = createGate({
-    isAllowed,
-    refusals,
-    clock: options.clock,
-    warn,
-    ...(insecurePlainMqtt === true && { claimedBy: peerNamed }),
-  });
+  const gate = createGate({ ...ports, refusals, ...(isPlain && { claimedBy: peerNamed }) });
   const sessions = createSessions(peerNamed, refusals);
   const aedes = await Aedes.createBroker({
     ...gate.doors,
     persistence: sessions,
-    concurrency: 0, // else a hundred messages to slow clients would hold up those to all others
+    concurrency: 0, // otherwise a hundred messages to slow clients would hold up those to all others
     connectTimeout: CONNECT_MS,
     drainTimeout: DRAIN_MS,
   });
-  const connected = watchClients(aedes, gate, refusals, warn);
-
-  function onSocket(socket: Socket): void {
-    if (socket instanceof TLSSocket) {
-      const peer = peerOfCertificate(socket, serverId);
-      if (peer === undefined) {
-        refusals.refuse({ code: 'BROKER_IDENTITY', detail: 'the common name is no identity' });
-        socket.destroy();
-        return;
-      }
-      gate.introduce(socket, peer);
-    }
-    const client = aedes.handle(socket);
-    meter(socket, () => {
-      refusals.refuse(
-        { code: 'BROKER_TOO_LARGE', detail: `a packet of more than ${MAX_PACKET_BYTES} bytes` },
-        gate.peerOf(client),
-      );
-    });
-  }
-
-  if (insecurePlainMqtt === true) {
+  const connected = followClients({ aedes, gate, refusals, warn });
+  if (isPlain) {
     warn(
-      `MQTT WITHOUT TLS on ${options.host}:${options.port}: everybody on the network can read what is sent, and can connect as any device. Use this for tests only (P 7.5).`,
+      `MQTT WITHOUT TLS on ${host}:${port}: everybody on the network can read what is sent, and can connect as any device. Use this for tests only (P 7.5).`,
     );
   }
   const listener = await listen({
-    host: options.host,
-    port: options.port,
-    tls: options.tls,
-    onSocket,
+    host,
+    port,
+    tls: isPlain ? undefined : tls,
+    onSocket: receiver(aedes, gate, refusals, serverId),
     onRefused: (verdict) => refusals.refuse(verdict),
   }).catch(async (error: unknown) => {
     await closeAedes(aedes);
@@ -145,6 +127,31 @@ export async function startBroker(options: BrokerOptions): Promise<RunningBroker
   };
 }
 
+/** Gives aedes the sockets whose owner is known, or will be known by the client id. */
+function receiver(
+  aedes: Aedes,
+  gate: Gate,
+  refusals: Refusals,
+  serverId: Identity,
+): (socket: Socket) => void {
+  return (socket) => {
+    if (socket instanceof TLSSocket) {
+      const peer = peerOfCertificate(socket, serverId);
+      if (peer === undefined) {
+        refusals.refuse({ code: 'BROKER_IDENTITY', detail: 'the common name is not an identity' });
+        socket.destroy();
+        return;
+      }
+      gate.introduce(socket, peer);
+    }
+    const client = aedes.handle(socket);
+    limitPackets(socket, () => {
+      const detail = `a packet of more than ${MAX_PACKET_BYTES} bytes`;
+      refusals.refuse({ code: 'BROKER_TOO_LARGE', detail }, gate.peerOf(client));
+    });
+  };
+}
+
 function createSessions(peerNamed: (clientId: string) => Peer | undefined, refusals: Refusals): Sessions {
   return new Sessions({
     limitOf: (clientId) => (peerNamed(clientId)?.isServer === true ? SERVER_QUEUE : DEVICE_QUEUE),
@@ -153,90 +160,9 @@ function createSessions(peerNamed: (clientId: string) => Peer | undefined, refus
       return peer !== undefined && judgeSubscribe(peer, filter) === undefined;
     },
     onOverflow: (clientId) => {
-      refusals.refuse(
-        { code: 'BROKER_QUEUE', detail: 'too many messages wait: the oldest give way' },
-        peerNamed(clientId),
-      );
+      const detail = 'too many messages wait: the oldest are dropped';
+      refusals.refuse({ code: 'BROKER_QUEUE', detail }, peerNamed(clientId));
     },
-  });
-}
-
-/** Keeps the list of who is connected, and tells what goes wrong on a connection. */
-function watchClients(
-  aedes: Aedes,
-  gate: Gate,
-  refusals: Refusals,
-  warn: (message: string) => void,
-): ReadonlyMap<Identity, Client> {
-  const connected = new Map<Identity, Client>();
-  aedes.on('client', (client) => {
-    const peer = gate.peerOf(client);
-    if (peer === undefined || gate.wasEnded(client)) {
-      client.close();
-      return;
-    }
-    connected.set(peer.id, client);
-  });
-  aedes.on('clientDisconnect', (client) => {
-    const id = gate.peerOf(client)?.id;
-    if (id !== undefined && connected.get(id) === client) connected.delete(id);
-  });
-  aedes.on('subscribe', (subscriptions, client) => {
-    const peer = gate.peerOf(client);
-    const listens = subscriptions.some(
-      ({ topic }) => peer?.isServer === true && topic === joinFilter(peer.id),
-    );
-    if (listens) gate.openForDevices();
-  });
-  const onError = (client: Client, error: Error): void => {
-    // Those with a code are the network's: a connection that broke is nobody's offence.
-    if ('code' in error || refusals.isTold(error) || QUIET.has(error.message)) return;
-    refusals.refuse({ code: 'BROKER_PROTOCOL', detail: error.message.slice(0, 100) }, gate.peerOf(client));
-  };
-  aedes.on('clientError', onError);
-  aedes.on('connectionError', onError);
-  const events: EventEmitter = aedes; // whose own types leave this one out
-  events.on('error', (error: Error) => {
-    warn(`The broker had an error: ${error.message}`);
-  });
-  return connected;
-}
-
-/** How aedes says that somebody went silent or away. */
-const QUIET = new Set(['keep alive timeout', 'connection closed', 'drain timeout']);
-
-/** aedes takes bytes with `read`: there each packet is measured before it is collected. */
-function meter(socket: Socket, onTooLarge: () => void): void {
-  const isWithin = createPacketMeter();
-  const read = socket.read.bind(socket);
-  socket.read = (size?: number): unknown => {
-    const chunk: unknown = read(size);
-    if (!(chunk instanceof Uint8Array) || isWithin(chunk)) return chunk;
-    onTooLarge();
-    socket.destroy();
-    return null;
-  };
-}
-
-function peerOfCertificate(socket: TLSSocket, serverId: Identity): Peer | undefined {
-  const name: unknown = socket.getPeerCertificate().subject.CN; // a list, where there are several
-  return typeof name === 'string' ? toPeer(parseIdentity(name), serverId) : undefined;
-}
-
-const CLIENT_ID_START = mqttClientId(1n).slice(0, -1);
-
-function peerOfClientId(clientId: string, serverId: Identity): Peer | undefined {
-  if (!clientId.startsWith(CLIENT_ID_START)) return undefined;
-  return toPeer(parseIdentity(clientId.slice(CLIENT_ID_START.length)), serverId);
-}
-
-function toPeer(id: Identity | undefined, serverId: Identity): Peer | undefined {
-  return id === undefined ? undefined : { id, isServer: id === serverId };
-}
-
-function closeClient(client: Client): Promise<void> {
-  return new Promise((resolve) => {
-    client.close(resolve);
   });
 }
 

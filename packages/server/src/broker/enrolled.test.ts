@@ -31,17 +31,20 @@ import {
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Pkcs10CertificateRequestGenerator } from '../authority/x509.ts';
-import type { KeyService } from '../keyservice/contract.ts';
-import { keyServiceRoutes } from '../keyservice/routes.ts';
-import { openKeyService } from '../keyservice/service.ts';
+import { keyServiceRoutes } from '../keyservice/http/routes.ts';
+import { openRegistry, type Registry } from '../keyservice/registry.ts';
+import { createKeyService, type KeyService } from '../keyservice/service.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
-import { startBroker, type BrokerRefusal, type RunningBroker } from './broker.ts';
+import { startBroker, type RunningBroker } from './broker.ts';
+import { controlEmbedded } from './embedded.ts';
+import type { BrokerRefusal } from './refusals.ts';
 
 const DEADLINE_MS = 10_000;
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 let folder: string;
 let vault: Vault;
+let registry: Registry;
 let service: KeyService;
 let broker: RunningBroker;
 let app: FastifyInstance;
@@ -53,31 +56,32 @@ const links: MqttLink[] = [];
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'srup-enrolled-'));
   const warn = (message: string): void => expect.unreachable(message);
-  vault = await openVault({ folder, names: [], clock: systemClock, random: systemRandom, warn });
+  const [clock, random] = [systemClock, systemRandom];
+  vault = await openVault({ folder, names: [] }, { clock, random, warn });
   const { server, keyService, credentials } = vault;
-  service = await openKeyService({
-    ...keyService,
-    serverId: server.id,
-    serverKeys: server.publicKeys,
-    brokerUrl: () => `mqtts://127.0.0.1:${broker.port}`,
-    requireCode: false,
-    clock: systemClock,
-    random: systemRandom,
-    onCrl: (crl) => {
-      broker.setTls({ crl });
+  const { authority, keys } = keyService;
+  registry = await openRegistry(keyService, { authority, clock, random });
+  const { crl } = registry.lists.newest();
+  broker = await startBroker(
+    {
+      host: '127.0.0.1',
+      port: 0,
+      serverId: server.id,
+      tls: { credential: credentials.tls(), ca: authority.caPem, crl },
     },
-    onRevoked: (id) => broker.disconnect(id),
-  });
-  broker = await startBroker({
-    host: '127.0.0.1',
-    port: 0,
-    serverId: server.id,
-    clock: systemClock,
-    tls: { credential: credentials.tls(), ca: keyService.authority.caPem, crl: service.crl() },
-    isAllowed: (id) => service.isAllowed(id),
-    onRefusal: (refusal) => refusals.push(refusal),
-    warn,
-  });
+    {
+      clock,
+      isAllowed: (id) => registry.isAllowed(id),
+      onRefusal: (refusal) => refusals.push(refusal),
+      warn,
+    },
+  );
+  const brokerUrl = `mqtts://127.0.0.1:${broker.port}`;
+  const control = controlEmbedded(broker, { url: brokerUrl, serverUrl: brokerUrl, startedAt: clock.now() });
+  service = createKeyService(
+    { serverId: server.id, serverKeys: server.publicKeys, keys, requireCode: false },
+    { registry, authority, broker: control, clock, random },
+  );
   const { key, chain } = credentials.tls();
   app = Fastify({ serverFactory: (handler) => createServer({ key: key.reveal(), cert: chain }, handler) });
   await app.register(keyServiceRoutes(service), { prefix: '/KeyEx' });
@@ -89,7 +93,7 @@ afterAll(async () => {
   await Promise.all(links.map((link) => link.close()));
   await app.close();
   await broker.close();
-  await service.close();
+  await registry.close();
   await vault.close();
   rmSync(folder, { recursive: true });
 });

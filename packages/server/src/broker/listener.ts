@@ -6,50 +6,53 @@ import type { Verdict } from './rules.ts';
 
 /** Milliseconds for the TLS handshake. */
 const HANDSHAKE_MS = 10_000;
-/** Milliseconds after which TCP asks whether a silent peer is still there. */
+/** Milliseconds of silence after which TCP asks whether the peer is still there. */
 const KEEPALIVE_MS = 60_000;
 
-/** The broker can't listen. The message says why and what to do. */
+/** Thrown when the broker can't listen. The message says why and what to do. */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
 }
 
 export interface BrokerTls {
   readonly credential: Credential;
-  /** PEM of the only CA whose certificates are taken. */
+  /** PEM of the only CA whose certificates the broker accepts. */
   readonly ca: string;
-  /** Its revocation list in PEM. */
+  /** The revocation list of that CA, in PEM. */
   readonly crl: string;
 }
 
 export interface Listener {
   readonly port: number;
-  /** For connections from now on. */
+  /** Sets a new certificate or revocation list, for connections from now on. */
   setTls(changes: Partial<BrokerTls>): void;
   close(): Promise<void>;
 }
 
 export interface ListenerOptions {
   readonly host: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** Absent: anybody connects, unencrypted (P 7.5). */
+  /** When it is undefined, anybody can connect, unencrypted (P 7.5). */
   readonly tls: BrokerTls | undefined;
   onSocket(socket: Socket): void;
   onRefused(verdict: Verdict): void;
 }
 
-/** Rejects with `BrokerError`. With TLS, `onSocket` gets only sockets whose client certificate holds. */
+/**
+ * Listens for MQTT clients. With TLS, `onSocket` gets only sockets whose client certificate is valid. Rejects with
+ * `BrokerError`.
+ */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   let { tls } = options;
   const sockets = new Set<Socket>();
-  const take = (socket: Socket): void => {
+  const receive = (socket: Socket): void => {
     socket.setKeepAlive(true, KEEPALIVE_MS);
     socket.setNoDelay(true);
     options.onSocket(socket);
   };
-  const secure = tls === undefined ? undefined : createTlsServer(tlsOptions(tls), take);
-  const server: Server = secure ?? createServer(take);
+  const secure = tls === undefined ? undefined : createTlsServer(tlsOptions(tls), receive);
+  const server: Server = secure ?? createServer(receive);
   secure?.on('tlsClientError', (error, socket) => {
     options.onRefused({ code: 'BROKER_TLS', detail: reasonOf(error, socket) });
   });
@@ -86,12 +89,12 @@ function tlsOptions({ credential, ca, crl }: BrokerTls): TlsOptions {
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
     handshakeTimeout: HANDSHAKE_MS,
-    // Every connection shows its certificate: a resumed one would not be checked against a newer CRL.
+    // Every connection shows its certificate: a resumed one would not be checked against a newer revocation list.
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
 }
 
-/** Why the handshake failed; for a certificate that was refused, Node knows it of the socket only. */
+/** Says why the handshake failed. For a certificate that was refused, only the socket knows the reason. */
 function reasonOf(error: Error, socket: TLSSocket): string {
   const { authorizationError } = socket as unknown as { authorizationError?: Error | string | null };
   return String(authorizationError ?? (error as NodeJS.ErrnoException).code ?? error.message);

@@ -1,5 +1,6 @@
 import type { Identity } from '@srup/protocol';
-import type { Peer, RefusalCode, Verdict } from './rules.ts';
+import type { Peer } from './peer.ts';
+import type { RefusalCode, Verdict } from './rules.ts';
 
 export interface BrokerRefusal {
   readonly code: RefusalCode;
@@ -9,27 +10,27 @@ export interface BrokerRefusal {
   readonly detail: string;
 }
 
-/** Every refusal is counted and told; none is silent. */
+/** Counts and reports every refusal; none is silent. */
 export interface Refusals {
   readonly counts: Readonly<Partial<Record<RefusalCode, number>>>;
-  /** The error is for aedes, which ends the connection with it. */
+  /** Returns the error with which aedes ends the connection. */
   refuse(verdict: Verdict, peer?: Peer): Error;
-  /** Was this error told already? */
-  isTold(error: Error): boolean;
+  /** True for an error that `refuse` returned: it is reported already. */
+  isReported(error: Error): boolean;
 }
 
-export function createRefusals(tell: (refusal: BrokerRefusal) => void): Refusals {
+export function createRefusals(report: (refusal: BrokerRefusal) => void): Refusals {
   const counts: Partial<Record<RefusalCode, number>> = {};
-  const told = new WeakSet<Error>();
+  const reported = new WeakSet<Error>();
   return {
     counts,
     refuse: ({ code, detail }, peer) => {
       counts[code] = (counts[code] ?? 0) + 1;
-      tell({ code, detail, ...(peer !== undefined && { identity: peer.id }) });
+      report({ code, detail, ...(peer !== undefined && { identity: peer.id }) });
       const error = new Error(code);
-      told.add(error);
+      reported.add(error);
       return error;
     },
-    isTold: (error) => told.has(error),
+    isReported: (error) => reported.has(error),
   };
 }

@@ -1,9 +1,10 @@
 import { deviceTopic, joinFilter, joinTopic, mqttClientId } from '@srup/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createPacer } from './pace.ts';
+import { createPacer } from './doors/pace.ts';
 import { createPacketMeter } from './packets.ts';
-import { judgeConnect, judgePublish, judgeSubscribe, mayReceive, type Peer } from './rules.ts';
+import type { Peer } from './peer.ts';
+import { judgeConnect, judgePublish, judgeSubscribe, mayReceive } from './rules.ts';
 
 const ids = fc.bigInt({ min: 1n, max: (1n << 64n) - 1n });
 const device = (id: bigint): Peer => ({ id, isServer: false });
@@ -46,7 +47,7 @@ describe('the rules of P 7.3', () => {
     );
   });
 
-  test('a device is given what is on its own topic only, whatever a session holds', () => {
+  test('a device receives only what is on its own topic, whatever a session holds', () => {
     fc.assert(
       fc.property(ids, ids, levels, (id, other, parts) => {
         fc.pre(id !== other && parts.join('/') !== deviceTopic(id));
@@ -89,7 +90,7 @@ describe('the rules of P 7.3', () => {
     expect(judgeConnect(device(1n), { clientId, will: {} })?.code).toBe('BROKER_WILL');
   });
 
-  test('what is told of a stranger’s text is short and on one line', () => {
+  test('the log quotes a stranger’s text short and on one line', () => {
     const verdict = judgePublish(device(1n), qos1(`a\nb${'x'.repeat(10_000)}`));
     expect(verdict?.detail.length).toBeLessThan(120);
     expect(verdict?.detail).not.toContain('\n');

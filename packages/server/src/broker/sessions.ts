@@ -1,39 +1,16 @@
 /**
- * What the broker keeps for a client while it is away: subscriptions, and messages that it has not acknowledged.
- * In the place of aedes' own memory, which keeps without limit, keeps subscriptions that were refused along with
- * granted ones, and can't forget a client. There are no wills, no retained messages and no QoS 2 (P 7.3).
+ * What the broker keeps for clients that are away: subscriptions, and messages that they have not acknowledged. It
+ * stands in for the memory of aedes, which grows without limit, keeps refused subscriptions along with granted ones,
+ * and cannot forget a client. There are no wills, no retained messages and no QoS 2 (P 7.3).
  */
 import { Readable } from 'node:stream';
-
-/** Messages that wait for one client, and their bytes. The oldest gives way: whoever sent it sends again. */
-export interface QueueLimit {
-  readonly messages: number;
-  readonly bytes: number;
-}
-
-export const DEVICE_QUEUE: QueueLimit = { messages: 200, bytes: 2 ** 20 };
-export const SERVER_QUEUE: QueueLimit = { messages: 20_000, bytes: 64 * 2 ** 20 };
-/** What a queued message takes beside topic and payload, about. */
-const ENTRY_BYTES = 200;
-
-export interface Subscription {
-  readonly topic: string;
-  readonly qos: 0 | 1 | 2;
-}
-
-/** As aedes makes it; `brokerCounter` is its number in this broker. */
-export interface QueuedPacket {
-  readonly topic: string;
-  readonly payload: string | Buffer;
-  readonly brokerCounter: number;
-  messageId?: number | undefined;
-}
+import { Session, type QueuedPacket, type QueueLimit, type Subscription } from './session.ts';
 
 export interface SessionRules {
   limitOf(clientId: string): QueueLimit;
   /** aedes hands over the refused filters of a SUBSCRIBE together with the granted ones. */
   mayKeep(clientId: string, filter: string): boolean;
-  /** Told once, until the client comes back. */
+  /** Called for the first message that is dropped; then not again until the client comes back. */
   onOverflow(clientId: string): void;
 }
 
@@ -41,17 +18,7 @@ interface ClientRef {
   readonly id: string;
 }
 
-interface Session {
-  readonly filters: Map<string, Subscription>;
-  /** By brokerCounter, so in the order of arrival. */
-  readonly queue: Map<number, QueuedPacket>;
-  /** From the message id of the connection to the brokerCounter. */
-  readonly sent: Map<number, number>;
-  bytes: number;
-  isOverflowing: boolean;
-}
-
-/** Names and forms of the methods are those of an aedes persistence. */
+/** The methods have the names and forms of an aedes persistence. */
 export class Sessions {
   readonly #sessions = new Map<string, Session>();
   /** Clients by filter. */
@@ -66,12 +33,12 @@ export class Sessions {
     return this.#sessions.size;
   }
 
-  /** What waits, for all clients. */
+  /** What waits for all clients together. */
   waiting(): { messages: number; bytes: number } {
     const total = { messages: 0, bytes: 0 };
-    for (const { queue, bytes } of this.#sessions.values()) {
-      total.messages += queue.size;
-      total.bytes += bytes;
+    for (const { waiting } of this.#sessions.values()) {
+      total.messages += waiting.messages;
+      total.bytes += waiting.bytes;
     }
     return total;
   }
@@ -82,7 +49,7 @@ export class Sessions {
     this.#sessions.delete(clientId);
   }
 
-  // aedes tells by the constructor of this function whether the methods give promises.
+  // aedes finds out by the constructor of this function whether the methods return promises.
   async setup(): Promise<void> {
     // Nothing to open.
   }
@@ -90,7 +57,7 @@ export class Sessions {
   async addSubscriptions({ id }: ClientRef, subscriptions: readonly Subscription[]): Promise<void> {
     for (const { topic, qos } of subscriptions) {
       if (!this.#rules.mayKeep(id, topic)) continue;
-      const session = this.#sessions.get(id) ?? newSession();
+      const session = this.#sessions.get(id) ?? new Session();
       this.#sessions.set(id, session);
       session.filters.set(topic, { topic, qos });
       const clients = this.#subscribers.get(topic) ?? new Set();
@@ -105,7 +72,7 @@ export class Sessions {
     if (session.filters.size === 0) this.#sessions.delete(id);
   }
 
-  /** Asked when a client comes back. */
+  /** aedes calls this when a client comes back. */
   async subscriptionsByClient({ id }: ClientRef): Promise<Subscription[]> {
     const session = this.#sessions.get(id);
     if (session === undefined) return [];
@@ -138,29 +105,21 @@ export class Sessions {
     for (const { clientId } of to) this.#enqueue(clientId, packet);
   }
 
-  /** The packet is about to be sent under its message id. One that gave way is sent all the same. */
+  /** The packet is about to be sent under its message id. A packet that was dropped from the queue is sent all the same. */
   async outgoingUpdate({ id }: ClientRef, packet: QueuedPacket): Promise<void> {
-    const session = this.#sessions.get(id);
-    const entry = session?.queue.get(packet.brokerCounter);
-    if (session === undefined || entry === undefined || packet.messageId === undefined) return;
-    if (entry.messageId !== undefined) session.sent.delete(entry.messageId);
-    entry.messageId = packet.messageId;
-    session.sent.set(packet.messageId, packet.brokerCounter);
+    this.#sessions.get(id)?.noteSent(packet);
   }
 
-  /** Acknowledged, or not to be sent. */
+  /** The packet was acknowledged, or must not be sent. */
   async outgoingClearMessageId({ id }: ClientRef, packet: QueuedPacket): Promise<QueuedPacket | undefined> {
-    const session = this.#sessions.get(id);
-    if (session === undefined) return undefined;
-    const number = packet.messageId === undefined ? packet.brokerCounter : session.sent.get(packet.messageId);
-    return number === undefined ? undefined : remove(session, number);
+    return this.#sessions.get(id)?.take(packet);
   }
 
   outgoingStream({ id }: ClientRef): Readable {
-    return Readable.from([...(this.#sessions.get(id)?.queue.values() ?? [])]);
+    return Readable.from(this.#sessions.get(id)?.packets() ?? []);
   }
 
-  // What the rules of the broker leave nothing of: retained messages, QoS 2, wills.
+  // The broker's rules allow no retained messages, no QoS 2 and no wills, so there is nothing of these.
 
   createRetainedStreamCombi(): Readable {
     return Readable.from([]);
@@ -180,16 +139,11 @@ export class Sessions {
 
   #enqueue(clientId: string, packet: QueuedPacket): void {
     const session = this.#sessions.get(clientId);
-    if (session === undefined) return; // it was forgotten meanwhile
-    session.queue.set(packet.brokerCounter, { ...packet });
-    session.bytes += bytesOf(packet);
-    const limit = this.#rules.limitOf(clientId);
-    while (session.queue.size > limit.messages || session.bytes > limit.bytes) {
-      const [oldest] = session.queue.keys();
-      remove(session, oldest as number);
-      if (!session.isOverflowing) this.#rules.onOverflow(clientId);
-      session.isOverflowing = true;
-    }
+    if (session === undefined) return; // it was forgotten in the meantime
+    const hasDropped = session.enqueue(packet, this.#rules.limitOf(clientId));
+    if (!hasDropped) return;
+    if (!session.isOverflowing) this.#rules.onOverflow(clientId);
+    session.isOverflowing = true;
   }
 
   #unlink(clientId: string, filter: string): void {
@@ -197,23 +151,4 @@ export class Sessions {
     clients?.delete(clientId);
     if (clients?.size === 0) this.#subscribers.delete(filter);
   }
-}
-
-function newSession(): Session {
-  return { filters: new Map(), queue: new Map(), sent: new Map(), bytes: 0, isOverflowing: false };
-}
-
-function remove(session: Session, number: number): QueuedPacket | undefined {
-  const entry = session.queue.get(number);
-  if (entry === undefined) return undefined;
-  session.queue.delete(number);
-  session.bytes -= bytesOf(entry);
-  if (entry.messageId !== undefined && session.sent.get(entry.messageId) === number) {
-    session.sent.delete(entry.messageId);
-  }
-  return entry;
-}
-
-function bytesOf({ topic, payload }: QueuedPacket): number {
-  return ENTRY_BYTES + topic.length + payload.length;
 }

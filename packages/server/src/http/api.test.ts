@@ -192,6 +192,18 @@ describe('the HTTP API', () => {
     expect(unknown).toMatchObject({ status: 202, body: [{ device: '1a', ok: false }] });
   });
 
+  it('creates a token for each role, which may do what the role may', async () => {
+    for (const role of ROLES) {
+      const made = await call('POST', '/tokens', secrets.admin, { name: role, role });
+      expect(made).toMatchObject({ status: 201, body: { token: { role } } });
+      const me = await call('GET', '/me', made.body['secret'] as string);
+      expect(me).toMatchObject({ status: 200, body: { role } });
+      const order = { devices: ['1a'], command: { kind: 'identify' } };
+      const ordered = await call('POST', '/commands', made.body['secret'] as string, order);
+      expect(ordered.status, role).toBe(role === 'viewer' ? 403 : 202);
+    }
+  });
+
   it('takes the set-up token once', async () => {
     expect((await call('POST', '/setup', undefined, { token: 'guess' })).status).toBe(401);
     const first = await call('POST', '/setup', undefined, { token: server.setupToken, name: 'me' });

@@ -9,7 +9,7 @@ import type { Artifacts } from '../artifacts/artifacts.ts';
 import type { Trail } from '../audit/trail.ts';
 import type { Fleet } from '../fleet-port.ts';
 import type { Orders } from '../orders/orders.ts';
-import type { KeyService } from '../keyservice/contract.ts';
+import type { KeyService } from '../keyservice/service.ts';
 import { guard } from './auth.ts';
 import { accessRoutes, type AccessDeps } from './routes/access.ts';
 import { artifactRoutes, takeStreams } from './routes/artifacts.ts';

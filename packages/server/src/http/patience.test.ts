@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -18,6 +17,7 @@ import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { createApp } from './app.ts';
+import { listenHttps, type HttpsListener } from './listener.ts';
 import { openTokens, tokenMigrations, type TokenTables } from '../access/tokens.ts';
 
 type Tables = AuditTables & TokenTables & ArtifactTables;
@@ -29,6 +29,7 @@ const STEP_MS = 100;
 let folder: string;
 let store: Awaited<ReturnType<typeof openSqlite<Tables>>>;
 let artifacts: Artifacts;
+let listener: HttpsListener;
 let app: FastifyInstance;
 let caPem: string;
 let secret: string;
@@ -39,7 +40,6 @@ beforeAll(async () => {
   const caKey = await makeTlsKey();
   caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
   const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
-  const { key, chain } = await authority.issueServer(['localhost']);
   store = await openSqlite(join(folder, 'test.db'), {
     ...auditMigrations,
     ...tokenMigrations,
@@ -49,8 +49,14 @@ beforeAll(async () => {
   const tokens = openTokens(store, systemClock);
   ({ secret } = await tokens.create('me', 'operator'));
   const nothing = {} as never;
+  listener = await listenHttps({
+    host: '127.0.0.1',
+    port: 0,
+    credential: await authority.issueServer(['localhost']),
+    idleMs: PATIENCE.idleMs,
+  });
   app = await createApp({
-    tls: { key: key.reveal(), chain },
+    listener,
     keyService: async (scope) => {
       scope.post('/register/validate', (request) => ({ heard: request.body }));
     },
@@ -61,9 +67,9 @@ beforeAll(async () => {
     ...{ tokens, artifacts, fleet: nothing, orders: nothing, keys: nothing, trail: nothing, broker: nothing },
     version: '0',
     withApi: true,
-    patience: PATIENCE,
+    bodyMs: PATIENCE.bodyMs,
   });
-  await app.listen({ host: '127.0.0.1', port: 0 });
+  listener.serve(app);
 });
 
 afterEach(() => {
@@ -77,8 +83,7 @@ afterAll(async () => {
 });
 
 function dial(request: string): TLSSocket {
-  const { port } = app.server.address() as AddressInfo;
-  const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: caPem });
+  const socket = connect({ port: listener.port, host: '127.0.0.1', servername: 'localhost', ca: caPem });
   socket.on('error', () => undefined); // cut off in the middle of a byte
   sockets.push(socket);
   socket.write(`${request}\r\nHost: localhost\r\n`);

@@ -2,7 +2,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { pathOf } from './errors.ts';
-import { HEARTBEAT_MS } from './routes/events.ts';
 
 export interface Patience {
   /** Milliseconds for which a connection may stay idle, in both directions. */
@@ -10,6 +9,9 @@ export interface Patience {
   /** Milliseconds within which the body of a request must arrive. An upload may take as long as it moves. */
   readonly bodyMs: number;
 }
+
+/** A comment line this often keeps proxies from closing a quiet stream of events. Milliseconds. */
+export const HEARTBEAT_MS = 20_000;
 
 export const PATIENCE: Patience = { idleMs: 6 * HEARTBEAT_MS, bodyMs: 60_000 };
 

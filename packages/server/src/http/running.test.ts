@@ -92,5 +92,5 @@ test('a store that can not be written, and a broker that is away, are named', as
   await store.close();
   expect(await readiness()).toEqual([]); // asked a moment ago
   now = 10_000;
-  expect(await readiness()).toEqual([expect.stringMatching(/database can not be written/)]);
+  expect(await readiness()).toEqual([expect.stringMatching(/database cannot be written/)]);
 });

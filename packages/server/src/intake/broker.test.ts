@@ -82,16 +82,16 @@ afterEach(async () => {
 
 async function openBroker(port: number): Promise<RunningBroker> {
   const credential = await authority.issueServer(['127.0.0.1']);
-  return startBroker({
-    host: '127.0.0.1',
-    port,
-    serverId: server.id,
-    tls: { credential, ca: authority.caPem, crl: await authority.revocationList([]) },
-    clock: systemClock,
-    isAllowed: async () => true,
-    onRefusal: () => undefined,
-    warn: () => undefined,
-  });
+  const tls = { credential, ca: authority.caPem, crl: await authority.revocationList([]) };
+  return startBroker(
+    { host: '127.0.0.1', port, serverId: server.id, tls },
+    {
+      clock: systemClock,
+      isAllowed: async () => true,
+      onRefusal: () => undefined,
+      warn: () => undefined,
+    },
+  );
 }
 
 async function connect(id: Identity): Promise<MqttLink> {

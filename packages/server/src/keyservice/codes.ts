@@ -10,9 +10,9 @@ import type { Read, Store, Write } from '../store/port.ts';
 const CODE_BYTES = 12;
 const GROUP = /.{4}/g;
 
-/** Codes that let a device register (P 8.4): an operator makes them, the service keeps their hashes. */
+/** Codes that let a device register (P 8.4): an operator creates them, and the service keeps their hashes. */
 export interface EnrolmentCodes {
-  /** `secret` is given this once. */
+  /** Creates a code. Only this answer holds its `secret`. */
   create(wish: {
     readonly type?: string;
     readonly uses: number;
@@ -21,10 +21,17 @@ export interface EnrolmentCodes {
     readonly by?: Caller;
   }): Promise<CreatedCode>;
   list(): Promise<readonly EnrolmentCode[]>;
+  /** Resolves to false when there is no such code. */
   remove(id: string, by?: Caller): Promise<boolean>;
 }
 
-export function openCodes(store: Store<KeyServiceTables>, clock: Clock, random: Random): EnrolmentCodes {
+/**
+ * The enrolment codes of a key service.
+ *
+ * @example
+ * const { secret } = await createCodes(store, clock, random).create({ type: 'pump', uses: 500 });
+ */
+export function createCodes(store: Store<KeyServiceTables>, clock: Clock, random: Random): EnrolmentCodes {
   return {
     create: async ({ type, uses, expiresAt, by = PROGRAM }) => {
       const secret = (hex(random, CODE_BYTES).match(GROUP) ?? []).join('-');
@@ -38,9 +45,9 @@ export function openCodes(store: Store<KeyServiceTables>, clock: Clock, random: 
       };
       const { id, created_at: at } = row;
       const body = { change: 'created', id, ...(type !== undefined && { type }), uses, by } as const;
-      await store.commit(async (trx) => {
-        await trx.insertInto('enrolment_codes').values(row).execute();
-        await addKeyEvent(trx, { kind: 'code', at, body });
+      await store.commit(async (write) => {
+        await write.insertInto('enrolment_codes').values(row).execute();
+        await addKeyEvent(write, { kind: 'code', at, body });
       });
       return { secret, code: view(row) };
     },
@@ -48,28 +55,33 @@ export function openCodes(store: Store<KeyServiceTables>, clock: Clock, random: 
       const rows = await store.read.selectFrom('enrolment_codes').selectAll().orderBy('created_at').execute();
       return rows.map(view);
     },
-    remove: (id, by = PROGRAM) =>
-      store.commit(async (trx) => {
-        const { numDeletedRows } = await trx
+    remove: async (id, by = PROGRAM) => {
+      const at = clock.now();
+      return store.commit(async (write) => {
+        const { numDeletedRows } = await write
           .deleteFrom('enrolment_codes')
           .where('id', '=', id)
           .executeTakeFirst();
         if (numDeletedRows === 0n) return false;
         const body = { change: 'removed', id, by } as const;
-        await addKeyEvent(trx, { kind: 'code', at: clock.now(), body });
+        await addKeyEvent(write, { kind: 'code', at, body });
         return true;
-      }),
+      });
+    },
   };
 }
 
-/** Takes one use of a code; false when it gives none for this type now. Part of the registration's transaction. */
+/**
+ * Takes one use of a code, in the transaction of the registration. Resolves to false when the code does not let a device
+ * of this type register now. `now`: ms since 1970.
+ */
 export async function takeUse(
-  store: Write<KeyServiceTables>,
+  write: Write<KeyServiceTables>,
   code: string,
   type: string,
   now: number,
 ): Promise<boolean> {
-  const { numUpdatedRows } = await store
+  const { numUpdatedRows } = await write
     .updateTable('enrolment_codes')
     .set((eb) => ({ uses_left: eb('uses_left', '-', 1) }))
     .where((eb) => isUsable(eb, code, type, now))
@@ -79,12 +91,12 @@ export async function takeUse(
 
 /** Would the code let a device of this type register now? */
 export async function hasUse(
-  store: Read<KeyServiceTables>,
+  read: Read<KeyServiceTables>,
   code: string,
   type: string,
   now: number,
 ): Promise<boolean> {
-  const row = await store
+  const row = await read
     .selectFrom('enrolment_codes')
     .select('id')
     .where((eb) => isUsable(eb, code, type, now))
@@ -107,7 +119,7 @@ function isUsable(
   ]);
 }
 
-/** However people write it: groups, spaces and case don't matter. */
+/** The same for each way in which people write a code: dashes, spaces and case don't matter. */
 function hashOf(code: string): string {
   return createHash('sha256').update(code.replace(/[-\s]/g, '').toLowerCase()).digest('hex');
 }

@@ -1,23 +1,42 @@
-/** What is known of an identity, and its end (P 8, 10.8). */
-import { identityText, type Identity, type SuiteName } from '@srup/protocol';
-import type { Enrolment } from '../peers/directory.ts';
-import type { Inside, KeyService } from './contract.ts';
-import { toBase64 } from './enrolment.ts';
+/** What the key service knows of an identity, and how an identity ends (P 8, 10.8). */
+import type { PublicPems } from '@srup/node';
+import { identityText, type Clock, type Identity, type SuiteName } from '@srup/protocol';
+import type { Enrolment, IdentityDirectory } from '../peers/directory.ts';
+import type { Store } from '../store/port.ts';
+import { revokeCertificates } from './certificates.ts';
 import { addKeyEvent } from './events.ts';
-import { answer, refuse, type Answer } from './faults.ts';
+import { answer, refuse, toBase64, type Answer } from './faults.ts';
 import { findRow, isExpired } from './registration.ts';
 import { C2_TYPE } from './requests.ts';
+import type { KeyServiceTables } from './tables.ts';
 
-/** What a server's key is answered for when no suite is named: that of the published clients. */
+/** The suite of a server's key when the question names none: that of the published clients. */
 const INTEROP_SUITE: SuiteName = 'rsa-sha256';
 
-export function createDirectory({
-  options,
-  store,
-  certificates,
-  server,
-}: Inside): Pick<KeyService, 'keyOf' | 'typeOf' | 'isC2' | 'isAllowed' | 'find' | 'revoke'> {
-  const { clock, serverKeys } = options;
+export interface Directory extends IdentityDirectory {
+  /** Base64 of the PEM of an identity's key. A server has one key for each suite; `suite` is rsa-sha256 by default. */
+  keyOf(identity: string, suite?: SuiteName): Promise<Answer<string>>;
+  typeOf(identity: string): Promise<Answer<string>>;
+  isC2(identity: string): Promise<boolean>;
+}
+
+export interface DirectoryOptions {
+  /** Identity of the C2 server, as text. */
+  readonly server: string;
+  readonly serverKeys: Readonly<Record<SuiteName, PublicPems>>;
+}
+
+export interface DirectoryPorts {
+  readonly store: Store<KeyServiceTables>;
+  readonly clock: Clock;
+  /** Publishes the revocation list. */
+  readonly publish: () => Promise<void>;
+  /** Ends the sessions of an identity at the broker. */
+  readonly endSessions: (id: Identity) => Promise<void>;
+}
+
+export function createDirectory({ server, serverKeys }: DirectoryOptions, ports: DirectoryPorts): Directory {
+  const { store, clock, publish, endSessions } = ports;
 
   async function keyOf(identity: string, suite?: SuiteName): Promise<Answer<string>> {
     if (identity === server) return answer(toBase64(serverKeys[suite ?? INTEROP_SUITE].signing));
@@ -35,11 +54,9 @@ export function createDirectory({
   }
 
   async function isC2(identity: string): Promise<boolean> {
+    if (identity === server) return true;
     const row = await findRow(store.read, identity);
-    return (
-      identity === server ||
-      (row?.type === C2_TYPE && row.state !== 'revoked' && !isExpired(row, clock.now()))
-    );
+    return row?.type === C2_TYPE && row.state !== 'revoked' && !isExpired(row, clock.now());
   }
 
   async function find(id: Identity): Promise<Enrolment | undefined> {
@@ -49,33 +66,38 @@ export function createDirectory({
     return { id, type, suite, publicPem, state, ...(sealPem !== null && { sealPem }) };
   }
 
-  async function isAllowed(id: Identity): Promise<boolean> {
-    return (await findRow(store.read, identityText(id)))?.state === 'certified';
-  }
+  return {
+    keyOf,
+    typeOf,
+    isC2,
+    find,
+    // Committed first: when a later part fails, the next call does the rest.
+    revoke: async (id) => {
+      const isKnown = await revokeIdentity(store, id, clock.now());
+      if (!isKnown) return;
+      await publish();
+      await endSessions(id);
+    },
+  };
+}
 
-  /** Commits, then tells: when it fails in between, calling it again does the rest. */
-  async function revoke(id: Identity): Promise<void> {
-    const device = identityText(id);
-    const known = await store.commit(async (trx) => {
-      const before = await findRow(trx, device);
-      const { numUpdatedRows } = await trx
-        .updateTable('identities')
-        .set({ state: 'revoked', expires_at: null })
-        .where('id', '=', device)
-        .executeTakeFirst();
-      if (before !== undefined && before.state !== 'revoked') {
-        const body = { change: 'revoked' } as const;
-        await addKeyEvent(trx, { kind: 'identity', at: clock.now(), device, body });
-      }
-      await certificates.revokeAll(trx, id);
-      return numUpdatedRows > 0n;
-    });
-    if (!known) return;
-    await certificates.publishCrl();
-    await options.onRevoked(id);
-  }
-
-  return { keyOf, typeOf, isC2, isAllowed, find, revoke };
+/** Resolves to false when the identity is not known. */
+function revokeIdentity(store: Store<KeyServiceTables>, id: Identity, at: number): Promise<boolean> {
+  const device = identityText(id);
+  return store.commit(async (write) => {
+    const before = await findRow(write, device);
+    if (before === undefined) return false;
+    await write
+      .updateTable('identities')
+      .set({ state: 'revoked', expires_at: null })
+      .where('id', '=', device)
+      .execute();
+    if (before.state !== 'revoked') {
+      await addKeyEvent(write, { kind: 'identity', at, device, body: { change: 'revoked' } });
+    }
+    await revokeCertificates(write, id, at);
+    return true;
+  });
 }
 
 const NOT_FOUND = refuse('not-found', 'no such identity has proven its key here');

@@ -2,7 +2,7 @@ import type { AuditBodies, NewAuditEntry } from '@srup/protocol';
 import type { KeyServiceTables } from './tables.ts';
 import type { Store, Write } from '../store/port.ts';
 
-/** What the C2 core's audit trail is to be told of. */
+/** An event of the key service for the audit trail of the C2 core. */
 export type NewKeyEvent =
   | Extract<NewAuditEntry, { readonly kind: 'code' | 'registration' }>
   | {
@@ -11,28 +11,28 @@ export type NewKeyEvent =
       readonly device: string;
       readonly body: {
         readonly change: AuditBodies['identity']['change'];
-        /** Of the certificate that was issued. */
+        /** The serial number of the certificate that was issued. */
         readonly serial?: string;
       };
     };
 
 export type KeyEvent = NewKeyEvent & { readonly id: number };
 
-/** The queue of events, kept until the C2 core has them. */
+/** The queue of events; each is kept until the C2 core has it. */
 export interface KeyEvents {
-  /** In order, from after this id. */
+  /** The events with a higher id than this, in order; at most `limit` of them. */
   after(id: number, limit: number): Promise<readonly KeyEvent[]>;
-  /** The core has all up to this id. */
+  /** Removes all events up to this id: the core has them. */
   drop(through: number): Promise<void>;
 }
 
-/** In the transaction of what happened. */
-export async function addKeyEvent(transaction: Write<KeyServiceTables>, event: NewKeyEvent): Promise<void> {
+/** Adds an event in the transaction of what happened. */
+export async function addKeyEvent(write: Write<KeyServiceTables>, event: NewKeyEvent): Promise<void> {
   const values = { at: event.at, event: JSON.stringify(event) };
-  await transaction.insertInto('audit_events').values(values).execute();
+  await write.insertInto('audit_events').values(values).execute();
 }
 
-export function openKeyEvents(store: Store<KeyServiceTables>): KeyEvents {
+export function createKeyEvents(store: Store<KeyServiceTables>): KeyEvents {
   return {
     after: async (id, limit) => {
       const rows = await store.read

@@ -1,6 +1,8 @@
+/** What the key service answers: a value, or a refusal. */
+
 /** Every refusal of the key service with its HTTP status (P 8.4): one closed list. */
 export const SERVICE_FAULTS = {
-  invalid: 400, // no JSON, or a field that is absent or has the wrong form
+  invalid: 400, // not JSON, or a field that is absent or has the wrong form
   'invalid-key': 400, // malformed, weak, or of no suite
   'invalid-csr': 400, // P 8.3
   'bad-signature': 401, // not made by the registered key
@@ -14,7 +16,7 @@ export const SERVICE_FAULTS = {
   'too-large': 413,
   'too-many-requests': 429,
   closed: 503, // the operator takes no registrations now
-  unavailable: 503, // the service's own trouble: try again
+  unavailable: 503, // the service itself is in trouble: try again
 } as const;
 
 export type ServiceFault = keyof typeof SERVICE_FAULTS;
@@ -22,7 +24,7 @@ export type ServiceFault = keyof typeof SERVICE_FAULTS;
 export interface Refusal {
   readonly ok: false;
   readonly fault: ServiceFault;
-  /** What happened, why, what to do: for the person behind the device. */
+  /** What happened, why, and what to do, for the person who runs the device. */
   readonly message: string;
 }
 
@@ -34,4 +36,9 @@ export function answer<Value>(value: Value): Answer<Value> {
 
 export function refuse(fault: ServiceFault, message: string): Refusal {
   return { ok: false, fault, message };
+}
+
+/** PEM as the answers carry it. */
+export function toBase64(pem: string): string {
+  return Buffer.from(pem).toString('base64');
 }

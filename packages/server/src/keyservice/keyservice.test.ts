@@ -19,14 +19,15 @@ import { identityText, parseIdentity, type Clock, type Identity, type SuiteName 
 import Fastify, { type FastifyInstance } from 'fastify';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Authority } from '../authority/authority.ts';
 import { readCrl } from '../authority/crl.ts';
 import { Pkcs10CertificateRequestGenerator } from '../authority/x509.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { LIVE_CERTIFICATES } from './certificates.ts';
-import type { KeyService, KeyServiceOptions } from './contract.ts';
-import type { KeyServiceLimits } from './limits.ts';
-import { keyServiceRoutes } from './routes.ts';
-import { openKeyService } from './service.ts';
+import type { KeyServiceLimits } from './http/limits.ts';
+import { keyServiceRoutes } from './http/routes.ts';
+import { openRegistry, type Registry } from './registry.ts';
+import { createKeyService, type KeyService, type KeyServiceOptions } from './service.ts';
 
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
@@ -52,13 +53,10 @@ let umask: number;
 beforeAll(async () => {
   umask = process.umask(0o022); // as most systems have it: what is private must be made so
   root = mkdtempSync(join(tmpdir(), 'srup-keyservice-'));
-  vault = await openVault({
-    folder: join(root, 'data'),
-    names: [],
-    clock: systemClock,
-    random: systemRandom,
-    warn: (message) => expect.unreachable(message),
-  });
+  vault = await openVault(
+    { folder: join(root, 'data'), names: [] },
+    { clock: systemClock, random: systemRandom, warn: (message) => expect.unreachable(message) },
+  );
   const sets = await Promise.all(SUITES.map(async (suite) => [suite, await generateKeys(suite)] as const));
   device = Object.fromEntries(sets) as typeof device;
 });
@@ -72,6 +70,7 @@ afterAll(async () => {
 let now: number;
 const clock: Clock = { now: () => now, monotonic: () => now, isTrusted: () => true };
 let folder: string;
+let registry: Registry;
 let service: KeyService;
 let app: FastifyInstance;
 let base: string;
@@ -91,35 +90,44 @@ beforeEach(() => {
 
 afterEach(async () => {
   await app.close();
-  if (!isClosed) await service.close();
+  if (!isClosed) await registry.close();
 });
 
+interface Changes extends Partial<KeyServiceOptions> {
+  readonly clock?: Clock;
+  readonly authority?: Authority;
+  readonly end?: (id: Identity) => Promise<void>;
+}
+
 async function start(
-  changes: Partial<KeyServiceOptions> = {},
+  { clock: time = clock, authority = vault.keyService.authority, end, ...options }: Changes = {},
   limits: KeyServiceLimits = { registrationsPerMinute: 1000 },
 ) {
-  service = await openKeyService({
-    folder,
-    serverId: vault.server.id,
-    serverKeys: vault.server.publicKeys,
-    keys: vault.keyService.keys,
-    authority: vault.keyService.authority,
-    brokerUrl: () => 'mqtts://broker.example:8883',
-    requireCode: false,
-    clock,
-    random: systemRandom,
-    onCrl: (pem) => crls.push(pem),
-    onRevoked: async (id) => void ended.push(id),
-    ...changes,
-  });
+  const ports = { authority, clock: time, random: systemRandom };
+  registry = await openRegistry({ folder }, ports);
+  const broker = {
+    url: 'mqtts://broker.example:8883',
+    follow: ({ crl }: { crl: string }) => void crls.push(crl),
+    end: end ?? (async (id: Identity) => void ended.push(id)),
+  };
+  service = createKeyService(
+    {
+      serverId: vault.server.id,
+      serverKeys: vault.server.publicKeys,
+      keys: vault.keyService.keys,
+      requireCode: false,
+      ...options,
+    },
+    { registry, broker, ...ports },
+  );
   app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => (logged += line) } } });
   await app.register(keyServiceRoutes(service, limits), { prefix: '/KeyEx' });
   base = await app.listen({ host: '127.0.0.1', port: 0 });
 }
 
-async function restart(changes: Partial<KeyServiceOptions> = {}) {
+async function restart(changes: Changes = {}) {
   await app.close();
-  await service.close();
+  await registry.close();
   await start(changes);
 }
 
@@ -235,7 +243,7 @@ describe('enrolment', () => {
     expect(certificate.verify(ca.publicKey)).toBe(true);
 
     expect(await service.find(one.id)).toMatchObject({ type: 'sensor', suite, state: 'certified' });
-    expect(await service.isAllowed(one.id)).toBe(true);
+    expect(await registry.isAllowed(one.id)).toBe(true);
   });
 
   test('the recorded requests of the published clients pass as they are', async () => {
@@ -303,11 +311,11 @@ describe('enrolment', () => {
     now += 1000;
     expect((await one.access()).status).toBe(200);
     expect(crls).toHaveLength(1);
-    expect(service.crl()).toBe(crls[0]);
+    expect(registry.lists.newest().crl).toBe(crls[0]);
   });
 });
 
-describe('two that want the same', () => {
+describe('two devices that want the same', () => {
   test('identity: exactly one gets it', async () => {
     await start();
     const one = newDevice();
@@ -404,14 +412,14 @@ describe('a registration is refused', () => {
     ],
     ['an EC key', () => ({ key: spki('ec', { namedCurve: 'P-256' }) })],
     ['no sealKey for ed25519', () => ({ sealKey: undefined })],
-    ['a sealKey that is none', () => ({ sealKey: spki('ed25519') })],
+    ['a sealKey that is not a key', () => ({ sealKey: spki('ed25519') })],
     ['a sealKey for RSA', () => ({ key: spki('rsa', { modulusLength: 2048 }) })],
   ])('400: %s', async (_, changes) => {
     await start();
     expect(refusalOf(await newDevice().register(changes()))).toEqual([400, 'invalid-key']);
   });
 
-  test('403: without a valid enrolment code where one is wanted', async () => {
+  test('403: without a valid enrolment code where the operator requires one', async () => {
     await start({ requireCode: true });
     const { secret } = await service.codes.create({ uses: 1 });
     const { secret: ofPumps } = await service.codes.create({ uses: 5, type: 'pump' });
@@ -434,7 +442,7 @@ describe('a registration is refused', () => {
     expect(refusalOf(await newDevice().register({ code: short }))).toEqual(refused);
   });
 
-  test('403: with a wrong code even where none is wanted; a refused id is not used up', async () => {
+  test('403: with a wrong code even where none is required; a refused id stays free', async () => {
     await start();
     const one = newDevice();
     expect(refusalOf(await one.register({ code: 'guess' }))).toEqual([403, 'wrong-code']);
@@ -509,7 +517,7 @@ describe('a registration is refused', () => {
     expect(refusalOf(await withCode(forOthers, 'pump'))).toEqual([429, 'too-many-requests']);
   });
 
-  test('what registered devices prove is limited for each of them, not by their common address', async () => {
+  test('the proofs of registered devices are limited for each device, not by their common address', async () => {
     await start({}, { registrationsPerMinute: 1000, proofsPerMinute: 3 });
     const devices = [newDevice(), newDevice(), newDevice(), newDevice(), newDevice()];
     for (const device of devices) {
@@ -546,7 +554,7 @@ describe('a registration is refused', () => {
 
   test('503, never 500: when the database fails', async () => {
     await start();
-    await service.close();
+    await registry.close();
     for (const answer of [
       await newDevice().register(),
       await newDevice().validate(),
@@ -568,7 +576,7 @@ describe('a proof is refused', () => {
     expect(refusalOf(await newDevice().access())).toEqual([404, 'not-found']);
   });
 
-  test.each(SUITES)('401: %s by another key, of another text, of none', async (suite) => {
+  test.each(SUITES)('401: %s by another key, of another text, or of no text', async (suite) => {
     await start();
     const one = newDevice(suite);
     await one.register();
@@ -619,7 +627,7 @@ describe('a proof is refused', () => {
     expect(refusalOf(await validated.register())).toEqual([409, 'duplicate']);
     expect(refusalOf(await get(`get_key/${validated.identity}`))).toEqual([404, 'not-found']);
     expect(await service.find(validated.id)).toBeUndefined();
-    expect(await service.isAllowed(validated.id)).toBe(false);
+    expect(await registry.isAllowed(validated.id)).toBe(false);
     expect((await certified.access()).status).toBe(200);
     expect((await newDevice().register()).status).toBe(201);
     const database = new DatabaseSync(join(folder, 'identities.sqlite'), { readOnly: true });
@@ -722,11 +730,11 @@ describe('revocation', () => {
     await one.access();
     await other.enrol();
     await service.revoke(one.id);
-    expect(await service.isAllowed(one.id)).toBe(false);
-    expect(await service.isAllowed(other.id)).toBe(true);
+    expect(await registry.isAllowed(one.id)).toBe(false);
+    expect(await registry.isAllowed(other.id)).toBe(true);
     expect(ended).toEqual([one.id]);
     expect(crls).toHaveLength(1);
-    expect(readFileSync(join(folder, 'crl.pem'), 'utf8')).toBe(service.crl());
+    expect(readFileSync(join(folder, 'crl.pem'), 'utf8')).toBe(registry.lists.newest().crl);
     expect((await service.find(one.id))?.state).toBe('revoked');
     expect(refusalOf(await one.validate())).toEqual([403, 'revoked']);
     expect(refusalOf(await one.access())).toEqual([403, 'revoked']);
@@ -738,7 +746,7 @@ describe('revocation', () => {
   test('can be repeated when it failed half way', async () => {
     let fails = true;
     await start({
-      onRevoked: async (id) => {
+      end: async (id) => {
         if (fails) throw new Error('the broker is away');
         ended.push(id);
       },
@@ -746,7 +754,7 @@ describe('revocation', () => {
     const one = newDevice();
     await one.enrol();
     await expect(service.revoke(one.id)).rejects.toThrow('the broker is away');
-    expect(await service.isAllowed(one.id)).toBe(false);
+    expect(await registry.isAllowed(one.id)).toBe(false);
     fails = false;
     await service.revoke(one.id);
     expect(ended).toEqual([one.id]);
@@ -759,7 +767,7 @@ describe('revocation', () => {
     await Promise.all(devices.map(({ id }) => service.revoke(id)));
     for (const serial of serials) expect(hexOf(crls.at(-1)!)).toContain(serial);
     await restart();
-    for (const serial of serials) expect(hexOf(service.crl())).toContain(serial);
+    for (const serial of serials) expect(hexOf(registry.lists.newest().crl)).toContain(serial);
   });
 
   test('makes a list with a greater number, also when the clock was set back meanwhile', async () => {
@@ -790,7 +798,7 @@ describe('revocation', () => {
     await one.register();
     await one.validate();
     expect(refusalOf(await one.access())).toEqual([403, 'revoked']);
-    expect(await service.isAllowed(one.id)).toBe(false);
+    expect(await registry.isAllowed(one.id)).toBe(false);
     expect((await service.find(one.id))?.state).toBe('revoked');
   });
 
@@ -815,8 +823,8 @@ describe('revocation', () => {
     const serials = [(await one.enrol()).serialNumber, (await other.enrol()).serialNumber];
     await service.revoke(one.id);
     await second;
-    for (const serial of serials) expect(hexOf(service.crl())).toContain(serial);
-    expect(readFileSync(join(folder, 'crl.pem'), 'utf8')).toBe(service.crl());
+    for (const serial of serials) expect(hexOf(registry.lists.newest().crl)).toContain(serial);
+    expect(readFileSync(join(folder, 'crl.pem'), 'utf8')).toBe(registry.lists.newest().crl);
   });
 
   test('of an unknown identity changes nothing', async () => {
@@ -860,7 +868,7 @@ describe('questions', () => {
     expect(refusalOf(await get('get_type/b9d077e223834cf6'))).toEqual([404, 'not-found']);
   });
 
-  test('c2_check knows this server', async () => {
+  test('c2_check: this server is registered', async () => {
     await start();
     expect((await get(`c2_check/${identityText(vault.server.id)}`)).status).toBe(200);
     expect(refusalOf(await get('c2_check/b9d077e223834cf6'))).toEqual([404, 'not-found']);
@@ -875,7 +883,7 @@ describe('another C2 server', () => {
     ({ url, method }) => method === 'POST' && url?.endsWith('/c2/'),
   )!.request!;
 
-  test('is refused unless the operator gave a token', async () => {
+  test('is refused without a token from the operator', async () => {
     await start();
     expect(refusalOf(await post('c2/', recorded))).toEqual([403, 'forbidden']);
   });
@@ -900,14 +908,14 @@ describe('another C2 server', () => {
   });
 });
 
-describe('what stays behind', () => {
+describe('what the service leaves behind', () => {
   test('files that only the owner reads, and a database that survives a restart', async () => {
     await start();
     const one = newDevice();
     await one.enrol();
     for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).mode & 0o077, name).toBe(0);
     await restart();
-    expect(await service.isAllowed(one.id)).toBe(true);
+    expect(await registry.isAllowed(one.id)).toBe(true);
     expect(await service.find(one.id)).toMatchObject({ sealPem: device.ed25519.sealing!.publicPem });
   });
 
@@ -925,7 +933,7 @@ describe('what stays behind', () => {
       signature: inLines('the-operators-token'),
     });
     await post('register', `{"code": "${secret}"`);
-    await service.close();
+    await registry.close();
     await one.register({ code: secret });
     isClosed = true;
     expect(logged).toContain('request completed');

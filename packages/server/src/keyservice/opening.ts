@@ -3,7 +3,7 @@ import { addKeyEvent } from './events.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Read, Store } from '../store/port.ts';
 
-/** Are registrations taken? They are, until an operator says no. */
+/** Does the service take registrations? It does until an operator closes it. */
 export async function isOpen(store: Read<KeyServiceTables>): Promise<boolean> {
   const row = await store
     .selectFrom('settings')
@@ -13,6 +13,7 @@ export async function isOpen(store: Read<KeyServiceTables>): Promise<boolean> {
   return row?.value !== 'closed';
 }
 
+/** Opens or closes the service. `at`: ms since 1970. */
 export async function setOpen(
   store: Store<KeyServiceTables>,
   wanted: boolean,
@@ -20,12 +21,12 @@ export async function setOpen(
   by: Caller,
 ): Promise<void> {
   const value = wanted ? 'open' : 'closed';
-  await store.commit(async (trx) => {
-    await trx
+  await store.commit(async (write) => {
+    await write
       .insertInto('settings')
       .values({ name: 'registration', value })
       .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
       .execute();
-    await addKeyEvent(trx, { kind: 'registration', at, body: { open: wanted, by } });
+    await addKeyEvent(write, { kind: 'registration', at, body: { open: wanted, by } });
   });
 }

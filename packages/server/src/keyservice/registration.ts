@@ -5,7 +5,7 @@ import { answer, refuse, type Answer, type Refusal } from './faults.ts';
 import type { IdentityRow, KeyServiceTables } from './tables.ts';
 import type { Read, Store, Write } from '../store/port.ts';
 
-/** From registration to certificate (P 8.5). */
+/** Milliseconds that a device has from its registration to its certificate (P 8.5). */
 export const REGISTRATION_MS = 10 * 60_000;
 
 export interface NewIdentity {
@@ -41,10 +41,10 @@ export function readKeys(fields: {
 }
 
 /**
- * Takes an identity, in one transaction: of two that register the same id, one wins. The same again, after a lost
- * answer, is no duplicate and takes no second use of the code: who asks proves at `validate` that the key is its own.
- * `code`: undefined when none
- * was sent; `codeRequired`: whether that is allowed.
+ * Takes an identity, in one transaction: of two devices that register the same id, one wins. The same registration
+ * again, after a lost answer, is not a duplicate and takes no second use of the code: the device proves at `validate`
+ * that the key is its own. `code` is undefined when the device sent none, which `codeRequired` forbids. Resolves to the
+ * refusal, if there is one. `now`: ms since 1970.
  */
 export function takeIdentity(
   store: Store<KeyServiceTables>,
@@ -52,10 +52,10 @@ export function takeIdentity(
   now: number,
   codeRequired: boolean,
 ): Promise<Refusal | undefined> {
-  return store.commit(async (trx) => {
-    await emptyExpired(trx, now);
+  return store.commit(async (write) => {
+    await emptyExpired(write, now);
     const id = identityText(wanted.id);
-    const taken = await findRow(trx, id);
+    const taken = await findRow(write, id);
     if (taken !== undefined) {
       if (isSameAgain(taken, wanted)) return undefined;
       return refuse(
@@ -64,10 +64,10 @@ export function takeIdentity(
       );
     }
     const { code, type } = wanted;
-    if (code === undefined ? codeRequired : !(await takeUse(trx, code, type, now))) {
+    if (code === undefined ? codeRequired : !(await takeUse(write, code, type, now))) {
       return refuse('wrong-code', CODE_MESSAGE);
     }
-    await trx
+    await write
       .insertInto('identities')
       .values({
         id,
@@ -84,7 +84,7 @@ export function takeIdentity(
   });
 }
 
-/** Keys of a registration that expired are gone, so it is another one. */
+/** Is this the same registration? The keys of one that expired are gone, so it never is. */
 function isSameAgain(row: IdentityRow, { type, publicPem, sealPem }: NewIdentity): boolean {
   const isSame = row.type === type && row.public_pem === publicPem && row.seal_pem === (sealPem ?? null);
   return isSame && row.state === 'registered';
@@ -93,8 +93,9 @@ function isSameAgain(row: IdentityRow, { type, publicPem, sealPem }: NewIdentity
 const CODE_MESSAGE =
   'this key service wants a valid enrolment code for this device type, and none was sent, or it is wrong, used up or expired: ask the operator for one';
 
-async function emptyExpired(store: Write<KeyServiceTables>, now: number): Promise<void> {
-  await store
+/** Removes the keys of registrations that were not finished in time: a flood of them leaves little behind. */
+async function emptyExpired(write: Write<KeyServiceTables>, now: number): Promise<void> {
+  await write
     .updateTable('identities')
     .set({ public_pem: '', seal_pem: null })
     .where('expires_at', '<=', now)
@@ -102,13 +103,13 @@ async function emptyExpired(store: Write<KeyServiceTables>, now: number): Promis
     .execute();
 }
 
-/** The row of an identity in the right state for its next step, or why there is none (P 8.4, 8.5). */
+/** Finds the row of an identity that can take its next step, or says why it can't (P 8.4, 8.5). */
 export async function findActive(
-  store: Read<KeyServiceTables>,
+  read: Read<KeyServiceTables>,
   identity: string,
   now: number,
 ): Promise<Answer<IdentityRow & { readonly number: Identity }>> {
-  const row = await findRow(store, identity);
+  const row = await findRow(read, identity);
   const number = parseIdentity(identity);
   if (row === undefined || number === undefined) {
     return refuse('not-found', `the identity ${identity} is not registered here`);
@@ -123,8 +124,8 @@ export async function findActive(
   return answer({ ...row, number });
 }
 
-export function findRow(store: Read<KeyServiceTables>, identity: string): Promise<IdentityRow | undefined> {
-  return store.selectFrom('identities').selectAll().where('id', '=', identity).executeTakeFirst();
+export function findRow(read: Read<KeyServiceTables>, identity: string): Promise<IdentityRow | undefined> {
+  return read.selectFrom('identities').selectAll().where('id', '=', identity).executeTakeFirst();
 }
 
 export function isExpired(row: IdentityRow, now: number): boolean {

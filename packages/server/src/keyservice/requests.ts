@@ -1,11 +1,11 @@
-/** The forms of P 8, with the names that the published clients use. Everything in them is a stranger's text. */
+/** Requests and answers of P 8, with the names that the published clients use. A stranger writes all of a request. */
 import { z } from 'zod';
 
 const BASE64 = /^[A-Za-z0-9+/=\s]*$/;
 const base64 = (most: number) =>
   z.string().min(1).max(most).regex(BASE64, 'must be base64; it may be broken into lines');
 
-/** Letters of base64. The longest honest ones: a key of ML-DSA-65 has 2,650, a signature 4,420. */
+/** Letters of base64. Of the honest ones, a key of ML-DSA-65 is the longest with 2,650, and a signature with 4,420. */
 const KEY_LETTERS = 8_192;
 const CSR_LETTERS = 12_288;
 
@@ -14,7 +14,7 @@ export const identityField = z
   .regex(/^[1-9a-f][0-9a-f]{0,15}$/, 'must be 1 to 16 lower-case hex digits without leading zeros')
   .describe('identity (P 2.7)');
 
-/** The type that only C2 servers have: no device can call itself so. */
+/** The type that only C2 servers have: no device can register with it. */
 export const C2_TYPE = 'C2';
 
 const typeField = z

@@ -1,34 +1,88 @@
 /** The key service (P 8): a device makes its identity and keys itself; the service vouches for the public part. */
-import { join } from 'node:path';
-import { identityText } from '@srup/protocol';
+import type { KeySet, PublicPems, Secret } from '@srup/node';
+import {
+  identityText,
+  type Caller,
+  type Clock,
+  type Identity,
+  type Random,
+  type SuiteName,
+} from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
-import { openSqlite } from '../store/sqlite/open.ts';
-import { openCertificates } from './certificates.ts';
-import { hasUse, openCodes } from './codes.ts';
-import type { Inside, KeyService, KeyServiceOptions } from './contract.ts';
-import { createDirectory } from './directory.ts';
-import { createEnrolment } from './enrolment.ts';
-import { openKeyEvents } from './events.ts';
+import type { Authority } from '../authority/authority.ts';
+import type { BrokerControl } from '../broker/control.ts';
+import { createCodes, hasUse, type EnrolmentCodes } from './codes.ts';
+import { createDirectory, type Directory } from './directory.ts';
+import { createEnrolment, type EnrolmentSteps } from './enrolment.ts';
+import { createKeyEvents, type KeyEvents } from './events.ts';
 import { isOpen, setOpen } from './opening.ts';
-import { keyServiceMigrations, type KeyServiceTables } from './tables.ts';
+import type { Registry } from './registry.ts';
 
-/** Opens the key service's database, brings the CRL up to date, and is ready. */
-export async function openKeyService(options: KeyServiceOptions): Promise<KeyService> {
-  const { folder, authority, clock, random, onCrl } = options;
+export interface KeyServiceOptions {
+  readonly serverId: Identity;
+  /** Public keys of the C2 server: all that the service knows of it. */
+  readonly serverKeys: Readonly<Record<SuiteName, PublicPems>>;
+  /** The service's own keys. */
+  readonly keys: Readonly<Record<SuiteName, KeySet>>;
+  /** Only a device with an enrolment code can register (P 8.4). */
+  readonly requireCode: boolean;
+  /** The token with which further C2 servers can register (P 8); without it none can. */
+  readonly c2Token?: Secret;
+}
+
+export interface KeyServicePorts {
+  readonly registry: Registry;
+  readonly authority: Authority;
+  /**
+   * `url` is what devices learn. `follow` gets each new revocation list. `end` is called after an identity was revoked
+   * and the list made, and again with the next `revoke` when it failed.
+   */
+  readonly broker: Pick<BrokerControl, 'url' | 'follow' | 'end'>;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface KeyService extends Directory, EnrolmentSteps {
+  status(): Promise<{ active: boolean; identity: string; broker: string }>;
+  /** Opens or closes the service for registrations; what is registered goes on. The choice survives a restart. */
+  setOpen(isOpen: boolean, by?: Caller): Promise<void>;
+  /** What the audit trail does not have yet. */
+  readonly events: KeyEvents;
+  readonly codes: EnrolmentCodes;
+  /** Would the code let a device of this type register now? */
+  acceptsCode(code: string, type: string): Promise<boolean>;
+}
+
+/**
+ * Makes the key service. Whoever opened the registry closes it.
+ *
+ * @example
+ * const service = createKeyService(
+ *   { serverId, serverKeys, keys, requireCode: true },
+ *   { registry, authority, broker, clock, random },
+ * );
+ * await app.register(keyServiceRoutes(service), { prefix: '/KeyEx' });
+ */
+export function createKeyService(options: KeyServiceOptions, ports: KeyServicePorts): KeyService {
+  const { registry, authority, broker, clock, random } = ports;
+  const { store, lists } = registry;
   const server = identityText(options.serverId);
-  const store = await openSqlite<KeyServiceTables>(join(folder, 'identities.sqlite'), keyServiceMigrations);
-  const certificates = await openCertificates({ store: store.read, folder, authority, clock, random, onCrl });
-  const inside: Inside = { options, store, certificates, server };
+
+  /** The broker gets the newest list, whichever change made it. */
+  async function publish(): Promise<void> {
+    if (await lists.publish()) broker.follow(lists.newest());
+  }
+
   return {
-    ...createEnrolment(inside),
-    ...createDirectory(inside),
-    status: async () => ({ active: await isOpen(store.read), identity: server, broker: options.brokerUrl() }),
+    ...createEnrolment({ ...options, server }, { store, authority, brokerUrl: broker.url, clock, publish }),
+    ...createDirectory(
+      { server, serverKeys: options.serverKeys },
+      { store, clock, publish, endSessions: (id) => broker.end(id) },
+    ),
+    status: async () => ({ active: await isOpen(store.read), identity: server, broker: broker.url }),
     setOpen: (wanted, by = PROGRAM) => setOpen(store, wanted, clock.now(), by),
-    events: openKeyEvents(store),
-    codes: openCodes(store, clock, random),
+    events: createKeyEvents(store),
+    codes: createCodes(store, clock, random),
     acceptsCode: (code, type) => hasUse(store.read, code, type, clock.now()),
-    crl: () => certificates.crl(),
-    canary: () => certificates.canary(),
-    close: () => store.close(),
   };
 }

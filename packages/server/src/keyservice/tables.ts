@@ -15,7 +15,7 @@ export interface KeyServiceTables {
     seal_pem: string | null;
     state: EnrolmentState;
     registered_at: number;
-    /** By when it must be certified; null from then on. */
+    /** When the registration expires, if the identity is not certified by then; null once it is. */
     expires_at: number | null;
   };
   certificates: {
@@ -27,17 +27,17 @@ export interface KeyServiceTables {
   };
   enrolment_codes: {
     id: string;
-    /** SHA-256 of the code, hex. */
+    /** SHA-256 of the code, in hex. */
     hash: string;
-    /** Null: any type. */
+    /** Null for any type. */
     type: string | null;
     uses_left: number;
     expires_at: number | null;
     created_at: number;
   };
-  /** Of certificates that were issued after the backup that this service was restored from (`srup restore --crl`). */
+  /** Revoked certificates that were issued after the backup that this service was restored from (`srup restore --crl`). */
   foreign_revocations: { serial: string; revoked_at: number; not_after: number };
-  /** For the audit trail, which is in the C2 core's database; rows go when it has them. */
+  /** Events for the audit trail, which is in the database of the C2 core; a row is deleted once the trail has it. */
   audit_events: { id: Generated<number>; at: number; event: string };
   settings: {
     name: 'registration';
@@ -47,7 +47,7 @@ export interface KeyServiceTables {
 
 export type IdentityRow = KeyServiceTables['identities'];
 
-/** Forward only: a released step is never edited, a new one is added. */
+/** Migrations go forward only: a released step is never edited, a new one is added. */
 export const keyServiceMigrations: Migrations = {
   'keyservice-001': {
     async up(db: Kysely<unknown>) {

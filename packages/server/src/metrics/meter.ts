@@ -1,18 +1,19 @@
 import type { ServerExchange } from '@srup/protocol';
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, Registry } from 'prom-client';
 
-/** What the core counts while it works. No identity is a label: a fleet has too many of them. */
+/** What the server counts while it works. No identity is a label: a fleet has too many of them. */
 export interface Meter {
-  /** A message of a device was accepted, by its type. */
+  /** A message of this type from a device was accepted. */
   accepted(type: string): void;
-  /** The broker has taken a message to a device. */
+  /** The broker has taken a message of this type to a device. */
   sent(type: string): void;
   /** An exchange is over. */
   ended(exchange: Pick<ServerExchange, 'kind' | 'phase'>): void;
-  /** A transaction of the core's database was on the disk after so long. */
+  /** A transaction of the core's database took this many seconds until it was on disk. */
   committed(seconds: number): void;
 }
 
+/** Counts nothing. */
 export const SILENT: Meter = {
   accepted: () => undefined,
   sent: () => undefined,
@@ -20,14 +21,28 @@ export const SILENT: Meter = {
   committed: () => undefined,
 };
 
-/** Seconds: a good SSD to a disk in trouble. */
+/** Seconds, from a good SSD to a disk in trouble. */
 const COMMIT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
-export function createMeter(registry: Registry): Meter {
+export interface CountingMeter extends Meter {
+  /** The counts in Prometheus' text form. */
+  text(): Promise<string>;
+}
+
+/**
+ * A meter whose counts are metrics.
+ *
+ * @example
+ * const meter = createMeter();
+ * meter.accepted('SRUP_RESPONSE');
+ * await meter.text(); // ... srup_messages_total{direction="in",type="SRUP_RESPONSE"} 1
+ */
+export function createMeter(): CountingMeter {
+  const registry = new Registry();
   const registers = [registry];
   const messages = new Counter({
     name: 'srup_messages_total',
-    help: 'Messages accepted from devices (in) and taken by the broker (out), by type',
+    help: 'Messages that were accepted from devices (in) or that the broker took (out), by type',
     labelNames: ['direction', 'type'],
     registers,
   });
@@ -56,5 +71,6 @@ export function createMeter(registry: Registry): Meter {
     committed: (seconds) => {
       commits.observe(seconds);
     },
+    text: () => registry.metrics(),
   };
 }

@@ -9,6 +9,7 @@ import {
   type TestDevice,
 } from '../../test/fleet/device.ts';
 import { join, openWorld, turnedClock, type World } from '../../test/fleet/world.ts';
+import { createMeter } from './meter.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { behind } from '../../test/store.ts';
 
@@ -20,7 +21,7 @@ let turn: (ms: number) => void;
 beforeEach(async () => {
   const server = await makeServer();
   device = await makeDevice(server);
-  metrics = createMetrics('1.2.3');
+  const meter = createMeter();
   const turned = turnedClock();
   ({ turn } = turned);
   world = await openWorld({
@@ -28,23 +29,27 @@ beforeEach(async () => {
     directory: directoryOf(device),
     clock: turned.clock,
     delay: turned.delay,
-    meter: metrics.meter,
+    meter,
   });
-  metrics.watch({
-    store: world.store.read,
-    clock: turned.clock,
-    isConnected: () => true,
-    broker: () => undefined,
-    certificates: () => ({ ca: 3000, tls: 2000, mqtt: 1000 }),
-    audit: async () => ({
-      ...{ server: 'b9d0', keyFingerprint: 'ab', entries: 12, alarms: ['entry 3 was changed'] },
-      checkpoint: { seq: 10, at: 5000 },
-      witnesses: [
-        { place: '/elsewhere/witness', seq: 10, takenAt: 6000, failures: 0 },
-        { place: 'https://witness.example/', seq: 4, failures: 7, trouble: 'away' },
-      ],
-    }),
-  });
+  metrics = createMetrics(
+    { version: '1.2.3' },
+    {
+      meter,
+      store: world.store.read,
+      clock: turned.clock,
+      isConnected: () => true,
+      broker: () => undefined,
+      certificates: () => ({ ca: 3000, tls: 2000, mqtt: 1000 }),
+      audit: async () => ({
+        ...{ server: 'b9d0', keyFingerprint: 'ab', entries: 12, alarms: ['entry 3 was changed'] },
+        checkpoint: { seq: 10, at: 5000 },
+        witnesses: [
+          { place: '/elsewhere/witness', seq: 10, takenAt: 6000, failures: 0 },
+          { place: 'https://witness.example/', seq: 4, failures: 7, trouble: 'away' },
+        ],
+      }),
+    },
+  );
   await world.fleet.setJoinPolicy('*', 'accept');
   await join(world, device);
 });

@@ -2,13 +2,13 @@ import type { Clock } from '@srup/protocol';
 import type { FleetTables } from '../store/tables.ts';
 import type { Store } from '../store/port.ts';
 
-/** What keeps the server from doing its work now, in words without secrets; empty when nothing does. */
+/** Says what keeps the server from doing its work now, in words without secrets; empty when nothing does. */
 export type Readiness = () => Promise<readonly string[]>;
 
-/** Milliseconds for which an answer holds: anybody may ask, and each trial costs a write to the disk. */
+/** Milliseconds for which an answer is kept: anybody may ask, and each trial costs a write to the disk. */
 const HOLDS_MS = 2_000;
 
-export interface ReadinessOptions {
+export interface ReadinessPorts {
   readonly store: Store<FleetTables>;
   readonly clock: Clock;
   readonly isConnected: () => boolean;
@@ -16,7 +16,7 @@ export interface ReadinessOptions {
   readonly askKeyService: () => Promise<unknown>;
 }
 
-export function createReadiness({ store, clock, isConnected, askKeyService }: ReadinessOptions): Readiness {
+export function createReadiness({ store, clock, isConnected, askKeyService }: ReadinessPorts): Readiness {
   let last: { readonly at: number; readonly trials: Promise<string[]> } | undefined;
 
   async function tryAll(): Promise<string[]> {
@@ -34,8 +34,8 @@ export function createReadiness({ store, clock, isConnected, askKeyService }: Re
         .execute(),
     );
     return [
-      ...(await fails(writing, 'the database can not be written: is the disk full or read-only?')),
-      ...(await fails(askKeyService(), "the key service's database can not be read")),
+      ...(await fails(writing, 'the database cannot be written: is the disk full or read-only?')),
+      ...(await fails(askKeyService(), "the key service's database cannot be read")),
     ];
   }
 
@@ -43,6 +43,6 @@ export function createReadiness({ store, clock, isConnected, askKeyService }: Re
     const now = clock.monotonic();
     if (last === undefined || now - last.at > HOLDS_MS) last = { at: now, trials: tryAll() };
     const reasons = await last.trials;
-    return isConnected() ? reasons : [...reasons, 'the broker is not connected; what is owed waits'];
+    return isConnected() ? reasons : [...reasons, 'the broker is not connected; messages wait until it is'];
   };
 }

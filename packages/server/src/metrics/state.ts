@@ -1,11 +1,11 @@
-/** What is read from the store when somebody asks for the metrics. */
+/** What the metrics read from the store when somebody asks for them. */
 import { sql } from 'kysely';
 import { IS_OPEN } from '../store/migrations.ts';
 import type { ArtifactTables } from '../artifacts/tables.ts';
 import type { FleetTables } from '../store/tables.ts';
 import type { Read } from '../store/port.ts';
 
-/** Ages of the last proof, in seconds: how many joined devices were heard within. */
+/** Ages of a device's last signed message, in seconds, within which joined devices are counted. */
 export const AGES = [60, 300, 900, 3_600, 21_600, 86_400, 604_800] as const;
 
 export interface StoredState {
@@ -13,52 +13,80 @@ export interface StoredState {
   /** Joined devices proven within each of `AGES`, then all that ever were. */
   readonly provenWithin: readonly number[];
   readonly open: readonly { kind: string; phase: string; count: number }[];
-  readonly outbox: { readonly count: number; readonly oldest: number | null };
+  /** `oldest`: when it was written, in ms since 1970. */
+  readonly outbox: { readonly count: number; readonly oldest?: number };
   readonly refusals: readonly { code: string; count: number }[];
-  readonly artifacts: { readonly count: number; readonly bytes: number | null };
+  readonly artifacts: { readonly count: number; readonly bytes: number };
 }
 
 export async function readState(
   store: Read<FleetTables & ArtifactTables>,
   now: number,
 ): Promise<StoredState> {
-  const standings = await store
+  return {
+    standings: await readStandings(store),
+    provenWithin: await readProven(store, now),
+    open: await readOpen(store),
+    outbox: await readOutbox(store),
+    refusals: await store.selectFrom('refusal_counts').selectAll().execute(),
+    artifacts: await readArtifacts(store),
+  };
+}
+
+/** A database may give a count or a sum as a number, a bigint or a text. */
+type Amount = number | bigint | string;
+
+async function readStandings(store: Read<FleetTables>): Promise<StoredState['standings']> {
+  const rows = await store
     .selectFrom('devices')
-    .select(['standing', (select) => select.fn.countAll<number>().as('count')])
+    .select(['standing', (select) => select.fn.countAll<Amount>().as('count')])
     .groupBy('standing')
     .execute();
-  const ages = await store
+  return rows.map(({ standing, count }) => ({ standing, count: Number(count) }));
+}
+
+async function readProven(store: Read<FleetTables>, now: number): Promise<number[]> {
+  const counts: Readonly<Record<string, Amount | null>> = await store
     .selectFrom('peers')
     .innerJoin('devices', 'devices.id', 'peers.device')
-    .select([
+    .select(({ fn }) => [
       ...AGES.map((age, index) =>
-        sql<number | null>`sum(peers.proven_at > ${now - age * 1000})`.as(`age${index}`),
+        fn
+          .sum<Amount>(
+            sql<number>`case when ${sql.ref('peers.proven_at')} > ${now - age * 1000} then 1 else 0 end`,
+          )
+          .as(`age${index}`),
       ),
-      sql<number>`count(peers.proven_at)`.as('all'),
+      fn.count<Amount>('peers.proven_at').as('all'),
     ])
     .where('standing', '=', 'joined')
     .executeTakeFirstOrThrow();
-  const counts = ages as Readonly<Record<string, number | null>>;
-  const open = await store
+  return [...AGES.map((_, index) => Number(counts[`age${index}`])), Number(counts['all'])];
+}
+
+async function readOpen(store: Read<FleetTables>): Promise<StoredState['open']> {
+  const rows = await store
     .selectFrom('exchanges')
-    .select(['kind', 'phase', (select) => select.fn.countAll<number>().as('count')])
+    .select(['kind', 'phase', (select) => select.fn.countAll<Amount>().as('count')])
     .where(IS_OPEN)
     .groupBy(['kind', 'phase'])
     .execute();
-  const outbox = await store
+  return rows.map(({ kind, phase, count }) => ({ kind, phase, count: Number(count) }));
+}
+
+async function readOutbox(store: Read<FleetTables>): Promise<StoredState['outbox']> {
+  const { count, oldest } = await store
     .selectFrom('outbox')
-    .select([sql<number>`count(*)`.as('count'), sql<number | null>`min(created_at)`.as('oldest')])
+    .select(({ fn }) => [fn.countAll<Amount>().as('count'), fn.min<Amount>('created_at').as('oldest')])
     .executeTakeFirstOrThrow();
-  const artifacts = await store
+  // The oldest of no rows is null.
+  return { count: Number(count), ...(Number(count) > 0 && { oldest: Number(oldest) }) };
+}
+
+async function readArtifacts(store: Read<ArtifactTables>): Promise<StoredState['artifacts']> {
+  const { count, bytes } = await store
     .selectFrom('artifacts')
-    .select([sql<number>`count(*)`.as('count'), sql<number | null>`sum(bytes)`.as('bytes')])
+    .select(({ fn }) => [fn.countAll<Amount>().as('count'), fn.sum<Amount>('bytes').as('bytes')])
     .executeTakeFirstOrThrow();
-  return {
-    standings,
-    provenWithin: [...AGES.map((_, index) => counts[`age${index}`] ?? 0), counts['all'] ?? 0],
-    open,
-    outbox,
-    refusals: await store.selectFrom('refusal_counts').selectAll().execute(),
-    artifacts,
-  };
+  return { count: Number(count), bytes: Number(bytes) };
 }

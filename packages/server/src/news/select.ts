@@ -1,17 +1,8 @@
 import type { Standing } from '@srup/protocol';
 import { FleetError } from '../api/faults.ts';
+import type { Selection } from '../api/forms/orders.ts';
 import type { Read } from '../store/port.ts';
 import type { FleetTables } from '../store/tables.ts';
-
-/** Which devices an order is for: exactly one of these. */
-export interface Selection {
-  /** These devices, by id. */
-  readonly devices?: readonly string[] | undefined;
-  /** Every joined device of this type. */
-  readonly type?: string | undefined;
-  /** Every joined device. */
-  readonly all?: true | undefined;
-}
 
 /** Devices read at a time. */
 const PAGE = 5_000;

@@ -10,7 +10,6 @@ import type { Signer } from '../outbox/sign.ts';
 import type { Records } from '../peers/records.ts';
 import type { Announcement, Store } from '../store/port.ts';
 import type { FleetTables } from '../store/tables.ts';
-import type { Timer } from '../time/timer.ts';
 import type { Change, Outgoing } from './change.ts';
 import { writeChange, type Written } from './write.ts';
 
@@ -25,8 +24,8 @@ export interface SavePorts {
   readonly records: Pick<Records, 'keep' | 'forget'>;
   readonly signer: Signer;
   readonly sender: Pick<Sender, 'wake'>;
-  /** Of the exchanges' timeouts. */
-  readonly timer: Pick<Timer, 'nudge'>;
+  /** Hears when the next timeout of an exchange is due, ms since 1970. */
+  readonly timer: { nudge(at: number): void };
   readonly deservesEntry: DeservesEntry;
   readonly clock: Pick<Clock, 'now'>;
   readonly meter: Meter;

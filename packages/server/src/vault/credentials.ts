@@ -1,4 +1,4 @@
-/** The server's own certificates: made anew in time, before anybody has to notice. */
+/** The server's own certificates, which it renews before they expire. */
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@srup/node';
@@ -9,7 +9,7 @@ import { parseKey } from '../authority/keys.ts';
 import { formatCredential, parseCredential, readIfThere } from './files.ts';
 import { namesIn } from './names.ts';
 
-/** A certificate with less than this left is replaced; at most a third of its life. */
+/** A certificate is replaced when it ends within this many milliseconds, or within a third of its life if that is less. */
 const RENEWAL_MS = 30 * DAY_MS;
 
 export interface Renewed {
@@ -22,28 +22,35 @@ export interface Credentials {
   tls(): Credential;
   /** For the server's own connection to the broker. */
   mqtt(): Credential;
-  /** Replaces what ends soon, or has other names than wanted. */
+  /** Replaces the certificates that end soon, or have other names than they should. */
   renew(): Promise<Renewed>;
 }
 
 interface Kind {
   readonly path: string;
   issue(): Promise<Credential>;
-  /** What the certificate must say beside its validity. */
+  /** Does the certificate say what it must, apart from its validity? */
   isWanted(certificatePem: string): boolean;
 }
 
 export interface CredentialOptions {
+  /** The server's. */
   readonly folder: string;
   readonly serverId: Identity;
   /** From `certificateNames`. */
   readonly names: readonly string[];
+}
+
+export interface CredentialPorts {
   readonly authority: Authority;
   readonly clock: Clock;
 }
 
-export async function openCredentials(options: CredentialOptions): Promise<Credentials> {
-  const { folder, serverId, names, authority, clock } = options;
+/** Reads the server's certificates, and replaces those that are missing, damaged or end soon. */
+export async function openCredentials(
+  { folder, serverId, names }: CredentialOptions,
+  { authority, clock }: CredentialPorts,
+): Promise<Credentials> {
   const tlsKind: Kind = {
     path: join(folder, 'tls', 'server.pem'),
     issue: () => authority.issueServer(names),
@@ -70,7 +77,7 @@ export async function openCredentials(options: CredentialOptions): Promise<Crede
     const certificate = new X509Certificate(chain);
     const [from, to] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()];
     const now = clock.now();
-    // With an unset clock nothing can be told of dates, and a new certificate would be wrong for everyone else.
+    // With an unset clock nothing is known of dates, and a new certificate would be wrong for everyone else.
     const isInTime = !clock.isTrusted() || (from <= now && to - now > Math.min(RENEWAL_MS, (to - from) / 3));
     return isInTime && certificate.verify(caKey) && kind.isWanted(chain);
   }
@@ -87,7 +94,7 @@ export async function openCredentials(options: CredentialOptions): Promise<Crede
   };
 }
 
-/** Undefined when it is absent or damaged: unlike the other keys it can simply be made again. */
+/** Undefined when the file is absent or damaged: unlike the other keys, this one can simply be made again. */
 async function readCredential(path: string): Promise<Credential | undefined> {
   const text = await readIfThere(path);
   if (text === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** The vault's files: private keys in PEM, each written as a whole, so that none is ever half there. */
+/** The vault's files: private keys in PEM. Each is written as a whole, so that none is ever half there. */
 import { createPublicKey } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { SUITES, type SuiteName } from '@srup/protocol';
 import type { Credential } from '../authority/authority.ts';
 import { parseKey } from '../authority/keys.ts';
 
-/** Something in the vault's folder is not as it was left. The message says what to do. */
+/** Thrown when something in the vault's folder is not as the server left it. The message says what to do. */
 export class VaultError extends Error {
   override readonly name = 'VaultError';
 }
@@ -16,9 +16,10 @@ export class VaultError extends Error {
 const OTHERS = 0o077;
 const PRIVATE_KEY = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[\s\S]+?-----END \1-----/g;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----\n?/g;
-/** What a crash in the middle of writing leaves: it may hold a key. */
+/** The files that a crash in the middle of writing leaves: they may hold a key. */
 const LEFTOVER = /^\..+\.tmp$/;
 
+/** Undefined when there is no such file. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
@@ -32,7 +33,7 @@ function isAbsent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
-/** The file's content; made and written first when there is none. `mayMake`: whether that is right at all. */
+/** Reads the file; makes and writes it first when there is none. Throws `VaultError` when it is missing and `mayMake` is false. */
 export async function readOrMake(
   path: string,
   mayMake: boolean,
@@ -42,7 +43,7 @@ export async function readOrMake(
   if (found !== undefined) return found;
   if (!mayMake) {
     throw new VaultError(
-      `${path} is missing: it holds a key or name that devices already know. Restore it from a backup of ${dirname(dirname(path))}. (Without one, start with a new folder; every device must then register anew.)`,
+      `${path} is missing: it holds a key or name that devices already know. Restore it from a backup of ${dirname(dirname(path))}. (Without a backup, start with a new folder; every device must then register again.)`,
     );
   }
   const made = await make();
@@ -50,7 +51,7 @@ export async function readOrMake(
   return made;
 }
 
-/** A key set as one file: the private signing key, then the private sealing key where the suite has one. */
+/** Writes a key set as one file: the private signing key, then the private sealing key where the suite has one. */
 export function formatKeySet({ signing, sealing }: KeySet): string {
   return signing.privatePem.reveal() + (sealing?.privatePem.reveal() ?? '');
 }
@@ -83,7 +84,7 @@ export function parseCredential(text: string, path: string): Credential {
   return { key: new Secret(`${key}\n`), chain: certificates.join('') };
 }
 
-/** `read`, with a failure told as damage of this file; the cause may quote a key and is not passed on. */
+/** Calls `read`, and reports a failure as damage of this file. The cause may quote a key, so it is not passed on. */
 function readingOf<Value>(path: string, read: () => Value): Value {
   try {
     return read();
@@ -96,20 +97,20 @@ function damaged(path: string): VaultError {
   return new VaultError(`${path} is damaged: it can't be read as a key. Restore it from a backup.`);
 }
 
-/** Makes folders that only the owner enters, and takes leftovers of a crash away. */
+/** Makes a folder that only its owner can enter, and removes the leftovers of a crash from it. */
 export async function prepareFolder(path: string): Promise<void> {
   await makePrivateFolder(path);
   for (const name of await readdir(path))
     if (LEFTOVER.test(name)) await rm(join(path, name), { force: true });
 }
 
-/** Of the folder itself and all that is in those `parts` of it: what others than the owner may read or write. */
+/** Finds what others than the owner can read or write: the folder itself, and all that is in these `parts` of it. */
 export async function findExposed(folder: string, parts: readonly string[]): Promise<string[]> {
   if (process.platform === 'win32') return []; // no such permissions there
   const exposed: string[] = [];
   const inspect = async (path: string, isWhole: boolean): Promise<void> => {
     const found = await statIfThere(path);
-    if (found === undefined) return; // not made yet, or gone in the meantime
+    if (found === undefined) return; // it is not made yet, or gone in the meantime
     if ((found.mode & OTHERS) !== 0) exposed.push(path);
     if (isWhole && found.isDirectory())
       for (const name of await readdir(path)) await inspect(join(path, name), true);

@@ -2,11 +2,17 @@ import { isIP } from 'node:net';
 import { SubjectAlternativeNameExtension, X509Certificate } from '../authority/x509.ts';
 import { VaultError } from './files.ts';
 
-/** Always in the server's certificate: for what runs on the same machine. */
+/** Names that are always in the server's certificate, for programs on the same machine. */
 const LOCAL = ['localhost', '127.0.0.1', '::1'];
 const HOST = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
-/** The names for the server's certificate, in one spelling, sorted. Throws for what is neither name nor address. */
+/**
+ * The names for the server's certificate, in one spelling, sorted. Throws `VaultError` for a text that is neither a host
+ * name nor an IP address.
+ *
+ * @example
+ * certificateNames(['Fleet.example.org.']); // ['127.0.0.1', '::1', 'fleet.example.org', 'localhost']
+ */
 export function certificateNames(names: readonly string[]): string[] {
   const all = [...LOCAL, ...names].map((name) => {
     const address = canonicalAddress(name.replace(/^\[|\]$/g, ''));
@@ -21,7 +27,7 @@ export function certificateNames(names: readonly string[]): string[] {
   return [...new Set(all)].sort();
 }
 
-/** The same of a certificate that was issued. */
+/** The names in a certificate that was issued, in the same spelling, sorted. */
 export function namesIn(certificatePem: string): string[] {
   const certificate = new X509Certificate(certificatePem);
   const alternatives = certificate.getExtension(SubjectAlternativeNameExtension);
@@ -29,9 +35,9 @@ export function namesIn(certificatePem: string): string[] {
   return names.sort();
 }
 
-/** One spelling of an IP address; undefined for what is none. */
+/** An IP address in its one spelling; undefined for any other text. */
 function canonicalAddress(text: string): string | undefined {
-  if (text.includes('%')) return undefined; // a zone of one machine: not for certificates
+  if (text.includes('%')) return undefined; // a zone is known on one machine only, so it does not belong in a certificate
   switch (isIP(text)) {
     case 4:
       return text;

@@ -7,17 +7,20 @@ import { readIfThere } from './files.ts';
 
 const TOKEN_BYTES = 20;
 
-/** The right to become the first operator: works once. */
+/** The right to become the first operator. It works once. */
 export interface SetupToken {
-  /** The token in words, while nobody has used one: made anew at each start, shown then, kept only as a hash. */
+  /** The token itself, until one was used. Each start makes a new one and shows it; the folder has only its hash. */
   readonly shown?: Secret;
-  /** Is it the right one, and not used? Changes nothing. */
+  /** Is this the right token, and not used? Changes nothing. */
   matches(text: string): boolean;
-  /** True once, for the right token; it stays used across a crash. */
+  /** Resolves to true once, for the right token. It stays used across a crash. */
   consume(text: string): Promise<boolean>;
 }
 
-/** `folder`: the server's. Whoever removes `setup-token.used` there gets a new token at the next start. */
+/**
+ * Makes the set-up token of this start in the server's own folder, unless one was used. Whoever removes
+ * `setup-token.used` there gets a new token at the next start.
+ */
 export async function openSetupToken(folder: string, random: Random): Promise<SetupToken> {
   const file = join(folder, 'setup-token');
   const usedFile = `${file}.used`;

@@ -17,7 +17,7 @@ import { inspect } from 'node:util';
 import { checkProof, FolderLockedError, proveText, systemClock, systemRandom } from '@srup/node';
 import { identityText, type Clock, type SuiteName } from '@srup/protocol';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { openVault, type Vault, type VaultOptions } from './vault.ts';
+import { openVault, type Vault, type VaultOptions, type VaultPorts } from './vault.ts';
 import type { Renewed } from './credentials.ts';
 import { VaultError } from './files.ts';
 
@@ -42,21 +42,20 @@ afterEach(async () => {
   process.umask(umask);
 });
 
-async function open(changes: Partial<VaultOptions> = {}): Promise<Vault> {
+type Changes = Partial<VaultOptions & VaultPorts>;
+
+async function open({
+  clock = systemClock,
+  random = systemRandom,
+  ...options
+}: Changes = {}): Promise<Vault> {
   const warn = (message: string) => warnings.push(message);
-  const vault = await openVault({
-    folder,
-    names: [],
-    clock: systemClock,
-    random: systemRandom,
-    warn,
-    ...changes,
-  });
+  const vault = await openVault({ folder, names: [], ...options }, { clock, random, warn });
   opened.push(vault);
   return vault;
 }
 
-async function reopen(vault: Vault, changes: Partial<VaultOptions> = {}): Promise<Vault> {
+async function reopen(vault: Vault, changes: Changes = {}): Promise<Vault> {
   await vault.close();
   return open(changes);
 }
@@ -146,7 +145,7 @@ describe('the next start', () => {
     expect(second.credentials.tls().chain).toBe(tls.chain);
   });
 
-  test('of a second process is refused while the first runs', async () => {
+  test('that a first process uses is refused to a second', async () => {
     await open();
     await expect(open()).rejects.toThrow(FolderLockedError);
   });
@@ -232,7 +231,7 @@ describe('a crash in the first start', () => {
       import { openVault } from ${JSON.stringify(new URL('./vault.ts', import.meta.url).href)};
       import { systemClock, systemRandom } from '@srup/node';
       process.stdout.write('ready');
-      await openVault({ folder: ${JSON.stringify(folder)}, names: [], clock: systemClock, random: systemRandom, warn: () => undefined });
+      await openVault({ folder: ${JSON.stringify(folder)}, names: [] }, { clock: systemClock, random: systemRandom, warn: () => undefined });
       process.stdout.write('done');
       setInterval(() => undefined, 1000);`;
     for (const wanted of [1, 3, 6, 9]) {
@@ -262,7 +261,7 @@ describe('a crash in the first start', () => {
 
 describe('the server’s certificate', () => {
   let stop: () => void = () => undefined;
-  test('has the names that were given, and is made anew when they change', async () => {
+  test('has the given names, and is replaced when they change', async () => {
     const vault = await open({ names: ['fleet.example', '192.0.2.7', '[2001:DB8::7]'] });
     const first = new X509Certificate(vault.credentials.tls().chain);
     for (const name of ['fleet.example', 'localhost']) expect(first.checkHost(name)).toBe(name);
@@ -310,7 +309,7 @@ describe('the server’s certificate', () => {
     expect(serials(await reopen(vault, { clock }))).not.toEqual(second);
   });
 
-  test('is looked at once a day while the server runs', async () => {
+  test('is checked once a day while the server runs', async () => {
     let now = Date.UTC(2026, 10, 21);
     const clock: Clock = { now: () => now, monotonic: () => now, isTrusted: () => true };
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
@@ -356,7 +355,7 @@ describe('the server’s certificate', () => {
   });
 });
 
-test('the end of the CA is warned of a year ahead', async () => {
+test('the operator is warned a year before the CA ends', async () => {
   const vault = await open({ clock: at(Date.UTC(2026, 0, 2)) });
   const later = await reopen(vault, { clock: at(Date.UTC(2034, 11, 1)) });
   expect(warnings).toEqual([]);
@@ -405,7 +404,7 @@ describe('the set-up token', () => {
     expect(await third.server.setupToken.consume(text)).toBe(false);
   });
 
-  test('stays usable when its use could not be written down', async () => {
+  test('stays usable when its use could not be recorded', async () => {
     const { setupToken } = (await open()).server;
     const file = join(folder, 'server', 'setup-token');
     const hash = readFileSync(file);

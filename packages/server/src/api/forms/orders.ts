@@ -55,6 +55,9 @@ export const orderBody = z
   );
 export type OrderBody = Readonly<z.infer<typeof orderBody>>;
 
+/** The devices that an order is for, chosen in exactly one way: by id, by type, or all that have joined. */
+export type Selection = Omit<OrderBody, 'command'>;
+
 const accepted = z.object({
   device: deviceId,
   ok: z.literal(true),

@@ -1,12 +1,15 @@
 import { execFile } from 'node:child_process';
 
 const TIMEOUT_MS = 10_000;
-/** Characters of what the command said that are told. */
-const MOST_SAID = 300;
+/** Characters of the command's output that an error quotes. */
+const MOST_QUOTED = 300;
 
 /**
- * Runs the operator's command that makes a broker read its files again: program and arguments, no shell. Rejects with
- * what it said when it fails or takes longer than 10 s.
+ * Runs the operator's command that makes a broker read its files again: program and arguments, no shell. Rejects when
+ * the command fails or takes longer than 10 s; the error quotes what it printed.
+ *
+ * @example
+ * await runReload(['systemctl', 'reload', 'mosquitto']);
  */
 export function runReload([program = '', ...args]: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -15,12 +18,12 @@ export function runReload([program = '', ...args]: readonly string[]): Promise<v
         resolve();
         return;
       }
-      const said = (stderr || stdout).trim().slice(0, MOST_SAID);
+      const output = (stderr || stdout).trim().slice(0, MOST_QUOTED);
       const how =
         error.killed === true
           ? `took longer than ${TIMEOUT_MS / 1000} s`
           : `failed (${String(error.code ?? error.signal)})`;
-      reject(new Error(`the command "${program}" ${how}${said === '' ? '' : `: ${said}`}`));
+      reject(new Error(`the command "${program}" ${how}${output === '' ? '' : `: ${output}`}`));
     });
   });
 }

@@ -1,5 +1,5 @@
 import { FleetError } from '../../api/faults.ts';
-import type { KeyService } from '../../keyservice/contract.ts';
+import type { KeyService } from '../../keyservice/service.ts';
 import { callerOf } from '../auth.ts';
 import type { Handlers } from '../serve.ts';
 

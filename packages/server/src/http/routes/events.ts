@@ -4,10 +4,9 @@ import type { ApiTokens } from '../../access/tokens.ts';
 import type { FleetEvent } from '../../api/forms/events.ts';
 import type { Fleet } from '../../fleet-port.ts';
 import { identify } from '../auth.ts';
+import { HEARTBEAT_MS } from '../patience.ts';
 import type { Handlers } from '../serve.ts';
 
-/** A comment line this often keeps proxies from closing a quiet stream. Milliseconds. */
-export const HEARTBEAT_MS = 20_000;
 /** Bytes that wait for a reader before it is cut off. It comes back with Last-Event-ID and misses nothing. */
 const SLOW_READER_BYTES = 1 << 20;
 

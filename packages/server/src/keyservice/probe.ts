@@ -1,11 +1,11 @@
-/** For `srup doctor`: certificates of throw-away identities, kept in memory, to try a broker with. */
+/** Certificates of throw-away identities, kept in memory, with which `srup doctor` tries a broker out. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newIdentity, Secret } from '@srup/node';
 import type { Clock, Identity, Random } from '@srup/protocol';
 import { openAuthority, type Credential } from '../authority/authority.ts';
-import type { KeyServiceTables } from '../keyservice/tables.ts';
 import { openSqliteReadOnly } from '../store/sqlite/open.ts';
+import type { KeyServiceTables } from './tables.ts';
 
 export interface ProbeCredential extends Credential {
   readonly id: Identity;
@@ -14,11 +14,16 @@ export interface ProbeCredential extends Credential {
 export interface ProbeCredentials {
   readonly one: ProbeCredential;
   readonly other: ProbeCredential;
-  /** With the serial number of a certificate that is revoked; undefined when none is. */
+  /** A certificate with the serial number of one that is revoked; undefined when none is revoked. */
   readonly revoked: ProbeCredential | undefined;
 }
 
-/** Reads the CA in the server's folder; the server may run. */
+/**
+ * Issues three client certificates with the CA in the server's folder; the server may be running.
+ *
+ * @example
+ * const { one, other, revoked } = await makeProbes('/var/lib/srup', systemClock, systemRandom);
+ */
 export async function makeProbes(folder: string, clock: Clock, random: Random): Promise<ProbeCredentials> {
   const key = new Secret(await readFile(join(folder, 'authority', 'ca.key.pem'), 'utf8'));
   const caPem = await readFile(join(folder, 'authority', 'ca.pem'), 'utf8');

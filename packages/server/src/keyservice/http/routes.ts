@@ -8,8 +8,7 @@ import {
 } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { isSuiteName } from '@srup/protocol';
-import type { KeyService } from './contract.ts';
-import { refuse, SERVICE_FAULTS, type Answer, type Refusal } from './faults.ts';
+import { refuse, SERVICE_FAULTS, type Answer, type Refusal } from '../faults.ts';
 import { rateLimits, type KeyServiceLimits } from './limits.ts';
 import {
   accessAnswer,
@@ -22,12 +21,18 @@ import {
   statusAnswer,
   validateAnswer,
   validateBody,
-} from './requests.ts';
+} from '../requests.ts';
+import type { KeyService } from '../service.ts';
 
-/** Bytes of a request: the longest honest one, a CSR with a signature of ML-DSA-65, has about 9,000. */
+/** Bytes of a request. The longest honest one, a CSR with a signature of ML-DSA-65, has about 9,000. */
 const BODY_BYTES = 32_768;
 
-/** The key service's routes, for the prefix `/KeyEx` of an HTTPS server (P 8). Every refusal is `{error, message}`. */
+/**
+ * The routes of the key service (P 8). Every refusal has the form `{error, message}`.
+ *
+ * @example
+ * await app.register(keyServiceRoutes(service), { prefix: '/KeyEx' });
+ */
 export function keyServiceRoutes(service: KeyService, limits: KeyServiceLimits = {}): FastifyPluginAsync {
   return async (scope) => {
     const app = scope.withTypeProvider<ZodTypeProvider>();
@@ -38,7 +43,7 @@ export function keyServiceRoutes(service: KeyService, limits: KeyServiceLimits =
       if (refusal.fault === 'unavailable') request.log.error({ err: error }, 'the key service failed');
       return send(reply, refusal);
     });
-    // Whatever a client calls it, the body is JSON: some send no content type.
+    // The body is JSON whatever its content type is: some clients send none.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(
       '*',
@@ -108,7 +113,7 @@ function send(reply: FastifyReply, { fault, message }: Refusal): FastifyReply {
   return reply.status(SERVICE_FAULTS[fault]).send({ error: fault, message });
 }
 
-/** Never a 500 (P 8.4): what is not the caller's mistake is worth another try. */
+/** An error is never answered with 500 (P 8.4): what is not the client's mistake is worth another try. */
 function refusalFor(error: FastifyError): Refusal {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const mistakes = error.validation.map(

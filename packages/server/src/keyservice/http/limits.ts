@@ -1,33 +1,40 @@
-/** How often the key service is asked (P 8.4). */
+/** How often clients can ask the key service (P 8.4). */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { parseIdentity } from '@srup/protocol';
-import type { KeyService } from './contract.ts';
+import type { KeyService } from '../service.ts';
 
 const MINUTE_MS = 60_000;
-/** Proofs a minute of one registered identity; an honest enrolment takes two. */
+/** Proofs a minute that one registered identity can send; an honest enrolment takes two. */
 const PROOFS_OF_ONE = 20;
 
 export interface KeyServiceLimits {
-  /** Of one address, without a valid enrolment code; 60 unless told. */
+  /** Registrations a minute from one address, without a valid enrolment code; 60 by default. */
   readonly registrationsPerMinute?: number;
-  /** Proofs (validate, access) of one address for identities that are not registered; ten times as many unless told. */
+  /**
+   * Proofs (validate, access) a minute from one address for identities that are not registered; by default ten times
+   * `registrationsPerMinute`.
+   */
   readonly proofsPerMinute?: number;
 }
 
 /**
- * Limits a stranger by his address. Who holds a valid enrolment code is none: the code's uses are the limit, so that
- * a factory behind one address can enrol thousands. What a registered identity proves counts for itself first, and
- * against the address only beyond its share. `app`: with the rate-limit plugin.
+ * Limits strangers by their address. A client with a valid enrolment code is not a stranger: the uses of the code are
+ * its limit, so that a factory behind one address can enrol thousands of devices. The proofs of a registered identity
+ * count for the identity first, and for the address only beyond its share. `app` has the rate-limit plugin.
  */
-export function rateLimits(app: FastifyInstance, service: KeyService, limits: KeyServiceLimits) {
+export function rateLimits(
+  app: FastifyInstance,
+  service: Pick<KeyService, 'acceptsCode' | 'find'>,
+  limits: KeyServiceLimits,
+) {
   const registrations = limits.registrationsPerMinute ?? 60;
   const proofs = limits.proofsPerMinute ?? 10 * registrations;
-  // The body is read then, and nothing is done yet.
+  // At that moment the body is read, and nothing is done yet.
   const shared = { timeWindow: MINUTE_MS, hook: 'preValidation' } as const;
   const ownShare = app.createRateLimit({
     timeWindow: MINUTE_MS,
     max: PROOFS_OF_ONE,
-    // With the address, so that nobody uses up the share of another.
+    // With the address, so that nobody can use up the share of another client.
     keyGenerator: (request) => `${request.ip} ${textIn(request, 'identity') ?? ''}`,
   });
 
@@ -51,7 +58,7 @@ export function rateLimits(app: FastifyInstance, service: KeyService, limits: Ke
   };
 }
 
-/** The body is a stranger's, and not checked yet. */
+/** A text field of a body that is not checked yet. */
 function textIn({ body }: FastifyRequest, field: string): string | undefined {
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, field)) return undefined;
   const value = (body as Readonly<Record<string, unknown>>)[field];

@@ -1,0 +1,86 @@
+/** Messages that wait for one client, and their bytes. Over the limit the oldest is dropped: its sender sends it again. */
+export interface QueueLimit {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+export const DEVICE_QUEUE: QueueLimit = { messages: 200, bytes: 2 ** 20 };
+export const SERVER_QUEUE: QueueLimit = { messages: 20_000, bytes: 64 * 2 ** 20 };
+/** About the bytes that a queued message takes beside topic and payload. */
+const ENTRY_BYTES = 200;
+
+export interface Subscription {
+  readonly topic: string;
+  readonly qos: 0 | 1 | 2;
+}
+
+/** A packet as aedes makes it; `brokerCounter` is its number in this broker. */
+export interface QueuedPacket {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly brokerCounter: number;
+  messageId?: number | undefined;
+}
+
+/** The subscriptions of one client, and the messages that it has not acknowledged. */
+export class Session {
+  readonly filters = new Map<string, Subscription>();
+  /** True from the first message that was dropped until the client comes back. */
+  isOverflowing = false;
+  /** By brokerCounter, so in the order of arrival. */
+  readonly #queue = new Map<number, QueuedPacket>();
+  /** From the message id of the connection to the brokerCounter. */
+  readonly #sent = new Map<number, number>();
+  #bytes = 0;
+
+  get waiting(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.#queue.size, bytes: this.#bytes };
+  }
+
+  packets(): QueuedPacket[] {
+    return [...this.#queue.values()];
+  }
+
+  /** Queues a packet. Returns true when older ones were dropped to stay within the limit. */
+  enqueue(packet: QueuedPacket, limit: QueueLimit): boolean {
+    this.#queue.set(packet.brokerCounter, { ...packet });
+    this.#bytes += bytesOf(packet);
+    let hasDropped = false;
+    while (this.#queue.size > limit.messages || this.#bytes > limit.bytes) {
+      const [oldest] = this.#queue.keys();
+      this.#remove(oldest as number);
+      hasDropped = true;
+    }
+    return hasDropped;
+  }
+
+  /** Notes the message id under which a packet is about to be sent. */
+  noteSent({ brokerCounter, messageId }: QueuedPacket): void {
+    const entry = this.#queue.get(brokerCounter);
+    if (entry === undefined || messageId === undefined) return;
+    if (entry.messageId !== undefined) this.#sent.delete(entry.messageId);
+    entry.messageId = messageId;
+    this.#sent.set(messageId, brokerCounter);
+  }
+
+  /** Removes the packet with this message id, or the packet itself when it has none. */
+  take({ brokerCounter, messageId }: QueuedPacket): QueuedPacket | undefined {
+    const number = messageId === undefined ? brokerCounter : this.#sent.get(messageId);
+    return number === undefined ? undefined : this.#remove(number);
+  }
+
+  #remove(number: number): QueuedPacket | undefined {
+    const entry = this.#queue.get(number);
+    if (entry === undefined) return undefined;
+    this.#queue.delete(number);
+    this.#bytes -= bytesOf(entry);
+    if (entry.messageId !== undefined && this.#sent.get(entry.messageId) === number) {
+      this.#sent.delete(entry.messageId);
+    }
+    return entry;
+  }
+}
+
+function bytesOf({ topic, payload }: QueuedPacket): number {
+  return ENTRY_BYTES + topic.length + payload.length;
+}

@@ -1,0 +1,34 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { newIdentity, systemClock, systemRandom } from '@srup/node';
+import { deskSuite } from '../../test/keyservice/desk-suite.ts';
+import { makeCaCertificate } from '../authority/ca.ts';
+import { openAuthority } from '../authority/authority.ts';
+import { makeTlsKey } from '../authority/keys.ts';
+import { openRegistry } from './registry.ts';
+import { createKeyService } from './service.ts';
+
+deskSuite('the key service', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'srup-desk-'));
+  const system = { clock: systemClock, random: systemRandom };
+  const key = await makeTlsKey();
+  const ca = await makeCaCertificate(key, 'test', systemClock, systemRandom);
+  const authority = await openAuthority(key, ca, systemClock, systemRandom);
+  const registry = await openRegistry({ folder }, { authority, ...system });
+  const broker = {
+    url: 'mqtts://broker.example:8883',
+    follow: () => undefined,
+    end: async () => undefined,
+  };
+  return {
+    desk: createKeyService(
+      { serverId: newIdentity(systemRandom), serverKeys: {} as never, keys: {} as never, requireCode: true },
+      { registry, authority, broker, ...system },
+    ),
+    close: async () => {
+      await registry.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+});
