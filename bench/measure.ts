@@ -10,9 +10,9 @@ const QUANTILE = 1 / 8;
 
 export interface Task {
   readonly name: string;
-  /** Operations that one call of `run` performs; 1 unless told. */
+  /** Operations that one call of `run` performs; 1 by default. */
   readonly operations?: number;
-  /** May give a promise, which is awaited. */
+  /** Can return a promise, which is awaited. */
   readonly run: () => unknown;
 }
 

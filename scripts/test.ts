@@ -41,7 +41,7 @@ await vitest.close();
 
 explainSkips(counts.skipped);
 const total = counts.passed + counts.failed + counts.skipped;
-// Vitest has set exitCode for what is no test, such as coverage under its threshold.
+// Vitest has set exitCode for failures outside tests, such as coverage below its threshold.
 const ok = process.exitCode !== 1 && total > 0 && counts.failed === 0 && !(inCi && counts.skipped > 0);
 const closing = `${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}\n`;
 process.stdout.write(closing, () => process.exit(ok ? 0 : 1));

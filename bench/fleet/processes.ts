@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const SRUP = fileURLToPath(new URL('../../packages/cli/bin/srup.js', import.meta.url));
-/** Of the kernel's clock for processes (USER_HZ). */
+/** The kernel's clock for processes (USER_HZ). */
 const TICKS_A_SECOND = 100;
 
 export interface Running {

@@ -13,7 +13,7 @@ interface Profile {
 export interface Share {
   readonly what: string;
   readonly seconds: number;
-  /** Of the time in which the process was not idle. */
+  /** The part of the time in which the process was not idle. */
   readonly part: number;
 }
 

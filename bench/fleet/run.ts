@@ -32,9 +32,9 @@ export interface FleetFigures {
   readonly steps: Readonly<Record<string, Times>>;
   /** Seconds of processor that the server used: coming up, updating. */
   readonly cpu: { readonly joining: number; readonly updating: number };
-  /** Of the server, MiB: with all connected, and at most. */
+  /** The memory of the server in MiB: with all connected, and at most. */
   readonly memory: { readonly connected: number; readonly peak: number };
-  /** Of the simulator, MiB. */
+  /** The largest memory of the simulator, MiB. */
   readonly simulator: number;
   readonly profile?: readonly Share[];
 }

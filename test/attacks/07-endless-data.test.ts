@@ -109,7 +109,7 @@ describe('files', () => {
     return { phase, isThere: existsSync(join(slot, 'zeros')) };
   }
 
-  /** Of an archive it is the entry that runs, of the factory's file the file. */
+  /** Runs the main file of an archive, and the factory's file as it is. */
   const command: [string, ...string[]] = [
     process.execPath,
     '-e',

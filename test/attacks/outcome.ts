@@ -11,7 +11,7 @@ export type Place = (typeof PLACES)[number];
 
 export interface Tested {
   readonly file: string;
-  /** Of the suites around the test, outermost first, and then its own. */
+  /** The names of the suites around the test, outermost first, and then the name of the test. */
   readonly names: readonly string[];
   readonly state: 'passed' | 'failed' | 'skipped';
 }

@@ -120,7 +120,7 @@ onEachBroker('certificates of server and device', (broker) => {
       actions: { commands: { [LONG]: ['/bin/sh', '-c', long] } },
     });
     const id = await untilKnown(server, device);
-    // From then on a broker is told of a new certificate, and of nothing else for an hour.
+    // From then on the broker learns of new certificates only, for an hour.
     if (external !== undefined) {
       await until('the broker has the list', () => said.includes('the broker refuses everybody'));
     }

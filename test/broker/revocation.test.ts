@@ -63,7 +63,7 @@ async function acts(site: Site, id: string): Promise<void> {
 onEachBroker('an identity ends', () => {
   test.override('siteArgs', () => OPEN);
 
-  test('at once, when an operator says so: session, queue, certificate; and the box comes back as another', async ({
+  test('at once, when an operator revokes it: session, queue, certificate; and the box comes back with another', async ({
     ground,
     site,
   }) => {
@@ -116,7 +116,7 @@ onEachBroker('an identity ends', () => {
     await acts(site, await device.id());
   });
 
-  test('by the word of the device, and by that of the server', async ({ ground, site }) => {
+  test('when the device resigns, and when the server dismisses it', async ({ ground, site }) => {
     const [leaver, dismissed] = [
       await joined(ground, site, 'leaver'),
       await joined(ground, site, 'dismissed'),
@@ -144,7 +144,7 @@ onEachBroker('an identity ends', () => {
     }
   });
 
-  test('by nobody else: a sibling with its own key, or the broker with what it has seen', async ({
+  test('for no one else: neither for a sibling with its own key, nor for the broker with messages it has seen', async ({
     ground,
     site,
   }) => {
@@ -183,8 +183,8 @@ onEachBroker('an identity ends', () => {
   });
 });
 
-describe.skipIf(!canRun('mosquitto'))('a Mosquitto that nobody tells of revocations', () => {
-  test('keeps the connection of a revoked device; nothing is sent to it or believed, and the operator is told', async ({
+describe.skipIf(!canRun('mosquitto'))('a Mosquitto that does not learn of revocations', () => {
+  test('keeps the connection of a revoked device; nothing is sent to it or believed, and the operator is warned', async ({
     ground,
   }) => {
     const { external, start } = await prepareSiteOn(ground, OPEN, {}, 'untold');

@@ -87,7 +87,7 @@ onEachBroker('a simulated fleet', (broker) => {
     const { switched = 0, reverted = 0, badDownloads = 0 } = summary.events;
     expect(switched + reverted + badDownloads).toBe(summary.updated);
     expect(summary.updated).toBeGreaterThanOrEqual(26);
-    // The server was told by signed receipts, and of nothing else.
+    // The server knows of it by signed receipts only.
     const phases = await until('the last receipts', async () => {
       const updates = await site.api((api) => api.list<Exchange>('/exchanges', { kind: 'update' }));
       const count = (phase: string) => updates.filter(({ exchange }) => exchange.phase === phase).length;

@@ -13,7 +13,7 @@ interface Exchange {
   readonly exchange: { readonly phase: string; readonly status?: number };
 }
 
-/** Of the last update. */
+/** The status of the last update. */
 async function statusOfFailed(site: Site, id: string): Promise<number | undefined> {
   const [last] = await site.api((api) => api.list<Exchange>('/exchanges', { device: id, kind: 'update' }, 1));
   expect(last?.exchange.phase).toBe('failed');
@@ -21,7 +21,7 @@ async function statusOfFailed(site: Site, id: string): Promise<number | undefine
 }
 
 onEachBroker('trouble on the way to new software', () => {
-  test('is told by the right status, and changes nothing on the device', async ({ ground, site }) => {
+  test('is reported with the right status, and changes nothing on the device', async ({ ground, site }) => {
     const first = await writeProgram(ground, 'v1');
     const device = await startDevice(ground, site, 'pump', {
       software: runsPrograms(first),
@@ -82,7 +82,7 @@ onEachBroker('trouble on the way to new software', () => {
     expect((await site.ctl('update', id, good.path, '--stage-only')).code).toBe(0);
   });
 
-  test('a server that is away is waited for, by the device and by the operator', async ({ ground, site }) => {
+  test('device and operator wait for a server that is away', async ({ ground, site }) => {
     const device = await startDevice(ground, site, 'pump');
     const { id } = await untilJoined(site, device);
     await site.process.stop('SIGKILL');

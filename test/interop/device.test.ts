@@ -16,7 +16,7 @@ import { overTls } from './reference/mqtt.ts';
 
 const TYPE = 'pump';
 
-/** pySRUP knows no enrolment codes, and no port but 8883. */
+/** Starts a site for pySRUP, which knows no enrolment codes and only the port 8883. */
 async function startOpenSite(
   ground: Ground,
   broker: BrokerName,
@@ -32,7 +32,7 @@ async function startOpenSite(
   return { site, http, port: broker === 'embedded' ? mqtts : Number(new URL(site.brokerUrl).port) };
 }
 
-/** Whoever runs it with a broker on another port than 8883 has to bend it: here its host is given without one. */
+/** Starts the device. A broker on another port than 8883 needs a detour: its host is given without a port. */
 async function start(
   ground: Ground,
   enrolled: Enrolled,
@@ -69,7 +69,7 @@ onEachBroker('a device of pySRUP', (broker) => {
       until(standing, async () => (await operator.device(id))?.standing === standing);
 
     device.join();
-    await until('it is let in', () => told(device, 'joined').length === 1);
+    await until('it has joined', () => told(device, 'joined').length === 1);
     const known = await until('it said what it is', async () => {
       const shown = await operator.device(id);
       return shown?.identification === undefined ? undefined : shown;
@@ -136,7 +136,7 @@ onEachBroker('a device of pySRUP', (broker) => {
     const initiate = evidence.find(({ type, direction }) => type === 'INITIATE' && direction === 'out');
     expect(initiate?.hex).toMatch(/00$/); // P 2.5
     expect(await operator.refusals()).toEqual([]);
-    // Who deregistered has dropped the server's key before its answer comes.
+    // A device that deregisters drops the server's key before the answer arrives.
     expect([...device.dropped, ...again.dropped]).toEqual([{ type: 'RESPONSE', why: 'stranger' }]);
   });
 });

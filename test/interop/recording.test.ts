@@ -30,7 +30,7 @@ const idOf = (name: string): string => IDS.get(name)!;
 const keysOf = (id: string) => SESSION.keys[id]!;
 const SERVER = idOf('srv');
 
-/** Of the run, what the played ones did; the rest is guests of another server, and code of the harness. */
+/** Whether the played parties did it; the rest of the run is guests of another server, and code of the harness. */
 const isPlayed = ({ event, client, topic }: Partial<SessionEvent>): boolean =>
   event !== 'exception' &&
   NAMES.has(client?.split(': ')[1] ?? '') &&

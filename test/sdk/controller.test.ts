@@ -108,7 +108,7 @@ test('what can not be done is said at once, and waiting can be given up', async 
   expect(await later).toMatchObject({ phase: 'unknown' });
 });
 
-test('has no HTTP API unless asked, and always what devices need', async () => {
+test('has the HTTP API only on request, but always what devices need', async () => {
   expect(await statusOf('/api/v1/openapi.json')).toBe(404);
   expect(await statusOf('/healthz')).toBe(200);
   expect(await statusOf('/KeyEx/register/status')).toBe(200);

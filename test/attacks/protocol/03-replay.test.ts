@@ -131,8 +131,8 @@ describe('to a sibling', () => {
   });
 
   /**
-   * Edition 5 signs no receiver. Who rules the broker can put a server's message on the topic of another of its
-   * devices; there only the number stands in the way. So a server begins to count at a random place with each device.
+   * Edition 5 does not sign the receiver. Whoever controls the broker can put a server's message on the topic of another
+   * of its devices, where only the number is in the way. So a server starts to count at a random number for each device.
    */
   test('by the broker itself: the counters of two devices are too far apart', async () => {
     const start = (fill: number): bigint => counterStart(new Uint8Array(8).fill(fill));

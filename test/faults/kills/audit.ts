@@ -30,7 +30,7 @@ export interface Verdict {
   readonly commands: number;
   /** Signed messages of both sides, each checked. */
   readonly verified: number;
-  /** Of the data that was sent: SRUP promises at most once (P 10.6). */
+  /** How much of the data that was sent arrived; SRUP promises at most once (P 10.6). */
   readonly handedOver: number;
   /** How the orders ended: "action done" and so on. */
   readonly phases: Readonly<Record<string, number>>;

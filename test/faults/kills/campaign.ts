@@ -36,11 +36,11 @@ export interface Outcome {
   readonly heardOnTheWire: number | undefined;
 }
 
-/** Longer than any retry and time-out that an order can meet: what is open then is stuck. */
+/** Longer than all retries and timeouts of an order: what is still open then is stuck. */
 const SETTLE_MS = 8 * 60_000;
 /** A random instant lies within this, counted from the orders. */
 const INSTANTS_MS = 2_500;
-/** Of the kills of agents: at named points, at a write of the state; the others at random instants. */
+/** Shares of the kills of agents: at named points, and at a write of the state; the others are at random instants. */
 const SHARE_POINTS = 0.45;
 const SHARE_WRITES = 0.2;
 /** A device that just died dies again while it recovers, that often. */
