@@ -1,4 +1,4 @@
-// `npm test`: gets the system programs that suites need, runs every test, and closes with one line of counts.
+// `npm test`: installs the system programs that suites need, runs every test, and ends with one line of counts.
 import { parseCLI, startVitest, type TestModule } from 'vitest/node';
 import { debianPackages, installMissingPrograms, missingPrograms } from './system-programs.ts';
 
@@ -10,7 +10,7 @@ interface Counts {
 
 const inCi = process.env['CI'] === 'true';
 
-/** A module that broke before or outside its tests counts as one failure: its tests can't speak for themselves. */
+/** Counts the tests of a module. One that failed before or outside its tests counts as one failure. */
 function countModule(module: TestModule, counts: Counts): void {
   const failedBefore = counts.failed;
   for (const test of module.children.allTests()) {

@@ -17,7 +17,7 @@ export interface Share {
   readonly part: number;
 }
 
-/** The first that fits the innermost frame that has a name; natives count for who called them. */
+/** The group of a frame: the first that fits the innermost named frame. Native code counts for its caller. */
 const KINDS: readonly (readonly [what: string, fits: RegExp])[] = [
   ['idle', /^\(idle\)/],
   ['garbage collection', /^\(garbage collector\)/],
