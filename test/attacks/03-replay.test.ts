@@ -1,4 +1,4 @@
-/** Threat 3: who listens at the broker says again all that was said (P 5, 6). */
+/** Threat 3: an attacker who listens at the broker sends again all that was sent (P 5, 6). */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -44,7 +44,7 @@ onEachBroker('replay', (broker) => {
     await arena.phase(id, await arena.command(id, { kind: 'action', actionId: ACTION }), 'done');
   }
 
-  /** All that was said on its topics. */
+  /** All messages on its topics. */
   function captured(id: string): Heard[] {
     return rogueLink.heard.filter(({ topic }) => topic.endsWith(`/${id}`));
   }

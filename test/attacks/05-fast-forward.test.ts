@@ -1,4 +1,4 @@
-/** Threat 5: who has a device's key uses up its numbers at once (P 5.1, 5.2). */
+/** Threat 5: an attacker who has a device's key uses up its numbers at once (P 5.1, 5.2). */
 import { expect } from 'vitest';
 import { encodeText, MAX_U64 } from '@srup/protocol';
 import { onEachBroker } from '../support/fixtures.ts';
@@ -16,7 +16,7 @@ onEachBroker('numbers at their maximum', (broker) => {
     arena = await openArena(broker);
   });
 
-  /** A report with the highest number there is, and then the device's own next one. */
+  /** Sends a report with the highest possible number, and then the device's own next one. */
   async function jump(victim: Attacker) {
     const link = await victim.join();
     await victim.say(link, 'DATA', report('before'));

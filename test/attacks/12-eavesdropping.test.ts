@@ -1,4 +1,4 @@
-/** Threat 12: who listens on the wire to the broker (P 7.1, 7.5). */
+/** Threat 12: an attacker who listens on the wire to the broker (P 7.1, 7.5). */
 import { beforeEach, expect } from 'vitest';
 import { encodeText, mqttClientId } from '@srup/protocol';
 import { onEachBroker, test } from '../support/fixtures.ts';
@@ -18,7 +18,7 @@ onEachBroker('eavesdropping', (broker) => {
     captured = [];
   });
 
-  /** DATA both ways through this connection. */
+  /** Sends DATA both ways through this connection. */
   async function talk(arena: Arena, device: Attacker, link: Link): Promise<void> {
     await link.subscribe(device.topic);
     const { token } = await device.say(link, 'JOIN_REQ', {});
@@ -33,14 +33,14 @@ onEachBroker('eavesdropping', (broker) => {
     await device.hear(link, 'DATA');
   }
 
-  /** What of it was to be read. */
+  /** The texts that could be read. */
   function readable(device: Attacker): string[] {
     const all = Buffer.concat(captured).toString('latin1');
     expect(all.length).toBeGreaterThan(1_000);
     return [REPORT, ORDER, 'SRUP/', device.text, 'level'].filter((text) => all.includes(text));
   }
 
-  test('nothing is to be read: no body, no topic, no name', async ({ ground }) => {
+  test('nothing can be read: no body, no topic, no name', async ({ ground }) => {
     const arena = await openArena(ground, broker, { onBytes });
     const device = await enrolAttacker(arena);
     await talk(arena, device, await device.connect());

@@ -1,4 +1,4 @@
-/** Threat 13: redirects to where nobody should load from, and mirrors that are not what they seem (P 10.2). */
+/** Threat 13: redirects to places that must not be used, and mirrors that are not what they seem (P 10.2). */
 import type { RequestListener } from 'node:http';
 import { expect } from 'vitest';
 import { STATUS } from '@srup/protocol';

@@ -1,4 +1,4 @@
-/** Threat 16: somebody else says "installed", or the device's last success is said again (P 6.3, 7.4). */
+/** Threat 16: somebody else reports "installed", or repeats the device's last success (P 6.3, 7.4). */
 import { beforeEach, expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
 import { onEachBroker } from '../support/fixtures.ts';
@@ -27,7 +27,7 @@ onEachBroker('forged status', (broker) => {
     [victim, rogue] = await Promise.all([enrolAttacker(arena), enrolAttacker(arena)]);
   });
 
-  /** An update that the victim has heard of and does not answer. */
+  /** Opens an update that the victim receives and does not answer. */
   async function openUpdate(): Promise<string> {
     const token = await arena.command(victim.text, { kind: 'update', digest, activate: false });
     await victim.hear(victimLink, 'INITIATE', token);

@@ -23,7 +23,7 @@ onEachBroker('takeover by JOIN_CMD', (broker) => {
 
   const idOf = (victim: Victim): Identity => parseIdentity(victim.id) as Identity;
 
-  /** The server's next number to a device, as who listens knows it. */
+  /** The server's next number for a device, which a listener knows. */
   function nextNumber({ id }: Victim): bigint {
     const numbers = rogueLink.heard
       .filter(({ topic, bytes }) => topic === `SRUP/${id}` && senderOf(bytes) === server)
@@ -34,7 +34,7 @@ onEachBroker('takeover by JOIN_CMD', (broker) => {
   const requests = (victim: Victim): number =>
     rogueLink.heard.filter(({ topic }) => topic === joinTopic(server, idOf(victim))).length;
 
-  /** By who has the server's key: its own command, for another device. It takes no number that the server needs. */
+  /** A command for another device, signed with the server's key. It uses no number that the server needs. */
   async function misdirect(victim: Victim): Promise<void> {
     const written = await rogue.write(
       'JOIN_CMD',
@@ -44,7 +44,7 @@ onEachBroker('takeover by JOIN_CMD', (broker) => {
     await rogueLink.publish(`SRUP/${victim.id}`, written.bytes);
   }
 
-  /** In the server's name, without its key. */
+  /** A command in the server's name, without its key. */
   async function forge(victim: Victim): Promise<void> {
     const body = { deviceId: idOf(victim) };
     const written = await rogue.write('JOIN_CMD', body, { sender: server, sequence: nextNumber(victim) });

@@ -1,4 +1,4 @@
-/** Threat 21: somebody else's id, at the key service and with what it gives out (P 8.3 to 8.5). */
+/** Threat 21: an attacker claims the id of another device, at the key service and with its certificates (P 8.3 to 8.5). */
 import { beforeEach, expect } from 'vitest';
 import { generateKeys, newIdentity, proveText, systemRandom, type KeySet } from '@srup/node';
 import { identityText, joinTopic, mqttClientId, parseIdentity, type Identity } from '@srup/protocol';
@@ -60,7 +60,7 @@ onEachBroker('registration', (broker) => {
     await victim.join();
   });
 
-  test('of many that race for an id one wins, and the others can do nothing with it', async () => {
+  test('of many devices that race for an id one wins, and the others can not use it', async () => {
     const identity = identityText(newIdentity(systemRandom));
     const racers = await Promise.all(Array.from({ length: 8 }, () => generateKeys('ed25519')));
     const replies = await Promise.all(racers.map((keys) => register(identity, keys)));
@@ -78,7 +78,7 @@ onEachBroker('registration', (broker) => {
     expect((await certify(victim.text, victim.text, rogue.keys)).reply).toMatchObject({ status: 401 });
   });
 
-  test('names that mean something to a broker or to a file system are no ids', async () => {
+  test('names with a meaning for a broker or a file system are not ids', async () => {
     for (const identity of ['+', '#', '$SYS', 'a/b', '../x', 'a\0', '', '0', 'A1', '1'.repeat(17)]) {
       expect([identity, (await register(identity, rogue.keys)).status]).toEqual([identity, 400]);
     }

@@ -33,7 +33,7 @@ onEachBroker('topics', (broker) => {
     const heardByVictim = (bytes: Uint8Array): boolean =>
       victimLink.heard.some((heard) => toHex(heard.bytes) === toHex(bytes));
 
-    test('nobody hears what is for others, whatever they subscribe to', async () => {
+    test('no client receives messages for others, whatever it subscribes to', async () => {
       const link = await rogue.connect();
       const server = arena.serverId;
       for (const filter of [
@@ -108,7 +108,7 @@ onEachBroker('topics', (broker) => {
       [victim, rogue] = await Promise.all([enrolAttacker(arena), enrolAttacker(arena)]);
     });
 
-    test('without topic rules, who is connected hears all and speaks to all', async () => {
+    test('without topic rules, every client receives all messages and publishes to everybody', async () => {
       const victimLink = await victim.join();
       const link = await rogue.connect();
       await link.subscribe('SRUP/#');
@@ -119,7 +119,7 @@ onEachBroker('topics', (broker) => {
       await until('the victim hears it', () => hears(victimLink, WILL));
     });
 
-    test('without the rule for wills, the broker itself speaks on a topic of somebody else', async () => {
+    test('without the rule for wills, the broker publishes on the topic of another device', async () => {
       const victimLink = await victim.join();
       const will = {
         topic: victim.topic,
@@ -132,7 +132,7 @@ onEachBroker('topics', (broker) => {
       await until('the victim hears it', () => hears(victimLink, will.payload));
     });
 
-    test('without the rule for what is retained, it is given to who comes later', async () => {
+    test('without the rule for retained messages, later clients receive them', async () => {
       const { bytes } = await rogue.write('DATA', { dataId: 'level', data: encodeText('2') });
       await (await rogue.connect()).publish(rogue.topic, bytes, { retain: true });
       const link = await rogue.connect();
@@ -140,7 +140,7 @@ onEachBroker('topics', (broker) => {
       await until('it is there', () => link.heard.some(({ retained }) => retained));
     });
 
-    test('without the rule for client ids, a stranger throws the victim out', async () => {
+    test('without the rule for client ids, a stranger disconnects the victim', async () => {
       const victimLink = await victim.connect();
       const link = await connect(arena, rogue.tls, { clientId: mqttClientId(victim.id) });
       expect(link).not.toBeTypeOf('string');

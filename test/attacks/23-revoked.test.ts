@@ -1,4 +1,4 @@
-/** Threat 23: an identity that was revoked goes on: with what is queued, in flight, or at its next connection (P 8.3). */
+/** Threat 23: a revoked identity stays in use: by queued messages, messages in flight, or a new connection (P 8.3). */
 import { expect } from 'vitest';
 import { generateKeys } from '@srup/node';
 import { encodeText, mqttClientId } from '@srup/protocol';
@@ -17,7 +17,9 @@ onEachBroker('a revoked identity', (broker) => {
   const comeAgain = (arena: Arena, { id, tls }: Attacker): Promise<Link | string> =>
     connect(arena, tls, { clientId: mqttClientId(id), clean: false });
 
-  test('is ended: its session, its certificate, what waits for it, and its word', async ({ ground }) => {
+  test('has ended: its session, its certificate, messages that wait for it, and messages that it sends', async ({
+    ground,
+  }) => {
     const arena = await openArena(ground, broker);
     const [victim, other] = [await enrolAttacker(arena), await enrolAttacker(arena)];
     const [link, otherLink] = [await victim.join(), await other.join()];
@@ -28,7 +30,7 @@ onEachBroker('a revoked identity', (broker) => {
 
     await link.publish(late.topic, late.bytes); // in flight, or already on a dead connection
     await until('its session has ended', () => link.ended() !== undefined);
-    await until('it is not let in again', async () => {
+    await until('it is refused', async () => {
       const again = await comeAgain(arena, victim);
       if (typeof again === 'string') return true;
       await again.close();
@@ -51,7 +53,7 @@ onEachBroker('a revoked identity', (broker) => {
     await other.hear(otherLink, 'ACTION', token);
   });
 
-  test('says nothing more by a last will, which the embedded broker takes from nobody', async ({
+  test('sends nothing more by a last will, which the embedded broker accepts from nobody', async ({
     ground,
   }) => {
     const arena = await openArena(ground, broker);
@@ -80,7 +82,7 @@ onEachBroker('a revoked identity', (broker) => {
     expect(await arena.data(victim.text, 'will')).toHaveLength(1);
   });
 
-  test('without list and question at the broker, it comes back and listens', async ({ ground }) => {
+  test('without list and question at the broker, it connects again and receives', async ({ ground }) => {
     const arena = await openArena(ground, broker, { unlisted: true });
     const victim = await enrolAttacker(arena);
     await victim.join();

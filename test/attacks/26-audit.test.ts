@@ -1,4 +1,4 @@
-/** Threat 26: who has the server's database, and at last its key too, changes what happened. */
+/** Threat 26: an attacker who has the server's database, and in the end its key too, changes the history. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -31,7 +31,7 @@ let before: VerifyReport;
 const audit = (...args: string[]): Promise<Outcome> =>
   runSrup(['audit', ...args], { SRUP_CONFIG: join(ground.folder, 'ctl.json') });
 
-/** `srup verify`, without these of its checks. */
+/** Runs `srup verify` without these checks. */
 async function verify(
   file: string,
   args: readonly string[],
@@ -182,7 +182,7 @@ test('everything made anew with the key of the server is found by what the witne
   expect(codes(await verify(file, ['--checkpoint', witness]))).toEqual(['WITNESS']);
 });
 
-test('without the witness, who has the key makes a history that holds, and the verification says so', async () => {
+test('without the witness, an attacker with the key makes a valid history, and the verification says so', async () => {
   const key = await serverKey();
   const file = await forge((opened) => {
     edit(opened);

@@ -13,7 +13,7 @@ import { until } from '../support/wait.ts';
 /** With one update and one question: 200 messages. */
 const DATA = 138;
 const ACTIONS = 60;
-/** Within which all must be done after the broker came back, in milliseconds: less than the first retry of an update. */
+/** Time for all of it after the broker came back, in milliseconds: less than the first retry of an update. */
 const BOUND_MS = 40_000;
 
 async function linesOf(file: string): Promise<string[]> {
@@ -29,7 +29,7 @@ interface Orders {
   readonly digest: string;
 }
 
-/** In a mix; they overtake each other on the way to the server as they like. */
+/** Orders all kinds mixed; they can overtake each other on the way to the server. */
 async function orderAll(arena: Arena, id: string): Promise<Orders> {
   const software = 'new software';
   const digest = createHash('sha256').update(software).digest('hex');

@@ -1,4 +1,4 @@
-/** Certificates end in mid-flight: the server's for HTTPS, for MQTTS and at its broker, and the device's. */
+/** Certificates expire while an action is open: the server's for HTTPS, for MQTTS and at its broker, and the device's. */
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ import { startSite, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 const DAY_MS = 86_400_000;
-/** Of every certificate: renewed after two thirds of it. */
+/** The life of every certificate; it is renewed after two thirds of that. */
 const LIFE_MS = 8_000;
 const SELF_TEST = 5;
 /** An action that takes until the test lets it end; hexadecimal. */
@@ -32,7 +32,7 @@ beforeEach(() => {
 
 const inServer = (ground: Ground, ...path: string[]): string => join(ground.folder, 'server', ...path);
 
-/** The certificate that is shown at this port. */
+/** The certificate that this port shows. */
 async function shownAt(url: string): Promise<X509Certificate> {
   const { hostname: host, port } = new URL(url);
   const socket = connect({ host, port: Number(port), rejectUnauthorized: false });
@@ -47,7 +47,7 @@ async function certificateOf({ home }: Device): Promise<X509Certificate> {
   return new X509Certificate(await readFile(join(home, 'keys', 'tls.cert.pem')));
 }
 
-/** In this process: no option of the command makes certificates that end within seconds. */
+/** Starts a server in this process, as no option of the command makes certificates that expire within seconds. */
 async function startShort(ground: Ground, httpsPort: number, broker?: Mosquitto): Promise<RunningServer> {
   const options: ServerOptions = {
     folder: inServer(ground),
@@ -68,7 +68,7 @@ function optionsOf({ url, args }: Mosquitto): NonNullable<ServerOptions['broker'
   return { url, sessionsUrl: option('--broker-sessions'), reload: option('--broker-reload').split(' ') };
 }
 
-/** Resolves when the device was ordered to; `done`: when it has proven that it did. */
+/** Orders an action; `done` resolves when the device has proven it. */
 async function order({ fleet }: RunningServer, id: string, actionId: number) {
   const [receipt] = await fleet.command([id], { kind: 'action', actionId });
   if (receipt?.ok !== true) throw new Error(JSON.stringify(receipt));
@@ -91,7 +91,7 @@ async function untilKnown({ fleet }: RunningServer, device: Device): Promise<str
   return id;
 }
 
-/** As a server finds its folder that was off for two years. */
+/** Lets the certificates expire, as for a server that was off for two years. */
 async function letExpire(ground: Ground): Promise<void> {
   const key = new Secret(await readFile(inServer(ground, 'authority', 'ca.key.pem'), 'utf8'));
   const clock = { ...systemClock, now: () => Date.now() - 730 * DAY_MS };
@@ -145,7 +145,7 @@ onEachBroker('certificates of server and device', (broker) => {
     await open.done();
     expect(await readFile(diary, 'utf8')).toBe('began\nended\n');
     await acts(server, id);
-    // Everybody shows and checks certificates again.
+    // All of them connect again, and check certificates.
     await external?.kill();
     await external?.start();
     await device.process.stop();

@@ -11,7 +11,7 @@ interface Exchange {
   readonly exchange: { readonly phase: string };
 }
 
-/** With `persistent_client_expiration`, Mosquitto 2.0.11 dies within about ten. */
+/** Rounds of the test. With `persistent_client_expiration`, Mosquitto 2.0.11 dies within about ten. */
 const ROUNDS = 20;
 const AWAY = 'the broker is away';
 
@@ -22,7 +22,7 @@ const test = base
   .extend('startServer', ({ prepared }) => prepared.start);
 
 describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
-  test('Mosquitto is killed: what is ordered meanwhile is done once it is back', async ({
+  test('Mosquitto is killed: orders from the meantime are carried out once it is back', async ({
     ground,
     mosquitto,
     startServer,
@@ -43,7 +43,7 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
     expect(await phasesOfActions(site, id)).toEqual(['done', 'done']);
   });
 
-  test('a server whose broker is away starts, says so, and goes on when it appears', async ({
+  test('a server whose broker is away starts, reports that, and continues when it appears', async ({
     ground,
     mosquitto,
     startServer,
@@ -86,7 +86,7 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
     ];
     const { id } = await untilJoined(site, victim);
     const { id: rogueId } = await untilJoined(site, rogue);
-    // All are known to Mosquitto by their certificates alone.
+    // Mosquitto knows all of them by their certificates alone.
     for (const user of [mosquitto.serverId, id, rogueId]) {
       await until(`Mosquitto knows ${user} by its certificate`, () =>
         mosquitto.log().includes(`as ${user} (`),
@@ -94,7 +94,7 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
     }
     await rogue.process.stop();
 
-    // Under the victim's client id: it is not thrown out, nobody speaks for it, and nothing of it is heard.
+    // A client with the victim's client id can't disconnect it, publish for it, or read its messages.
     const stolen = await credentialOf(rogue);
     const intruder = await intrude(ground, site, stolen, `SRUP Client: ${id}`);
     await intruder.link.subscribe([`SRUP/${rogueId}`, `SRUP/${id}`, 'SRUP/#']);

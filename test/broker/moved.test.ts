@@ -16,7 +16,7 @@ import { until } from '../support/wait.ts';
 const SOON = { leastMs: 200, mostMs: 1_000 };
 const ANEW = { leastMs: 100, mostMs: 500 };
 
-/** The agent itself, in this process: a command would wait as long as a device does. */
+/** Starts an agent in this process, as the command would wait as long as a device does. */
 async function startImpatient(
   ground: Ground,
   site: Site,
@@ -44,7 +44,7 @@ async function knownBroker(ground: Ground): Promise<string> {
 }
 
 describe.skipIf(!canRun('mosquitto'))('a broker that moves', () => {
-  test('is found by its devices; what was ordered meanwhile arrives, and once', async ({ ground }) => {
+  test('is found by its devices; orders from the meantime arrive, and only once', async ({ ground }) => {
     const site = await startSite(ground, ['--open-registration']);
     await site.ctl('policy', 'set', TYPE, 'accept');
     await mkdir(join(ground.folder, 'mover'), { mode: 0o700 });
@@ -60,7 +60,7 @@ describe.skipIf(!canRun('mosquitto'))('a broker that moves', () => {
     });
     expect(await knownBroker(ground)).toBe(site.brokerUrl);
 
-    // Another port, under the feet of a device that runs.
+    // The broker moves to another port while the device runs.
     await site.process.stop();
     const https = ['--https-port', new URL(site.url).port];
     const moved = await startSite(ground, ['--open-registration', ...https]);

@@ -12,7 +12,7 @@ import type { Ground } from '../support/server.ts';
 
 const DAY_MS = 86_400_000;
 
-/** Leaves the device with what the site's CA gave it two years ago, for one year. */
+/** Gives the device a certificate that the site's CA issued two years ago, for one year. */
 async function letExpire(ground: Ground, device: Device, id: string): Promise<void> {
   const folder = join(ground.folder, 'server', 'authority');
   const key = new Secret(await readFile(join(folder, 'ca.key.pem'), 'utf8'));

@@ -78,7 +78,7 @@ onEachBroker('an identity ends', () => {
     const thief = await intrude(ground, site, stolen, own(id));
     await thief.link.subscribe([topicOf(id)]);
 
-    // Control: it is spoken to, and heard.
+    // Control: messages to it and from it pass.
     expect((await site.ctl('action', id, '40')).code).toBe(0);
     await until('it hears what is sent to it', () => thief.heard.length > 0);
     const data = { type: 'DATA', token: 'before', body: { dataId: 'x', data: Uint8Array.of(49) } } as const;
@@ -102,7 +102,7 @@ onEachBroker('an identity ends', () => {
     await expectOver(ground, site, away.id);
     const hearsNothing = thief.heard.length;
 
-    // Nobody else is touched, and the device itself finds no way back with this identity.
+    // No other device is affected, and the device itself can't come back with this identity.
     await acts(site, other.id);
     device.restart();
     await until('the device is turned away', () =>
@@ -224,7 +224,7 @@ describe.skipIf(!canRun('mosquitto'))('a Mosquitto that does not learn of revoca
     expect((await evidence(site, id)).length).toBe(heardBefore);
     expect((await evidence(site, id)).filter(({ direction }) => direction === 'out').length).toBe(sent);
 
-    // Told by hand, it refuses it; an open connection ends with its next one.
+    // After a reload by hand it refuses the device; an open connection ends with the next one.
     await external.reload();
     await until('the server has seen it', async () => {
       return (await site.look<BrokerView>('/broker'))?.revocation.state === 'current';
@@ -235,7 +235,7 @@ describe.skipIf(!canRun('mosquitto'))('a Mosquitto that does not learn of revoca
   });
 });
 
-/** What no lost box can undo. */
+/** Checks what a lost device can't undo. */
 async function expectOver(ground: Ground, site: Site, id: string): Promise<void> {
   expect(await standing(site, id)).toBe('deregistered');
   expect(await site.api((api) => api.list('/exchanges', { device: id, open: true }))).toEqual([]);
@@ -283,7 +283,7 @@ async function askKeyService(ground: Ground, site: Site, call: string, body?: ob
   });
 }
 
-/** Asked as the one who ends sessions, who may come under any client id; the session goes on as it was. */
+/** Asks with the credential that ends sessions, which can use any client id. The session stays as it was. */
 async function isSessionKept(
   ground: Ground,
   { external }: { external?: Mosquitto },

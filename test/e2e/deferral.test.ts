@@ -48,7 +48,7 @@ onEachBroker('a device that defers an update', () => {
       /put the activation off: a patient is on it \(asked again at [-0-9]+ [0-9:]+ UTC\)/,
     );
 
-    // The owner's word comes before the conditions; an operator may ask again at once.
+    // The owner's deferral takes precedence over the conditions; an operator can ask again at once.
     const defer = (...args: string[]) => runSrup(['agent', 'defer', ...args, '--home', device.home]);
     expect(await defer('1h', '--reason', 'trade fair')).toMatchObject({ code: 0 });
     expect((await site.ctl('activate', id, '--no-wait')).code).toBe(0);

@@ -62,7 +62,7 @@ interface Receipt {
 }
 
 onEachBroker('a rollback', () => {
-  test('needs no download: with every installer, while nobody can fetch a file (P 10.12)', async ({
+  test('needs no download, with every installer, while no device can fetch a file (P 10.12)', async ({
     ground,
     proxied: { site, proxy, goDirect },
   }) => {
@@ -89,7 +89,7 @@ onEachBroker('a rollback', () => {
     expect((await site.ctl('update', processId, next.path)).code).toBe(0);
 
     proxy.leadTo(undefined);
-    // The way is really cut: an update fails.
+    // The connection is really cut: an update fails.
     const control = await site.ctl('update', processId, one.path);
     expect(control.code, control.stdout).toBe(1);
     const back = await site.ctl('rollback', '--all');

@@ -1,4 +1,4 @@
-/** `srup simulate` against a real server, as an integrator rehearses with it. */
+/** `srup simulate` with a real server, as an integrator uses it. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -95,12 +95,12 @@ onEachBroker('a simulated fleet', (broker) => {
       return active === switched && back === reverted && failed === badDownloads && updates.length;
     });
     expect(phases).toBe(30);
-    // What came twice was refused as such.
+    // Duplicates were refused as such.
     const refusals = await site.ask<Readonly<Record<string, number>>>('refusals', '--counts');
     expect(refusals['REPLAY_SEEN']).toBeGreaterThan(0);
   });
 
-  test('a fleet that is kept goes on in the next run, and leaves when it is told to', async () => {
+  test('a fleet that is kept continues in the next run, and leaves with --leave', async () => {
     const common = ['--devices', '8', '--type', 'kept', '--keep', join(ground.folder, 'fleet'), '--json'];
     const first = summaryOf(
       await simulate(...common, '--accept-joins', '--until', 'joined', '--for', '100s'),
@@ -120,7 +120,7 @@ onEachBroker('a simulated fleet', (broker) => {
     expect(await site.ask('codes')).toEqual([]);
   });
 
-  test('what is wrong is said: a bad code, joins that nobody decides, a share that is none', async () => {
+  test('mistakes are reported: a wrong code, joins that nobody decides, a share that is not one', async () => {
     const { url, caFingerprint } = site;
     const stranger = [
       '--url',

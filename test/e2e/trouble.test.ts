@@ -48,7 +48,7 @@ onEachBroker('trouble on the way to new software', () => {
     const state = await untilDevice(site, device, 'known', () => true);
     expect(state.running).toBeUndefined();
 
-    // And the device is none the worse for it.
+    // The device still works.
     const good = await writeProgram(ground, 'v2');
     expect((await site.ctl('update', id, good.path)).code).toBe(0);
   });
@@ -77,7 +77,7 @@ onEachBroker('trouble on the way to new software', () => {
     expect(failing.asked).toEqual([expect.stringMatching(/^GET \/artifacts\/[0-9a-f]{64}$/)]);
     expect(await failure('silence', undefined)).toBe(STATUS.UPDATE_FAIL_SERVER);
 
-    // Control: the way was all that was wrong.
+    // Control: only the connection was wrong.
     const good = await writeProgram(ground, 'good');
     expect((await site.ctl('update', id, good.path, '--stage-only')).code).toBe(0);
   });

@@ -26,11 +26,11 @@ interface Received {
   readonly value: unknown;
 }
 
-/** Bytes of each connection, and how many connections. */
+/** Bytes of a connection until it is cut, and how many connections are cut. */
 const CUT_AFTER = 1_000_000;
 const MOST_CUTS = 20;
 
-/** Status bytes of the receipts of one exchange, each checked with nothing but the device's public key. */
+/** The status bytes of the receipts of one exchange, each verified with only the device's public key. */
 async function provenStatuses(site: Site, id: string, publicPem: string, token: string): Promise<number[]> {
   const evidence = await site.api((api) => api.list<Evidence>(`/devices/${id}/messages`, { token }));
   const key = importVerifyKey(publicPem);
@@ -79,7 +79,7 @@ onEachBroker('an update, from registration to the receipt', () => {
     expect(running?.digest).toBe(second.digest);
   });
 
-  test('goes on where it was when agent and server are killed in the middle of it', async ({
+  test('continues where it was after agent and server are killed in the middle of it', async ({
     ground,
     site,
   }) => {
@@ -99,7 +99,7 @@ onEachBroker('an update, from registration to the receipt', () => {
     expect(running?.digest).toBe(second.digest);
   });
 
-  test('goes on where it was when a download is cut again and again', async ({
+  test('continues where it was when a download is cut again and again', async ({
     ground,
     proxied: { site, proxy },
   }) => {

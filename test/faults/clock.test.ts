@@ -10,7 +10,7 @@ import { startSite, type Ground, type Site } from '../support/server.ts';
 
 const MINUTE = 60_000;
 
-/** The clock of a process, as the system tells it: TLS is told the same. */
+/** Sets the clock of a process, for TLS too. */
 async function lyingClock(ground: Ground, time: string) {
   const file = join(ground.folder, 'clock');
   const set = async (to: string) => {
@@ -33,7 +33,7 @@ async function act(site: Site, id: string): Promise<void> {
   expect(done, done.stdout + done.stderr).toMatchObject({ code: 0 });
 }
 
-/** Its own: a self-test would say that the clock is wrong. */
+/** An action of the product, as a self-test would report that the clock is wrong. */
 const ACTION = '40';
 const NEVER_SET = '@1970-01-01 00:01:00';
 const FAR_AHEAD = '@2099-06-01 00:00:00';
@@ -57,7 +57,7 @@ describe.skipIf(isMissing('faketime'))('the clock of a device (threat 25)', () =
       const update = await site.ctl('update', id, second.path);
       expect(update, update.stderr).toMatchObject({ code: 0 });
 
-      // As it runs, and as it starts and connects anew.
+      // While it runs, and when it starts and connects again.
       for (const time of [RIGHT, FAR_AHEAD, NEVER_SET, FAR_AHEAD]) {
         await clock.set(time);
         await act(site, id);

@@ -12,7 +12,7 @@ import { until } from '../support/wait.ts';
 const MINUTE = 60_000;
 const ACTION = '40';
 
-/** Another process that has the database for itself, until the answer is called. */
+/** Lets another process lock the database until the returned function is called. */
 async function lockDatabase(ground: Ground, file: string): Promise<() => Promise<void>> {
   const hold = `
     const { DatabaseSync } = require('node:sqlite');
@@ -62,26 +62,22 @@ function mountTmpfs(folder: string, options: string): boolean {
   return spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]).status === 0;
 }
 
-test(
-  'the home of an agent is read-only: it says so, and ends',
-  { timeout: MINUTE },
-  async ({ ground, skip }) => {
-    const home = join(ground.folder, 'pump');
-    await mkdir(home, { mode: 0o700 });
-    if (!mountTmpfs(home, 'size=1m,mode=0700')) skip('needs to be root and to mount');
-    ground.later(() => spawnSync('umount', [home]));
-    const config = { url: 'https://localhost:1', caFingerprint: 'a'.repeat(64), type: TYPE };
-    await writeFile(join(home, 'agent.json'), JSON.stringify(config), { mode: 0o600 });
-    expect(spawnSync('mount', ['-o', 'remount,ro', home]).status).toBe(0);
-    const outcome = await runSrup(['agent', '--home', home]);
-    expect(outcome).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining("can't be written to") as string,
-    });
-    expect(outcome.stderr).toContain('read-only');
-    expect(outcome.stderr).not.toMatch(/unexpected fault|^ +at /m);
-  },
-);
+test('an agent with a read-only home says so, and ends', { timeout: MINUTE }, async ({ ground, skip }) => {
+  const home = join(ground.folder, 'pump');
+  await mkdir(home, { mode: 0o700 });
+  if (!mountTmpfs(home, 'size=1m,mode=0700')) skip('needs to be root and to mount');
+  ground.later(() => spawnSync('umount', [home]));
+  const config = { url: 'https://localhost:1', caFingerprint: 'a'.repeat(64), type: TYPE };
+  await writeFile(join(home, 'agent.json'), JSON.stringify(config), { mode: 0o600 });
+  expect(spawnSync('mount', ['-o', 'remount,ro', home]).status).toBe(0);
+  const outcome = await runSrup(['agent', '--home', home]);
+  expect(outcome).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("can't be written to") as string,
+  });
+  expect(outcome.stderr).toContain('read-only');
+  expect(outcome.stderr).not.toMatch(/unexpected fault|^ +at /m);
+});
 
 test(
   'the whole disk of the server is full: orders are refused in words, and all goes on when there is room',

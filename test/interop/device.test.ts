@@ -1,4 +1,4 @@
-/** A device that behaves as pySRUP's do, on a real server: what it can do, and that nothing unproven is said of it. */
+/** A device that behaves like those of pySRUP, on a real server: what works, and that the server claims nothing unproven. */
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

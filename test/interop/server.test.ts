@@ -1,4 +1,4 @@
-/** Our agent, a real process, under a key service and a C2 server that behave as those of pySRUP do. */
+/** Our agent, a real process, with a key service and a C2 server that behave like those of pySRUP. */
 import { once } from 'node:events';
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
@@ -145,7 +145,7 @@ test('enrols, joins, is updated and commanded, talks, leaves and comes back', as
   await until('it finds nothing', () => statusesOf(missing).length === 1);
   expect([...statusesOf(wrong), ...statusesOf(missing)]).toEqual([0xff, 0xfe]);
 
-  // One after the other: pySRUP drops an answer that crosses a command.
+  // In order, as pySRUP drops an answer that crosses a command.
   for (const [action, status] of [
     [0x05, 0x20],
     [0xff, 0x2e],
@@ -189,7 +189,7 @@ test('enrols, joins, is updated and commanded, talks, leaves and comes back', as
   expect(reserved).toEqual([]); // P 10.6
 });
 
-test('a registration whose answer was lost is begun anew', async ({ ground }) => {
+test('a registration whose answer was lost is started again', async ({ ground }) => {
   service.loseNext('register');
   await startAgent(ground, { referenceServer: true });
   await until('it joins', () => told('join').length === 1);
@@ -197,7 +197,7 @@ test('a registration whose answer was lost is begun anew', async ({ ground }) =>
   expect(registrations.map(({ status }) => status)).toEqual([201, 400, 201]);
 });
 
-test('is refused by an agent that was not told to take such a server', async ({ ground }) => {
+test('is refused by an agent without --reference-server', async ({ ground }) => {
   const agent = await startAgent(ground, { suite: 'rsa-sha256' });
   await until('it says what it takes', () => agent.process.stderr().includes('--reference-server'));
   expect(told('join')).toEqual([]);

@@ -1,4 +1,4 @@
-/** A device whose identity has ended: its program goes on, and it comes back as another one when it is let. */
+/** A device whose identity has ended: its program runs on, and it comes back as another device when it can. */
 import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -23,7 +23,7 @@ interface Subject {
   readonly device: Device;
   /** The first of its identities. */
   readonly id: string;
-  /** Process ids of its program so far: as long as there is one of them, the program was never stopped. */
+  /** Process ids of its program so far; if there is only one, the program was never stopped. */
   readonly starts: () => Promise<string[]>;
   readonly agent: (...args: string[]) => ReturnType<typeof runSrup>;
   readonly status: () => Promise<Partial<AgentStatus>>;
@@ -50,7 +50,7 @@ async function newCode(): Promise<string> {
   return secret;
 }
 
-/** Told to join with a good code, it is another device, which obeys. */
+/** Expects that it joins as another device with a valid code, and obeys. */
 async function expectBack({ device, agent }: Subject): Promise<string> {
   const before = await readFile(join(device.home, 'identity.json'), 'utf8').catch(() => '');
   const back = await agent('join', '--enrolment-code', await newCode());
@@ -63,7 +63,7 @@ async function expectBack({ device, agent }: Subject): Promise<string> {
   return id;
 }
 
-/** Told to join without a code, it is refused, says so, and loses nothing by it. */
+/** Expects that a join without a code is refused and reported, and changes nothing. */
 async function expectRefused({ agent, status }: Subject): Promise<void> {
   const refused = await agent('join');
   expect(refused).toMatchObject({ code: 2, stdout: '' });

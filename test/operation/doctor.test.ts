@@ -23,7 +23,7 @@ function findingsOf({ stdout, stderr }: Outcome): Finding[] {
 }
 
 function wrong(findings: readonly Finding[]): Finding[] {
-  // A machine may have a slow or small disk, or a clock that nothing sets: that is not what this is about.
+  // The machine of the test may have a slow or small disk, or an unsynchronized clock, which does not count here.
   return findings.filter(
     ({ check, verdict }) => !/^disk|room|^clock/.test(check) && /failed|warning/.test(verdict),
   );
@@ -40,7 +40,7 @@ onEachBroker('srup doctor', (broker) => {
     const examine = (): Promise<Outcome> =>
       runSrup(['doctor', '--folder', folder, '--url', site.url, '--broker', site.brokerUrl, '--json']);
 
-    // Where the documentation puts it, with the modes that Mosquitto gives its own files.
+    // In the folder that the documentation names, with the modes that Mosquitto gives its own files.
     if (broker === 'mosquitto')
       await cp(join(ground.folder, 'mosquitto'), join(folder, 'mosquitto'), { recursive: true });
     const good = findingsOf(await examine());
@@ -74,7 +74,7 @@ onEachBroker('srup doctor', (broker) => {
     );
     for (const { todo } of failures) expect(todo).toMatch(/\S/);
 
-    // A broker that is not there refuses nobody.
+    // A broker that is away refuses nobody.
     if (broker !== 'embedded') await site.external!.kill();
     const ofBroker = (outcome: Outcome): string[] =>
       findingsOf(outcome)
@@ -116,7 +116,7 @@ test('finds what is wrong with the audit trail and its witnesses', async ({ grou
   );
   await site.process.stop();
 
-  // Somebody rewrites what was ordered, and somebody cuts the witness's file.
+  // The order is rewritten, and the witness's file is cut.
   const whole = await readFile(witness, 'utf8');
   await writeFile(witness, `${whole.split('\n')[0]}\n`);
   const database = new DatabaseSync(join(folder, 'server', 'fleet.db'));
@@ -172,7 +172,7 @@ describe.skipIf(isMissing('mosquitto'))('srup doctor [a careless broker]', () =>
   });
 });
 
-test('is told where to look', async ({ ground }) => {
+test('says what is wrong with its options', async ({ ground }) => {
   await startSite(ground).then(({ process }) => process.stop());
   for (const args of [
     ['doctor', '--folder', ground.folder],

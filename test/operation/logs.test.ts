@@ -1,4 +1,4 @@
-/** A run with everything in it that a log could give away: every line has its form, and none holds a secret. */
+/** A run with everything that a log could reveal: every line has its form, and none holds a secret. */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
@@ -16,7 +16,7 @@ import { placeServer, type Ground, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 const LOUDEST = ['--json-logs', '--log-level', 'debug'];
-/** What others send by mistake may be good elsewhere. */
+/** Secrets that somebody sends by mistake, which can be valid elsewhere. */
 const WRONG_TOKEN = `srup_${'wrongtoken'.repeat(4)}`;
 const WRONG_CODE = 'wrong-enrolment-code-4711';
 const IN_QUERY = 'secret-in-a-query-4711';
@@ -37,7 +37,7 @@ async function send(ground: Ground, site: Site, method: string, path: string, bo
   return incoming.statusCode ?? 0;
 }
 
-/** Calls that fail, each with something that must not be kept. */
+/** Makes calls that fail, each with something that must not be logged. */
 async function failCalls(ground: Ground, site: Site): Promise<void> {
   expect(await send(ground, site, 'GET', '/api/v1/devices')).toBe(401);
   expect(await send(ground, site, 'GET', `/nowhere?token=${IN_QUERY}`)).toBe(404);
@@ -48,7 +48,7 @@ async function failCalls(ground: Ground, site: Site): Promise<void> {
   expect(await send(ground, site, 'POST', '/KeyEx/register/access', `{"signature":"${IN_BODY}"}`)).toBe(400);
 }
 
-/** What is signed by the wrong one, at the server and at the device. */
+/** Sends messages that the wrong party signed, to the server and to the device. */
 async function forge(ground: Ground, site: Site, device: Device, id: string): Promise<void> {
   const serverId = (await readFile(join(ground.folder, 'server', 'server', 'identity'), 'utf8')).trim();
   const order = { type: 'ACTION', token: 'forged', body: { actionId: 0x40 } } as const;
@@ -66,7 +66,7 @@ async function forge(ground: Ground, site: Site, device: Device, id: string): Pr
   await until('the device refused', () => device.process.stderr().includes('message refused'));
 }
 
-/** By what they are. */
+/** All secrets of the run, with their names. */
 async function secretsOf(ground: Ground, site: Site): Promise<Map<string, string>> {
   const secrets = new Map([
     [WRONG_TOKEN, 'a token that a stranger sent'],

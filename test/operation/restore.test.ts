@@ -28,7 +28,7 @@ interface Exchange {
   readonly exchange: { readonly phase: string; readonly kind: string; readonly token: string };
 }
 
-/** What this server holds of all messages with the device. */
+/** All messages with the device that this server holds. */
 function evidenceOf(site: Site, id: string): Promise<Evidence[]> {
   return site.ask<Evidence[]>('messages', id, '--limit', 'all');
 }
@@ -57,7 +57,7 @@ async function refusalsOf(device: Device): Promise<Record<string, number>> {
 }
 
 onEachBroker('a server that was lost and restored', () => {
-  test('goes on with its devices: no number twice, nothing done twice, nothing forgotten', async ({
+  test('continues with its devices: no number twice, nothing done twice, nothing forgotten', async ({
     ground,
     site,
   }) => {
@@ -88,7 +88,7 @@ onEachBroker('a server that was lost and restored', () => {
     const made = await runSrup(['backup', file, '--folder', folder]);
     expect(made).toMatchObject({ code: 0, stderr: expect.stringContaining('private keys') as string });
 
-    // Then more happens, which the backup knows nothing of.
+    // Then more happens, which the backup does not have.
     devices[1].restart();
     await untilDevice(site, devices[1], 'on v3', ({ running }) => running?.digest === third.digest);
     expect(await site.ctl('action', ...ids, '40', '--wait')).toMatchObject({ code: 0 });
@@ -102,7 +102,7 @@ onEachBroker('a server that was lost and restored', () => {
     expect(restored.stderr).toMatch(/old server must never run again[^]*are trusted again[^]*--crl FILE/);
     const again = await startSite(ground, site.sameAgain);
 
-    // What was in flight ends as it ended on the device, by its own repeated receipts.
+    // Open exchanges end as they ended on the device, by its repeated receipts.
     await until('what was open is over', async () => {
       const open = await again.ask<Exchange[]>('exchanges', '--open');
       return open.length === 0;
@@ -162,11 +162,11 @@ onEachBroker('devices that were revoked after the backup', () => {
     expect(JSON.parse(restored.stdout)).toMatchObject({ revoked: [lost.id], unclear: [] });
     expect(restored.stderr).toMatch(new RegExp(`these are revoked: ${lost.id}\n`));
     const again = await startSite(ground, site.sameAgain);
-    await until('it is let go', async () => {
+    await until('it is deregistered', async () => {
       const state = await again.look<DeviceState>(`/devices/${lost.id}`);
       return state?.standing === 'deregistered';
     });
-    await until('the broker refuses who was revoked', async () => (await again.ctl('broker')).code === 0);
+    await until('the broker refuses revoked devices', async () => (await again.ctl('broker')).code === 0);
     for (const { id, stolen } of [lost, late]) {
       const thief = await intrude(ground, again, stolen, `SRUP Client: ${id}`);
       expect(thief.entries).toBe(0);

@@ -8,7 +8,7 @@ import { expect } from 'vitest';
 import { test } from '../support/fixtures.ts';
 import { startSite } from '../support/server.ts';
 
-/** What the documents promise, in milliseconds; systemd waits longer. */
+/** The time that the documents promise, in milliseconds; systemd waits longer. */
 const STOPS_WITHIN_MS = 20_000;
 /** More than the buffers between server and client hold. */
 const ARTIFACT_BYTES = 32 * 2 ** 20;
@@ -51,7 +51,7 @@ test('a server ends in good order though a download, an upload and an event stre
   expect(performance.now() - asked).toBeLessThan(STOPS_WITHIN_MS);
   expect(site.process.stderr()).not.toMatch(/"level":"(error|fatal)"/);
 
-  // And it left a folder that the next start takes.
+  // The next start can use the folder.
   const again = await startSite(ground, site.sameAgain);
   expect(await again.ctl('artifacts')).toMatchObject({ code: 0 });
 });

@@ -45,7 +45,7 @@ function statusOf(path: string): Promise<number | undefined> {
   });
 }
 
-test('a program commands its devices, and hears what they prove', async ({ ground }) => {
+test('a program commands its devices, and receives what they prove', async ({ ground }) => {
   const done: string[] = [];
   const values: unknown[] = [];
   controller.onData(({ dataId, value }) => values.push([dataId, value]));
@@ -62,7 +62,7 @@ test('a program commands its devices, and hears what they prove', async ({ groun
     const { rows } = await controller.fleet.exchanges({ kind: 'join', open: true });
     return rows.length === 1;
   });
-  // Registered after the join has come: what waits is decided too.
+  // The handler is registered after the join has arrived; it decides that join too.
   controller.onJoin(({ type }) => (type === 'pump' ? 'accept' : 'refuse'));
   const id = await idOf(device);
 
@@ -91,7 +91,7 @@ test('a program commands its devices, and hears what they prove', async ({ groun
   expect(await controller.terminate(id)).toMatchObject({ ok: true, phase: 'left' });
 });
 
-test('what can not be done is said at once, and waiting can be given up', async ({ ground }) => {
+test('an impossible command fails at once, and a wait can be aborted', async ({ ground }) => {
   await expect(controller.action('b9d077e223834cf6', 'beacon')).rejects.toThrow(FleetError);
   await expect(controller.update('b9d077e223834cf6', 'ab'.repeat(32))).rejects.toThrow('give the file');
   controller.onJoin(() => 'accept');

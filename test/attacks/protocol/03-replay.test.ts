@@ -1,4 +1,4 @@
-/** Threat 3: every captured message again. What holds: P 5, and the topic's rule P 7.4. */
+/** Threat 3: every captured message is sent again. P 5 stops it, and the rule of the topic, P 7.4. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { counterStart, nextSequence, tokenKey, type Draft } from '@srup/protocol';
 import {

@@ -1,4 +1,4 @@
-/** Threat 19: a huge number in a message that nobody signed. What holds: P 4.6, the window moves only after the signature. */
+/** Threat 19: a huge number in an unsigned message. P 4.6 stops it: the window moves only after the signature. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { MAX_U64 } from '@srup/protocol';
 import {

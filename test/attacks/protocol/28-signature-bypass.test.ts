@@ -1,4 +1,4 @@
-/** Threat 28: everything that has ever been taken for a signature and was none. */
+/** Threat 28: everything that was ever mistaken for a signature. */
 import {
   constants,
   createHash,

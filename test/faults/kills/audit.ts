@@ -37,7 +37,7 @@ export interface Verdict {
 }
 
 const ORDERS = new Set(['update', 'action', 'data']);
-/** Ends that say that nothing is known. */
+/** Ends after which the outcome is unknown. */
 const UNKNOWN_ENDS = new Set(['expired', 'unconfirmed', 'initiated', 'activating', 'staged']);
 
 export async function auditDevice(
