@@ -4,19 +4,19 @@ import { counterStart, nextSequence, tokenKey, type Draft } from '@srup/protocol
 import {
   action,
   createParty,
+  DEVICE,
   deviceTopic,
   joinTopic,
   newToken,
   Receiver,
   report,
   send,
+  SERVER,
   verdictsWithout,
   type Party,
 } from './scene.ts';
 
-const DEVICE = 0x27ab54d670b64be2n;
 const SIBLING = 0x2cb80b263ad4a0fn;
-const SERVER = 0xb9d077e223834cf6n;
 const OTHER_SERVER = 0xc0ffee0123456789n;
 
 let server: Party;

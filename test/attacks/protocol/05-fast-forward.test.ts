@@ -4,17 +4,16 @@ import { MAX_SEQUENCE_JUMP, MAX_U64, nextSequence, type Draft } from '@srup/prot
 import {
   action,
   createParty,
+  DEVICE,
   deviceTopic,
   joinTopic,
   newToken,
   Receiver,
   send,
+  SERVER,
   verdictsWithout,
   type Party,
 } from './scene.ts';
-
-const DEVICE = 0x27ab54d670b64be2n;
-const SERVER = 0xb9d077e223834cf6n;
 
 let server: Party;
 let device: Party;

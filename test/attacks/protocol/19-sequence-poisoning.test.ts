@@ -5,15 +5,15 @@ import {
   action,
   ALL_SUITES,
   createParty,
+  DEVICE,
   deviceTopic,
   Receiver,
   send,
+  SERVER,
   verdictsWithout,
   type Party,
 } from './scene.ts';
 
-const DEVICE = 0x27ab54d670b64be2n;
-const SERVER = 0xb9d077e223834cf6n;
 const SEQUENCE_OFFSET = 2;
 
 describe.each(ALL_SUITES)('%s', (suite) => {
