@@ -114,6 +114,8 @@ export default defineConfig(
     rules: {
       // A test names what it knows; a wrong `!` fails the test, which is what it is for.
       '@typescript-eslint/no-non-null-assertion': 'off',
+      // Vitest demands `{}` of a fixture that uses no other.
+      'no-empty-pattern': ['error', { allowObjectPatternsAsParameters: true }],
     },
   },
 );

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const SECOND = 1000;
@@ -7,12 +8,15 @@ const OF_THE_REPOSITORY = ['test/{order,words}/**/*.test.ts'];
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    // Tests of whole systems wait for other processes much of the time: one more than there are processors.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
+          // Loading the modules anew for each file would take as long as the tests.
+          isolate: false,
           include: ['packages/*/src/**/*.test.ts', ...OF_THE_REPOSITORY],
           testTimeout: 20 * SECOND,
           hookTimeout: 20 * SECOND,

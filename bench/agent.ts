@@ -1,6 +1,6 @@
 /**
- * `npm run bench:agent [-- --json]`: what an agent holds in memory once it has joined and waits, as it is published,
- * beside bare Node.js and Node.js with TLS and an MQTT client, in turns in one run.
+ * `npm run bench:agent [-- --json]`: the memory of a published agent that has joined and waits,
+ * compared with bare Node.js and with Node.js with TLS and an MQTT client, in turns in one run.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ import { startServer, type RunningServer } from '@srup/server';
 import { publishableWorkspaces, root } from '../scripts/workspaces.ts';
 
 const ROUNDS = 3;
-/** Between what was waited for and the look at the memory; an agent gives memory back 10 s after its start. */
+/** Wait before memory is measured; an agent returns memory 10 s after its start. */
 const IDLE_MS = 12_000;
 const TARGET_MIB = 60;
 const BARE = fileURLToPath(new URL('./agent-bare.mjs', import.meta.url));
@@ -36,7 +36,7 @@ function linkPackages(): void {
 interface Memory {
   /** Resident, in MiB. */
   readonly all: number;
-  /** Of that, its own; the rest is the file of Node.js, which all its processes share. */
+  /** Its own part; the rest is the executable of Node.js, which all its processes share. */
   readonly own: number;
 }
 
@@ -58,7 +58,7 @@ async function measure(args: readonly string[], ready: () => Promise<unknown>): 
   }
 }
 
-/** Resolves when a device has said what it is, after it was let in or has greeted. */
+/** Resolves when a device has identified itself, after it has joined or come back. */
 function heard(server: RunningServer): Promise<void> {
   return new Promise((resolve) => {
     const end = server.fleet.watch((event) => {

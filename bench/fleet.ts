@@ -1,7 +1,7 @@
 /**
  * `npm run bench:fleet [-- --devices 1000,5000 --suites ed25519,rsa-sha256 --json --profile]`: a simulated fleet joins a
- * server of its own and is updated; the server is a process of its own, and so is the fleet. Real TLS, registration,
- * signatures, downloads. `--profile`: also where the server's time goes.
+ * new server and is updated. Server and fleet are two processes, with real TLS, registration, signatures and downloads.
+ * `--profile` also shows where the server spends its time.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';

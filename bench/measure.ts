@@ -1,18 +1,18 @@
-/** Measures things that run in turns in one process, so that a busy machine slows all of them alike. */
+/** Measures tasks that run in turns in one process, so that a busy machine slows all of them equally. */
 
-/** Milliseconds of one turn: short, so that some turns have the processor to themselves. */
+/** Milliseconds of one turn; it is short, so that some turns are undisturbed. */
 const TURN = 10;
-/** Turns that are counted; the ones before them warm up. */
+/** Turns that count; earlier ones warm up. */
 const TURNS = 160;
 const WARM_UP_TURNS = 20;
-/** Where in the turns, from the fastest, the result is read: the middle of the fastest quarter. */
+/** The quantile of the turns, from the fastest, that is the result: the middle of the fastest quarter. */
 const QUANTILE = 1 / 8;
 
 export interface Task {
   readonly name: string;
-  /** Operations that one call of `run` performs; 1 unless told. */
+  /** Operations that one call of `run` performs; 1 by default. */
   readonly operations?: number;
-  /** May give a promise, which is awaited. */
+  /** Can return a promise, which is awaited. */
   readonly run: () => unknown;
 }
 
@@ -24,7 +24,7 @@ export interface Rate {
   readonly ratio: number;
 }
 
-/** One rate a task, in their order; the first task is what the others are compared with. */
+/** Measures the rate of each task, in their order. The others are compared with the first. */
 export async function measure(tasks: readonly Task[]): Promise<Rate[]> {
   const rates = tasks.map((): number[] => []);
   for (let turn = -WARM_UP_TURNS; turn < TURNS; turn++) {

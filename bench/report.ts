@@ -1,12 +1,12 @@
 import type { Rate } from './measure.ts';
 
-/** What a benchmark file gives: `export async function benchmark(): Promise<Section[]>`. */
+/** The result of a benchmark file: `export async function benchmark(): Promise<Section[]>`. */
 export interface Section {
   readonly title: string;
   readonly rates?: readonly Rate[];
-  /** Milliseconds, where each is waited for and not counted a second. */
+  /** Milliseconds, for tasks that are measured one by one instead of as a rate. */
   readonly delays?: readonly Delay[];
-  /** What was aimed at, and whether this run reached it. */
+  /** The goal, and whether this run reached it. */
   readonly targets?: readonly Target[];
 }
 

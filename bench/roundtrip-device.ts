@@ -1,4 +1,4 @@
-/** The far end of bench/roundtrip.ts: a real agent in a process of its own. Arguments: its configuration as JSON, its home. */
+/** The device of bench/roundtrip.ts: a real agent in its own process. Arguments: its configuration as JSON, its home. */
 import { createActionTable, createPerformers, parseConfig, startAgent } from '@srup/agent';
 
 const [config = '', home = ''] = process.argv.slice(2);

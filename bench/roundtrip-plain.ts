@@ -1,6 +1,6 @@
 /**
- * Plain MQTT for bench/roundtrip.ts: a message to oneself through the broker, and one back, which is as far as a
- * command and its receipt travel. Arguments: broker URL, home of a device that is registered, rounds. Prints
+ * Plain MQTT for bench/roundtrip.ts: a client sends itself a message through the broker and answers it, which is the
+ * way of a command and its receipt. Arguments: broker URL, home of a device that is registered, rounds. Prints
  * milliseconds as JSON.
  */
 import { readFile } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * A command and its verified receipt, beside plain MQTT through the same broker in the same run: real TLS, a real
- * agent in its own process, every state on disk on both sides before it is acknowledged.
+ * Measures a command with its verified receipt, compared with plain MQTT through the same broker in the same run. It
+ * uses real TLS and a real agent in its own process; both sides store every state before they acknowledge.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ import type { Section } from './report.ts';
 
 const ROUNDS = 300;
 const WARM_UP_ROUNDS = 50;
-/** Added to the plain round trip, in milliseconds, in the median. */
+/** The time added to the plain round trip: the median, in milliseconds. */
 const TARGET_MS = 2;
 const ACTION = 0x20;
 

@@ -1,5 +1,5 @@
-// `npm run build:check`: builds the packages, packs them, and uses the packed files as a stranger would: manifests and
-// types are examined, every export is imported and the command is run in a folder that holds declared dependencies only.
+// `npm run build:check`: builds the packages, packs them, and uses the packed files as a stranger would: it checks
+// manifests and types, imports every export, and runs the command in a folder with the declared dependencies only.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -55,7 +55,7 @@ function pack({ id }: Workspace, sandbox: string): string {
   return join(sandbox, packed.filename);
 }
 
-/** Unpacks into node_modules and links what the manifest declares, and nothing else: a forgotten dependency fails. */
+/** Unpacks into node_modules and links only what the manifest declares, so that a forgotten dependency fails. */
 function install(workspace: Workspace, tarball: string, sandbox: string): void {
   const { name } = workspace.manifest;
   const folder = join(sandbox, 'node_modules', name);

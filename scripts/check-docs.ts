@@ -40,7 +40,7 @@ async function regenerate(file: string, text: string): Promise<string> {
   return format(result, { ...(await resolveConfig(join(root, file))), parser: 'markdown' });
 }
 
-/** The anchor that a heading gets: lower case, punctuation dropped, spaces to hyphens, repeats numbered. */
+/** The anchors of the headings: in lower case, without punctuation, with hyphens for spaces, repeats numbered. */
 function anchors(markdown: string): Set<string> {
   const seen = new Map<string, number>();
   const result = new Set<string>();

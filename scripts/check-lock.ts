@@ -24,7 +24,7 @@ function readJson(name: string): unknown {
 const lock = readJson('package-lock.json') as { packages: Partial<Record<string, LockEntry>> };
 const { allowScripts = {} } = readJson('package.json') as { allowScripts?: Partial<Record<string, boolean>> };
 
-/** Whether a package at `from` would find `name` when it looks upwards. */
+/** Whether a package at `from` finds `name` in a folder above it. */
 function resolves(from: string, name: string): boolean {
   const folders = from.split('/').map((_, index, parts) => `${parts.slice(0, index + 1).join('/')}/`);
   return ['', ...folders].some((folder) => lock.packages[`${folder}${INSTALLED}${name}`] !== undefined);

@@ -17,7 +17,7 @@ function run(program: string, args: readonly string[]): void {
     throw new Error(`${program} ${args.join(' ')} failed`);
 }
 
-/** Rejects when the server does not come up, or does not end well. */
+/** Rejects when the server does not start, or ends with an error. */
 async function startAndStop(srup: string, folder: string): Promise<void> {
   const server = spawn(srup, ['up', '--folder', folder, '--https-port', '0', '--mqtts-port', '0']);
   const ended = once(server, 'close');
@@ -35,7 +35,7 @@ async function startAndStop(srup: string, folder: string): Promise<void> {
   if (code !== 0) throw new Error(`the packed server ended with ${String(code)}:\n${said}`);
 }
 
-/** What the units start is there, when they are told where npm installs; and so are the documents that help texts name. */
+/** Checks that the programs of the units exist where npm installs them, and the documents that help texts name. */
 function checkBeside(modules: string): void {
   const installed = join(modules, 'srup');
   readFileSync(join(installed, 'docs/operation.md'));

@@ -1,12 +1,12 @@
-// `npm run words:check`: finds words that this project does not use, in all that git tracks and that is not there yet to
-// be ignored; the list is words.ts. Arguments are paths, to look at these alone.
+// `npm run words:check`: finds words that this project does not use, in the files that git tracks and in new ones. The
+// list is words.ts. Arguments are paths, to check only these.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMPTY_NAMES, WORDS, type Word } from './words.ts';
 import { root } from './workspaces.ts';
 
-/** Generated, legal or quoted; and the two files that must write the words. */
+/** Files that are generated, legal or quoted, and those that list the words. */
 const LEFT_OUT = [
   'package-lock.json',
   'LICENSE',
@@ -24,7 +24,7 @@ export interface Finding {
   readonly word: Word;
 }
 
-/** What a text says that it must not, in the order of its lines. */
+/** The words of the list that a text uses, in the order of its lines. */
 export function findWords(text: string, words: readonly Word[] = WORDS): Finding[] {
   const lines = text.split('\n');
   return words
@@ -38,7 +38,7 @@ export function findWords(text: string, words: readonly Word[] = WORDS): Finding
     .sort((one, other) => one.line - other.line);
 }
 
-/** Text is wrapped: where the pattern has a space, a line may end, and the next one begin with the mark of a comment. */
+/** Text is wrapped, so a space in the pattern also matches the end of a line and the mark of a comment on the next. */
 function acrossLines({ source, flags }: RegExp): RegExp {
   return new RegExp(
     source.replaceAll(/ (?![*+?{])/g, '(?:[ \\t]+|[ \\t]*\\n[ \\t]*(?:(?:\\*|\\/\\/|#)[ \\t]+)?)'),
@@ -46,7 +46,7 @@ function acrossLines({ source, flags }: RegExp): RegExp {
   );
 }
 
-/** Released versions say what they said then. */
+/** The part of the changelog that is still written; the notes of released versions stay as they are. */
 function unreleased(changelog: string): string {
   return changelog.split(/^(?=## \[\d)/m)[0] ?? '';
 }
@@ -68,13 +68,13 @@ function readText(path: string): string | undefined {
   try {
     text = readFileSync(join(root, path), 'utf8');
   } catch {
-    return undefined; // Removed, and git does not know yet.
+    return undefined; // It was removed, but not in git yet.
   }
   if (text.includes('\0')) return undefined;
   return path === CHANGELOG ? unreleased(text) : text;
 }
 
-/** What is wrong in a file, as lines for people. */
+/** The problems of a file, as lines for people. */
 function problemsOf(path: string): string[] {
   const text = readText(path);
   if (text === undefined) return [];

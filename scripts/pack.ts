@@ -1,5 +1,5 @@
 // `npm run pack`: builds everything and makes dist/srup-VERSION.tgz, one file with the command, all packages of this
-// repository, and what its documents speak of, for machines without a checkout:
+// repository and the files that its documents name, for machines without a checkout:
 // npm install --global ./srup-VERSION.tgz
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ for (const { id, manifest } of workspaces) {
   cpSync(join(root, 'dist', id), to, { recursive: true });
 }
 for (const folder of BESIDE) cpSync(join(root, folder), join(bundle, folder), { recursive: true });
-// npm would take what a bundled package needs as bundled too, and not fetch it: the command needs it all instead.
+// npm would treat the dependencies of a bundled package as bundled too, and not fetch them. So the command declares them.
 for (const name of ours) {
   const file = join(bundle, 'node_modules', name, 'package.json');
   const manifest = { ...(readJson(file) as Manifest), dependencies: undefined };

@@ -1,5 +1,5 @@
-// The door for `npm start` and `npm test`. Any Node.js from 14 on can run this file; the project itself needs 24.
-// It installs what package-lock.json names when that is not there yet, then hands over to Node.js 24.
+// The entry of `npm start` and `npm test`. Node.js 14 and newer can run this file; the project itself needs 24. It
+// installs the packages of package-lock.json if they are missing, and then hands over to Node.js 24.
 import { spawn, spawnSync } from 'child_process';
 import { existsSync, readFileSync } from 'fs';
 import { delimiter, join } from 'path';

@@ -1,4 +1,4 @@
-// Programs from the operating system that some test suites need, and how to get them.
+// The programs of the operating system that some test suites need, and how to install them.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -58,7 +58,7 @@ function run(command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], env }).status === 0;
 }
 
-/** Installs Debian packages without asking anything; false when this user or this system can't. */
+/** Installs Debian packages without questions; false if this user or system can't. */
 function installPackages(packages: readonly string[]): boolean {
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   const apt = (...args: string[]): boolean => {
@@ -68,7 +68,7 @@ function installPackages(packages: readonly string[]): boolean {
   return apt('update') && apt('install', '-y', '--no-install-recommends', ...packages);
 }
 
-/** What the suites of this repository need and this machine lacks, as far as it can be had. */
+/** Installs what the suites of this repository need and this machine lacks, if that is possible. */
 export function installMissingPrograms(): void {
   const packages = debianPackages(missingPrograms());
   if (packages.length === 0) return;

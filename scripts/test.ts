@@ -1,4 +1,4 @@
-// `npm test`: gets the system programs that suites need, runs every test, and closes with one line of counts.
+// `npm test`: installs the system programs that suites need, runs every test, and ends with one line of counts.
 import { parseCLI, startVitest, type TestModule } from 'vitest/node';
 import { debianPackages, installMissingPrograms, missingPrograms } from './system-programs.ts';
 
@@ -10,7 +10,7 @@ interface Counts {
 
 const inCi = process.env['CI'] === 'true';
 
-/** A module that broke before or outside its tests counts as one failure: its tests can't speak for themselves. */
+/** Counts the tests of a module. One that failed before or outside its tests counts as one failure. */
 function countModule(module: TestModule, counts: Counts): void {
   const failedBefore = counts.failed;
   for (const test of module.children.allTests()) {
@@ -41,7 +41,7 @@ await vitest.close();
 
 explainSkips(counts.skipped);
 const total = counts.passed + counts.failed + counts.skipped;
-// Vitest has set exitCode for what is no test, such as coverage under its threshold.
+// Vitest has set exitCode for failures outside tests, such as coverage below its threshold.
 const ok = process.exitCode !== 1 && total > 0 && counts.failed === 0 && !(inCi && counts.skipped > 0);
 const closing = `${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}\n`;
 process.stdout.write(closing, () => process.exit(ok ? 0 : 1));

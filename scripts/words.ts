@@ -1,18 +1,21 @@
-/** The words of this project: what is not written here, and what to write instead. `npm run words:check` reads it. */
+/** Words that this project does not use, and what to say instead. `npm run words:check` reads this list. */
 
 export interface Word {
-  /** Matches what is not written. A space in it also matches the end of a line and the mark of a comment; no space in []. */
+  /**
+   * Matches the words. A space in it also matches the end of a line and the mark of a comment on the next line, so it
+   * must not stand in a character class.
+   */
   readonly insteadOf: RegExp;
   readonly say: string;
   readonly why: string;
-  /** Matches lines that keep the word, for the reason that stands beside it. */
+  /** Matches lines that keep the word; the comment above it gives the reason. */
   readonly except?: RegExp;
 }
 
 const ONE_WORD = 'one word for one thing';
 const PLAIN = 'plain English';
 
-/** Words that were decided. */
+/** One name for each thing. */
 const DECIDED: readonly Word[] = [
   {
     insteadOf: /\bput(?:s|ting)?(?:-| )?off\b|\bputOff|PutOff|PUT_OFF|\bpostpon|Postpon/,
@@ -108,5 +111,5 @@ const UN_ENGLISH: readonly Word[] = [
 
 export const WORDS: readonly Word[] = [...DECIDED, ...UN_ENGLISH];
 
-/** Names that say nothing about what is in a file. */
+/** File names that do not say what is in the file. */
 export const EMPTY_NAMES = /(?:^|\/)(?:core|common|contract|utils?|helpers?|misc)\.[cm]?[jt]s$/;

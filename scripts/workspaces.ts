@@ -53,7 +53,7 @@ export function exportsOf({ name, exports }: Manifest): {
   };
 }
 
-/** Where npm put a dependency of this workspace: beside it, or hoisted to the root. */
+/** Where npm installed a dependency of this workspace: next to it, or hoisted to the root. */
 export function installedFolder(workspace: Workspace, dependency: string): string {
   const nested = join(workspace.folder, 'node_modules', dependency);
   return existsSync(nested) ? nested : join(root, 'node_modules', dependency);

@@ -1,4 +1,4 @@
-/** The processes of a benchmark: their words, and what the kernel says that they used. Linux only. */
+/** Runs the processes of a benchmark, and reads their output and what they used from the kernel. Linux only. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const SRUP = fileURLToPath(new URL('../../packages/cli/bin/srup.js', import.meta.url));
-/** Of the kernel's clock for processes (USER_HZ). */
+/** The kernel's clock for processes (USER_HZ). */
 const TICKS_A_SECOND = 100;
 
 export interface Running {
@@ -46,7 +46,7 @@ export function startSrup(
   };
 }
 
-/** Runs `srup` to its end; throws when that is not a good one. */
+/** Runs `srup` to its end; throws when it fails. */
 export async function runSrup(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
   const running = startSrup(args, env);
   const code = await running.ended;
@@ -62,7 +62,7 @@ export async function untilTrue(what: string, holds: () => boolean, patienceMs: 
   }
 }
 
-/** Seconds of processor that it used so far. */
+/** Processor time that it has used so far, in seconds. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // After the name, which may hold blanks: utime and stime are the 12th and 13th field.
@@ -70,7 +70,7 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
 }
 
-/** MiB in memory: now, and at most so far. */
+/** Resident memory in MiB: now, and at most so far. */
 export function memoryOf(pid: number): { readonly now: number; readonly peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);

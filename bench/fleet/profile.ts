@@ -13,11 +13,11 @@ interface Profile {
 export interface Share {
   readonly what: string;
   readonly seconds: number;
-  /** Of the time in which the process was not idle. */
+  /** The part of the time in which the process was not idle. */
   readonly part: number;
 }
 
-/** The first that fits the innermost frame that has a name; natives count for who called them. */
+/** The group of a frame: the first that fits the innermost named frame. Native code counts for its caller. */
 const KINDS: readonly (readonly [what: string, fits: RegExp])[] = [
   ['idle', /^\(idle\)/],
   ['garbage collection', /^\(garbage collector\)/],

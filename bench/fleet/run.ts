@@ -1,4 +1,4 @@
-/** One fleet on one server: it comes up, is updated, and is counted by what the server's database proves. */
+/** Runs one fleet on one server: it joins and is updated. The counts come from the evidence in the server's database. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -8,9 +8,9 @@ import { startServer } from './server.ts';
 
 const JOIN_MS = 3_600_000;
 const UPDATE_MS = 1_800_000;
-/** For what the server has still to take when the fleet is gone. */
+/** How long the server can take for the rest when the fleet is gone. */
 const LAST_MS = 30_000;
-/** Bytes of the artifact: small, so that it is the commands that are measured. */
+/** Bytes of the artifact; it is small, so that the commands dominate. */
 const ARTIFACT_BYTES = 1_024;
 
 export interface Times {
@@ -23,18 +23,18 @@ export interface Times {
 export interface FleetFigures {
   readonly suite: string;
   readonly devices: number;
-  /** From the first registration until all were joined. */
+  /** From the first registration until all have joined. */
   readonly joinedAMinute: number;
-  /** INITIATEs whose signed receipt "staged" was verified, from the order on. */
+  /** INITIATEs with a verified receipt "staged", counted from the order. */
   readonly stagedAMinute: number;
   /** The same until "active": two signed commands and two receipts each. */
   readonly activeAMinute: number;
   readonly steps: Readonly<Record<string, Times>>;
   /** Seconds of processor that the server used: coming up, updating. */
   readonly cpu: { readonly joining: number; readonly updating: number };
-  /** Of the server, MiB: with all connected, and at most. */
+  /** The memory of the server in MiB: with all connected, and at most. */
   readonly memory: { readonly connected: number; readonly peak: number };
-  /** Of the simulator, MiB. */
+  /** The largest memory of the simulator, MiB. */
   readonly simulator: number;
   readonly profile?: readonly Share[];
 }

@@ -5,7 +5,7 @@ const START_MS = 60_000;
 
 export interface BenchServer {
   readonly process: Running;
-  /** Milliseconds from its birth until it could be used. */
+  /** Milliseconds from the start of the process until it can be used. */
   readonly startedMs: number;
   readonly url: string;
   readonly caFingerprint: string;
@@ -13,7 +13,7 @@ export interface BenchServer {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** `srup up` in a process of its own. At its first start an operator logs in. */
+/** Runs `srup up` in its own process. An operator logs in at its first start. */
 export async function startServer(folder: string, nodeArgs: readonly string[] = []): Promise<BenchServer> {
   const began = performance.now();
   const ports = ['--https-port', '0', '--mqtts-port', '0'];

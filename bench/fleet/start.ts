@@ -1,21 +1,21 @@
-/** How long the server takes to start, and what an idle server and an idle agent hold in memory. */
+/** Measures how long the server takes to start, and the memory of an idle server and an idle agent. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { memoryOf, runSrup, startSrup, untilTrue } from './processes.ts';
 import { startServer } from './server.ts';
 
-/** Resident memory is read after that: what the start left behind is collected by then, or stays. */
+/** Wait before resident memory is read; by then the leftovers of the start are collected. */
 const IDLE_MS = 5_000;
 
 export interface StartFigures {
-  /** With making a CA, keys and databases. */
+  /** The first start, which makes a CA, keys and databases. */
   readonly firstStartMs: number;
   readonly nextStartMs: number;
   /** MiB. */
   readonly idleServer: number;
   readonly peakServer: number;
-  /** Joined, connected, with nothing to do. MiB. */
+  /** Resident memory of an agent that has joined and is idle, MiB. */
   readonly idleAgent: number;
 }
 

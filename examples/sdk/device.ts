@@ -17,7 +17,7 @@ device.onData('target', (value) => {
 device.onUpdate(async ({ path }) => {
   const { readFile } = await import('node:fs/promises');
   plan = await readFile(path, 'utf8');
-  if (!plan.startsWith('plan:')) throw new Error('this is no plan for a greenhouse');
+  if (!plan.startsWith('plan:')) throw new Error('this is not a plan for a greenhouse');
 });
 await device.start();
 setInterval(() => {

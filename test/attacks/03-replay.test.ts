@@ -1,11 +1,12 @@
-/** Threat 3: who listens at the broker says again all that was said (P 5, 6). */
+/** Threat 3: an attacker who listens at the broker sends again all that was sent (P 5, 6). */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { encodeText } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { until } from '../support/wait.ts';
-import { openArena, type Arena, type Victim } from './support/arena.ts';
+import type { Arena, Victim } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { enrolAttacker, type Attacker, type Heard, type Link } from './support/attacker.ts';
 import type { MutationName } from './support/mutations.ts';
 
@@ -18,14 +19,10 @@ onEachBroker('replay', (broker) => {
   let rogue: Attacker;
   let rogueLink: Link;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker, { lawless: true });
     rogue = await enrolAttacker(arena);
     rogueLink = await listen();
-  });
-
-  afterAll(async () => {
-    await arena.ground.clear();
   });
 
   async function listen(): Promise<Link> {
@@ -47,7 +44,7 @@ onEachBroker('replay', (broker) => {
     await arena.phase(id, await arena.command(id, { kind: 'action', actionId: ACTION }), 'done');
   }
 
-  /** All that was said on its topics. */
+  /** All messages on its topics. */
   function captured(id: string): Heard[] {
     return rogueLink.heard.filter(({ topic }) => topic.endsWith(`/${id}`));
   }

@@ -1,9 +1,10 @@
-/** Threat 5: who has a device's key uses up its numbers at once (P 5.1, 5.2). */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+/** Threat 5: an attacker who has a device's key uses up its numbers at once (P 5.1, 5.2). */
+import { expect } from 'vitest';
 import { encodeText, MAX_U64 } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { PATIENT } from '../support/wait.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { enrolAttacker, type Attacker } from './support/attacker.ts';
 
 const report = (text: string) => ({ dataId: 'level', data: encodeText(text) });
@@ -11,15 +12,11 @@ const report = (text: string) => ({ dataId: 'level', data: encodeText(text) });
 onEachBroker('numbers at their maximum', (broker) => {
   let arena: Arena;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker);
   });
 
-  afterAll(async () => {
-    await arena.ground.clear();
-  });
-
-  /** A report with the highest number there is, and then the device's own next one. */
+  /** Sends a report with the highest possible number, and then the device's own next one. */
   async function jump(victim: Attacker) {
     const link = await victim.join();
     await victim.say(link, 'DATA', report('before'));

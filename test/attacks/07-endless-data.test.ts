@@ -6,12 +6,13 @@ import type { RequestListener } from 'node:http';
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { encodeText, MAX_MESSAGE_BYTES, STATUS } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { runsPrograms, writeProgram, type Program } from '../support/programs.ts';
 import { PATIENT, until } from '../support/wait.ts';
-import { openArena, type Arena, type Victim } from './support/arena.ts';
+import type { Arena, Victim } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { enrolAttacker } from './support/attacker.ts';
 import { expectUnharmed, leftovers, loadFrom, orderFrom } from './support/download.ts';
 import { startMirror, type Mirror } from './support/mirror.ts';
@@ -26,13 +27,9 @@ describe('files', () => {
   let factory: Program;
   let sent = 0;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena('embedded', { front: true });
     factory = await writeProgram(arena.ground, 'factory');
-  });
-
-  afterAll(async () => {
-    await arena.ground.clear();
   });
 
   function start(name: string, checks: readonly MutationName[] = []): Promise<Victim> {
@@ -112,7 +109,7 @@ describe('files', () => {
     return { phase, isThere: existsSync(join(slot, 'zeros')) };
   }
 
-  /** Of an archive it is the entry that runs, of the factory's file the file. */
+  /** Runs the main file of an archive, and the factory's file as it is. */
   const command: [string, ...string[]] = [
     process.execPath,
     '-e',
@@ -140,12 +137,8 @@ describe('files', () => {
 onEachBroker('messages', (broker) => {
   let arena: Arena;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker, { lawless: true });
-  });
-
-  afterAll(async () => {
-    await arena.ground.clear();
   });
 
   const filled = (dataBytes: number, idLetters = 8) => ({

@@ -1,10 +1,11 @@
 /** Threat 8: a mirror that sends just enough to keep the connection open (P 10.2). */
 import type { RequestListener } from 'node:http';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
 import { runsPrograms, writeProgram, type Program } from '../support/programs.ts';
 import { PATIENT } from '../support/wait.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { expectUnharmed, loadFrom, orderFrom } from './support/download.ts';
 import { startMirror, type Mirror } from './support/mirror.ts';
 
@@ -16,13 +17,9 @@ let arena: Arena;
 let factory: Program;
 let open = 0;
 
-beforeAll(async () => {
+test.beforeAll(async ({ openArena }) => {
   arena = await openArena('embedded', { front: true });
   factory = await writeProgram(arena.ground, 'factory');
-});
-
-afterAll(async () => {
-  await arena.ground.clear();
 });
 
 /** So many bytes each time, for ever. */

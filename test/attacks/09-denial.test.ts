@@ -1,11 +1,12 @@
 /** Threat 9: the way to the broker is cut, for long and again and again (P 5.4, 10.10). */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { onEachBroker } from '../support/brokers.ts';
+import { expect } from 'vitest';
+import { onEachBroker } from '../support/fixtures.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
 import { PATIENT, until } from '../support/wait.ts';
-import { openArena, type Arena, type Victim } from './support/arena.ts';
+import type { Arena, Victim } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import type { MutationName } from './support/mutations.ts';
 
 const ACTION = 0x41;
@@ -19,12 +20,8 @@ const CUTS = 4;
 onEachBroker('denial', (broker) => {
   let arena: Arena;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker, { onBytes: () => undefined });
-  });
-
-  afterAll(async () => {
-    await arena.ground.clear();
   });
 
   const at = (name: string): string => join(arena.ground.folder, name);

@@ -1,9 +1,8 @@
-/** Threat 12: who listens on the wire to the broker (P 7.1, 7.5). */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+/** Threat 12: an attacker who listens on the wire to the broker (P 7.1, 7.5). */
+import { beforeEach, expect } from 'vitest';
 import { encodeText, mqttClientId } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
-import { newGround, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 import { openArena, type Arena } from './support/arena.ts';
 import { connect, enrolAttacker, type Attacker, type Link } from './support/attacker.ts';
@@ -12,20 +11,14 @@ const REPORT = 'what the device reports';
 const ORDER = 'what the server tells';
 
 onEachBroker('eavesdropping', (broker) => {
-  let ground: Ground;
   let captured: Buffer[];
   const onBytes = (chunk: Buffer): void => void captured.push(chunk);
 
-  beforeEach(async () => {
-    ground = await newGround();
+  beforeEach(() => {
     captured = [];
   });
 
-  afterEach(async () => {
-    await ground.clear();
-  });
-
-  /** DATA both ways through this connection. */
+  /** Sends DATA both ways through this connection. */
   async function talk(arena: Arena, device: Attacker, link: Link): Promise<void> {
     await link.subscribe(device.topic);
     const { token } = await device.say(link, 'JOIN_REQ', {});
@@ -40,22 +33,22 @@ onEachBroker('eavesdropping', (broker) => {
     await device.hear(link, 'DATA');
   }
 
-  /** What of it was to be read. */
+  /** The texts that could be read. */
   function readable(device: Attacker): string[] {
     const all = Buffer.concat(captured).toString('latin1');
     expect(all.length).toBeGreaterThan(1_000);
     return [REPORT, ORDER, 'SRUP/', device.text, 'level'].filter((text) => all.includes(text));
   }
 
-  test('nothing is to be read: no body, no topic, no name', async () => {
-    const arena = await openArena(broker, { ground, onBytes });
+  test('nothing can be read: no body, no topic, no name', async ({ ground }) => {
+    const arena = await openArena(ground, broker, { onBytes });
     const device = await enrolAttacker(arena);
     await talk(arena, device, await device.connect());
     expect(readable(device)).toEqual([]);
   });
 
-  test('without TLS, all of it is', async () => {
-    const arena = await openArena(broker, { ground, plain: true });
+  test('without TLS, all of it is', async ({ ground }) => {
+    const arena = await openArena(ground, broker, { plain: true });
     const device = await enrolAttacker(arena);
     const tap = await startCuttingProxy(arena.plainPort, onBytes);
     ground.later(() => tap.close());

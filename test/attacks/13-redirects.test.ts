@@ -1,10 +1,11 @@
-/** Threat 13: redirects to where nobody should load from, and mirrors that are not what they seem (P 10.2). */
+/** Threat 13: redirects to places that must not be used, and mirrors that are not what they seem (P 10.2). */
 import type { RequestListener } from 'node:http';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
 import { makeCa } from '../../packages/node/test/certificates.ts';
 import { runsPrograms, writeProgram, type Program } from '../support/programs.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { expectUnharmed, loadFrom } from './support/download.ts';
 import { startMirror, startPlainMirror, type Mirror } from './support/mirror.ts';
 import type { MutationName } from './support/mutations.ts';
@@ -23,15 +24,11 @@ let program: Program;
 /** What every mirror serves is what was signed: only the way there is wrong. */
 let serve: RequestListener;
 
-beforeAll(async () => {
+test.beforeAll(async ({ openArena }) => {
   arena = await openArena('embedded', { front: true });
   factory = await writeProgram(arena.ground, 'factory');
   program = await writeProgram(arena.ground, 'v2');
   serve = (_request, response) => response.end(program.text);
-});
-
-afterAll(async () => {
-  await arena.ground.clear();
 });
 
 const start = (name: string, checks: readonly MutationName[] = []) =>

@@ -1,23 +1,20 @@
-/** Threat 14: who can write to the device's disk replaces the staged file between RESPONSE and ACTIVATE (P 10.3). */
+/** Threat 14: an attacker who can write to the device's disk replaces the staged file before ACTIVATE (P 10.3). */
 import { existsSync } from 'node:fs';
 import { copyFile, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { runsPrograms, writeProgram, type Program } from '../support/programs.ts';
 import { until } from '../support/wait.ts';
-import { openArena, type Arena, type Victim } from './support/arena.ts';
+import type { Arena, Victim } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import type { MutationName } from './support/mutations.ts';
 
 let arena: Arena;
 let factory: Program;
 
-beforeAll(async () => {
+test.beforeAll(async ({ openArena }) => {
   arena = await openArena('embedded');
   factory = await writeProgram(arena.ground, 'factory');
-});
-
-afterAll(async () => {
-  await arena.ground.clear();
 });
 
 function startVictim(name: string, checks: readonly MutationName[] = []): Promise<Victim> {
@@ -37,7 +34,7 @@ const SWAPS = {
 } satisfies Record<string, (staged: string, other: string) => Promise<void>>;
 type Swap = keyof typeof SWAPS;
 
-/** Stages an update, swaps its file, activates. How that ended, and what shows that the attacker's program ran. */
+/** Stages an update, swaps its file and activates. Returns its token, and the file that the attacker's program writes. */
 async function attack({ id, device }: Victim, how: Swap) {
   const { ground } = arena;
   const name = `${how}-${id}`.replaceAll(' ', '-');
@@ -63,7 +60,7 @@ test('whatever is in the place of the file, it does not run, and the old softwar
     expect([how, existsSync(trace)]).toEqual([how, false]);
   }
   expect((await arena.device(victim.id)).running).toBeUndefined();
-  // The device is none the worse for it.
+  // The device still works.
   const next = await writeProgram(arena.ground, 'next');
   await arena.upload(await readFile(next.path), next.digest);
   const update = await arena.command(victim.id, { kind: 'update', digest: next.digest, activate: true });

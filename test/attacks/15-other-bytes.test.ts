@@ -1,24 +1,21 @@
 /** Threat 15: a mirror appends to the file, or cuts its last byte (P 10.2). */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
 import { runsPrograms, writeProgram, type Program } from '../support/programs.ts';
 import { until } from '../support/wait.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { expectUnharmed, leftovers, loadFrom, orderFrom } from './support/download.ts';
 import { startMirror, type Mirror } from './support/mirror.ts';
 
 let arena: Arena;
 let factory: Program;
 
-beforeAll(async () => {
+test.beforeAll(async ({ openArena }) => {
   arena = await openArena('embedded', { front: true });
   factory = await writeProgram(arena.ground, 'factory');
-});
-
-afterAll(async () => {
-  await arena.ground.clear();
 });
 
 function serve(body: string): Promise<Mirror> {

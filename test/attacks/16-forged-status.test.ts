@@ -1,9 +1,10 @@
-/** Threat 16: somebody else says "installed", or the device's last success is said again (P 6.3, 7.4). */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+/** Threat 16: somebody else reports "installed", or repeats the device's last success (P 6.3, 7.4). */
+import { beforeEach, expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { writeProgram } from '../support/programs.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { enrolAttacker, type Attacker, type Link } from './support/attacker.ts';
 
 const SUCCESS = { status: STATUS.UPDATE_SUCCESS };
@@ -15,7 +16,7 @@ onEachBroker('forged status', (broker) => {
   let rogue: Attacker;
   let victimLink: Link;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker, { lawless: true });
     const program = await writeProgram(arena.ground, 'v2');
     digest = program.digest;
@@ -26,11 +27,7 @@ onEachBroker('forged status', (broker) => {
     [victim, rogue] = await Promise.all([enrolAttacker(arena), enrolAttacker(arena)]);
   });
 
-  afterAll(async () => {
-    await arena.ground.clear();
-  });
-
-  /** An update that the victim has heard of and does not answer. */
+  /** Opens an update that the victim receives and does not answer. */
   async function openUpdate(): Promise<string> {
     const token = await arena.command(victim.text, { kind: 'update', digest, activate: false });
     await victim.hear(victimLink, 'INITIATE', token);

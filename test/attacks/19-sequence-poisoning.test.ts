@@ -1,9 +1,10 @@
 /** Threat 19: a huge number in a message that the device did not sign (P 4.6). */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { encodeText, MAX_SEQUENCE_JUMP } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { PATIENT } from '../support/wait.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { enrolAttacker, type Attacker } from './support/attacker.ts';
 
 const report = (text: string) => ({ dataId: 'level', data: encodeText(text) });
@@ -11,12 +12,8 @@ const report = (text: string) => ({ dataId: 'level', data: encodeText(text) });
 onEachBroker('a number that nobody signed', (broker) => {
   let arena: Arena;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker, { lawless: true });
-  });
-
-  afterAll(async () => {
-    await arena.ground.clear();
   });
 
   /** A report as if of the victim, far ahead of it; then the victim's own. */

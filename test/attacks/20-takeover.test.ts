@@ -1,9 +1,10 @@
 /** Threat 20: JOIN_CMD by somebody who is not the device's server, or for another device (P 9.7). */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { joinTopic, parseIdentity, type Identity } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { until } from '../support/wait.ts';
-import { openArena, type Arena, type Victim } from './support/arena.ts';
+import type { Arena, Victim } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { enrolAttacker, type Attacker, type Link } from './support/attacker.ts';
 
 onEachBroker('takeover by JOIN_CMD', (broker) => {
@@ -12,7 +13,7 @@ onEachBroker('takeover by JOIN_CMD', (broker) => {
   let rogue: Attacker;
   let rogueLink: Link;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker, { lawless: true });
     server = parseIdentity(arena.serverId) as Identity;
     rogue = await enrolAttacker(arena);
@@ -20,13 +21,9 @@ onEachBroker('takeover by JOIN_CMD', (broker) => {
     await rogueLink.subscribe('SRUP/#');
   });
 
-  afterAll(async () => {
-    await arena.ground.clear();
-  });
-
   const idOf = (victim: Victim): Identity => parseIdentity(victim.id) as Identity;
 
-  /** The server's next number to a device, as who listens knows it. */
+  /** The server's next number for a device, which a listener knows. */
   function nextNumber({ id }: Victim): bigint {
     const numbers = rogueLink.heard
       .filter(({ topic, bytes }) => topic === `SRUP/${id}` && senderOf(bytes) === server)
@@ -37,7 +34,7 @@ onEachBroker('takeover by JOIN_CMD', (broker) => {
   const requests = (victim: Victim): number =>
     rogueLink.heard.filter(({ topic }) => topic === joinTopic(server, idOf(victim))).length;
 
-  /** By who has the server's key: its own command, for another device. It takes no number that the server needs. */
+  /** A command for another device, signed with the server's key. It uses no number that the server needs. */
   async function misdirect(victim: Victim): Promise<void> {
     const written = await rogue.write(
       'JOIN_CMD',
@@ -47,7 +44,7 @@ onEachBroker('takeover by JOIN_CMD', (broker) => {
     await rogueLink.publish(`SRUP/${victim.id}`, written.bytes);
   }
 
-  /** In the server's name, without its key. */
+  /** A command in the server's name, without its key. */
   async function forge(victim: Victim): Promise<void> {
     const body = { deviceId: idOf(victim) };
     const written = await rogue.write('JOIN_CMD', body, { sender: server, sequence: nextNumber(victim) });

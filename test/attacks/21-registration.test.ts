@@ -1,11 +1,12 @@
-/** Threat 21: somebody else's id, at the key service and with what it gives out (P 8.3 to 8.5). */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+/** Threat 21: an attacker claims the id of another device, at the key service and with its certificates (P 8.3 to 8.5). */
+import { beforeEach, expect } from 'vitest';
 import { generateKeys, newIdentity, proveText, systemRandom, type KeySet } from '@srup/node';
 import { identityText, joinTopic, mqttClientId, parseIdentity, type Identity } from '@srup/protocol';
 import { makeCsr, makeTlsKey } from '../../packages/agent/src/identity/csr.ts';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { TYPE } from '../support/device.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { bodyOf, connect, enrolAttacker, makeAttacker, type Attacker } from './support/attacker.ts';
 import { askKeyService, callKeyService, type Reply } from './support/key-service.ts';
 
@@ -14,17 +15,13 @@ onEachBroker('registration', (broker) => {
   let victim: Attacker;
   let rogue: Attacker;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker, { lawless: true });
   });
 
   beforeEach(async () => {
     await arena.lacking();
     [victim, rogue] = await Promise.all([enrolAttacker(arena), enrolAttacker(arena)]);
-  });
-
-  afterAll(async () => {
-    await arena.ground.clear();
   });
 
   function register(identity: string, { signing, sealing }: KeySet): Promise<Reply> {
@@ -63,7 +60,7 @@ onEachBroker('registration', (broker) => {
     await victim.join();
   });
 
-  test('of many that race for an id one wins, and the others can do nothing with it', async () => {
+  test('of many devices that race for an id one wins, and the others can not use it', async () => {
     const identity = identityText(newIdentity(systemRandom));
     const racers = await Promise.all(Array.from({ length: 8 }, () => generateKeys('ed25519')));
     const replies = await Promise.all(racers.map((keys) => register(identity, keys)));
@@ -81,7 +78,7 @@ onEachBroker('registration', (broker) => {
     expect((await certify(victim.text, victim.text, rogue.keys)).reply).toMatchObject({ status: 401 });
   });
 
-  test('names that mean something to a broker or to a file system are no ids', async () => {
+  test('names with a meaning for a broker or a file system are not ids', async () => {
     for (const identity of ['+', '#', '$SYS', 'a/b', '../x', 'a\0', '', '0', 'A1', '1'.repeat(17)]) {
       expect([identity, (await register(identity, rogue.keys)).status]).toEqual([identity, 400]);
     }

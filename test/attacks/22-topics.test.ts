@@ -1,9 +1,10 @@
 /** Threat 22: a device with a good certificate misuses the broker (P 7.1 to 7.4). */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { encodeText, joinTopic, mqttClientId, parseIdentity, toHex, type Identity } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { until } from '../support/wait.ts';
-import { openArena, type Arena } from './support/arena.ts';
+import type { Arena } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { connect, enrolAttacker, type Attacker, type Link } from './support/attacker.ts';
 
 const ACTION = 1;
@@ -16,14 +17,10 @@ onEachBroker('topics', (broker) => {
     let victimLink: Link;
     let rogue: Attacker;
 
-    beforeAll(async () => {
+    test.beforeAll(async ({ openArena }) => {
       arena = await openArena(broker);
       [victim, rogue] = await Promise.all([enrolAttacker(arena), enrolAttacker(arena)]);
       victimLink = await victim.join();
-    });
-
-    afterAll(async () => {
-      await arena.ground.clear();
     });
 
     /** The victim hears of an action; whatever was done before has had its effect by then. */
@@ -36,7 +33,7 @@ onEachBroker('topics', (broker) => {
     const heardByVictim = (bytes: Uint8Array): boolean =>
       victimLink.heard.some((heard) => toHex(heard.bytes) === toHex(bytes));
 
-    test('nobody hears what is for others, whatever they subscribe to', async () => {
+    test('no client receives messages for others, whatever it subscribes to', async () => {
       const link = await rogue.connect();
       const server = arena.serverId;
       for (const filter of [
@@ -106,16 +103,12 @@ onEachBroker('topics', (broker) => {
     let victim: Attacker;
     let rogue: Attacker;
 
-    beforeAll(async () => {
+    test.beforeAll(async ({ openArena }) => {
       arena = await openArena(broker, { lawless: true });
       [victim, rogue] = await Promise.all([enrolAttacker(arena), enrolAttacker(arena)]);
     });
 
-    afterAll(async () => {
-      await arena.ground.clear();
-    });
-
-    test('without topic rules, who is connected hears all and speaks to all', async () => {
+    test('without topic rules, every client receives all messages and publishes to everybody', async () => {
       const victimLink = await victim.join();
       const link = await rogue.connect();
       await link.subscribe('SRUP/#');
@@ -126,7 +119,7 @@ onEachBroker('topics', (broker) => {
       await until('the victim hears it', () => hears(victimLink, WILL));
     });
 
-    test('without the rule for wills, the broker itself speaks on a topic of somebody else', async () => {
+    test('without the rule for wills, the broker publishes on the topic of another device', async () => {
       const victimLink = await victim.join();
       const will = {
         topic: victim.topic,
@@ -139,7 +132,7 @@ onEachBroker('topics', (broker) => {
       await until('the victim hears it', () => hears(victimLink, will.payload));
     });
 
-    test('without the rule for what is retained, it is given to who comes later', async () => {
+    test('without the rule for retained messages, later clients receive them', async () => {
       const { bytes } = await rogue.write('DATA', { dataId: 'level', data: encodeText('2') });
       await (await rogue.connect()).publish(rogue.topic, bytes, { retain: true });
       const link = await rogue.connect();
@@ -147,7 +140,7 @@ onEachBroker('topics', (broker) => {
       await until('it is there', () => link.heard.some(({ retained }) => retained));
     });
 
-    test('without the rule for client ids, a stranger throws the victim out', async () => {
+    test('without the rule for client ids, a stranger disconnects the victim', async () => {
       const victimLink = await victim.connect();
       const link = await connect(arena, rogue.tls, { clientId: mqttClientId(victim.id) });
       expect(link).not.toBeTypeOf('string');

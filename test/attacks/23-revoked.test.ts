@@ -1,10 +1,9 @@
-/** Threat 23: an identity that was revoked goes on: with what is queued, in flight, or at its next connection (P 8.3). */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+/** Threat 23: a revoked identity stays in use: by queued messages, messages in flight, or a new connection (P 8.3). */
+import { expect } from 'vitest';
 import { generateKeys } from '@srup/node';
 import { encodeText, mqttClientId } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { TYPE } from '../support/device.ts';
-import { newGround, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 import { openArena, type Arena } from './support/arena.ts';
 import { bodyOf, connect, enrolAttacker, type Attacker, type Link } from './support/attacker.ts';
@@ -13,23 +12,15 @@ import { callKeyService } from './support/key-service.ts';
 const ACTION = 1;
 
 onEachBroker('a revoked identity', (broker) => {
-  let ground: Ground;
-
-  beforeEach(async () => {
-    ground = await newGround();
-  });
-
-  afterEach(async () => {
-    await ground.clear();
-  });
-
   const revoke = (arena: Arena, { text }: Attacker): Promise<unknown> =>
     arena.api.send('POST', `/devices/${text}/revoke`);
   const comeAgain = (arena: Arena, { id, tls }: Attacker): Promise<Link | string> =>
     connect(arena, tls, { clientId: mqttClientId(id), clean: false });
 
-  test('is ended: its session, its certificate, what waits for it, and its word', async () => {
-    const arena = await openArena(broker, { ground });
+  test('has ended: its session, its certificate, messages that wait for it, and messages that it sends', async ({
+    ground,
+  }) => {
+    const arena = await openArena(ground, broker);
     const [victim, other] = [await enrolAttacker(arena), await enrolAttacker(arena)];
     const [link, otherLink] = [await victim.join(), await other.join()];
     const queued = await arena.command(victim.text, { kind: 'action', actionId: ACTION });
@@ -39,7 +30,7 @@ onEachBroker('a revoked identity', (broker) => {
 
     await link.publish(late.topic, late.bytes); // in flight, or already on a dead connection
     await until('its session has ended', () => link.ended() !== undefined);
-    await until('it is not let in again', async () => {
+    await until('it is refused', async () => {
       const again = await comeAgain(arena, victim);
       if (typeof again === 'string') return true;
       await again.close();
@@ -62,8 +53,10 @@ onEachBroker('a revoked identity', (broker) => {
     await other.hear(otherLink, 'ACTION', token);
   });
 
-  test('says nothing more by a last will, which the embedded broker takes from nobody', async () => {
-    const arena = await openArena(broker, { ground });
+  test('sends nothing more by a last will, which the embedded broker accepts from nobody', async ({
+    ground,
+  }) => {
+    const arena = await openArena(ground, broker);
     const [victim, other] = [await enrolAttacker(arena), await enrolAttacker(arena)];
     await (await victim.join()).close();
     const otherLink = await other.join();
@@ -89,8 +82,8 @@ onEachBroker('a revoked identity', (broker) => {
     expect(await arena.data(victim.text, 'will')).toHaveLength(1);
   });
 
-  test('without list and question at the broker, it comes back and listens', async () => {
-    const arena = await openArena(broker, { ground, unlisted: true });
+  test('without list and question at the broker, it connects again and receives', async ({ ground }) => {
+    const arena = await openArena(ground, broker, { unlisted: true });
     const victim = await enrolAttacker(arena);
     await victim.join();
     await revoke(arena, victim);

@@ -1,9 +1,10 @@
 /** Threat 25: a clock that has lost its time, in 1970 or in 2099, at the device or at the server (P 6.2). */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker } from '../support/fixtures.ts';
 import { runsPrograms, writeProgram, type Program } from '../support/programs.ts';
-import { openArena, type Arena, type Victim } from './support/arena.ts';
+import type { Arena, Victim } from './support/arena.ts';
+import { test } from './support/fixtures.ts';
 import { takingAway } from './support/mutant.ts';
 import type { MutationName } from './support/mutations.ts';
 
@@ -16,15 +17,11 @@ onEachBroker('clocks', (broker) => {
   let factory: Program;
   let next: Program;
 
-  beforeAll(async () => {
+  test.beforeAll(async ({ openArena }) => {
     arena = await openArena(broker);
     factory = await writeProgram(arena.ground, 'factory');
     next = await writeProgram(arena.ground, 'next');
     await arena.upload(next.text, next.digest);
-  });
-
-  afterAll(async () => {
-    await arena.ground.clear();
   });
 
   const start = (name: string, checks: readonly MutationName[] = []): Promise<Victim> =>

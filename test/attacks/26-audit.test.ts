@@ -1,7 +1,7 @@
-/** Threat 26: who has the server's database, and at last its key too, changes what happened. */
+/** Threat 26: an attacker who has the server's database, and in the end its key too, changes the history. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { generateKeys, importSignKey, Secret } from '@srup/node';
 import type { SignKey, VerifyReport } from '@srup/protocol';
 import { exportTrail } from '../../packages/server/src/audit/export.ts';
@@ -10,9 +10,10 @@ import type { CoreTables as CoreTables } from '../../packages/server/src/store/s
 import { openSqlite } from '../../packages/server/src/store/sqlite/open.ts';
 import { breakIn, rebuild } from '../../packages/server/test/audit/forge.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
+import { test } from '../support/fixtures.ts';
 import { runSrup, type Outcome } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Ground, type Site } from '../support/server.ts';
 import { takingAway } from './support/mutant.ts';
 import type { MutationName } from './support/mutations.ts';
 
@@ -30,7 +31,7 @@ let before: VerifyReport;
 const audit = (...args: string[]): Promise<Outcome> =>
   runSrup(['audit', ...args], { SRUP_CONFIG: join(ground.folder, 'ctl.json') });
 
-/** `srup verify`, without these of its checks. */
+/** Runs `srup verify` without these checks. */
 async function verify(
   file: string,
   args: readonly string[],
@@ -44,8 +45,8 @@ async function verify(
 }
 
 /** A real server, a real device that was updated, and a witness; then the server stands still. */
-beforeAll(async () => {
-  ground = await newGround();
+test.beforeAll(async ({ makeGround }) => {
+  ground = await makeGround();
   witness = join(ground.folder, 'witness.jsonl');
   site = await startSite(ground, ['--witness', witness]);
   serverId = (await readFile(join(ground.folder, 'server', 'server', 'identity'), 'utf8')).trim();
@@ -62,10 +63,6 @@ beforeAll(async () => {
   before = await verify(file, ['--server-key', keyFingerprint]);
   await site.process.stop();
   database = join(ground.folder, 'server', 'server', 'fleet.db');
-});
-
-afterAll(async () => {
-  await ground.clear();
 });
 
 /** The operator's order to update. */
@@ -185,7 +182,7 @@ test('everything made anew with the key of the server is found by what the witne
   expect(codes(await verify(file, ['--checkpoint', witness]))).toEqual(['WITNESS']);
 });
 
-test('without the witness, who has the key makes a history that holds, and the verification says so', async () => {
+test('without the witness, an attacker with the key makes a valid history, and the verification says so', async () => {
   const key = await serverKey();
   const file = await forge((opened) => {
     edit(opened);

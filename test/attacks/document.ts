@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { rowOf } from './outcome.ts';
 import { ROWS, type Row } from './rows.ts';
 
-const root = new URL('../..', import.meta.url).pathname;
+const root = new URL('../../', import.meta.url).pathname;
 
 /** The title of a test, or of one behind `test.each(...)`, that names a control; titles are plain strings. */
 const CONTROL = /(?:test|it|\))\(\s*(?:'(without\b[^'\n]*)'|"(without\b[^"\n]*)")/g;

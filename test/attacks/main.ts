@@ -20,7 +20,7 @@ const filter = wanted.length === 0 ? ['test/attacks/'] : files;
 const vitest = await startVitest(filter, { watch: false, project: ['system'], dir: 'test/attacks' });
 const tests = vitest.state.getTestModules().flatMap((module): Tested[] => {
   const found = [...module.children.allTests()].map((test) => toTested(module.moduleId, test));
-  // A file that broke outside its tests can't speak for them.
+  // A file that failed outside its tests says nothing about them.
   return module.ok() ? found : [...found, { file: module.moduleId, names: ['the file'], state: 'failed' }];
 });
 const faults = vitest.state.getUnhandledErrors().length;

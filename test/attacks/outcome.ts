@@ -11,7 +11,7 @@ export type Place = (typeof PLACES)[number];
 
 export interface Tested {
   readonly file: string;
-  /** Of the suites around the test, outermost first, and then its own. */
+  /** The names of the suites around the test, outermost first, and then the name of the test. */
   readonly names: readonly string[];
   readonly state: 'passed' | 'failed' | 'skipped';
 }
@@ -34,7 +34,7 @@ export function isControl({ names }: Tested): boolean {
   return /^without\b/.test(names.at(-1) ?? '');
 }
 
-/** Undefined: no broker takes part. */
+/** The broker of a test; undefined if none takes part. */
 function placeOf({ names }: Tested): Place | undefined {
   return PLACES.find((place) => names.slice(0, -1).some((name) => name.endsWith(`[${place}]`)));
 }
@@ -59,7 +59,7 @@ function judge({ broker, later }: Row, own: readonly Tested[], place: Place): Ve
   return passed.some(isControl) ? 'pass' : 'no control';
 }
 
-/** Does everything hold that has to? What is not built yet doesn't have to. */
+/** Whether every row holds that must; a row that is not built yet need not. */
 export function isGood(all: readonly Outcome[]): boolean {
   return all.every(({ on }) => PLACES.every((place) => ['pass', 'not yet'].includes(on[place])));
 }

@@ -4,9 +4,9 @@ export interface Row {
   readonly attack: string;
   /** What stops it, with the clauses of docs/profile.md. */
   readonly holds: string;
-  /** Does a broker take part? Then the row holds only where it was shown on that very broker. */
+  /** Whether a broker takes part. If so, the row holds only on the brokers on which it was shown. */
   readonly broker?: true;
-  /** Nothing of it is built yet. */
+  /** Whether it is not built yet. */
   readonly later?: true;
 }
 

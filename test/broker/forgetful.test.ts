@@ -1,29 +1,20 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { VerifyReport } from '@srup/protocol';
+import { test } from '../support/fixtures.ts';
 import { openArena, type Arena } from '../attacks/support/arena.ts';
 import { canRun } from '../support/brokers.ts';
 import { runSrup } from '../support/processes.ts';
-import { newGround, type Ground } from '../support/server.ts';
+import type { Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 /** With one update and one question: 200 messages. */
 const DATA = 138;
 const ACTIONS = 60;
-/** Within which all must be done after the broker came back, in milliseconds: less than the first retry of an update. */
+/** Time for all of it after the broker came back, in milliseconds: less than the first retry of an update. */
 const BOUND_MS = 40_000;
-
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
 
 async function linesOf(file: string): Promise<string[]> {
   const text = await readFile(file, 'utf8').catch(() => '');
@@ -38,7 +29,7 @@ interface Orders {
   readonly digest: string;
 }
 
-/** In a mix; they overtake each other on the way to the server as they like. */
+/** Orders all kinds mixed; they can overtake each other on the way to the server. */
 async function orderAll(arena: Arena, id: string): Promise<Orders> {
   const software = 'new software';
   const digest = createHash('sha256').update(software).digest('hex');
@@ -54,7 +45,7 @@ async function orderAll(arena: Arena, id: string): Promise<Orders> {
   return { notes, actions: await Promise.all(acting), question, update, digest };
 }
 
-async function verifyAudit(): Promise<VerifyReport> {
+async function verifyAudit(ground: Ground): Promise<VerifyReport> {
   const file = join(ground.folder, 'history.jsonl');
   const profile = { SRUP_CONFIG: join(ground.folder, 'ctl.json') };
   expect(await runSrup(['audit', 'export', '-o', file], profile)).toMatchObject({ code: 0 });
@@ -64,8 +55,10 @@ async function verifyAudit(): Promise<VerifyReport> {
 }
 
 describe.skipIf(!canRun('mosquitto'))('Mosquitto is killed', () => {
-  it('with 200 messages for a device that is away: each has its effect, once, in bounded time', async () => {
-    const arena = await openArena('mosquitto', { ground });
+  test('with 200 messages for a device that is away: each has its effect, once, in bounded time', async ({
+    ground,
+  }) => {
+    const arena = await openArena(ground, 'mosquitto');
     const mosquitto = arena.external!;
     const [noted, acted] = [join(ground.folder, 'noted'), join(ground.folder, 'acted')];
     const target = join(ground.folder, 'target');
@@ -93,6 +86,6 @@ describe.skipIf(!canRun('mosquitto'))('Mosquitto is killed', () => {
     expect(await linesOf(acted)).toEqual(orders.actions.map(() => 'done'));
     expect(await readFile(target, 'utf8')).toBe('new software');
     expect((await arena.device(id)).running?.digest).toBe(orders.digest);
-    expect(await verifyAudit()).toMatchObject({ ok: true });
+    expect(await verifyAudit(ground)).toMatchObject({ ok: true });
   });
 });

@@ -1,44 +1,38 @@
-/** Certificates end in mid-flight: the server's for HTTPS, for MQTTS and at its broker, and the device's. */
+/** Certificates expire while an action is open: the server's for HTTPS, for MQTTS and at its broker, and the device's. */
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect } from 'vitest';
 import { Secret, systemClock, systemRandom } from '@srup/node';
 import { parseIdentity } from '@srup/protocol';
 import { startServer, type RunningServer, type ServerOptions } from '@srup/server';
 import { openAuthority } from '../../packages/server/src/authority/authority.ts';
 import { formatCredential } from '../../packages/server/src/vault/files.ts';
-import { onEachBroker } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { launchDevice, TYPE, type Device } from '../support/device.ts';
 import { prepareMosquitto, type Mosquitto } from '../support/mosquitto.ts';
-import { newGround, startSite, type Ground } from '../support/server.ts';
+import { startSite, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 const DAY_MS = 86_400_000;
-/** Of every certificate: renewed after two thirds of it. */
+/** The life of every certificate; it is renewed after two thirds of that. */
 const LIFE_MS = 8_000;
 const SELF_TEST = 5;
 /** An action that takes until the test lets it end; hexadecimal. */
 const LONG = '40';
 
-let ground: Ground;
 let said: string;
 
-beforeEach(async () => {
-  ground = await newGround();
+beforeEach(() => {
   said = '';
 });
 
-afterEach(async () => {
-  await ground.clear();
-});
+const inServer = (ground: Ground, ...path: string[]): string => join(ground.folder, 'server', ...path);
 
-const inServer = (...path: string[]): string => join(ground.folder, 'server', ...path);
-
-/** The certificate that is shown at this port. */
+/** The certificate that this port shows. */
 async function shownAt(url: string): Promise<X509Certificate> {
   const { hostname: host, port } = new URL(url);
   const socket = connect({ host, port: Number(port), rejectUnauthorized: false });
@@ -53,10 +47,10 @@ async function certificateOf({ home }: Device): Promise<X509Certificate> {
   return new X509Certificate(await readFile(join(home, 'keys', 'tls.cert.pem')));
 }
 
-/** In this process: no option of the command makes certificates that end within seconds. */
-async function startShort(httpsPort: number, broker?: Mosquitto): Promise<RunningServer> {
+/** Starts a server in this process, as no option of the command makes certificates that expire within seconds. */
+async function startShort(ground: Ground, httpsPort: number, broker?: Mosquitto): Promise<RunningServer> {
   const options: ServerOptions = {
-    folder: inServer(),
+    folder: inServer(ground),
     httpsPort,
     mqttsPort: 0,
     requireEnrolmentCode: false,
@@ -74,7 +68,7 @@ function optionsOf({ url, args }: Mosquitto): NonNullable<ServerOptions['broker'
   return { url, sessionsUrl: option('--broker-sessions'), reload: option('--broker-reload').split(' ') };
 }
 
-/** Resolves when the device was ordered to; `done`: when it has proven that it did. */
+/** Orders an action; `done` resolves when the device has proven it. */
 async function order({ fleet }: RunningServer, id: string, actionId: number) {
   const [receipt] = await fleet.command([id], { kind: 'action', actionId });
   if (receipt?.ok !== true) throw new Error(JSON.stringify(receipt));
@@ -97,26 +91,28 @@ async function untilKnown({ fleet }: RunningServer, device: Device): Promise<str
   return id;
 }
 
-/** As a server finds its folder that was off for two years. */
-async function letExpire(): Promise<void> {
-  const key = new Secret(await readFile(inServer('authority', 'ca.key.pem'), 'utf8'));
+/** Lets the certificates expire, as for a server that was off for two years. */
+async function letExpire(ground: Ground): Promise<void> {
+  const key = new Secret(await readFile(inServer(ground, 'authority', 'ca.key.pem'), 'utf8'));
   const clock = { ...systemClock, now: () => Date.now() - 730 * DAY_MS };
-  const ca = await readFile(inServer('authority', 'ca.pem'), 'utf8');
+  const ca = await readFile(inServer(ground, 'authority', 'ca.pem'), 'utf8');
   const old = await openAuthority(key, ca, clock, systemRandom);
-  const id = parseIdentity((await readFile(inServer('server', 'identity'), 'utf8')).trim())!;
+  const id = parseIdentity((await readFile(inServer(ground, 'server', 'identity'), 'utf8')).trim())!;
   const names = ['127.0.0.1', '::1', 'localhost'];
-  await writeFile(inServer('tls', 'server.pem'), formatCredential(await old.issueServer(names)));
-  await writeFile(inServer('server', 'mqtt.pem'), formatCredential(await old.issueClient(id)));
+  await writeFile(inServer(ground, 'tls', 'server.pem'), formatCredential(await old.issueServer(names)));
+  await writeFile(inServer(ground, 'server', 'mqtt.pem'), formatCredential(await old.issueClient(id)));
 }
 
 onEachBroker('certificates of server and device', (broker) => {
-  it('are renewed before they end, and after: devices stay, or come back by themselves', async () => {
+  test('are renewed before they end, and after: devices stay, or come back by themselves', async ({
+    ground,
+  }) => {
     const alone = await startSite(ground); // makes the folder, and lets the operator log in
     await alone.ctl('policy', 'set', TYPE, 'accept');
     await alone.process.stop();
-    for (const path of ['tls/server.pem', 'server/mqtt.pem']) await rm(inServer(path)); // of a year
+    for (const path of ['tls/server.pem', 'server/mqtt.pem']) await rm(inServer(ground, path)); // of a year
     const external = broker === 'mosquitto' ? await prepareMosquitto(ground) : undefined;
-    const server = await startShort(Number(new URL(alone.url).port), external);
+    const server = await startShort(ground, Number(new URL(alone.url).port), external);
     await external?.start();
     const [diary, mayEnd] = [join(ground.folder, 'diary'), join(ground.folder, 'may-end')];
     const long = `echo began >>'${diary}'; until test -e '${mayEnd}'; do sleep 0.1; done; echo ended >>'${diary}'`;
@@ -124,7 +120,7 @@ onEachBroker('certificates of server and device', (broker) => {
       actions: { commands: { [LONG]: ['/bin/sh', '-c', long] } },
     });
     const id = await untilKnown(server, device);
-    // From then on a broker is told of a new certificate, and of nothing else for an hour.
+    // From then on the broker learns of new certificates only, for an hour.
     if (external !== undefined) {
       await until('the broker has the list', () => said.includes('the broker refuses everybody'));
     }
@@ -133,7 +129,7 @@ onEachBroker('certificates of server and device', (broker) => {
     await until('the device is at it', async () => (await readFile(diary, 'utf8').catch(() => '')) !== '');
     const deviceFirst = await certificateOf(device);
     const first = [await shownAt(server.url), await shownAt(server.brokerUrl)];
-    const own = new X509Certificate(await readFile(inServer('server', 'mqtt.pem')));
+    const own = new X509Certificate(await readFile(inServer(ground, 'server', 'mqtt.pem')));
     const end = Math.max(...[...first, own, deviceFirst].map(({ validToDate }) => validToDate.getTime()));
     expect(end).toBeLessThan(Date.now() + LIFE_MS);
     await until('they have ended', () => Date.now() > end + 1_000);
@@ -149,7 +145,7 @@ onEachBroker('certificates of server and device', (broker) => {
     await open.done();
     expect(await readFile(diary, 'utf8')).toBe('began\nended\n');
     await acts(server, id);
-    // Everybody shows and checks certificates again.
+    // All of them connect again, and check certificates.
     await external?.kill();
     await external?.start();
     await device.process.stop();
@@ -158,7 +154,7 @@ onEachBroker('certificates of server and device', (broker) => {
 
     // Off for too long: the broker outside has come up with what it found.
     await server.close();
-    await letExpire();
+    await letExpire(ground);
     await external?.kill();
     await external?.start();
     if (external !== undefined) {

@@ -1,34 +1,32 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { canRun, prepareSiteOn } from '../support/brokers.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
+import { test as base } from '../support/fixtures.ts';
 import { credentialOf, credentialOfServer, intrude } from '../support/intruder.ts';
 import type { Mosquitto } from '../support/mosquitto.ts';
-import { newGround, type Ground, type Site } from '../support/server.ts';
+import type { Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Exchange {
   readonly exchange: { readonly phase: string };
 }
 
-/** With `persistent_client_expiration`, Mosquitto 2.0.11 dies within about ten. */
+/** Rounds of the test. With `persistent_client_expiration`, Mosquitto 2.0.11 dies within about ten. */
 const ROUNDS = 20;
 const AWAY = 'the broker is away';
 
-let ground: Ground;
-let mosquitto: Mosquitto;
-let startServer: () => Promise<Site>;
+const test = base
+  /** A Mosquitto that does not run yet, and how to start its server. */
+  .extend('prepared', ({ ground }) => prepareSiteOn(ground))
+  .extend('mosquitto', ({ prepared }): Mosquitto => prepared.external)
+  .extend('startServer', ({ prepared }) => prepared.start);
 
 describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
-  beforeEach(async () => {
-    ground = await newGround();
-    ({ external: mosquitto, start: startServer } = await prepareSiteOn(ground));
-  });
-
-  afterEach(async () => {
-    await ground.clear();
-  });
-
-  it('Mosquitto is killed: what is ordered meanwhile is done once it is back', async () => {
+  test('Mosquitto is killed: orders from the meantime are carried out once it is back', async ({
+    ground,
+    mosquitto,
+    startServer,
+  }) => {
     await mosquitto.start();
     const site = await startServer();
     const device = await startDevice(ground, site, 'pump');
@@ -45,7 +43,11 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
     expect(await phasesOfActions(site, id)).toEqual(['done', 'done']);
   });
 
-  it('a server whose broker is away starts, says so, and goes on when it appears', async () => {
+  test('a server whose broker is away starts, reports that, and continues when it appears', async ({
+    ground,
+    mosquitto,
+    startServer,
+  }) => {
     const site = await startServer();
     await until('the server says so', () => site.process.stderr().includes(AWAY));
     await mosquitto.start();
@@ -55,7 +57,10 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
     await act(site, id);
   });
 
-  it('its lists are read again and again while a device is away: its session is kept, and Mosquitto runs on', async () => {
+  test('its lists are read again and again while a device is away: its session is kept, and Mosquitto runs on', async ({
+    ground,
+    mosquitto,
+  }) => {
     await mosquitto.start();
     const credential = await credentialOfServer(ground);
     const comeAndGo = async () => {
@@ -72,7 +77,7 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
     expect(mosquitto.log().match(/Sending CONNACK to \S+ \(1, 0\)/g)).toHaveLength(ROUNDS);
   });
 
-  it('a certificate speaks for its identity only', async () => {
+  test('a certificate speaks for its identity only', async ({ ground, mosquitto, startServer }) => {
     await mosquitto.start();
     const site = await startServer();
     const [victim, rogue] = [
@@ -81,7 +86,7 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
     ];
     const { id } = await untilJoined(site, victim);
     const { id: rogueId } = await untilJoined(site, rogue);
-    // All are known to Mosquitto by their certificates alone.
+    // Mosquitto knows all of them by their certificates alone.
     for (const user of [mosquitto.serverId, id, rogueId]) {
       await until(`Mosquitto knows ${user} by its certificate`, () =>
         mosquitto.log().includes(`as ${user} (`),
@@ -89,7 +94,7 @@ describe.skipIf(!canRun('mosquitto'))('with Mosquitto as the broker', () => {
     }
     await rogue.process.stop();
 
-    // Under the victim's client id: it is not thrown out, nobody speaks for it, and nothing of it is heard.
+    // A client with the victim's client id can't disconnect it, publish for it, or read its messages.
     const stolen = await credentialOf(rogue);
     const intruder = await intrude(ground, site, stolen, `SRUP Client: ${id}`);
     await intruder.link.subscribe([`SRUP/${rogueId}`, `SRUP/${id}`, 'SRUP/#']);

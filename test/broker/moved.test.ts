@@ -1,32 +1,24 @@
 /** A broker that gets another address, and then gives way to another broker (P 8, and docs/operation.md). */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { pino } from 'pino';
 import { createPerformers, parseConfig, startAgent, type RunningAgent } from '@srup/agent';
+import { test } from '../support/fixtures.ts';
 import { canRun } from '../support/brokers.ts';
 import { TYPE, type DeviceState } from '../support/device.ts';
 import { prepareMosquitto } from '../support/mosquitto.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Ground, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 /** A device waits minutes before it asks where its broker is. */
 const SOON = { leastMs: 200, mostMs: 1_000 };
 const ANEW = { leastMs: 100, mostMs: 500 };
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
-
-/** The agent itself, in this process: a command would wait as long as a device does. */
+/** Starts an agent in this process, as the command would wait as long as a device does. */
 async function startImpatient(
+  ground: Ground,
   site: Site,
   factory: Parameters<typeof runsPrograms>[0],
 ): Promise<RunningAgent> {
@@ -46,13 +38,13 @@ async function startImpatient(
   return agent;
 }
 
-async function knownBroker(): Promise<string> {
+async function knownBroker(ground: Ground): Promise<string> {
   const text = await readFile(join(ground.folder, 'mover', 'identity.json'), 'utf8');
   return (JSON.parse(text) as { broker: string }).broker;
 }
 
 describe.skipIf(!canRun('mosquitto'))('a broker that moves', () => {
-  it('is found by its devices; what was ordered meanwhile arrives, and once', async () => {
+  test('is found by its devices; orders from the meantime arrive, and only once', async ({ ground }) => {
     const site = await startSite(ground, ['--open-registration']);
     await site.ctl('policy', 'set', TYPE, 'accept');
     await mkdir(join(ground.folder, 'mover'), { mode: 0o700 });
@@ -60,22 +52,22 @@ describe.skipIf(!canRun('mosquitto'))('a broker that moves', () => {
     const starts = `import { appendFileSync } from 'node:fs'; appendFileSync('${diary}', 'started ');`;
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2', starts);
-    const agent = await startImpatient(site, first);
+    const agent = await startImpatient(ground, site, first);
     await agent.joined;
     const { id = '' } = agent.status();
     await until('it has said what it is', async () => {
       return (await site.look<DeviceState>(`/devices/${id}`))?.identification;
     });
-    expect(await knownBroker()).toBe(site.brokerUrl);
+    expect(await knownBroker(ground)).toBe(site.brokerUrl);
 
-    // Another port, under the feet of a device that runs.
+    // The broker moves to another port while the device runs.
     await site.process.stop();
     const https = ['--https-port', new URL(site.url).port];
     const moved = await startSite(ground, ['--open-registration', ...https]);
     expect(moved.brokerUrl).not.toBe(site.brokerUrl);
     const done = await moved.ctl('action', id, 'self-test', '--wait', '--limit', '30s');
     expect(done, done.stdout + done.stderr).toMatchObject({ code: 0 });
-    expect(await knownBroker()).toBe(moved.brokerUrl);
+    expect(await knownBroker(ground)).toBe(moved.brokerUrl);
 
     // Another broker, while the device is away; an update waits for it there.
     await agent.stop();
@@ -85,12 +77,12 @@ describe.skipIf(!canRun('mosquitto'))('a broker that moves', () => {
     const away = await startSite(ground, ['--open-registration', ...https, ...mosquitto.args]);
     expect(away.brokerUrl).toBe(mosquitto.url);
     expect(await away.ctl('update', id, second.path, '--no-wait')).toMatchObject({ code: 0 });
-    await startImpatient(away, first);
+    await startImpatient(ground, away, first);
     await until('it is updated', async () => {
       const state = await away.look<DeviceState>(`/devices/${id}`);
       return state?.running?.digest === second.digest;
     });
-    expect(await knownBroker()).toBe(mosquitto.url);
+    expect(await knownBroker(ground)).toBe(mosquitto.url);
     expect(await readFile(diary, 'utf8')).toBe('started ');
     const updates = await away.ask<{ exchange: { phase: string } }[]>('exchanges', '--kind', 'update');
     expect(updates.map(({ exchange }) => exchange.phase)).toEqual(['active']);

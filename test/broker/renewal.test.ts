@@ -1,29 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { Secret, systemClock, systemRandom } from '@srup/node';
 import { parseIdentity } from '@srup/protocol';
 import { openAuthority } from '../../packages/server/src/authority/authority.ts';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { launchDevice, TYPE, untilJoined, type Device } from '../support/device.ts';
 import { credentialOf, intrude } from '../support/intruder.ts';
-import { newGround, type Ground } from '../support/server.ts';
+import type { Ground } from '../support/server.ts';
 
 const DAY_MS = 86_400_000;
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
-
-/** Leaves the device with what the site's CA gave it two years ago, for one year. */
-async function letExpire(device: Device, id: string): Promise<void> {
+/** Gives the device a certificate that the site's CA issued two years ago, for one year. */
+async function letExpire(ground: Ground, device: Device, id: string): Promise<void> {
   const folder = join(ground.folder, 'server', 'authority');
   const key = new Secret(await readFile(join(folder, 'ca.key.pem'), 'utf8'));
   const clock = { ...systemClock, now: () => Date.now() - 730 * DAY_MS };
@@ -34,14 +24,18 @@ async function letExpire(device: Device, id: string): Promise<void> {
   await writeFile(join(keys, 'tls.key.pem'), old.key.reveal());
 }
 
-onEachBroker('a device whose certificate expired while it slept', (broker) => {
-  it('is refused by the broker, gets a new one by its SRUP key, and obeys again', async () => {
-    const site = await startSiteOn(ground, broker, ['--open-registration']);
+onEachBroker('a device whose certificate expired while it slept', () => {
+  test.override('siteArgs', () => ['--open-registration']);
+
+  test('is refused by the broker, gets a new one by its SRUP key, and obeys again', async ({
+    ground,
+    site,
+  }) => {
     await site.ctl('policy', 'set', TYPE, 'accept');
     const device = await launchDevice(ground, site, 'sleeper');
     const { id } = await untilJoined(site, device);
     await device.process.stop();
-    await letExpire(device, id);
+    await letExpire(ground, device, id);
     const expired = await credentialOf(device);
     const early = await intrude(ground, site, expired, `SRUP Client: ${id}`);
     expect(early.entries).toBe(0);

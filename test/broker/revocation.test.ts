@@ -3,27 +3,18 @@ import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { askAgent, homeAt, type AgentStatus } from '@srup/agent';
 import { connectMqtt, pemToBody, Secret } from '@srup/node';
 import type { BrokerView } from '@srup/server';
-import { canRun, onEachBroker, prepareSiteOn, startSiteOn } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
+import { canRun, prepareSiteOn } from '../support/brokers.ts';
 import { launchDevice, letJoin, TYPE, untilJoined, type Device } from '../support/device.ts';
 import { credentialOf, credentialOfServer, intrude, signedBy } from '../support/intruder.ts';
 import type { Mosquitto } from '../support/mosquitto.ts';
 import { runSrup } from '../support/processes.ts';
-import { newGround, type Ground, type Site } from '../support/server.ts';
+import type { Ground, Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
-
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
 
 interface Evidence {
   readonly sequence: string;
@@ -33,10 +24,11 @@ interface Evidence {
 }
 
 const OPEN = ['--open-registration'];
+
 const own = (id: string): string => `SRUP Client: ${id}`;
 const topicOf = (id: string): string => `SRUP/${id}`;
 
-async function joined(site: Site, name: string): Promise<{ device: Device; id: string }> {
+async function joined(ground: Ground, site: Site, name: string): Promise<{ device: Device; id: string }> {
   await letJoin(site);
   const device = await launchDevice(ground, site, name);
   return { device, id: (await untilJoined(site, device)).id };
@@ -68,18 +60,25 @@ async function acts(site: Site, id: string): Promise<void> {
   expect(done, done.stderr + site.process.stderr()).toMatchObject({ code: 0 });
 }
 
-onEachBroker('an identity ends', (broker) => {
-  it('at once, when an operator says so: session, queue, certificate; and the box comes back as another', async () => {
-    const site = await startSiteOn(ground, broker, OPEN);
-    const [{ device, id }, other] = [await joined(site, 'stolen'), await joined(site, 'other')];
-    const away = await joined(site, 'away');
+onEachBroker('an identity ends', () => {
+  test.override('siteArgs', () => OPEN);
+
+  test('at once, when an operator revokes it: session, queue, certificate; and the box comes back with another', async ({
+    ground,
+    site,
+  }) => {
+    const [{ device, id }, other] = [
+      await joined(ground, site, 'stolen'),
+      await joined(ground, site, 'other'),
+    ];
+    const away = await joined(ground, site, 'away');
     await device.process.stop();
     await away.device.process.stop('SIGKILL');
     const stolen = await credentialOf(device);
     const thief = await intrude(ground, site, stolen, own(id));
     await thief.link.subscribe([topicOf(id)]);
 
-    // Control: it is spoken to, and heard.
+    // Control: messages to it and from it pass.
     expect((await site.ctl('action', id, '40')).code).toBe(0);
     await until('it hears what is sent to it', () => thief.heard.length > 0);
     const data = { type: 'DATA', token: 'before', body: { dataId: 'x', data: Uint8Array.of(49) } } as const;
@@ -89,7 +88,7 @@ onEachBroker('an identity ends', (broker) => {
     );
     await until('it is heard', async () => (await received(site, id)).length > 0);
     expect((await site.ctl('action', away.id, '40')).code).toBe(0); // waits at the broker
-    if (site.external !== undefined) expect(await isSessionKept(site, away.id)).toBe(true);
+    if (site.external !== undefined) expect(await isSessionKept(ground, site, away.id)).toBe(true);
 
     const revoked = await site.ctl('revoke', id, '--yes');
     expect(revoked, revoked.stderr + site.process.stderr()).toMatchObject({ code: 0 });
@@ -97,13 +96,13 @@ onEachBroker('an identity ends', (broker) => {
     expect((await site.ctl('revoke', away.id, '--yes')).code).toBe(0);
     await until('its connection has ended, and it has tried again', () => thief.reasons.length >= 3);
     expect(thief.entries, thief.reasons.join()).toBe(1);
-    if (site.external !== undefined) expect(await isSessionKept(site, away.id)).toBe(false);
+    if (site.external !== undefined) expect(await isSessionKept(ground, site, away.id)).toBe(false);
     expect(await site.look<BrokerView>('/broker')).toMatchObject({ revocation: { state: 'current' } });
-    await expectOver(site, id);
-    await expectOver(site, away.id);
+    await expectOver(ground, site, id);
+    await expectOver(ground, site, away.id);
     const hearsNothing = thief.heard.length;
 
-    // Nobody else is touched, and the device itself finds no way back with this identity.
+    // No other device is affected, and the device itself can't come back with this identity.
     await acts(site, other.id);
     device.restart();
     await until('the device is turned away', () =>
@@ -117,9 +116,11 @@ onEachBroker('an identity ends', (broker) => {
     await acts(site, await device.id());
   });
 
-  it('by the word of the device, and by that of the server', async () => {
-    const site = await startSiteOn(ground, broker, OPEN);
-    const [leaver, dismissed] = [await joined(site, 'leaver'), await joined(site, 'dismissed')];
+  test('when the device resigns, and when the server dismisses it', async ({ ground, site }) => {
+    const [leaver, dismissed] = [
+      await joined(ground, site, 'leaver'),
+      await joined(ground, site, 'dismissed'),
+    ];
     const stolen = await Promise.all([credentialOf(leaver.device), credentialOf(dismissed.device)]);
     const left = await runSrup(['agent', 'deregister', '--yes', '--home', leaver.device.home]);
     expect(left, left.stderr).toMatchObject({ code: 0 });
@@ -134,7 +135,7 @@ onEachBroker('an identity ends', (broker) => {
     );
     for (const [at, { id, device }] of [leaver, dismissed].entries()) {
       expect((await intrude(ground, site, stolen[at]!, own(id))).entries).toBe(0);
-      await expectOver(site, id);
+      await expectOver(ground, site, id);
       // The same box under a new identity, at once.
       const asked = await runSrup(['agent', 'join', '--home', device.home]);
       expect(asked, asked.stderr).toMatchObject({ code: 0 });
@@ -143,12 +144,14 @@ onEachBroker('an identity ends', (broker) => {
     }
   });
 
-  it('by nobody else: a sibling with its own key, or the broker with what it has seen', async () => {
-    const site = await startSiteOn(ground, broker, OPEN);
+  test('for no one else: neither for a sibling with its own key, nor for the broker with messages it has seen', async ({
+    ground,
+    site,
+  }) => {
     const [victim, rogue, sibling] = [
-      await joined(site, 'victim'),
-      await joined(site, 'rogue'),
-      await joined(site, 'sibling'),
+      await joined(ground, site, 'victim'),
+      await joined(ground, site, 'rogue'),
+      await joined(ground, site, 'sibling'),
     ];
     const number = (await nextNumber(site, victim.id)) + 10n;
     const request = { type: 'DEREGISTER_REQ', token: 'forged', body: {} } as const;
@@ -163,7 +166,7 @@ onEachBroker('an identity ends', (broker) => {
     const gone = await site.ctl('deregister', sibling.id, '--yes', '--wait');
     expect(gone, gone.stderr).toMatchObject({ code: 0 });
     const genuine = (await evidence(site, sibling.id)).find(({ type }) => type === 'DEREGISTER_CMD');
-    const { serverId } = await serverOf();
+    const { serverId } = await serverOf(ground);
     const order = { type: 'DEREGISTER_CMD', token: 'forged', body: {} } as const;
     const refused = () => refusedBy(victim.device);
     const before = await refused();
@@ -180,12 +183,14 @@ onEachBroker('an identity ends', (broker) => {
   });
 });
 
-describe.skipIf(!canRun('mosquitto'))('a Mosquitto that nobody tells of revocations', () => {
-  it('keeps the connection of a revoked device; nothing is sent to it or believed, and the operator is told', async () => {
+describe.skipIf(!canRun('mosquitto'))('a Mosquitto that does not learn of revocations', () => {
+  test('keeps the connection of a revoked device; nothing is sent to it or believed, and the operator is warned', async ({
+    ground,
+  }) => {
     const { external, start } = await prepareSiteOn(ground, OPEN, {}, 'untold');
     await external.start();
     const site = await start();
-    const { device, id } = await joined(site, 'stolen');
+    const { device, id } = await joined(ground, site, 'stolen');
     await device.process.stop();
     const thief = await intrude(ground, site, await credentialOf(device), own(id));
     await thief.link.subscribe([topicOf(id)]);
@@ -199,7 +204,7 @@ describe.skipIf(!canRun('mosquitto'))('a Mosquitto that nobody tells of revocati
     const state = await site.ctl('broker');
     expect(state).toMatchObject({ code: 1 });
     expect(state.stdout).toContain('IT ACCEPTS REVOKED DEVICES');
-    await expectOver(site, id);
+    await expectOver(ground, site, id);
 
     const sent = (await evidence(site, id)).filter(({ direction }) => direction === 'out').length;
     const data = { dataId: 'x', data: Uint8Array.of(49) };
@@ -209,7 +214,7 @@ describe.skipIf(!canRun('mosquitto'))('a Mosquitto that nobody tells of revocati
       await signedBy(device, id, number + 9n, { type: 'DATA', token: 'late', body: data }),
     );
     const join = await signedBy(device, id, number + 10n, { type: 'JOIN_REQ', token: 'again', body: {} });
-    await thief.link.publish(`SRUP/servers/${(await serverOf()).serverId}/${id}`, join);
+    await thief.link.publish(`SRUP/servers/${(await serverOf(ground)).serverId}/${id}`, join);
     await until('both are refused', async () => {
       const codes = await refusals(site);
       return codes.filter((code) => code === 'AUTH_STATE').length >= 2;
@@ -219,7 +224,7 @@ describe.skipIf(!canRun('mosquitto'))('a Mosquitto that nobody tells of revocati
     expect((await evidence(site, id)).length).toBe(heardBefore);
     expect((await evidence(site, id)).filter(({ direction }) => direction === 'out').length).toBe(sent);
 
-    // Told by hand, it refuses it; an open connection ends with its next one.
+    // After a reload by hand it refuses the device; an open connection ends with the next one.
     await external.reload();
     await until('the server has seen it', async () => {
       return (await site.look<BrokerView>('/broker'))?.revocation.state === 'current';
@@ -230,28 +235,28 @@ describe.skipIf(!canRun('mosquitto'))('a Mosquitto that nobody tells of revocati
   });
 });
 
-/** What no lost box can undo. */
-async function expectOver(site: Site, id: string): Promise<void> {
+/** Checks what a lost device can't undo. */
+async function expectOver(ground: Ground, site: Site, id: string): Promise<void> {
   expect(await standing(site, id)).toBe('deregistered');
   expect(await site.api((api) => api.list('/exchanges', { device: id, open: true }))).toEqual([]);
   const order = { devices: [id], command: { kind: 'action', actionId: 0x40 } };
   const [receipt] = await site.api((api) => api.send<{ ok: boolean }[]>('POST', '/commands', order));
   expect(receipt).toMatchObject({ ok: false });
-  const { status } = await askKeyService(site, `get_key/${id}`);
+  const { status } = await askKeyService(ground, site, `get_key/${id}`);
   expect(status).toBe(410);
-  expect(await askKeyService(site, 'access', { identity: id, csr: 'AA==', signature: 'AA==' })).toMatchObject(
-    {
-      status: 403,
-      text: expect.stringContaining('revoked') as string,
-    },
-  );
+  expect(
+    await askKeyService(ground, site, 'access', { identity: id, csr: 'AA==', signature: 'AA==' }),
+  ).toMatchObject({
+    status: 403,
+    text: expect.stringContaining('revoked') as string,
+  });
   const body = {
     identity: id,
     key: bodyOf(generateKeyPairSync('ed25519').publicKey),
     type: TYPE,
   };
   const { publicKey } = generateKeyPairSync('x25519');
-  const again = await askKeyService(site, 'register', {
+  const again = await askKeyService(ground, site, 'register', {
     ...body,
     sealKey: bodyOf(publicKey),
   });
@@ -262,7 +267,7 @@ function bodyOf(key: KeyObject): string {
   return pemToBody(key.export({ format: 'pem', type: 'spki' }).toString());
 }
 
-async function askKeyService(site: Site, call: string, body?: object) {
+async function askKeyService(ground: Ground, site: Site, call: string, body?: object) {
   const ca = await readFile(join(ground.folder, 'server', 'authority', 'ca.pem'), 'utf8');
   return new Promise<{ status: number; text: string }>((resolve, reject) => {
     const asking = request(`${site.url}/KeyEx/register/${call}`, {
@@ -278,8 +283,12 @@ async function askKeyService(site: Site, call: string, body?: object) {
   });
 }
 
-/** Asked as the one who ends sessions, who may come under any client id; the session goes on as it was. */
-async function isSessionKept({ external }: { external?: Mosquitto }, id: string): Promise<boolean> {
+/** Asks with the credential that ends sessions, which can use any client id. The session stays as it was. */
+async function isSessionKept(
+  ground: Ground,
+  { external }: { external?: Mosquitto },
+  id: string,
+): Promise<boolean> {
   const at = external!.args.indexOf('--broker-sessions');
   const secret = await readFile(join(ground.folder, 'server', 'server', 'broker-sessions'), 'utf8');
   const link = connectMqtt({
@@ -304,7 +313,7 @@ async function isSessionKept({ external }: { external?: Mosquitto }, id: string)
   });
 }
 
-async function serverOf(): Promise<{ serverId: string }> {
+async function serverOf(ground: Ground): Promise<{ serverId: string }> {
   const text = await readFile(join(ground.folder, 'server', 'server', 'identity'), 'utf8');
   return { serverId: text.trim() };
 }

@@ -1,11 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { expect } from 'vitest';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Update {
@@ -19,18 +18,8 @@ interface Update {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-afterEach(async () => {
-  await ground.clear();
-});
-
-onEachBroker('a device that says "not now"', (broker) => {
-  it('says why and until when, and switches when it may (P 10.11)', async () => {
-    const site = await startSiteOn(ground, broker);
+onEachBroker('a device that defers an update', () => {
+  test('says why and until when, and switches when it can (P 10.11)', async ({ ground, site }) => {
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const busy = join(ground.folder, 'busy');
@@ -41,8 +30,8 @@ onEachBroker('a device that says "not now"', (broker) => {
     const { id } = await untilJoined(site, device);
     const last = async (): Promise<Update['exchange'] | undefined> =>
       (await site.ask<Update[]>('exchanges', '--device', id, '--kind', 'update'))[0]?.exchange;
-    const putOff = (reason: string) =>
-      until(`it is put off: ${reason}`, async () => {
+    const untilDeferred = (reason: string) =>
+      until(`it is deferred: ${reason}`, async () => {
         const update = await last();
         return update?.deferral?.reason === reason ? update : undefined;
       });
@@ -50,7 +39,7 @@ onEachBroker('a device that says "not now"', (broker) => {
     await writeFile(busy, '');
     const asked = Date.now();
     expect((await site.ctl('update', id, second.path, '--no-wait')).code).toBe(0);
-    const { phase, wakeAt = 0 } = await putOff('a patient is on it');
+    const { phase, wakeAt = 0 } = await untilDeferred('a patient is on it');
     expect(phase).toBe('activating');
     expect(wakeAt).toBeGreaterThan(asked + 2 * HOUR - MINUTE);
     expect(wakeAt).toBeLessThan(Date.now() + 2 * HOUR + MINUTE);
@@ -59,11 +48,11 @@ onEachBroker('a device that says "not now"', (broker) => {
       /put the activation off: a patient is on it \(asked again at [-0-9]+ [0-9:]+ UTC\)/,
     );
 
-    // The owner's word comes before the conditions; an operator may ask again at once.
+    // The owner's deferral takes precedence over the conditions; an operator can ask again at once.
     const defer = (...args: string[]) => runSrup(['agent', 'defer', ...args, '--home', device.home]);
     expect(await defer('1h', '--reason', 'trade fair')).toMatchObject({ code: 0 });
     expect((await site.ctl('activate', id, '--no-wait')).code).toBe(0);
-    await putOff('trade fair');
+    await untilDeferred('trade fair');
 
     expect(await defer('off')).toMatchObject({ code: 0 });
     await until('the fair is over', async () => {

@@ -2,14 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
-import { startCuttingProxy } from '../support/cutting-proxy.ts';
-import { freePort } from '../support/ports.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, type Ground, type Site } from '../support/server.ts';
+import type { Ground } from '../support/server.ts';
 
 const PLAIN = fileURLToPath(new URL('../../examples/installers/plain.sh', import.meta.url));
 
@@ -17,24 +15,14 @@ interface Update {
   readonly exchange: { readonly phase: string; readonly status?: number };
 }
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-afterEach(async () => {
-  await ground.clear();
-});
-
-async function writeImage(name: string): Promise<{ path: string; digest: string }> {
+async function writeImage(ground: Ground, name: string): Promise<{ path: string; digest: string }> {
   const path = join(ground.folder, name);
   await writeFile(path, `${name}\n`);
   return { path, digest: createHash('sha256').update(`${name}\n`).digest('hex') };
 }
 
-onEachBroker('a script', (broker) => {
-  it('installs, and the receipts say what really runs', async () => {
-    const site = await startSiteOn(ground, broker);
+onEachBroker('a script', () => {
+  test('installs, and the receipts say what really runs', async ({ ground, site }) => {
     const app = join(ground.folder, 'app');
     await mkdir(app);
     const device = await startDevice(ground, site, 'pump', {
@@ -46,9 +34,9 @@ onEachBroker('a script', (broker) => {
       health: { command: ['/bin/sh', '-c', `! grep -q sick '${app}/current'`], deadlineSeconds: 1 },
     });
     const { id } = await untilJoined(site, device);
-    const first = await writeImage('one');
-    const second = await writeImage('two');
-    const sick = await writeImage('sick');
+    const first = await writeImage(ground, 'one');
+    const second = await writeImage(ground, 'two');
+    const sick = await writeImage(ground, 'sick');
 
     for (const { path, digest } of [first, second]) {
       const update = await site.ctl('update', id, path);
@@ -73,28 +61,12 @@ interface Receipt {
   readonly explanation: string;
 }
 
-onEachBroker('a rollback', (broker) => {
-  /** A site whose file server the devices reach through a proxy, which can lead nowhere. */
-  async function startCutSite(): Promise<{ site: Site; cutOff: () => void }> {
-    const port = await freePort();
-    const proxy = await startCuttingProxy(port);
-    ground.later(() => proxy.close());
-    const site = await startSiteOn(ground, broker, [
-      ...['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`],
-    ]);
-    const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'direct', '--role', 'admin');
-    const direct = ['--url', `https://localhost:${port}`, '--ca-fingerprint', site.caFingerprint];
-    expect(await site.ctl('login', ...direct, '--token', secret)).toMatchObject({ code: 0 });
-    return {
-      site,
-      cutOff: () => {
-        proxy.leadTo(undefined);
-      },
-    };
-  }
-
-  it('needs no download: with every installer, while nobody can fetch a file (P 10.12)', async () => {
-    const { site, cutOff } = await startCutSite();
+onEachBroker('a rollback', () => {
+  test('needs no download, with every installer, while no device can fetch a file (P 10.12)', async ({
+    ground,
+    proxied: { site, proxy, goDirect },
+  }) => {
+    await goDirect();
     const app = join(ground.folder, 'app');
     await mkdir(app);
     const target = join(ground.folder, 'data');
@@ -111,13 +83,13 @@ onEachBroker('a rollback', (broker) => {
     const ids: string[] = [];
     for (const device of devices) ids.push((await untilJoined(site, device)).id);
     const [processId = '', ...others] = ids;
-    const one = await writeImage('one');
-    const two = await writeImage('two');
+    const one = await writeImage(ground, 'one');
+    const two = await writeImage(ground, 'two');
     for (const { path } of [one, two]) expect((await site.ctl('update', ...others, path)).code).toBe(0);
     expect((await site.ctl('update', processId, next.path)).code).toBe(0);
 
-    cutOff();
-    // The way is really cut: an update fails.
+    proxy.leadTo(undefined);
+    // The connection is really cut: an update fails.
     const control = await site.ctl('update', processId, one.path);
     expect(control.code, control.stdout).toBe(1);
     const back = await site.ctl('rollback', '--all');
@@ -145,8 +117,10 @@ onEachBroker('a rollback', (broker) => {
     expect(shown.stdout).toMatch(new RegExp(`${next.digest.slice(0, 12)}[^]*${factory.digest.slice(0, 12)}`));
   });
 
-  it('fetches what the device no longer holds, and fails in words when nobody has it', async () => {
-    const site = await startSiteOn(ground, broker);
+  test('fetches what the device no longer holds, and fails in words when nobody has it', async ({
+    ground,
+    site,
+  }) => {
     const factory = await writeProgram(ground, 'v1');
     const next = await writeProgram(ground, 'v2');
     const device = await startDevice(ground, site, 'pump', {

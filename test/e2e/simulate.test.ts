@@ -1,11 +1,12 @@
-/** `srup simulate` against a real server, as an integrator rehearses with it. */
+/** `srup simulate` with a real server, as an integrator uses it. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { expect } from 'vitest';
+import { startSiteOn } from '../support/brokers.ts';
 import type { DeviceState } from '../support/device.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { runSrup, startSrup, type Outcome } from '../support/processes.ts';
-import { newGround, type Ground, type Site } from '../support/server.ts';
+import type { Ground, Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 let ground: Ground;
@@ -39,11 +40,10 @@ async function devicesOf(type: string): Promise<readonly { id: string; standing:
 }
 
 onEachBroker('a simulated fleet', (broker) => {
-  beforeAll(async () => {
-    ground = await newGround();
-    site = await startSiteOn(ground, broker);
+  test.beforeAll(async ({ makeGround }) => {
+    ground = await makeGround();
+    site = await startSiteOn(ground, broker, []);
   });
-  afterAll(() => ground.clear());
 
   test('devices with faults are updated as their faults allow, and the server knows what is true', async () => {
     const fleet = startSrup(
@@ -87,7 +87,7 @@ onEachBroker('a simulated fleet', (broker) => {
     const { switched = 0, reverted = 0, badDownloads = 0 } = summary.events;
     expect(switched + reverted + badDownloads).toBe(summary.updated);
     expect(summary.updated).toBeGreaterThanOrEqual(26);
-    // The server was told by signed receipts, and of nothing else.
+    // The server knows of it by signed receipts only.
     const phases = await until('the last receipts', async () => {
       const updates = await site.api((api) => api.list<Exchange>('/exchanges', { kind: 'update' }));
       const count = (phase: string) => updates.filter(({ exchange }) => exchange.phase === phase).length;
@@ -95,12 +95,12 @@ onEachBroker('a simulated fleet', (broker) => {
       return active === switched && back === reverted && failed === badDownloads && updates.length;
     });
     expect(phases).toBe(30);
-    // What came twice was refused as such.
+    // Duplicates were refused as such.
     const refusals = await site.ask<Readonly<Record<string, number>>>('refusals', '--counts');
     expect(refusals['REPLAY_SEEN']).toBeGreaterThan(0);
   });
 
-  test('a fleet that is kept goes on in the next run, and leaves when it is told to', async () => {
+  test('a fleet that is kept continues in the next run, and leaves with --leave', async () => {
     const common = ['--devices', '8', '--type', 'kept', '--keep', join(ground.folder, 'fleet'), '--json'];
     const first = summaryOf(
       await simulate(...common, '--accept-joins', '--until', 'joined', '--for', '100s'),
@@ -120,7 +120,7 @@ onEachBroker('a simulated fleet', (broker) => {
     expect(await site.ask('codes')).toEqual([]);
   });
 
-  test('what is wrong is said: a bad code, joins that nobody decides, a share that is none', async () => {
+  test('mistakes are reported: a wrong code, joins that nobody decides, a share that is not one', async () => {
     const { url, caFingerprint } = site;
     const stranger = [
       '--url',

@@ -1,40 +1,27 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
-import { startCuttingProxy } from '../support/cutting-proxy.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
 import { startFailingServer } from '../support/failing-server.ts';
-import { freePort } from '../support/ports.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Exchange {
   readonly exchange: { readonly phase: string; readonly status?: number };
 }
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
-
-/** Of the last update. */
+/** The status of the last update. */
 async function statusOfFailed(site: Site, id: string): Promise<number | undefined> {
   const [last] = await site.api((api) => api.list<Exchange>('/exchanges', { device: id, kind: 'update' }, 1));
   expect(last?.exchange.phase).toBe('failed');
   return last?.exchange.status;
 }
 
-onEachBroker('trouble on the way to new software', (broker) => {
-  it('is told by the right status, and changes nothing on the device', async () => {
-    const site = await startSiteOn(ground, broker);
+onEachBroker('trouble on the way to new software', () => {
+  test('is reported with the right status, and changes nothing on the device', async ({ ground, site }) => {
     const first = await writeProgram(ground, 'v1');
     const device = await startDevice(ground, site, 'pump', {
       software: runsPrograms(first),
@@ -61,29 +48,16 @@ onEachBroker('trouble on the way to new software', (broker) => {
     const state = await untilDevice(site, device, 'known', () => true);
     expect(state.running).toBeUndefined();
 
-    // And the device is none the worse for it.
+    // The device still works.
     const good = await writeProgram(ground, 'v2');
     expect((await site.ctl('update', id, good.path)).code).toBe(0);
   });
 
-  it('an HTTP error, and a server that does not answer, have a status each', async () => {
-    const port = await freePort();
-    const proxy = await startCuttingProxy(port);
-    ground.later(() => proxy.close());
-    const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
-    const site = await startSiteOn(ground, broker, throughProxy);
-    // The operator needs no proxy: only the device's way is to be in trouble.
-    const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'direct', '--role', 'admin');
-    const { caFingerprint } = site;
-    const login = [
-      '--url',
-      `https://localhost:${port}`,
-      '--ca-fingerprint',
-      caFingerprint,
-      '--token',
-      secret,
-    ];
-    expect(await site.ctl('login', ...login)).toMatchObject({ code: 0 });
+  test('an HTTP error, and a server that does not answer, have a status each', async ({
+    ground,
+    proxied: { site, proxy, httpsPort, goDirect },
+  }) => {
+    await goDirect();
     const device = await startDevice(ground, site, 'pump', { fetch: { attempts: 1 } });
     const { id } = await untilJoined(site, device);
     const failing = await startFailingServer(join(ground.folder, 'server', 'tls', 'server.pem'));
@@ -94,7 +68,7 @@ onEachBroker('trouble on the way to new software', (broker) => {
       const { digest } = await site.ask<{ digest: string }>('upload', program.path);
       proxy.leadTo(target);
       const { code, stdout, stderr } = await site.ctl('update', id, digest);
-      proxy.leadTo(port);
+      proxy.leadTo(httpsPort);
       expect(code, stdout + stderr).toBe(1);
       return statusOfFailed(site, id);
     };
@@ -103,13 +77,12 @@ onEachBroker('trouble on the way to new software', (broker) => {
     expect(failing.asked).toEqual([expect.stringMatching(/^GET \/artifacts\/[0-9a-f]{64}$/)]);
     expect(await failure('silence', undefined)).toBe(STATUS.UPDATE_FAIL_SERVER);
 
-    // Control: the way was all that was wrong.
+    // Control: only the connection was wrong.
     const good = await writeProgram(ground, 'good');
     expect((await site.ctl('update', id, good.path, '--stage-only')).code).toBe(0);
   });
 
-  it('a server that is away is waited for, by the device and by the operator', async () => {
-    const site = await startSiteOn(ground, broker);
+  test('device and operator wait for a server that is away', async ({ ground, site }) => {
     const device = await startDevice(ground, site, 'pump');
     const { id } = await untilJoined(site, device);
     await site.process.stop('SIGKILL');

@@ -1,15 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { importVerifyKey } from '@srup/node';
 import { authenticate, decode, fromHex, STATUS, type MessageOf } from '@srup/protocol';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
-import { startCuttingProxy } from '../support/cutting-proxy.ts';
-import { freePort } from '../support/ports.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { startDevice, untilDevice, untilJoined } from '../support/device.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Evidence {
@@ -28,21 +26,11 @@ interface Received {
   readonly value: unknown;
 }
 
-/** Bytes of each connection, and how many connections. */
+/** Bytes of a connection until it is cut, and how many connections are cut. */
 const CUT_AFTER = 1_000_000;
 const MOST_CUTS = 20;
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
-
-/** Status bytes of the receipts of one exchange, each checked with nothing but the device's public key. */
+/** The status bytes of the receipts of one exchange, each verified with only the device's public key. */
 async function provenStatuses(site: Site, id: string, publicPem: string, token: string): Promise<number[]> {
   const evidence = await site.api((api) => api.list<Evidence>(`/devices/${id}/messages`, { token }));
   const key = importVerifyKey(publicPem);
@@ -54,9 +42,11 @@ async function provenStatuses(site: Site, id: string, publicPem: string, token: 
   });
 }
 
-onEachBroker('an update, from registration to the receipt', (broker) => {
-  it('runs version 2 and proves it; a version that dies is reverted, and that is proven too', async () => {
-    const site = await startSiteOn(ground, broker);
+onEachBroker('an update, from registration to the receipt', () => {
+  test('runs version 2 and proves it; a version that dies is reverted, and that is proven too', async ({
+    ground,
+    site,
+  }) => {
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const broken = await writeProgram(ground, 'v3', 'process.exit(1);');
@@ -89,8 +79,10 @@ onEachBroker('an update, from registration to the receipt', (broker) => {
     expect(running?.digest).toBe(second.digest);
   });
 
-  it('goes on where it was when agent and server are killed in the middle of it', async () => {
-    const site = await startSiteOn(ground, broker);
+  test('continues where it was after agent and server are killed in the middle of it', async ({
+    ground,
+    site,
+  }) => {
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });
@@ -107,12 +99,10 @@ onEachBroker('an update, from registration to the receipt', (broker) => {
     expect(running?.digest).toBe(second.digest);
   });
 
-  it('goes on where it was when a download is cut again and again', async () => {
-    const port = await freePort();
-    const proxy = await startCuttingProxy(port);
-    ground.later(() => proxy.close());
-    const throughProxy = ['--https-port', String(port), '--public-url', `https://localhost:${proxy.port}`];
-    const site = await startSiteOn(ground, broker, throughProxy);
+  test('continues where it was when a download is cut again and again', async ({
+    ground,
+    proxied: { site, proxy },
+  }) => {
     const first = await writeProgram(ground, 'v1');
     const device = await startDevice(ground, site, 'pump', { software: runsPrograms(first) });
     const { id } = await untilJoined(site, device);

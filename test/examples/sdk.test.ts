@@ -1,16 +1,10 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { runExample } from './run.ts';
-import { newGround, type Ground } from '../support/server.ts';
+import { test } from '../support/fixtures.ts';
 import { until } from '../support/wait.ts';
 
-let ground: Ground;
-beforeEach(async () => {
-  ground = await newGround();
-});
-afterEach(() => ground.clear());
-
-test('the greenhouse and its controller do what their README says', async () => {
+test('the greenhouse and its controller do what their README says', async ({ ground }) => {
   const controller = runExample(ground, 'sdk', process.execPath, [
     'controller.ts',
     join(ground.folder, 'server'),

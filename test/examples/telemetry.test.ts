@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../support/fixtures.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
-import { newGround, startSite, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 import { runExample } from './run.ts';
 
@@ -11,14 +11,10 @@ interface Reading {
   readonly kind: string;
 }
 
-let ground: Ground;
-beforeEach(async () => {
-  ground = await newGround();
-});
-afterEach(() => ground.clear());
-
-test('the examples of telemetry report by lines and by the socket, and take data', async () => {
-  const site = await startSite(ground);
+test('the examples of telemetry report by lines and by the socket, and take data', async ({
+  ground,
+  site,
+}) => {
   const socket = join(ground.folder, 'lines.sock');
   const factory = join(import.meta.dirname, '../../examples/telemetry/shell.sh');
   const device = await startDevice(ground, site, 'device', {

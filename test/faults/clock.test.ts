@@ -1,25 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { isMissing } from '../../scripts/system-programs.ts';
+import { test } from '../support/fixtures.ts';
 import { launchDevice, letJoin, untilDevice, untilJoined } from '../support/device.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Ground, type Site } from '../support/server.ts';
 
 const MINUTE = 60_000;
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-afterEach(async () => {
-  await ground.clear();
-});
-
-/** The clock of a process, as the system tells it: TLS is told the same. */
-async function lyingClock(time: string) {
+/** Sets the clock of a process, for TLS too. */
+async function lyingClock(ground: Ground, time: string) {
   const file = join(ground.folder, 'clock');
   const set = async (to: string) => {
     await writeFile(`${file}.new`, to);
@@ -41,20 +33,20 @@ async function act(site: Site, id: string): Promise<void> {
   expect(done, done.stdout + done.stderr).toMatchObject({ code: 0 });
 }
 
-/** Its own: a self-test would say that the clock is wrong. */
+/** An action of the product, as a self-test would report that the clock is wrong. */
 const ACTION = '40';
 const NEVER_SET = '@1970-01-01 00:01:00';
 const FAR_AHEAD = '@2099-06-01 00:00:00';
 const RIGHT = '+0';
 
 describe.skipIf(isMissing('faketime'))('the clock of a device (threat 25)', () => {
-  it(
+  test(
     'was never set, steps ahead and back: it registers, is updated and acts all the while',
     { timeout: 5 * MINUTE },
-    async () => {
+    async ({ ground }) => {
       const site = await startSite(ground, ['--open-registration']);
       await letJoin(site);
-      const clock = await lyingClock(NEVER_SET);
+      const clock = await lyingClock(ground, NEVER_SET);
       const first = await writeProgram(ground, 'v1');
       const second = await writeProgram(ground, 'v2');
       const actions = { commands: { [ACTION]: ['/bin/true'] as [string] } };
@@ -65,7 +57,7 @@ describe.skipIf(isMissing('faketime'))('the clock of a device (threat 25)', () =
       const update = await site.ctl('update', id, second.path);
       expect(update, update.stderr).toMatchObject({ code: 0 });
 
-      // As it runs, and as it starts and connects anew.
+      // While it runs, and when it starts and connects again.
       for (const time of [RIGHT, FAR_AHEAD, NEVER_SET, FAR_AHEAD]) {
         await clock.set(time);
         await act(site, id);

@@ -1,20 +1,10 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { newGround, type Ground } from '../support/server.ts';
-import { onEachBroker } from '../support/brokers.ts';
+import { expect } from 'vitest';
 import { runCampaign } from './kills/campaign.ts';
 import { POINTS } from './kills/points.ts';
 import { countFindings, describe as summary } from './kills/report.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 
 const MINUTE = 60_000;
-
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-afterEach(async () => {
-  await ground.clear();
-});
 
 onEachBroker('kill -9 under load', (broker) => {
   const isExternal = broker === 'mosquitto';
@@ -24,10 +14,10 @@ onEachBroker('kill -9 under load', (broker) => {
     broker: isExternal ? 2 : 0,
   };
 
-  it(
+  test(
     'every order ends in a known state, has its effect once, and is proven',
     { timeout: 6 * MINUTE },
-    async () => {
+    async ({ ground }) => {
       const outcome = await runCampaign(ground, {
         ...{ broker, kills, devices: isExternal ? 4 : 2, seed: 7 },
         everyPoint: isExternal,

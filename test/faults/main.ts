@@ -10,7 +10,7 @@ const USAGE = `npm run faults -- [--kills N] [--cuts N] [--seed N] [--sites N] [
 
   --kills    how many in all (default 1000): two thirds agents, a fifth the server, the rest the broker
   --cuts     power cuts of a device, with writes torn and lost (default 5000); one in a hundred is started on
-  --seed     what is ordered and killed, and when; drawn unless told
+  --seed     what is ordered and killed, and when (default: random)
   --sites    servers with a broker of their own, side by side (default 4)
   --devices  of each site (default 3)
   --broker   mosquitto (default, where it is installed): killed too; embedded: dies with the server
@@ -79,7 +79,7 @@ async function run(on: BrokerName): Promise<number> {
   return areWhole && Object.values(countFindings(outcome)).every((count) => count === 0) ? 0 : 1;
 }
 
-/** Of one site. */
+/** The kills of one site. */
 function share(all: Kills): Kills {
   const of = (count: number) => Math.ceil(count / sites);
   return { agent: of(all.agent), server: of(all.server), broker: of(all.broker) };

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { openArena, type Arena } from '../attacks/support/arena.ts';
+import type { Arena } from '../attacks/support/arena.ts';
+import { test } from '../attacks/support/fixtures.ts';
 import { loadFrom } from '../attacks/support/download.ts';
 import { startMirror } from '../attacks/support/mirror.ts';
 
@@ -8,13 +9,9 @@ const SHED_MS = 3_000;
 
 let arena: Arena;
 
-beforeAll(async () => {
+test.beforeAll(async ({ openArena }) => {
   arena = await openArena('embedded', { front: true });
 });
-afterAll(async () => {
-  await arena.ground.clear();
-});
-
 test('a file server that sheds load for some seconds is asked again when it says, and the update gets there', async () => {
   const factory = await writeProgram(arena.ground, 'factory');
   const device = await arena.joined('pump', { software: runsPrograms(factory) });

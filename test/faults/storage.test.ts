@@ -2,26 +2,18 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../support/fixtures.ts';
 import { startDevice, TYPE, untilJoined } from '../support/device.ts';
 import { runSrup } from '../support/processes.ts';
-import { newGround, startSite, type Ground } from '../support/server.ts';
+import { startSite, type Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 const MINUTE = 60_000;
 const ACTION = '40';
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-afterEach(async () => {
-  await ground.clear();
-});
-
-/** Another process that has the database for itself, until the answer is called. */
-async function lockDatabase(file: string): Promise<() => Promise<void>> {
+/** Lets another process lock the database until the returned function is called. */
+async function lockDatabase(ground: Ground, file: string): Promise<() => Promise<void>> {
   const hold = `
     const { DatabaseSync } = require('node:sqlite');
     const database = new DatabaseSync(${JSON.stringify(file)}, { timeout: 60000 });
@@ -37,11 +29,10 @@ async function lockDatabase(file: string): Promise<() => Promise<void>> {
   };
 }
 
-it(
+test(
   'another process holds the database: an order is refused in words, and all goes on afterwards',
   { timeout: 3 * MINUTE },
-  async () => {
-    const site = await startSite(ground);
+  async ({ ground, site }) => {
     const effects = join(ground.folder, 'effects');
     const quick = join(ground.folder, 'quick');
     const seen = async () => (await readFile(effects, 'utf8').catch(() => '')).split('\n').filter(Boolean);
@@ -55,7 +46,7 @@ it(
     const before = site.ctl('action', id, ACTION, '--wait');
     await until('it acts', async () => (await seen()).length === 1);
     // The device's answer comes while the database is locked, and so does another order.
-    const release = await lockDatabase(join(ground.folder, 'server', 'server', 'fleet.db'));
+    const release = await lockDatabase(ground, join(ground.folder, 'server', 'server', 'fleet.db'));
     const refused = await site.ctl('action', id, ACTION);
     await release();
     expect(refused).toMatchObject({ code: 1, stdout: expect.stringContaining('nothing was sent') as string });
@@ -71,10 +62,10 @@ function mountTmpfs(folder: string, options: string): boolean {
   return spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]).status === 0;
 }
 
-it('the home of an agent is read-only: it says so, and ends', { timeout: MINUTE }, async (test) => {
+test('an agent with a read-only home says so, and ends', { timeout: MINUTE }, async ({ ground, skip }) => {
   const home = join(ground.folder, 'pump');
   await mkdir(home, { mode: 0o700 });
-  if (!mountTmpfs(home, 'size=1m,mode=0700')) test.skip('needs to be root and to mount');
+  if (!mountTmpfs(home, 'size=1m,mode=0700')) skip('needs to be root and to mount');
   ground.later(() => spawnSync('umount', [home]));
   const config = { url: 'https://localhost:1', caFingerprint: 'a'.repeat(64), type: TYPE };
   await writeFile(join(home, 'agent.json'), JSON.stringify(config), { mode: 0o600 });
@@ -88,13 +79,13 @@ it('the home of an agent is read-only: it says so, and ends', { timeout: MINUTE 
   expect(outcome.stderr).not.toMatch(/unexpected fault|^ +at /m);
 });
 
-it(
+test(
   'the whole disk of the server is full: orders are refused in words, and all goes on when there is room',
   { timeout: 3 * MINUTE },
-  async (test) => {
+  async ({ ground, skip }) => {
     const folder = join(ground.folder, 'server');
     await mkdir(folder, { mode: 0o700 });
-    if (!mountTmpfs(folder, 'size=32m,mode=0700')) test.skip('needs to be root and to mount');
+    if (!mountTmpfs(folder, 'size=32m,mode=0700')) skip('needs to be root and to mount');
     ground.later(() => spawnSync('umount', [folder]));
     const site = await startSite(ground);
     const actions = { commands: { [ACTION]: ['/bin/true'] as [string] } };

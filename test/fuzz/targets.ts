@@ -24,7 +24,7 @@ export type Verdict = string;
 
 export interface Target<Input = unknown, Read = unknown> {
   readonly name: string;
-  /** Of a thousand inputs, how many are for this target. */
+  /** How many of a thousand inputs are for this target. */
   readonly share: number;
   /** Whether no `read` may be slow; one that ends in a private-key operation is not judged. */
   readonly timed: boolean;

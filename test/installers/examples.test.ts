@@ -11,8 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isMissing, locate } from '../../scripts/system-programs.ts';
 
-const EXAMPLES = fileURLToPath(new URL('../../examples/installers', import.meta.url));
-const STAND_INS = fileURLToPath(new URL('./stand-ins', import.meta.url));
+const EXAMPLES = fileURLToPath(new URL('../../examples/installers/', import.meta.url));
+const STAND_INS = fileURLToPath(new URL('./stand-ins/', import.meta.url));
 const AFTER_RESTART = 76;
 const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
 

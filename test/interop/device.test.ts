@@ -1,12 +1,13 @@
-/** A device that behaves as pySRUP's do, on a real server: what it can do, and that nothing unproven is said of it. */
+/** A device that behaves like those of pySRUP, on a real server: what works, and that the server claims nothing unproven. */
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { onEachBroker, startSiteOn, type BrokerName } from '../support/brokers.ts';
+import { expect } from 'vitest';
+import { onEachBroker, test } from '../support/fixtures.ts';
+import { startSiteOn, type BrokerName } from '../support/brokers.ts';
 import { letJoin } from '../support/device.ts';
 import { freePort } from '../support/ports.ts';
-import { newGround, type Ground, type Site } from '../support/server.ts';
+import type { Ground, Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 import { openOperator } from './operator.ts';
 import { startReferenceDevice, IDENTIFICATION, type ReferenceDevice } from './reference/device.ts';
@@ -15,18 +16,11 @@ import { overTls } from './reference/mqtt.ts';
 
 const TYPE = 'pump';
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
-
-/** pySRUP knows no enrolment codes, and no port but 8883. */
-async function startOpenSite(broker: BrokerName): Promise<{ site: Site; http: Http; port: number }> {
+/** Starts a site for pySRUP, which knows no enrolment codes and only the port 8883. */
+async function startOpenSite(
+  ground: Ground,
+  broker: BrokerName,
+): Promise<{ site: Site; http: Http; port: number }> {
   const mqtts = await freePort();
   const announced = ['--mqtts-port', String(mqtts), '--public-mqtts-url', 'mqtts://localhost:8883'];
   const site = await startSiteOn(ground, broker, [
@@ -38,8 +32,14 @@ async function startOpenSite(broker: BrokerName): Promise<{ site: Site; http: Ht
   return { site, http, port: broker === 'embedded' ? mqtts : Number(new URL(site.brokerUrl).port) };
 }
 
-/** Whoever runs it with a broker on another port than 8883 has to bend it: here its host is given without one. */
-async function start(enrolled: Enrolled, site: Site, http: Http, port: number): Promise<ReferenceDevice> {
+/** Starts the device. A broker on another port than 8883 needs a detour: its host is given without a port. */
+async function start(
+  ground: Ground,
+  enrolled: Enrolled,
+  site: Site,
+  http: Http,
+  port: number,
+): Promise<ReferenceDevice> {
   const host = port === Number(new URL(site.brokerUrl).port) ? 'mqtt://localhost' : enrolled.broker;
   const device = await startReferenceDevice(enrolled, {
     openLink: overTls(host, enrolled.tls, port),
@@ -57,17 +57,19 @@ async function start(enrolled: Enrolled, site: Site, http: Http, port: number): 
 const told = ({ news }: ReferenceDevice, what: string) => news.filter((one) => one.told === what);
 
 onEachBroker('a device of pySRUP', (broker) => {
-  it('registers, joins, is updated and commanded, talks, resigns, comes back and deregisters', async () => {
-    const { site, http, port } = await startOpenSite(broker);
+  test('registers, joins, is updated and commanded, talks, resigns, comes back and deregisters', async ({
+    ground,
+  }) => {
+    const { site, http, port } = await startOpenSite(ground, broker);
     const operator = await openOperator(ground);
     const enrolled = await enrolDevice(http, site.url, TYPE);
-    const device = await start(enrolled, site, http, port);
+    const device = await start(ground, enrolled, site, http, port);
     const { id } = device;
     const untilStanding = (standing: string) =>
       until(standing, async () => (await operator.device(id))?.standing === standing);
 
     device.join();
-    await until('it is let in', () => told(device, 'joined').length === 1);
+    await until('it has joined', () => told(device, 'joined').length === 1);
     const known = await until('it said what it is', async () => {
       const shown = await operator.device(id);
       return shown?.identification === undefined ? undefined : shown;
@@ -119,7 +121,7 @@ onEachBroker('a device of pySRUP', (broker) => {
     device.resign();
     await untilStanding('resigned');
     await device.close();
-    const again = await start(enrolled, site, http, port);
+    const again = await start(ground, enrolled, site, http, port);
     for (const [who, counter] of device.counters) again.counters.set(who, counter);
     again.join();
     await until('it is back', () => told(again, 'joined').length === 1);
@@ -134,7 +136,7 @@ onEachBroker('a device of pySRUP', (broker) => {
     const initiate = evidence.find(({ type, direction }) => type === 'INITIATE' && direction === 'out');
     expect(initiate?.hex).toMatch(/00$/); // P 2.5
     expect(await operator.refusals()).toEqual([]);
-    // Who deregistered has dropped the server's key before its answer comes.
+    // A device that deregisters drops the server's key before the answer arrives.
     expect([...device.dropped, ...again.dropped]).toEqual([{ type: 'RESPONSE', why: 'stranger' }]);
   });
 });

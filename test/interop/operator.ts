@@ -1,4 +1,4 @@
-/** What an operator sees and orders, over the API: a process for each look would make the tests slow. */
+/** What an operator sees and orders, through the API, as a process for each query would make the tests slow. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DeviceView, DataView as Datum, ExchangeView, MessageView, RefusalView } from '@srup/server';
@@ -18,7 +18,7 @@ interface Profiles {
   readonly profiles: { readonly default: Readonly<Record<'url' | 'token' | 'ca', string>> };
 }
 
-/** As the one who is logged in at the ground's only site. */
+/** Acts as the operator who is logged in at the only site of the ground. */
 export async function openOperator(ground: Ground): Promise<Operator> {
   const profiles = await readFile(join(ground.folder, 'ctl.json'), 'utf8');
   const { url, token, ca } = (JSON.parse(profiles) as Profiles).profiles.default;

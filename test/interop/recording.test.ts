@@ -3,9 +3,8 @@
  * where pySRUP is not random, and with the same calls to the key service.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { makeCa } from '../../packages/node/test/certificates.ts';
-import { newGround, type Ground } from '../support/server.ts';
 import { SESSION, type SessionEvent } from '../vectors/files.ts';
 import { startReferenceDevice, type ReferenceDevice } from './reference/device.ts';
 import {
@@ -22,6 +21,7 @@ import { makeBus, type Bus } from './reference/memory-link.ts';
 import { open } from './reference/seal.ts';
 import { startReferenceServer, type ReferenceServer } from './reference/server.ts';
 import { isSignedBy, readNote, writeNote } from './reference/wire.ts';
+import { test } from '../support/fixtures.ts';
 
 const PLAYED = ['srv', 'dev', 'd2', 'd3', 'd4'];
 const IDS = new Map(PLAYED.map((name) => [name, SESSION.identities[name]!]));
@@ -30,7 +30,7 @@ const idOf = (name: string): string => IDS.get(name)!;
 const keysOf = (id: string) => SESSION.keys[id]!;
 const SERVER = idOf('srv');
 
-/** Of the run, what the played ones did; the rest is guests of another server, and code of the harness. */
+/** Whether the played parties did it; the rest of the run is guests of another server, and code of the harness. */
 const isPlayed = ({ event, client, topic }: Partial<SessionEvent>): boolean =>
   event !== 'exception' &&
   NAMES.has(client?.split(': ')[1] ?? '') &&
@@ -60,16 +60,13 @@ const initiated = published
 const [firmware, wrong, missing, unreachable] = initiated.map(
   ({ body }) => body as Record<'url' | 'digest', string>,
 );
-
-let ground: Ground;
 let bus: Bus;
 let service: ReferenceKeyService;
 let http: Http;
 let server: ReferenceServer;
 const parties: { readonly idle: () => Promise<void> }[] = [];
 
-beforeEach(async () => {
-  ground = await newGround();
+test.beforeEach(async ({ ground }) => {
   parties.length = 0;
   bus = makeBus();
   const ca = await makeCa();
@@ -79,10 +76,6 @@ beforeEach(async () => {
   service = await startReferenceKeyService({ tls, broker, c2: SERVER, keys: makeKeys(), ca });
   ground.later(() => service.close());
   http = httpTrusting(ca.pem);
-});
-
-afterEach(async () => {
-  await ground.clear();
 });
 
 async function startServer(): Promise<ReferenceServer> {

@@ -1,16 +1,17 @@
-/** Our agent, a real process, under a key service and a C2 server that behave as those of pySRUP do. */
+/** Our agent, a real process, with a key service and a C2 server that behave like those of pySRUP. */
 import { once } from 'node:events';
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import type { AgentConfigInput } from '@srup/agent';
 import { startBroker } from '../../packages/node/test/broker.ts';
 import { makeCa, type TestCa } from '../../packages/node/test/certificates.ts';
+import { test } from '../support/fixtures.ts';
 import { runSrup, startSrup, type Srup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, type Ground } from '../support/server.ts';
+import type { Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 import { enrolServer, getKey, getType, httpTrusting, makeKeys } from './reference/key-exchange.ts';
 import { startReferenceKeyService, type ReferenceKeyService } from './reference/key-service.ts';
@@ -18,14 +19,11 @@ import { overTls } from './reference/mqtt.ts';
 import { startReferenceServer, type ReferenceServer, type ServerNews } from './reference/server.ts';
 
 const SERVER = 'b9d077e223834cf6';
-
-let ground: Ground;
 let ca: TestCa;
 let service: ReferenceKeyService;
 let server: ReferenceServer;
 
-beforeEach(async () => {
-  ground = await newGround();
+test.beforeEach(async ({ ground }) => {
   ca = await makeCa();
   const broker = await startBroker(ca);
   ground.later(() => broker.close());
@@ -54,12 +52,8 @@ beforeEach(async () => {
   ground.later(() => server.close());
 });
 
-afterEach(async () => {
-  await ground.clear();
-});
-
 /** Files of the operator of that server. */
-async function serveFiles(files: Readonly<Record<string, string>>): Promise<string> {
+async function serveFiles(ground: Ground, files: Readonly<Record<string, string>>): Promise<string> {
   const { certPem, key } = await ca.issue({ commonName: 'files', hosts: ['localhost'] });
   const https = createServer({ key: key.reveal(), cert: certPem }, ({ url = '' }, response) => {
     const file = files[url.slice(1)];
@@ -81,7 +75,7 @@ interface Agent {
   start(): void;
 }
 
-async function startAgent(config: Partial<AgentConfigInput>): Promise<Agent> {
+async function startAgent(ground: Ground, config: Partial<AgentConfigInput>): Promise<Agent> {
   const home = join(ground.folder, 'agent');
   await mkdir(home, { mode: 0o700 });
   const whole: AgentConfigInput = {
@@ -117,11 +111,11 @@ async function untilData(dataId: string, text?: string): Promise<string> {
   });
 }
 
-it('enrols, joins, is updated and commanded, talks, leaves and comes back', async () => {
+test('enrols, joins, is updated and commanded, talks, leaves and comes back', async ({ ground }) => {
   const listens = `process.stdin.on('data', (line) => console.log('heard=it is ' + JSON.parse(line).number));`;
   const [first, second] = [await writeProgram(ground, 'v1'), await writeProgram(ground, 'v2', listens)];
-  const files = await serveFiles({ 'v2.mjs': await readFile(second.path, 'utf8') });
-  const agent = await startAgent({
+  const files = await serveFiles(ground, { 'v2.mjs': await readFile(second.path, 'utf8') });
+  const agent = await startAgent(ground, {
     referenceServer: true,
     software: runsPrograms(first),
     fetch: { trust: 'pinned' },
@@ -151,7 +145,7 @@ it('enrols, joins, is updated and commanded, talks, leaves and comes back', asyn
   await until('it finds nothing', () => statusesOf(missing).length === 1);
   expect([...statusesOf(wrong), ...statusesOf(missing)]).toEqual([0xff, 0xfe]);
 
-  // One after the other: pySRUP drops an answer that crosses a command.
+  // In order, as pySRUP drops an answer that crosses a command.
   for (const [action, status] of [
     [0x05, 0x20],
     [0xff, 0x2e],
@@ -195,16 +189,16 @@ it('enrols, joins, is updated and commanded, talks, leaves and comes back', asyn
   expect(reserved).toEqual([]); // P 10.6
 });
 
-it('a registration whose answer was lost is begun anew', async () => {
+test('a registration whose answer was lost is started again', async ({ ground }) => {
   service.loseNext('register');
-  await startAgent({ referenceServer: true });
+  await startAgent(ground, { referenceServer: true });
   await until('it joins', () => told('join').length === 1);
   const registrations = service.calls.filter(({ path }) => path.endsWith('/register/register'));
   expect(registrations.map(({ status }) => status)).toEqual([201, 400, 201]);
 });
 
-it('is refused by an agent that was not told to take such a server', async () => {
-  const agent = await startAgent({ suite: 'rsa-sha256' });
+test('is refused by an agent without --reference-server', async ({ ground }) => {
+  const agent = await startAgent(ground, { suite: 'rsa-sha256' });
   await until('it says what it takes', () => agent.process.stderr().includes('--reference-server'));
   expect(told('join')).toEqual([]);
 });

@@ -1,32 +1,29 @@
-/** A device whose identity has ended: its program goes on, and it comes back as another one when it is let. */
+/** A device whose identity has ended: its program runs on, and it comes back as another device when it can. */
 import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import type { AgentStatus } from '@srup/agent';
 import { startDevice, TYPE, untilJoined, type Device } from '../support/device.ts';
+import { test } from '../support/fixtures.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Ground, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 let ground: Ground;
-/** As it comes: who registers needs an enrolment code. */
+/** With the default settings: a device needs an enrolment code to register. */
 let site: Site;
 
-beforeAll(async () => {
-  ground = await newGround();
+test.beforeAll(async ({ makeGround }) => {
+  ground = await makeGround();
   site = await startSite(ground);
-});
-
-afterAll(async () => {
-  await ground.clear();
 });
 
 interface Subject {
   readonly device: Device;
   /** The first of its identities. */
   readonly id: string;
-  /** Process ids of its program so far: as long as there is one of them, the program was never stopped. */
+  /** Process ids of its program so far; if there is only one, the program was never stopped. */
   readonly starts: () => Promise<string[]>;
   readonly agent: (...args: string[]) => ReturnType<typeof runSrup>;
   readonly status: () => Promise<Partial<AgentStatus>>;
@@ -53,7 +50,7 @@ async function newCode(): Promise<string> {
   return secret;
 }
 
-/** Told to join with a good code, it is another device, which obeys. */
+/** Expects that it joins as another device with a valid code, and obeys. */
 async function expectBack({ device, agent }: Subject): Promise<string> {
   const before = await readFile(join(device.home, 'identity.json'), 'utf8').catch(() => '');
   const back = await agent('join', '--enrolment-code', await newCode());
@@ -66,7 +63,7 @@ async function expectBack({ device, agent }: Subject): Promise<string> {
   return id;
 }
 
-/** Told to join without a code, it is refused, says so, and loses nothing by it. */
+/** Expects that a join without a code is refused and reported, and changes nothing. */
 async function expectRefused({ agent, status }: Subject): Promise<void> {
   const refused = await agent('join');
   expect(refused).toMatchObject({ code: 2, stdout: '' });
@@ -78,7 +75,7 @@ async function expectRefused({ agent, status }: Subject): Promise<void> {
   });
 }
 
-it('deregistered by the server, with --rejoin and without a code: it runs on, also after a restart', async () => {
+test('deregistered by the server, with --rejoin and without a code: it runs on, also after a restart', async () => {
   const subject = await joined('dismissed', 'yes');
   const { device, id, status, starts } = subject;
   const told = await site.ctl('deregister', id, '--yes', '--wait');
@@ -95,7 +92,7 @@ it('deregistered by the server, with --rejoin and without a code: it runs on, al
   expect(await starts()).toHaveLength(2);
 });
 
-it('revoked: told to join it comes back as another one; told to deregister it forgets the dead identity', async () => {
+test('revoked: told to join it comes back as another one; told to deregister it forgets the dead identity', async () => {
   const subject = await joined('revoked');
   const { agent, status, starts } = subject;
   expect((await site.ctl('revoke', subject.id, '--yes')).code).toBe(0);
@@ -113,7 +110,7 @@ it('revoked: told to join it comes back as another one; told to deregister it fo
   expect(await starts()).toHaveLength(1);
 });
 
-it('unknown to a server that was set back: told to join it comes back as another one', async () => {
+test('unknown to a server that was set back: told to join it comes back as another one', async () => {
   const [folder, older] = [join(ground.folder, 'server'), join(ground.folder, 'older')];
   await site.process.stop();
   await cp(folder, older, { recursive: true });

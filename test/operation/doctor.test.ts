@@ -1,13 +1,13 @@
 import { chmod, cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { isMissing } from '../../scripts/system-programs.ts';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
 import { prepareMosquitto } from '../support/mosquitto.ts';
 import { runSrup, type Outcome } from '../support/processes.ts';
-import { newGround, startSite, type Ground } from '../support/server.ts';
+import { startSite } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Finding {
@@ -17,38 +17,30 @@ interface Finding {
   readonly todo?: string;
 }
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
-
 function findingsOf({ stdout, stderr }: Outcome): Finding[] {
   expect(stderr).toBe('');
   return (JSON.parse(stdout) as { findings: Finding[] }).findings;
 }
 
 function wrong(findings: readonly Finding[]): Finding[] {
-  // A machine may have a slow or small disk, or a clock that nothing sets: that is not what this is about.
+  // The machine of the test may have a slow or small disk, or an unsynchronized clock, which does not count here.
   return findings.filter(
     ({ check, verdict }) => !/^disk|room|^clock/.test(check) && /failed|warning/.test(verdict),
   );
 }
 
 onEachBroker('srup doctor', (broker) => {
-  it('finds nothing wrong with a good server and device, and says what is wrong with others', async () => {
-    const site = await startSiteOn(ground, broker);
+  test('finds nothing wrong with a good server and device, and says what is wrong with others', async ({
+    ground,
+    site,
+  }) => {
     const device = await startDevice(ground, site, 'pump');
     const { id } = await untilJoined(site, device);
     const folder = join(ground.folder, 'server');
     const examine = (): Promise<Outcome> =>
       runSrup(['doctor', '--folder', folder, '--url', site.url, '--broker', site.brokerUrl, '--json']);
 
-    // Where the documentation puts it, with the modes that Mosquitto gives its own files.
+    // In the folder that the documentation names, with the modes that Mosquitto gives its own files.
     if (broker === 'mosquitto')
       await cp(join(ground.folder, 'mosquitto'), join(folder, 'mosquitto'), { recursive: true });
     const good = findingsOf(await examine());
@@ -82,7 +74,7 @@ onEachBroker('srup doctor', (broker) => {
     );
     for (const { todo } of failures) expect(todo).toMatch(/\S/);
 
-    // A broker that is not there refuses nobody.
+    // A broker that is away refuses nobody.
     if (broker !== 'embedded') await site.external!.kill();
     const ofBroker = (outcome: Outcome): string[] =>
       findingsOf(outcome)
@@ -101,7 +93,7 @@ onEachBroker('srup doctor', (broker) => {
   });
 });
 
-it('finds what is wrong with the audit trail and its witnesses', async () => {
+test('finds what is wrong with the audit trail and its witnesses', async ({ ground }) => {
   const witness = join(ground.folder, 'witness.jsonl');
   const away = 'https://localhost:2/checkpoints';
   const site = await startSite(ground, ['--witness', witness, `${away}?key=4711`]);
@@ -124,7 +116,7 @@ it('finds what is wrong with the audit trail and its witnesses', async () => {
   );
   await site.process.stop();
 
-  // Somebody rewrites what was ordered, and somebody cuts the witness's file.
+  // The order is rewritten, and the witness's file is cut.
   const whole = await readFile(witness, 'utf8');
   await writeFile(witness, `${whole.split('\n')[0]}\n`);
   const database = new DatabaseSync(join(folder, 'server', 'fleet.db'));
@@ -151,8 +143,7 @@ it('finds what is wrong with the audit trail and its witnesses', async () => {
 });
 
 describe.skipIf(isMissing('mosquitto'))('srup doctor [a careless broker]', () => {
-  it('finds every rule that is missing', async () => {
-    const site = await startSite(ground);
+  test('finds every rule that is missing', async ({ ground, site }) => {
     await site.process.stop();
     const folder = join(ground.folder, 'server');
     const keys = new DatabaseSync(join(folder, 'key-service', 'identities.sqlite'));
@@ -181,7 +172,7 @@ describe.skipIf(isMissing('mosquitto'))('srup doctor [a careless broker]', () =>
   });
 });
 
-it('is told where to look', async () => {
+test('says what is wrong with its options', async ({ ground }) => {
   await startSite(ground).then(({ process }) => process.stop());
   for (const args of [
     ['doctor', '--folder', ground.folder],

@@ -1,21 +1,22 @@
-/** A run with everything in it that a log could give away: every line has its form, and none holds a secret. */
+/** A run with everything that a log could reveal: every line has its form, and none holds a secret. */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { expect } from 'vitest';
+import { onEachBroker, test } from '../support/fixtures.ts';
+import { startSiteOn } from '../support/brokers.ts';
 import { launchDevice, TYPE, untilDevice, untilJoined, type Device } from '../support/device.ts';
 import { credentialOf, credentialOfServer, intrude, signedBy } from '../support/intruder.ts';
 import { keysIn, leaksIn, readLines } from '../support/log-lines.ts';
 import { runSrup, startSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, placeServer, type Ground, type Site } from '../support/server.ts';
+import { placeServer, type Ground, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 const LOUDEST = ['--json-logs', '--log-level', 'debug'];
-/** What others send by mistake may be good elsewhere. */
+/** Secrets that somebody sends by mistake, which can be valid elsewhere. */
 const WRONG_TOKEN = `srup_${'wrongtoken'.repeat(4)}`;
 const WRONG_CODE = 'wrong-enrolment-code-4711';
 const IN_QUERY = 'secret-in-a-query-4711';
@@ -27,17 +28,7 @@ const LAST_OF_SCREEN = 'Ctrl-C stops it.';
 /** Two for each line of each private key, and the others. */
 const MANY = 40;
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
-
-async function send(site: Site, method: string, path: string, body = ''): Promise<number> {
+async function send(ground: Ground, site: Site, method: string, path: string, body = ''): Promise<number> {
   const ca = await readFile(join(ground.folder, 'server', 'authority', 'ca.pem'));
   const headers = { authorization: `Bearer ${WRONG_TOKEN}`, 'content-type': 'application/json' };
   const outgoing = request(`${site.url}${path}`, { method, ca, headers, agent: false }).end(body);
@@ -46,17 +37,19 @@ async function send(site: Site, method: string, path: string, body = ''): Promis
   return incoming.statusCode ?? 0;
 }
 
-/** Calls that fail, each with something that must not be kept. */
-async function failCalls(site: Site): Promise<void> {
-  expect(await send(site, 'GET', '/api/v1/devices')).toBe(401);
-  expect(await send(site, 'GET', `/nowhere?token=${IN_QUERY}`)).toBe(404);
-  expect(await send(site, 'POST', '/api/v1/setup', `{"setupToken":"${IN_BODY}"`)).toBeGreaterThan(399);
-  expect(await send(site, 'POST', '/KeyEx/register/register', `{"code":"${IN_BODY}`)).toBe(400);
-  expect(await send(site, 'POST', '/KeyEx/register/access', `{"signature":"${IN_BODY}"}`)).toBe(400);
+/** Makes calls that fail, each with something that must not be logged. */
+async function failCalls(ground: Ground, site: Site): Promise<void> {
+  expect(await send(ground, site, 'GET', '/api/v1/devices')).toBe(401);
+  expect(await send(ground, site, 'GET', `/nowhere?token=${IN_QUERY}`)).toBe(404);
+  expect(await send(ground, site, 'POST', '/api/v1/setup', `{"setupToken":"${IN_BODY}"`)).toBeGreaterThan(
+    399,
+  );
+  expect(await send(ground, site, 'POST', '/KeyEx/register/register', `{"code":"${IN_BODY}`)).toBe(400);
+  expect(await send(ground, site, 'POST', '/KeyEx/register/access', `{"signature":"${IN_BODY}"}`)).toBe(400);
 }
 
-/** What is signed by the wrong one, at the server and at the device. */
-async function forge(site: Site, device: Device, id: string): Promise<void> {
+/** Sends messages that the wrong party signed, to the server and to the device. */
+async function forge(ground: Ground, site: Site, device: Device, id: string): Promise<void> {
   const serverId = (await readFile(join(ground.folder, 'server', 'server', 'identity'), 'utf8')).trim();
   const order = { type: 'ACTION', token: 'forged', body: { actionId: 0x40 } } as const;
   const data = { type: 'DATA', token: 'forged', body: { dataId: 'x', data: Buffer.from(IN_DATA) } } as const;
@@ -73,8 +66,8 @@ async function forge(site: Site, device: Device, id: string): Promise<void> {
   await until('the device refused', () => device.process.stderr().includes('message refused'));
 }
 
-/** By what they are. */
-async function secretsOf(site: Site): Promise<Map<string, string>> {
+/** All secrets of the run, with their names. */
+async function secretsOf(ground: Ground, site: Site): Promise<Map<string, string>> {
   const secrets = new Map([
     [WRONG_TOKEN, 'a token that a stranger sent'],
     [WRONG_CODE, 'a wrong enrolment code'],
@@ -99,7 +92,7 @@ async function secretsOf(site: Site): Promise<Map<string, string>> {
 }
 
 onEachBroker('the logs of a server and its devices', (broker) => {
-  it('are lines of JSON of one form, without a secret', async () => {
+  test('are lines of JSON of one form, without a secret', async ({ ground }) => {
     const witness = `https://localhost:2/checkpoints?key=${OF_WITNESS}`;
     const site = await startSiteOn(ground, broker, [...LOUDEST, '--witness', witness]);
     await site.ctl('policy', 'set', TYPE, 'accept');
@@ -113,9 +106,9 @@ onEachBroker('the logs of a server and its devices', (broker) => {
     const { id } = await untilJoined(site, device);
     expect(await site.ctl('update', id, second.path)).toMatchObject({ code: 0 });
     expect(await site.ctl('data', id, 'mode', IN_DATA)).toMatchObject({ code: 0 });
-    await failCalls(site);
-    await forge(site, device, id);
-    const secrets = await secretsOf(site);
+    await failCalls(ground, site);
+    await forge(ground, site, device, id);
+    const secrets = await secretsOf(ground, site);
     secrets.set(code, 'the code of the device');
     await until('it is refused', () => stranger.process.stderr().includes('not registered'));
     await stranger.process.stop();
@@ -137,7 +130,7 @@ onEachBroker('the logs of a server and its devices', (broker) => {
   });
 });
 
-it('the set-up token is on the screen of the start that made it, and nowhere else', async () => {
+test('the set-up token is on the screen of the start that made it, and nowhere else', async ({ ground }) => {
   const folder = join(ground.folder, 'server');
   const server = startSrup(['up', '--folder', folder, '--https-port', '0', '--mqtts-port', '0', ...LOUDEST]);
   ground.later(() => server.stop());
@@ -155,7 +148,7 @@ it('the set-up token is on the screen of the start that made it, and nowhere els
   expect(server.stderr()).toContain('/api/v1/setup');
 });
 
-it('a line of another form and a secret are found', async () => {
+test('a line of another form and a secret are found', async ({ ground }) => {
   await placeServer(ground);
   const good = '{"level":"info","time":1,"component":"server","msg":"good"}';
   for (const bad of [

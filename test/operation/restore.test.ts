@@ -1,8 +1,8 @@
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { readCrl } from '../../packages/server/src/authority/crl.ts';
-import { onEachBroker, startSiteOn } from '../support/brokers.ts';
+import { onEachBroker, test } from '../support/fixtures.ts';
 import {
   launchDevice,
   startDevice,
@@ -15,7 +15,7 @@ import {
 import { credentialOf, intrude } from '../support/intruder.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { startSite, type Site } from '../support/server.ts';
 import { until } from '../support/wait.ts';
 
 interface Evidence {
@@ -28,17 +28,7 @@ interface Exchange {
   readonly exchange: { readonly phase: string; readonly kind: string; readonly token: string };
 }
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
-
-/** What this server holds of all messages with the device. */
+/** All messages with the device that this server holds. */
 function evidenceOf(site: Site, id: string): Promise<Evidence[]> {
   return site.ask<Evidence[]>('messages', id, '--limit', 'all');
 }
@@ -66,9 +56,11 @@ async function refusalsOf(device: Device): Promise<Record<string, number>> {
   return (JSON.parse(stdout) as { refusals: Record<string, number> }).refusals;
 }
 
-onEachBroker('a server that was lost and restored', (broker) => {
-  it('goes on with its devices: no number twice, nothing done twice, nothing forgotten', async () => {
-    const site = await startSiteOn(ground, broker);
+onEachBroker('a server that was lost and restored', () => {
+  test('continues with its devices: no number twice, nothing done twice, nothing forgotten', async ({
+    ground,
+    site,
+  }) => {
     const first = await writeProgram(ground, 'v1');
     const second = await writeProgram(ground, 'v2');
     const third = await writeProgram(ground, 'v3');
@@ -96,7 +88,7 @@ onEachBroker('a server that was lost and restored', (broker) => {
     const made = await runSrup(['backup', file, '--folder', folder]);
     expect(made).toMatchObject({ code: 0, stderr: expect.stringContaining('private keys') as string });
 
-    // Then more happens, which the backup knows nothing of.
+    // Then more happens, which the backup does not have.
     devices[1].restart();
     await untilDevice(site, devices[1], 'on v3', ({ running }) => running?.digest === third.digest);
     expect(await site.ctl('action', ...ids, '40', '--wait')).toMatchObject({ code: 0 });
@@ -110,7 +102,7 @@ onEachBroker('a server that was lost and restored', (broker) => {
     expect(restored.stderr).toMatch(/old server must never run again[^]*are trusted again[^]*--crl FILE/);
     const again = await startSite(ground, site.sameAgain);
 
-    // What was in flight ends as it ended on the device, by its own repeated receipts.
+    // Open exchanges end as they ended on the device, by its repeated receipts.
     await until('what was open is over', async () => {
       const open = await again.ask<Exchange[]>('exchanges', '--open');
       return open.length === 0;
@@ -141,9 +133,10 @@ onEachBroker('a server that was lost and restored', (broker) => {
   });
 });
 
-onEachBroker('devices that were revoked after the backup', (broker) => {
-  it('stay so when the restore is given the newest revocation list', async () => {
-    const site = await startSiteOn(ground, broker, ['--open-registration']);
+onEachBroker('devices that were revoked after the backup', () => {
+  test.override('siteArgs', () => ['--open-registration']);
+
+  test('stay so when the restore is given the newest revocation list', async ({ ground, site }) => {
     await site.ctl('policy', 'set', TYPE, 'accept');
     const folder = join(ground.folder, 'server');
     const enrolled = async (name: string) => {
@@ -169,11 +162,11 @@ onEachBroker('devices that were revoked after the backup', (broker) => {
     expect(JSON.parse(restored.stdout)).toMatchObject({ revoked: [lost.id], unclear: [] });
     expect(restored.stderr).toMatch(new RegExp(`these are revoked: ${lost.id}\n`));
     const again = await startSite(ground, site.sameAgain);
-    await until('it is let go', async () => {
+    await until('it is deregistered', async () => {
       const state = await again.look<DeviceState>(`/devices/${lost.id}`);
       return state?.standing === 'deregistered';
     });
-    await until('the broker refuses who was revoked', async () => (await again.ctl('broker')).code === 0);
+    await until('the broker refuses revoked devices', async () => (await again.ctl('broker')).code === 0);
     for (const { id, stolen } of [lost, late]) {
       const thief = await intrude(ground, again, stolen, `SRUP Client: ${id}`);
       expect(thief.entries).toBe(0);

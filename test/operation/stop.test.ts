@@ -4,26 +4,19 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { newGround, startSite, type Ground } from '../support/server.ts';
+import { expect } from 'vitest';
+import { test } from '../support/fixtures.ts';
+import { startSite } from '../support/server.ts';
 
-/** What the documents promise, in milliseconds; systemd waits longer. */
+/** The time that the documents promise, in milliseconds; systemd waits longer. */
 const STOPS_WITHIN_MS = 20_000;
 /** More than the buffers between server and client hold. */
 const ARTIFACT_BYTES = 32 * 2 ** 20;
 
-let ground: Ground;
-
-beforeEach(async () => {
-  ground = await newGround();
-});
-
-afterEach(async () => {
-  await ground.clear();
-});
-
-it('a server ends in good order though a download, an upload and an event stream are open', async () => {
-  const site = await startSite(ground);
+test('a server ends in good order though a download, an upload and an event stream are open', async ({
+  ground,
+  site,
+}) => {
   const content = randomBytes(ARTIFACT_BYTES);
   const file = join(ground.folder, 'big');
   await writeFile(file, content);
@@ -58,7 +51,7 @@ it('a server ends in good order though a download, an upload and an event stream
   expect(performance.now() - asked).toBeLessThan(STOPS_WITHIN_MS);
   expect(site.process.stderr()).not.toMatch(/"level":"(error|fatal)"/);
 
-  // And it left a folder that the next start takes.
+  // The next start can use the folder.
   const again = await startSite(ground, site.sameAgain);
   expect(await again.ctl('artifacts')).toMatchObject({ code: 0 });
 });

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isMissing, locate } from '../../scripts/system-programs.ts';
 import { runSrup } from '../support/processes.ts';
 
-const FOLDER = fileURLToPath(new URL('../../packaging/systemd', import.meta.url));
+const FOLDER = fileURLToPath(new URL('../../packaging/systemd/', import.meta.url));
 const UNITS = ['srup-server.service', 'srup-agent.service'] as const;
 const NODE = '/usr/lib/node_modules/srup/node_modules/node/bin/node';
 /** Tenths of systemd's measure from 0 (closed) to 10 (open). */

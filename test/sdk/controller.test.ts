@@ -1,22 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { pino } from 'pino';
 import { Device, type DeviceOptions } from '@srup/agent';
 import { Controller, FleetError } from '@srup/server';
-import { newGround, type Ground } from '../support/server.ts';
+import { test } from '../support/fixtures.ts';
+import type { Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
-
-let ground: Ground;
 let controller: Controller;
-beforeEach(async () => {
-  ground = await newGround();
-  controller = await start();
+test.beforeEach(async ({ ground }) => {
+  controller = await start(ground);
 });
-afterEach(() => ground.clear());
 
-async function start(): Promise<Controller> {
+async function start(ground: Ground): Promise<Controller> {
   const log = pino({ level: 'silent' });
   const folder = join(ground.folder, 'server');
   const started = await Controller.start({ folder, log, httpsPort: 0, mqttsPort: 0 });
@@ -24,7 +21,7 @@ async function start(): Promise<Controller> {
   return started;
 }
 
-async function makeDevice(options: Partial<DeviceOptions> = {}): Promise<Device> {
+async function makeDevice(ground: Ground, options: Partial<DeviceOptions> = {}): Promise<Device> {
   const { url, caFingerprint } = controller;
   const enrolmentCode = await controller.enrolmentCode('pump');
   const home = join(ground.folder, 'device');
@@ -48,11 +45,11 @@ function statusOf(path: string): Promise<number | undefined> {
   });
 }
 
-test('a program commands its devices, and hears what they prove', async () => {
+test('a program commands its devices, and receives what they prove', async ({ ground }) => {
   const done: string[] = [];
   const values: unknown[] = [];
   controller.onData(({ dataId, value }) => values.push([dataId, value]));
-  const device = await makeDevice();
+  const device = await makeDevice(ground);
   device
     .onAction('beacon', () => void done.push('beacon'))
     .onAction(0x40, () => Promise.reject(new Error('stuck')))
@@ -65,7 +62,7 @@ test('a program commands its devices, and hears what they prove', async () => {
     const { rows } = await controller.fleet.exchanges({ kind: 'join', open: true });
     return rows.length === 1;
   });
-  // Registered after the join has come: what waits is decided too.
+  // The handler is registered after the join has arrived; it decides that join too.
   controller.onJoin(({ type }) => (type === 'pump' ? 'accept' : 'refuse'));
   const id = await idOf(device);
 
@@ -94,12 +91,12 @@ test('a program commands its devices, and hears what they prove', async () => {
   expect(await controller.terminate(id)).toMatchObject({ ok: true, phase: 'left' });
 });
 
-test('what can not be done is said at once, and waiting can be given up', async () => {
+test('an impossible command fails at once, and a wait can be aborted', async ({ ground }) => {
   await expect(controller.action('b9d077e223834cf6', 'beacon')).rejects.toThrow(FleetError);
   await expect(controller.update('b9d077e223834cf6', 'ab'.repeat(32))).rejects.toThrow('give the file');
   controller.onJoin(() => 'accept');
   let release = (): void => undefined;
-  const device = await makeDevice();
+  const device = await makeDevice(ground);
   device.onAction(0x40, () => new Promise<void>((resolve) => (release = resolve)));
   await device.start();
   const id = await idOf(device);
@@ -111,7 +108,7 @@ test('what can not be done is said at once, and waiting can be given up', async 
   expect(await later).toMatchObject({ phase: 'unknown' });
 });
 
-test('has no HTTP API unless asked, and always what devices need', async () => {
+test('has the HTTP API only on request, but always what devices need', async () => {
   expect(await statusOf('/api/v1/openapi.json')).toBe(404);
   expect(await statusOf('/healthz')).toBe(200);
   expect(await statusOf('/KeyEx/register/status')).toBe(200);

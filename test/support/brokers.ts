@@ -1,37 +1,27 @@
-import { describe } from 'vitest';
 import { isMissing } from '../../scripts/system-programs.ts';
 import { prepareMosquitto, type Mosquitto } from './mosquitto.ts';
 import { freePort } from './ports.ts';
 import { placeServer, startSite, type Ground, type Site } from './server.ts';
 
-/** Every broker that a whole system is tested with. */
+/** The brokers with which whole systems are tested. */
 export const BROKERS = ['embedded', 'mosquitto'] as const;
 export type BrokerName = (typeof BROKERS)[number];
 
-/** False: a program is missing, and the suites of this broker are skipped and counted. */
+/** Whether the programs of this broker are installed. If not, its suites are skipped and counted. */
 export function canRun(broker: BrokerName): boolean {
   return broker === 'embedded' || !(isMissing('mosquitto') || isMissing('pkill'));
 }
 
-/** The same suite on every broker. */
-export function onEachBroker(name: string, suite: (broker: BrokerName) => void): void {
-  for (const broker of BROKERS) {
-    describe.skipIf(!canRun(broker))(`${name} [${broker}]`, () => {
-      suite(broker);
-    });
-  }
-}
-
-/** A site, and its broker where that is a process of its own: the embedded one lives and dies with the server. */
+/** A site, and its broker if that is a process of its own. */
 export interface SiteOn extends Site {
   readonly external?: Mosquitto;
 }
 
-/** Like `startSite`, with this broker; `args` as there. An external broker runs when this resolves. */
+/** Starts a site with this broker, which runs when this resolves. `args` are those of `startSite`. */
 export async function startSiteOn(
   ground: Ground,
   broker: BrokerName,
-  args: readonly string[] = [],
+  args: readonly string[],
 ): Promise<SiteOn> {
   if (broker === 'embedded') return startSite(ground, args);
   const { external, start } = await prepareSiteOn(ground, args);
@@ -40,8 +30,8 @@ export async function startSiteOn(
 }
 
 /**
- * A site whose Mosquitto does not run yet. `start`: starts the server, any number of times. `untold`: the server has
- * no means to tell the broker of revocations.
+ * Prepares a site whose Mosquitto does not run yet. `start` starts the server, any number of times. With `untold` the
+ * server can't notify the broker of revocations.
  */
 export async function prepareSiteOn(
   ground: Ground,

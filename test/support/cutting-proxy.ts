@@ -1,18 +1,18 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** Passes TCP on to a port, cuts connections when told, and leads new ones elsewhere. */
+/** Forwards TCP to a port, cuts connections on request, and can lead new ones elsewhere. */
 export interface CuttingProxy {
   readonly port: number;
   /** How many connections were cut. */
   readonly cuts: number;
   /** Bytes that came back to all clients together. */
   readonly bytesBack: number;
-  /** Cuts every connection once so many bytes came back through it, this many times. */
+  /** Cuts a connection once this many bytes came back through it; does so `times` times. */
   cutAfter(bytes: number, times: number): void;
   /** Ends every connection now. */
   cutAll(): void;
-  /** Where connections lead that are opened from now on; undefined: nowhere, they are accepted and closed. */
+  /** Leads connections that are opened from now on to this port; undefined: they are accepted and closed. */
   leadTo(target: number | undefined): void;
   close(): Promise<void>;
 }
@@ -48,7 +48,7 @@ export async function startCuttingProxy(
     near.on('data', onBytes).pipe(far);
     far.on('data', (chunk: Buffer) => {
       onBytes(chunk);
-      // One chunk after the other, so that a cut loses nothing that was counted before it.
+      // Forwards one chunk after the other, so that a cut loses nothing that was counted before.
       far.pause();
       near.write(chunk, (error) => {
         if (error) return;

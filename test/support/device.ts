@@ -8,22 +8,22 @@ import { until } from './wait.ts';
 /** A real `srup agent` process with a folder of its own. */
 export interface Device {
   readonly home: string;
-  /** What it is called on the server, once it has registered. */
+  /** Its id, once it has registered. */
   id(): Promise<string>;
-  /** Its SRUP key, as its folder has it. */
+  /** The public SRUP key in its folder. */
   publicPem(): Promise<string>;
   process: Srup;
-  /** Starts it again, after `process.stop()`; in this environment, or in the one before. */
+  /** Starts it again after `process.stop()`, in this environment or in the previous one. */
   restart(environment?: NodeJS.ProcessEnv): void;
 }
 
-/** The type that devices of tests have unless told otherwise. */
+/** The device type of tests, by default. */
 export const TYPE = 'test';
 
-/** How quickly new software is taken as healthy, so that tests need not wait long. */
+/** New software counts as healthy soon, so that tests need not wait long. */
 const QUICK_HEALTH = { aliveSeconds: 0.5, deadlineSeconds: 10 };
 
-/** Lets devices of the test's type in by an enrolment code, and starts one. */
+/** Starts a device of the test's type, which the join policy accepts, with an enrolment code. */
 export async function startDevice(
   ground: Ground,
   site: Site,
@@ -37,12 +37,12 @@ export async function startDevice(
   return launchDevice(ground, site, name, { enrolmentCode: secret, ...config });
 }
 
-/** Devices of a type may join. */
+/** Sets the join policy of a type to accept. */
 export async function letJoin(site: Pick<Site, 'api'>, type = TYPE): Promise<void> {
   await site.api((api) => api.send('PUT', `/join-policy/${type}`, { verdict: 'accept' }));
 }
 
-/** Starts a device that the site lets in already. */
+/** Starts a device that the site already accepts. */
 export async function launchDevice(
   ground: Ground,
   site: Pick<Site, 'url' | 'caFingerprint'>,
@@ -88,7 +88,7 @@ export interface DeviceState {
   readonly running?: { readonly digest: string; readonly token: string };
 }
 
-/** Waits for what the server says of the device. */
+/** Waits until the server's view of the device `holds`. */
 export async function untilDevice(
   site: Site,
   device: Device,

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 /** An HTTPS server that answers everything with 500. */
 export interface FailingServer {
   readonly port: number;
-  /** What it was asked for: method and path. */
+  /** Method and path of each request. */
   readonly asked: readonly string[];
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Whoever has a certificate and its key, and connects to the broker by itself. */
+/** A client that has somebody's certificate and key, and connects to the broker with them. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectMqtt, importSignKey, Secret, type MqttLink, type MqttOptions } from '@srup/node';
@@ -8,13 +8,13 @@ import { until } from './wait.ts';
 
 export type Stolen = Pick<MqttOptions, 'cert' | 'key'>;
 
-/** Of a device's home folder: a device forgets it when it is let go. */
+/** The credential in a device's home folder. Read it early: a device that leaves deletes it. */
 export async function credentialOf({ home }: { readonly home: string }): Promise<Stolen> {
   const file = (name: string) => readFile(join(home, 'keys', name), 'utf8');
   return { cert: await file('tls.cert.pem'), key: new Secret(await file('tls.key.pem')) };
 }
 
-/** The server's own at the broker: what the broker itself could do. */
+/** The server's credential at the broker, to show what the broker itself could do. */
 export async function credentialOfServer(ground: Ground): Promise<Stolen> {
   const pem = await readFile(join(ground.folder, 'server', 'server', 'mqtt.pem'), 'utf8');
   return { cert: pem, key: new Secret(pem) };
@@ -25,11 +25,11 @@ export interface Intruder {
   readonly heard: readonly { readonly topic: string; readonly bytes: Uint8Array }[];
   /** Why connections ended, or did not begin. */
   readonly reasons: readonly string[];
-  /** How often it was let in. */
+  /** How often it was accepted. */
   readonly entries: number;
 }
 
-/** Connects and resolves when that is done, or was refused. It comes back when it is thrown out. */
+/** Connects; resolves when it is connected or was refused. It connects again when it is disconnected. */
 export async function intrude(
   ground: Ground,
   site: Pick<Site, 'brokerUrl'>,
@@ -51,7 +51,7 @@ export async function intrude(
   link.onConnect = () => entries++;
   link.onDisconnect = (reason) => reasons.push(reason);
   ground.later(() => link.close());
-  await until('connected or turned away', () => entries > 0 || reasons.length > 0);
+  await until('connected or refused', () => entries > 0 || reasons.length > 0);
   return {
     link,
     heard,
@@ -62,7 +62,7 @@ export async function intrude(
   };
 }
 
-/** Signs as a device does, with a key of its home folder. `sequence`: above all that it has used. */
+/** Signs as a device does, with a key of its home folder. `sequence` must be above all that it has used. */
 export async function signedBy(
   { home }: { readonly home: string },
   sender: string,

@@ -1,13 +1,13 @@
-/** What a log may look like, and what may never be in one. */
+/** Checks the form of a log, and that it holds no secret. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----\n([\s\S]+?)-----END/g;
-/** Characters of a line of base64 that others than this key could have. */
+/** The first characters of a line of base64, which other keys can share. */
 const COMMON = 16;
 const LEVELS = new Set(['debug', 'info', 'warn', 'error', 'fatal']);
 
-/** Lines that are no JSON object with level, time, component and msg; all others, parsed. */
+/** Parses the lines of a log; `malformed` are those that are not JSON objects with level, time, component and msg. */
 export function readLines(log: string, component: string): { lines: LogLine[]; malformed: string[] } {
   const lines: LogLine[] = [];
   const malformed: string[] = [];
@@ -59,7 +59,7 @@ export async function keysIn(folder: string): Promise<Map<string, string>> {
   return found;
 }
 
-/** Names of the secrets that a text holds. `secrets`: by what they are. */
+/** The names of the secrets that a text holds. `secrets` maps each secret to its name. */
 export function leaksIn(text: string, secrets: ReadonlyMap<string, string>): string[] {
   const held = [...secrets].filter(([secret]) => text.includes(secret));
   return [...new Set(held.map(([, name]) => name))];

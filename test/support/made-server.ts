@@ -1,6 +1,6 @@
 /**
- * Starts the server that the sites of a whole run are copies of: making its keys, certificates and login takes longer
- * than all the rest of a start. How a first start goes is tested with `srup up` and `srup start`.
+ * Makes the server of which all sites of a run are copies, as making keys, certificates and the login takes longer than
+ * the rest of a start. The tests of `srup up` and `srup start` cover the first start.
  */
 import { MADE_SERVER, makeServer, newGround } from './server.ts';
 

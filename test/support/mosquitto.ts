@@ -11,21 +11,21 @@ import { until } from './wait.ts';
 /** A real Mosquitto for the server in `ground.folder/server`, run as `srup broker-config` says. */
 export interface Mosquitto {
   readonly url: string;
-  /** For `srup up`: this broker, the way to end sessions at it, and the command that makes it read its files again. */
+  /** Options of `srup up` for this broker, with its port for ending sessions and the command to reload its files. */
   readonly args: readonly string[];
-  /** The server's identity: the user that does the server's part. */
+  /** The server's identity, which is its user at the broker. */
   readonly serverId: string;
-  /** What it has logged in all its lives. */
+  /** What it has logged in all its runs. */
   log(): string;
   /** Resolves when it listens. */
   start(): Promise<void>;
-  /** As a loss of power does: nothing is saved, nobody is told. */
+  /** Kills it as a loss of power does: nothing is saved, and no client is notified. */
   kill(): Promise<void>;
-  /** Reads lists and certificates again; clients stay. */
+  /** Makes it read lists and certificates again; clients stay connected. */
   reload(): Promise<void>;
 }
 
-/** Writes its configuration for a free port; it is not started yet. The server must have run once. */
+/** Writes its configuration for free ports, and does not start it. The server must have run once. */
 export async function prepareMosquitto(ground: Ground): Promise<Mosquitto> {
   const server = join(ground.folder, 'server');
   const folder = join(ground.folder, 'mosquitto');

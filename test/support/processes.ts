@@ -9,7 +9,7 @@ export interface Srup {
   readonly child: ChildProcess;
   stdout(): string;
   stderr(): string;
-  /** Resolves with the exit code (or the signal's name) once it has ended. */
+  /** Resolves to the exit code or the name of the signal, once it has ended. */
   readonly ended: Promise<number | NodeJS.Signals>;
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>;
 }

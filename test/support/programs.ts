@@ -9,7 +9,7 @@ export interface Program {
   readonly text: string;
 }
 
-/** A program for the device: plain JavaScript that runs until SIGTERM, unless `body` does something else. */
+/** Writes a program for a device: plain JavaScript that runs until SIGTERM unless `body` ends it. */
 export async function writeProgram(ground: Ground, name: string, body = ''): Promise<Program> {
   const text = `console.log('version=${name}');\n${body}\nsetInterval(() => {}, 1000);\n`;
   const path = join(ground.folder, `${name}.mjs`);
@@ -17,7 +17,7 @@ export async function writeProgram(ground: Ground, name: string, body = ''): Pro
   return { path, text, digest: createHash('sha256').update(text).digest('hex') };
 }
 
-/** How a device runs such programs. */
+/** The device's configuration that runs such programs. */
 export function runsPrograms(factory: Program) {
   return {
     factory: factory.path,

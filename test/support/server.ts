@@ -7,15 +7,15 @@ import { loadLogin } from '../../packages/cli/src/client/profile.ts';
 import { runSrup, startSrup, type Outcome, type Srup } from './processes.ts';
 import { until } from './wait.ts';
 
-/** Long, for a busy disk: it syncs what it makes. */
+/** How long a start can take. It syncs what it makes, which is slow on a busy disk. */
 const START_MS = 180_000;
 
-/** Names the folder of the server that a run shares, in the environment. */
+/** The environment variable with the folder of the server of which all sites are copies. */
 export const MADE_SERVER = 'SRUP_TEST_MADE_SERVER';
-/** Where its operator is logged in while it does not run. */
+/** The server's URL in the operator's login while it does not run. */
 const NOWHERE = 'https://nowhere.invalid';
 
-/** A folder of its own, and what to do at the end of the test, last things first. */
+/** A folder, and what to do at its end, last things first. */
 export interface Ground {
   readonly folder: string;
   later(step: () => unknown): void;
@@ -35,27 +35,27 @@ export async function newGround(): Promise<Ground> {
   };
 }
 
-/** A real `srup up` process with an operator who is logged in. */
+/** A real `srup up` process, and an operator who is logged in. */
 export interface Site {
   readonly url: string;
   readonly brokerUrl: string;
   readonly caFingerprint: string;
-  /** Arguments that start it again as it was, after `process.stop()`. */
+  /** Arguments that start it again with the same ports, after `process.stop()`. */
   readonly sameAgain: readonly string[];
   readonly process: Srup;
   /** `srup ctl ...` as that operator. */
   ctl(...args: string[]): Promise<Outcome>;
-  /** The same with --json, parsed; throws when it does not end with 0. */
+  /** Runs it with --json and parses the output; throws when it does not end with 0. */
   ask<Answer>(...args: string[]): Promise<Answer>;
-  /** The API as that operator, by the client of `srup ctl`: without the quarter of a second that a process takes. */
+  /** Uses the API as that operator, without a process, which would take a quarter of a second. */
   api<Answer>(use: (api: Api) => Promise<Answer>): Promise<Answer>;
-  /** GET, for what is looked at again and again. Undefined: no answer, or another one than 200. */
+  /** Sends a GET; undefined if there is no answer or it is not 200. It is made for polling. */
   look<Answer>(path: string): Promise<Answer | undefined>;
 }
 
 /**
- * Starts a server in `ground.folder/server`, as an operator has it who started it before and logged in. Where no server
- * was yet it is a copy of the one that the whole run shares (made-server.ts).
+ * Starts a server in `ground.folder/server` whose operator has started it before and logged in. If the folder has no
+ * server yet, it gets a copy of the one that the whole run shares (made-server.ts).
  */
 export async function startSite(
   ground: Ground,
@@ -68,14 +68,14 @@ export async function startSite(
   return site;
 }
 
-/** The folder of a server that has run, and the login of its operator; it does not run. */
+/** Copies the folder of a server that has run, with the login of its operator; does not start it. */
 export async function placeServer(ground: Ground): Promise<void> {
   const made = process.env[MADE_SERVER];
   if (made === undefined) return makeServer(ground);
   await cp(made, ground.folder, { recursive: true });
 }
 
-/** Makes it as a person does: with the set-up token that the first start shows. */
+/** Makes a server as a person does, with the set-up token that the first start shows. */
 export async function makeServer(ground: Ground): Promise<void> {
   const site = await launchSite(ground);
   const { url, caFingerprint, process } = site;
@@ -127,7 +127,7 @@ async function launchSite(
   return {
     url,
     brokerUrl,
-    // A port that was named is in the arguments already; the URL may be that of a forwarder.
+    // A given port is already in the arguments; the URL can be that of a forwarder.
     sameAgain: [
       ...args,
       ...(args.includes('--https-port') ? [] : ['--https-port', new URL(url).port]),
@@ -137,7 +137,7 @@ async function launchSite(
     process,
     ctl,
     api: (use) => withApi(env.SRUP_CONFIG, use),
-    // It may be starting, or away.
+    // The server may be starting or away.
     look: (path) => withApi(env.SRUP_CONFIG, (api) => api.find<never>(path)).catch(() => undefined),
     ask: async (...rest) => {
       const { code, stdout, stderr } = await ctl(...rest, '--json');
@@ -148,7 +148,7 @@ async function launchSite(
 }
 
 async function withApi<Answer>(config: string, use: (api: Api) => Promise<Answer>): Promise<Answer> {
-  // A test may log in anew, by another address.
+  // A test may have logged in again, with another address.
   const api = openApi(await loadLogin('default', { SRUP_CONFIG: config }));
   try {
     return await use(api);

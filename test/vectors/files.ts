@@ -79,7 +79,7 @@ interface SessionFile {
   readonly observations: Readonly<Record<string, unknown>>;
 }
 
-const FOLDER = new URL('../../vectors', import.meta.url);
+const FOLDER = new URL('../../vectors/', import.meta.url);
 
 function read(name: string): unknown {
   return JSON.parse(readFileSync(new URL(name, FOLDER), 'utf8'));

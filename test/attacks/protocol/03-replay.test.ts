@@ -1,22 +1,22 @@
-/** Threat 3: every captured message again. What holds: P 5, and the topic's rule P 7.4. */
+/** Threat 3: every captured message is sent again. P 5 stops it, and the rule of the topic, P 7.4. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { counterStart, nextSequence, tokenKey, type Draft } from '@srup/protocol';
 import {
   action,
   createParty,
+  DEVICE,
   deviceTopic,
   joinTopic,
   newToken,
   Receiver,
   report,
   send,
+  SERVER,
   verdictsWithout,
   type Party,
 } from './scene.ts';
 
-const DEVICE = 0x27ab54d670b64be2n;
 const SIBLING = 0x2cb80b263ad4a0fn;
-const SERVER = 0xb9d077e223834cf6n;
 const OTHER_SERVER = 0xc0ffee0123456789n;
 
 let server: Party;
@@ -131,8 +131,8 @@ describe('to a sibling', () => {
   });
 
   /**
-   * Edition 5 signs no receiver. Who rules the broker can put a server's message on the topic of another of its
-   * devices; there only the number stands in the way. So a server begins to count at a random place with each device.
+   * Edition 5 does not sign the receiver. Whoever controls the broker can put a server's message on the topic of another
+   * of its devices, where only the number is in the way. So a server starts to count at a random number for each device.
    */
   test('by the broker itself: the counters of two devices are too far apart', async () => {
     const start = (fill: number): bigint => counterStart(new Uint8Array(8).fill(fill));

@@ -1,4 +1,4 @@
-/** Threat 12: the nonce of a join is not to be read in the message that brings it, whatever the transport (P 4.3, 4.4). */
+/** Threat 12: the nonce of a join can't be read in the message that carries it, whatever the transport (P 4.3, 4.4). */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { encodeText, identityText, toHex } from '@srup/protocol';
 import type { KeySet } from '@srup/node';
@@ -31,12 +31,12 @@ describe.each(ALL_SUITES)('%s', (suite) => {
 
   const forms = [toHex(encodeText(NONCE)), NONCE];
 
-  test('the nonce is in no form in it', async () => {
+  test('the message holds the nonce in no form', async () => {
     const hex = await composed();
     expect(forms.filter((form) => hex.includes(form))).toEqual([]);
   });
 
-  test('without sealing, it is there to be read', async () => {
+  test('without sealing, it can be read', async () => {
     const hex = await composed('sealing');
     expect(forms.filter((form) => hex.includes(form))).toEqual([forms[0]]);
   });

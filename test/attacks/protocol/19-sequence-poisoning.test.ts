@@ -1,19 +1,19 @@
-/** Threat 19: a huge number in a message that nobody signed. What holds: P 4.6, the window moves only after the signature. */
+/** Threat 19: a huge number in an unsigned message. P 4.6 stops it: the window moves only after the signature. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { MAX_U64 } from '@srup/protocol';
 import {
   action,
   ALL_SUITES,
   createParty,
+  DEVICE,
   deviceTopic,
   Receiver,
   send,
+  SERVER,
   verdictsWithout,
   type Party,
 } from './scene.ts';
 
-const DEVICE = 0x27ab54d670b64be2n;
-const SERVER = 0xb9d077e223834cf6n;
 const SEQUENCE_OFFSET = 2;
 
 describe.each(ALL_SUITES)('%s', (suite) => {

@@ -1,4 +1,4 @@
-/** Threat 28: everything that has ever been taken for a signature and was none. */
+/** Threat 28: everything that was ever mistaken for a signature. */
 import {
   constants,
   createHash,
@@ -17,16 +17,16 @@ import {
   ALL_SUITES,
   createParty,
   decoded,
+  DEVICE,
   deviceTopic,
   newToken,
   Receiver,
   send,
+  SERVER,
   verdictsWithout,
   type Party,
 } from './scene.ts';
 
-const DEVICE = 0x27ab54d670b64be2n;
-const SERVER = 0xb9d077e223834cf6n;
 const TYPE_OFFSET = 1;
 
 const servers = new Map<SuiteName, Party>();

@@ -18,10 +18,8 @@ import { generateKeys, importOpenKey, importSealKey, importSignKey, type KeySet 
 import { runWithout } from '../support/mutant.ts';
 import type { MutationName } from '../support/mutations.ts';
 import type { Opening } from '../support/open.ts';
-import { decoded, deviceTopic, newToken, Receiver } from './scene.ts';
+import { decoded, DEVICE, deviceTopic, newToken, Receiver, SERVER } from './scene.ts';
 
-const SERVER = 0xb9d077e223834cf6n;
-const DEVICE = 0x27ab54d670b64be2n;
 const NONCE = encodeText('636dd7ad8c004d09b2c391d0cc3aa2b0');
 const CONTEXT: SealContext = { recipient: DEVICE, header: encodeText('the header of the message') };
 

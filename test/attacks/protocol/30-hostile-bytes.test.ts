@@ -1,4 +1,4 @@
-/** Threat 30, the part of every test run: the same inputs each time. `npm run fuzz` does ten million, and judges time. */
+/** Threat 30, for every test run: the same inputs each time. `npm run fuzz` sends ten million, and also checks the time. */
 import { expect, test } from 'vitest';
 import { WIRE_CODES } from '@srup/protocol';
 import { fuzz } from '../../fuzz/fuzz.ts';

@@ -26,6 +26,9 @@ import { generateKeys, importSignKey, importVerifyKey, type KeySet } from '@srup
 import { runWithout } from '../support/mutant.ts';
 import type { MutationName } from '../support/mutations.ts';
 
+/** The device and the server of the scene. */
+export const DEVICE = 0x27ab54d670b64be2n;
+export const SERVER = 0xb9d077e223834cf6n;
 export const ALL_SUITES = Object.keys(SUITES) as SuiteName[];
 
 export interface Party {

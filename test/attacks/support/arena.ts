@@ -1,4 +1,4 @@
-/** Where an attack takes place: a real server with its broker, real devices, and an operator. */
+/** The scene of an attack: a real server with its broker, real devices, and an operator. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,23 +12,22 @@ import { startCuttingProxy, type CuttingProxy } from '../../support/cutting-prox
 import { launchDevice, TYPE, type Device, type DeviceState } from '../../support/device.ts';
 import type { Mosquitto } from '../../support/mosquitto.ts';
 import { freePort } from '../../support/ports.ts';
-import { newGround, startSite, type Ground, type Site } from '../../support/server.ts';
+import { startSite, type Ground, type Site } from '../../support/server.ts';
 import { until } from '../../support/wait.ts';
 import { takingAway } from './mutant.ts';
 import type { MutationName } from './mutations.ts';
 
 export interface ArenaOptions {
-  /** The broker has no rules: who is connected hears all, speaks on any topic, and is who it likes. */
+  /** The broker has no rules: a client receives everything, publishes on any topic, and chooses its client id. */
   readonly lawless?: boolean;
   /** Devices reach the HTTPS port through `arena.front`, which can lead them elsewhere. */
   readonly front?: boolean;
-  /** Everybody reaches the broker through `arena.wire`, who hears what passes; to the embedded one devices only. */
+  /** All clients reach the broker through `arena.wire`, which sees what passes; with the embedded broker, only devices do. */
   readonly onBytes?: (chunk: Buffer) => void;
-  /** The broker speaks MQTT without TLS too: on `arena.plainPort`, the embedded one on no other. */
+  /** The broker also accepts MQTT without TLS, on `arena.plainPort`; the embedded one accepts nothing else. */
   readonly plain?: boolean;
-  /** The broker knows of no revocation: it has an old list, or asks nobody. */
+  /** The broker does not learn of revocations: it has an old list, or asks nobody. */
   readonly unlisted?: boolean;
-  readonly ground?: Ground;
 }
 
 /** The rules of the embedded broker. */
@@ -43,7 +42,7 @@ const LAWS: readonly MutationName[] = [
   'brokerRetainMemory',
 ];
 
-/** The same for Mosquitto: lines of its configuration, and the rules for topics. */
+/** Removes the same rules from Mosquitto: lines of its configuration, and the rules for topics. */
 async function breakLaws(ground: Ground): Promise<void> {
   const folder = join(ground.folder, 'mosquitto');
   const config = join(folder, 'mosquitto.conf');
@@ -54,7 +53,7 @@ async function breakLaws(ground: Ground): Promise<void> {
   await writeFile(join(folder, 'acl'), 'pattern readwrite #\n');
 }
 
-/** A second listener of Mosquitto, for anybody. */
+/** Adds a listener to Mosquitto that accepts anybody. */
 async function listenPlainly(ground: Ground): Promise<number> {
   const folder = join(ground.folder, 'mosquitto');
   const port = await freePort();
@@ -90,24 +89,24 @@ export interface Arena {
   /** PEM of the CA that signed everybody's certificate. */
   readonly ca: string;
   readonly serverId: string;
-  /** A real agent that has joined. `checks`: what it lacks. */
+  /** Starts a real agent and waits until it has joined. `checks` are removed from it. */
   joined(name: string, config?: Partial<AgentConfigInput>, checks?: readonly MutationName[]): Promise<Victim>;
-  /** Sees to it that the server lacks these checks and no others: starts it again if need be. */
+  /** Makes sure that the server lacks these checks and no others; restarts it if necessary. */
   lacking(...checks: readonly MutationName[]): Promise<void>;
-  /** Gives a command to one device; the exchange's token. */
+  /** Gives a command to one device; resolves to the token of the exchange. */
   command(device: string, command: Command): Promise<string>;
   upload(content: Uint8Array | string, digest: string): Promise<void>;
   exchange(device: string, token: string): Promise<Exchange>;
   /** Waits until the exchange is in one of these phases. */
   phase(device: string, token: string, ...phases: readonly string[]): Promise<Exchange>;
   device(id: string): Promise<DeviceState>;
-  /** Values of the DATA that the server took from a device under this id, oldest first. */
+  /** Values of the DATA that the server accepted from a device under this id, oldest first. */
   data(device: string, dataId: string): Promise<unknown[]>;
   /** Refused messages at the server, by code. */
   refusals(): Promise<Counts>;
-  /** Waits until so many more were refused than `before`. */
+  /** Waits until `more` messages were refused since `before`. */
   refused(before: Counts, more: Counts): Promise<void>;
-  /** What the server signs with, for who has stolen it. */
+  /** The key with which the server signs, for an attacker who has stolen it. */
   serverKey(suite?: SuiteName): Promise<Secret>;
 }
 
@@ -124,9 +123,12 @@ export interface Victim {
   status(): Promise<AgentStatus>;
 }
 
-/** Anybody may register and join. Cleared with its ground. */
-export async function openArena(broker: BrokerName, options: ArenaOptions = {}): Promise<Arena> {
-  const ground = options.ground ?? (await newGround());
+/** Opens an arena where any device can register and join. It ends with its ground. */
+export async function openArena(
+  ground: Ground,
+  broker: BrokerName,
+  options: ArenaOptions = {},
+): Promise<Arena> {
   const httpsPort = await freePort();
   const front = options.front === true ? await startCuttingProxy(httpsPort) : undefined;
   ground.later(() => front?.close());

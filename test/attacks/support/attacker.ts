@@ -1,4 +1,4 @@
-/** A device whose every byte the test decides: enrolled by the book, and from then on an attacker, or a victim. */
+/** A device whose bytes the test decides. It enrols correctly, and is then an attacker or a victim. */
 import { createRequire } from 'node:module';
 import type * as Mqtt from 'mqtt';
 import {
@@ -45,7 +45,7 @@ export interface Heard {
   readonly retained: boolean;
 }
 
-/** One connection to the broker. It does not come back by itself. */
+/** One connection to the broker, which is not opened again when it ends. */
 export interface Link {
   readonly heard: readonly Heard[];
   /** Why it ended; undefined while it is up. */
@@ -55,7 +55,7 @@ export interface Link {
   /** Resolves when the broker took it or ended the connection. */
   publish(topic: string, bytes: Uint8Array, options?: Mqtt.IClientPublishOptions): Promise<void>;
   close(): Promise<void>;
-  /** Without a good-bye: the broker publishes the will. */
+  /** Ends it without DISCONNECT, so that the broker publishes the will. */
   cut(): Promise<void>;
 }
 
@@ -66,7 +66,7 @@ export interface Credential {
 
 const load = createRequire(import.meta.url);
 
-/** A connection, or why the broker wants none. Ended with the arena. */
+/** Opens a connection, or returns why the broker refuses. It ends with the arena. */
 export async function connect(
   arena: Arena,
   credential: Credential | undefined,
@@ -124,9 +124,9 @@ export async function connect(
 export interface WriteOptions {
   readonly token?: TokenKey;
   readonly sequence?: bigint;
-  /** Who is named as the sender. */
+  /** The id of the sender. */
   readonly sender?: Identity;
-  /** Whose key signs: its private PEM. */
+  /** The private PEM of the key that signs. */
   readonly key?: Secret;
 }
 
@@ -144,7 +144,7 @@ export interface Attacker {
   readonly topic: string;
   readonly keys: KeySet;
   readonly tls: Credential;
-  /** By its own certificate; throws when it is not let in. */
+  /** Connects with its own certificate; throws if the broker refuses. */
   connect(options?: Mqtt.IClientOptions): Promise<Link>;
   /** Signed bytes of a message to the server; nothing is sent. */
   write<T extends MessageType>(type: T, body: BodyOf<T>, options?: WriteOptions): Promise<Written>;
@@ -155,7 +155,7 @@ export interface Attacker {
   join(): Promise<Link>;
 }
 
-/** Somebody with keys; `tls` only works if the key service really gave it. */
+/** Makes an attacker with these keys; `tls` works only if the key service really issued it. */
 export async function enrolAttacker(arena: Arena, suite: SuiteName = 'ed25519'): Promise<Attacker> {
   const id = newIdentity(systemRandom);
   const identity = identityText(id);

@@ -1,4 +1,4 @@
-/** A process that composes HM_JOIN_RESP: for senders without a check (mutant.ts). Prints its bytes. */
+/** A program that composes HM_JOIN_RESP and prints its bytes. mutant.ts runs it without a check. */
 import { text } from 'node:stream/consumers';
 import { importSealKey, importSignKey, Secret } from '@srup/node';
 import { compose, encodeText, parseIdentity, toHex, type Identity, type SuiteName } from '@srup/protocol';

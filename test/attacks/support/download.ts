@@ -1,11 +1,11 @@
-/** Downloads from a mirror that is not what the device takes it for. */
+/** Lets a device download from a mirror that only pretends to be the server. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Program } from '../../support/programs.ts';
 import type { Arena, Exchange, Victim } from './arena.ts';
 import type { Mirror } from './mirror.ts';
 
-/** Orders an update whose file comes from the mirror; the exchange's token. */
+/** Orders an update whose file comes from the mirror; resolves to the token of the exchange. */
 export async function orderFrom(
   arena: Arena,
   mirror: Mirror,
@@ -19,7 +19,7 @@ export async function orderFrom(
   return arena.command(id, { kind: 'update', digest, activate });
 }
 
-/** The same to its end; the status byte of the device's answer when it failed. */
+/** Orders it and waits for its end; resolves to the exchange, with the status byte of a failure. */
 export async function loadFrom(
   arena: Arena,
   mirror: Mirror,
@@ -30,7 +30,7 @@ export async function loadFrom(
   return arena.phase(victim.id, token, 'staged', 'failed');
 }
 
-/** From the real server again: the device is none the worse for what was done to it. */
+/** Updates the device from the real server, to show that it still works. */
 export async function expectUnharmed(arena: Arena, { id }: Victim, { digest, text }: Program): Promise<void> {
   arena.front?.leadTo(arena.httpsPort);
   await arena.upload(text, digest);
@@ -38,7 +38,7 @@ export async function expectUnharmed(arena: Arena, { id }: Victim, { digest, tex
   await arena.phase(id, token, 'active');
 }
 
-/** What lies about of downloads that did not end well. */
+/** The files that failed downloads left behind. */
 export function leftovers({ device }: Victim): Promise<string[]> {
   return readdir(join(device.home, 'software', 'downloads'));
 }

@@ -1,4 +1,4 @@
-/** A process that fuzzes: for decoders without a check (mutant.ts). Prints what failed. */
+/** A program that fuzzes and prints failures. mutant.ts runs it without a check. */
 import { text } from 'node:stream/consumers';
 import { fuzz } from '../../fuzz/fuzz.ts';
 

@@ -1,4 +1,4 @@
-/** A process that judges messages as a receiver does: for receivers without a check (mutant.ts). */
+/** A program that judges messages as a receiver does. mutant.ts runs it without a check. */
 import { text } from 'node:stream/consumers';
 import { fromHex, parseIdentity, parseTopic, type Identity } from '@srup/protocol';
 import { Receiver, type Hearing, type Party } from '../protocol/scene.ts';

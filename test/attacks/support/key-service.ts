@@ -1,4 +1,4 @@
-/** Calls of the key service (P 8), with whatever an attacker likes to send. */
+/** Calls the key service (P 8) with anything that an attacker can send. */
 import { request } from 'node:https';
 import { json, text } from 'node:stream/consumers';
 import type { Arena } from './arena.ts';
@@ -21,7 +21,7 @@ export function callKeyService(arena: Arena, call: string, body: unknown): Promi
   });
 }
 
-/** What it tells everybody. */
+/** Reads a public answer of the key service. */
 export function askKeyService(arena: Arena, call: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const url = `${arena.site.url}/KeyEx/register/${call}`;

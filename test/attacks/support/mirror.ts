@@ -1,4 +1,4 @@
-/** A hostile server in the place of the one that devices load software from. */
+/** A hostile server in place of the one from which devices download software. */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer as createPlainServer, type RequestListener, type Server } from 'node:http';
@@ -13,7 +13,7 @@ export interface Mirror {
   readonly asked: readonly string[];
 }
 
-/** `pem`: key and certificate; the real server's, which devices trust, unless told. Ended with the arena. */
+/** Starts a mirror, which ends with the arena. `pem`: key and certificate; by default the real server's, which devices trust. */
 export async function startMirror(arena: Arena, listener: RequestListener, pem?: string): Promise<Mirror> {
   const credential =
     pem ?? (await readFile(join(arena.ground.folder, 'server', 'tls', 'server.pem'), 'utf8'));

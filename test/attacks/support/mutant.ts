@@ -1,4 +1,4 @@
-/** Processes without a check: what shows that an attack works when nothing stops it. */
+/** Runs processes without a check, to show that an attack works when nothing stops it. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ export function takingAway(...names: readonly MutationName[]): NodeJS.ProcessEnv
   return { NODE_OPTIONS: `--import=${LOADER}`, SRUP_TEST_MUTATIONS: names.join(',') };
 }
 
-/** Runs a program of this folder without these checks; what it writes to stdout, parsed. */
+/** Runs a program of this folder without these checks; resolves to its parsed output. */
 export async function runWithout<Answer>(
   names: readonly MutationName[],
   program: string,

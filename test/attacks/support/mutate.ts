@@ -6,7 +6,7 @@ import { registerHooks } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MUTATIONS, type Mutation, type MutationName } from './mutations.ts';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** `text` without what the mutations take away. */
 export function applyMutations(text: string, mutations: readonly Mutation[]): string {

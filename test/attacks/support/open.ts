@@ -1,4 +1,4 @@
-/** A process that opens sealed blobs and says how that ended: for openers without a check (mutant.ts). */
+/** A program that opens sealed blobs and prints the outcome. mutant.ts runs it without a check. */
 import { text } from 'node:stream/consumers';
 import { importOpenKey, importSealKey, Secret, type KeySet } from '@srup/node';
 import { encodeText, fromHex, parseIdentity, toHex, type Identity, type SuiteName } from '@srup/protocol';
@@ -7,7 +7,7 @@ export interface Opening {
   readonly suite: SuiteName;
   readonly signing: { readonly publicPem: string; readonly privatePem: string };
   readonly sealing?: { readonly publicPem: string; readonly privatePem: string };
-  /** Who opens, in the header's message. */
+  /** The id of the recipient, as in the header. */
   readonly recipient: string;
   readonly header: string;
   readonly blobs: readonly string[];

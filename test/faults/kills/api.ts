@@ -8,9 +8,9 @@ import { text } from 'node:stream/consumers';
 export interface Api {
   /** Asked again until there is an answer. */
   get<Answer>(path: string): Promise<Answer>;
-  /** Of all pages. */
+  /** The rows of all pages. */
   rows<Row>(path: string): Promise<Row[]>;
-  /** Sent once. Undefined: the server died, and nobody knows whether it took it. Throws when it says no. */
+  /** Sends once. Resolves to undefined when the server died and may have taken it or not. Throws when it refuses. */
   post<Answer>(path: string, body?: object): Promise<Answer | undefined>;
   put(path: string, body: Uint8Array | object): Promise<void>;
   close(): void;

@@ -30,14 +30,14 @@ export interface Verdict {
   readonly commands: number;
   /** Signed messages of both sides, each checked. */
   readonly verified: number;
-  /** Of the data that was sent: SRUP promises at most once (P 10.6). */
+  /** How much of the data that was sent arrived; SRUP promises at most once (P 10.6). */
   readonly handedOver: number;
   /** How the orders ended: "action done" and so on. */
   readonly phases: Readonly<Record<string, number>>;
 }
 
 const ORDERS = new Set(['update', 'action', 'data']);
-/** Ends that say that nothing is known. */
+/** Ends after which the outcome is unknown. */
 const UNKNOWN_ENDS = new Set(['expired', 'unconfirmed', 'initiated', 'activating', 'staged']);
 
 export async function auditDevice(

@@ -16,9 +16,9 @@ export interface CampaignPlan {
   readonly devices: number;
   readonly seed: number;
   readonly kills: Readonly<Kills>;
-  /** Goes on until agents died at every named point, though that be more kills than wanted. */
+  /** Continues until agents died at every named point, even if that takes more kills. */
   readonly everyPoint?: boolean;
-  /** Told now and then, for people. */
+  /** Called now and then with the progress, for people. */
   readonly onProgress?: (kills: Readonly<Kills>) => void;
 }
 
@@ -36,14 +36,14 @@ export interface Outcome {
   readonly heardOnTheWire: number | undefined;
 }
 
-/** Longer than any retry and time-out that an order can meet: what is open then is stuck. */
+/** Longer than all retries and timeouts of an order: what is still open then is stuck. */
 const SETTLE_MS = 8 * 60_000;
 /** A random instant lies within this, counted from the orders. */
 const INSTANTS_MS = 2_500;
-/** Of the kills of agents: at named points, at a write of the state; the others at random instants. */
+/** Shares of the kills of agents: at named points, and at a write of the state; the others are at random instants. */
 const SHARE_POINTS = 0.45;
 const SHARE_WRITES = 0.2;
-/** A device that just died dies again while it recovers, that often. */
+/** The share of devices that die again while they recover. */
 const SHARE_AGAIN = 0.2;
 
 type Job =
@@ -130,7 +130,7 @@ interface Cycle {
   readonly findings: Finding[];
 }
 
-/** An update, actions and data at once; a death; and then everything has to be known again. */
+/** Orders an update, actions and data at once and kills something; then everything must be known again. */
 async function cycle(
   device: VictimDevice,
   job: Job | undefined,
@@ -174,7 +174,7 @@ function prepareDeath(device: VictimDevice, job: Job | undefined, random: Seeded
   }
 }
 
-/** A last order for each device, in peace; then the evidence is read. */
+/** Gives a last order to each device without kills, and then reads the evidence. */
 async function judge(
   site: VictimSite,
   orders: Orders,
@@ -215,7 +215,7 @@ function sum(verdicts: readonly Verdict[], findings: readonly Finding[]): Verdic
   };
 }
 
-/** Of campaigns side by side. */
+/** The sum of campaigns that ran side by side. */
 export function addUp(outcomes: readonly Outcome[]): Outcome {
   const kills: Kills = { agent: 0, server: 0, broker: 0 };
   const places = new Map<string, number>();

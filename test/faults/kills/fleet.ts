@@ -24,15 +24,15 @@ export interface VictimDevice {
   /** Dies when it gets to that point for the count-th time. */
   arm(point: string, count?: number): void;
   disarm(): void;
-  /** Now, wherever it is. False: it was dead already. */
+  /** Kills it now, wherever it is; false if it was dead already. */
   kill(): boolean;
   /** How often it died, and where; random instants are called so. */
   readonly deaths: readonly string[];
-  /** How often it ended without being killed: never, in a good world. It is started again. */
+  /** How often it ended without being killed, which must never happen. It is started again. */
   readonly crashes: readonly string[];
   /** Its next start gets to die at this point, too. */
   armNextStart(point: string, count: number): void;
-  /** What its owner would see. Undefined while it does not answer. */
+  /** What its owner sees; undefined while it does not answer. */
   status(): Promise<AgentStatus | undefined>;
   /** Digests of the files of all programs that run from its slots now: there has to be one. */
   reallyRunning(): Promise<string[]>;
@@ -134,7 +134,7 @@ export async function openDevice(
   return device;
 }
 
-/** The kernel knows what was started; the file is hashed as it is now. */
+/** The programs that run, as the kernel knows them, with the digests of their files as they are now. */
 async function runningFrom(slots: string): Promise<string[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const files = await Promise.all(

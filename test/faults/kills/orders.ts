@@ -1,4 +1,4 @@
-/** What an operator orders, and what the server then shows. */
+/** Orders as an operator does, and reads what the server then shows. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DeviceView, ExchangeView } from '@srup/server';
@@ -14,11 +14,11 @@ export interface Orders {
   untilJoined(device: VictimDevice): Promise<void>;
   /** An update, one or two actions, and data; the server may die meanwhile. */
   give(device: VictimDevice, version: Version, random: SeededRandom): Promise<void>;
-  /** Resolves when the server awaits nothing of this device any more. */
+  /** Resolves when the server no longer waits for this device. */
   settled(device: VictimDevice, withinMs: number): Promise<void>;
-  /** Is what the server shows what really runs? */
+  /** Whether the server shows what really runs. */
   compare(device: VictimDevice): Promise<Finding[]>;
-  /** Undefined when the device does all that it is told. */
+  /** What the device did not do; undefined if it obeys. */
   prove(device: VictimDevice, version: Version, withinMs: number): Promise<string | undefined>;
   /** Tokens that the server gave a receipt for. */
   promised(device: VictimDevice): ReadonlySet<string>;
@@ -33,9 +33,9 @@ interface Receipt {
 /** Well below the server's limit of requests a minute. */
 const LOOK_MS = 150;
 const JOIN_MS = 180_000;
-/** Software in trial is started by the agent, not by us: it may take a moment until it is to be seen. */
+/** How long it can take until software in trial shows, as the agent starts it. */
 const APPEAR_MS = 60_000;
-/** Updates that are staged first, and activated by a word of their own. */
+/** The share of updates that are staged first and activated by a second command. */
 const SHARE_STAGED = 0.3;
 
 export async function openOrders(site: VictimSite, versions: readonly Version[]): Promise<Orders> {
@@ -146,7 +146,7 @@ export async function openOrders(site: VictimSite, versions: readonly Version[])
 }
 
 interface Look {
-  /** Those who ask at the same time share one look; none gets one that began before it asked. */
+  /** Callers at the same time share one query; none gets one that began before it asked. */
   now(): Promise<ExchangeView[]>;
   /** Rows of the last one. */
   readonly last: number;

@@ -17,9 +17,9 @@ export interface VictimSite {
   readonly witness: Witness | undefined;
   /** Kills the server (with an embedded broker, that too) and starts it again; resolves when it answers. */
   readonly killServer: () => Promise<void>;
-  /** Undefined where the broker is a part of the server. */
+  /** Undefined if the broker is a part of the server. */
   readonly killBroker: (() => Promise<void>) | undefined;
-  /** The end of what the server said. */
+  /** The end of the server's log. */
   said(): string;
 }
 
@@ -63,7 +63,7 @@ async function restart(mosquitto: Mosquitto): Promise<void> {
   await mosquitto.start();
 }
 
-/** Starts the broker with a user who may listen to everything and say nothing. */
+/** Starts the broker with a user that can read everything and publish nothing. */
 async function openWitness(ground: Ground, mosquitto: Mosquitto): Promise<Witness> {
   const id = parseIdentity('abcabcabcabcabc') as Identity;
   const authorityFile = (name: string) => readFile(join(ground.folder, 'server', 'authority', name), 'utf8');

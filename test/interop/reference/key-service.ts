@@ -8,7 +8,7 @@ import type { PemPair } from './party.ts';
 import { base64Lines, isProven, prove } from './wire.ts';
 
 export interface KeyServiceOptions {
-  /** Of its HTTPS port. */
+  /** Key and certificate of its HTTPS port. */
   readonly tls: { readonly key: string; readonly certificate: string };
   readonly broker: string;
   readonly c2: string;

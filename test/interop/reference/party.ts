@@ -22,7 +22,7 @@ export interface Self {
   /** Hex text without leading zeros. */
   readonly id: string;
   readonly keys: PemPair;
-  /** Tokens of its own; UUIDs of version 4 unless told. */
+  /** Makes its tokens; UUIDs of version 4 by default. */
   readonly newToken?: () => string;
 }
 

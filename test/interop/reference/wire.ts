@@ -86,7 +86,7 @@ function counted(bytes: Buffer): Buffer {
 /** What stands in memory behind a text without a NUL: pySRUP reads on into it. */
 const OVERRUN = '<read past the end>';
 
-/** Throws for what is no message of this edition. */
+/** Reads a message; throws if it is not one of this edition. */
 export function readNote(bytes: Buffer): ReceivedNote {
   const layout = Object.entries(LAYOUTS).find(([, { code }]) => code === bytes[1]);
   if (bytes[0] !== 5 || layout === undefined) throw new Error(`no message: ${bytes.toString('hex', 0, 2)}`);

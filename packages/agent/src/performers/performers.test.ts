@@ -18,7 +18,7 @@ import type { Performers } from '../engine/performers.ts';
 import { createPerformers } from './performers.ts';
 
 const never = new AbortController().signal;
-const DEMO = fileURLToPath(new URL('../../../../examples/demo', import.meta.url));
+const DEMO = fileURLToPath(new URL('../../../../examples/demo/', import.meta.url));
 
 let folder: string;
 let ca: TestCa;

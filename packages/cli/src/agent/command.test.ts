@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeWorld, type World } from '../../../agent/test/world.ts';
-import { until } from '../../../node/test/wait.ts';
+import { until } from '@srup/node/testing';
 import { runSrup, startSrup, type Outcome } from '../../test/run-srup.ts';
 
 /** Each command is a process of its own. */

@@ -93,8 +93,8 @@ export function describeAgent(agent: Command): Command {
       '\nExamples:\n  $ srup agent defer 2h --home /var/lib/srup --reason "a customer is on it"\n  $ srup agent defer off --home /var/lib/srup',
     )
     .action(async (time: string) => {
-      const { deferUpdates } = await import('./defer.ts');
-      await deferUpdates(time, asked(defer));
+      const { defer: deferInFolder } = await import('./defer.ts');
+      await deferInFolder(time, asked(defer));
     });
   const join = ask('join', 'ask to join again; register again if the identity has ended')
     .option('--enrolment-code <code>', 'the code to register with, if the server needs one')

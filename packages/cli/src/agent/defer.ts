@@ -9,7 +9,7 @@ import type { AskOptions } from './ask.ts';
 const DEFAULT_REASON = "deferred by the device's owner";
 
 /** Runs `srup agent defer`, the owner's deferral (P 10.11). `time` is a length of time, or `off`. */
-export async function deferUpdates(
+export async function defer(
   time: string,
   options: AskOptions & { readonly reason?: string },
 ): Promise<void> {
