@@ -108,7 +108,7 @@ test('a list that is older, of another CA, changed, or no list is refused, with 
     [await (await makeAuthority()).revocationList([], NEW), /not a revocation list by the CA of this server/],
     [
       good.replace(/(\n\w{20})(\w)/, (_, start: string, one: string) => start + (one === 'A' ? 'B' : 'A')),
-      /no rev/,
+      /not a rev/,
     ],
     [authority.caPem, /not a revocation list/],
     ['', /not a revocation list.* Name the newest one: key-service\/crl.pem/],
