@@ -1,10 +1,11 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
+import { test } from '../test/fixtures.ts';
 import { generateKeys, systemClock } from '@srup/node';
-import { createToken, tokenKey, type Clock, type TokenKey } from '@srup/protocol';
+import { createToken, tokenKey, type Clock } from '@srup/protocol';
 import { until } from '@srup/node/testing';
-import { makeWorld, QUICK, type World } from '../test/world.ts';
+import { QUICK } from '../test/world.ts';
 import { startAgent } from './agent.ts';
 import { askAgent } from './control/control.ts';
 import { homeAt } from './ground/home.ts';
@@ -14,28 +15,11 @@ import { keyPath } from './vault/identity.ts';
 const DIGEST = 'ab'.repeat(32);
 const URL = 'https://files.example/fw.bin';
 
-let world: World;
-beforeEach(async () => {
-  world = await makeWorld();
-});
-afterEach(() => world.close());
-
-/** What the device answers to this token. */
-async function statusOf(token: TokenKey, nth = 1): Promise<number> {
-  return (await world.c2.hear('RESPONSE', token, nth)).message.body.status;
-}
-
-/** Proves that everything sent before was dealt with: a later question is answered. */
-async function roundTrip(): Promise<void> {
-  const token = await world.c2.say('ID_REQUEST', {});
-  await world.c2.hear('DATA', token);
-}
-
-test('a device enrols, joins, does an action once, and says who it is', async () => {
+test('a device enrols, joins, does an action once, and says who it is', async ({ world }) => {
   const { agent, noted } = await world.join();
   const { c2 } = world;
   const token = await c2.say('ACTION', { actionId: 6 });
-  expect(await statusOf(token)).toBe(0x20);
+  expect(await world.statusOf(token)).toBe(0x20);
   expect(noted.asked).toEqual([{ do: 'act', token, actionId: 6 }]);
   const asked = await c2.say('ID_REQUEST', {});
   const answer = await c2.hear('DATA', asked);
@@ -44,7 +28,7 @@ test('a device enrols, joins, does an action once, and says who it is', async ()
   expect(agent.status()).toMatchObject({ phase: 'joined', connected: true, refusals: {}, waiting: 0 });
 });
 
-test('safeties that are turned off are warned of, once each; what is safe is not', async () => {
+test('safeties that are turned off are warned of, once each; what is safe is not', async ({ world }) => {
   const warnings = () => world.log.lines.filter(({ level }) => level === 'warn').map(({ text }) => text);
   const safe = await world.start();
   await safe.agent.stop();
@@ -56,37 +40,39 @@ test('safeties that are turned off are warned of, once each; what is safe is not
   ]);
 });
 
-test('the same bytes again are refused; the same token in a new message gets the same answer and no second effect', async () => {
+test('the same bytes again are refused; the same token in a new message gets the same answer and no second effect', async ({
+  world,
+}) => {
   const { agent, noted } = await world.join();
   const { bytes, token } = await world.c2.make('ACTION', { actionId: 6 });
   await world.c2.send(bytes);
-  expect(await statusOf(token)).toBe(0x20);
+  expect(await world.statusOf(token)).toBe(0x20);
   await world.c2.send(bytes);
   await world.c2.say('ACTION', { actionId: 6 }, { token });
-  expect(await statusOf(token, 2)).toBe(0x20);
+  expect(await world.statusOf(token, 2)).toBe(0x20);
   expect(noted.asked).toHaveLength(1);
   expect(agent.status().refusals).toEqual({ REPLAY_SEEN: 1 });
 });
 
-test('what was accepted before a restart is refused after it (P 5.3)', async () => {
+test('what was accepted before a restart is refused after it (P 5.3)', async ({ world }) => {
   const first = await world.join();
   const { bytes, token } = await world.c2.make('ACTION', { actionId: 6 });
   await world.c2.send(bytes);
-  await statusOf(token);
+  await world.statusOf(token);
   // The broker has acknowledged the answer before the next one: it is owed no more, and not sent again.
-  await roundTrip();
+  await world.roundTrip();
   await first.agent.stop();
   const second = await world.start();
   await second.agent.joined;
   await world.c2.send(bytes);
-  await roundTrip();
+  await world.roundTrip();
   expect(second.noted.asked).toEqual([]);
   expect(second.agent.status().refusals).toEqual({ REPLAY_SEEN: 1 });
   expect(world.c2.count('RESPONSE', token)).toBe(1);
   expect(world.c2.count('JOIN_REQ')).toBe(1);
 });
 
-test('forgeries change nothing, and no number is burnt by them (threat 19)', async () => {
+test('forgeries change nothing, and no number is burnt by them (threat 19)', async ({ world }) => {
   const { agent, noted } = await world.join();
   const { c2, broker } = world;
   const others = await generateKeys('ed25519');
@@ -97,7 +83,7 @@ test('forgeries change nothing, and no number is burnt by them (threat 19)', asy
   await c2.say('ACTION', { actionId: 6 }, { keys: others, sequence: 2n ** 63n });
   await c2.say('ACTION', { actionId: 6 }, { keys: others, sender: 0xabcn });
   await c2.send(Buffer.from('hello'));
-  await roundTrip();
+  await world.roundTrip();
   expect(agent.status().refusals).toEqual({ AUTH_SIGNATURE: 2, AUTH_SENDER: 1, WIRE_EDITION: 1 });
   // A broker that changes what the signature does not cover.
   const genuine = await c2.make('ACTION', { actionId: 6 });
@@ -110,7 +96,7 @@ test('forgeries change nothing, and no number is burnt by them (threat 19)', asy
   broker.aedes.authorizeForward = (_client, packet) => packet;
   expect(noted.asked).toEqual([]);
   await c2.send(genuine.bytes);
-  expect(await statusOf(genuine.token)).toBe(0x20);
+  expect(await world.statusOf(genuine.token)).toBe(0x20);
   const lines = world.log.lines.filter(({ text }) => text.startsWith('message refused'));
   expect(lines[0]?.fields).toEqual({
     ...{ code: 'AUTH_SIGNATURE', type: 'ACTION', sender: 'b9d077e223834cf6' },
@@ -118,7 +104,7 @@ test('forgeries change nothing, and no number is burnt by them (threat 19)', asy
   });
 });
 
-test('nobody but the own server takes a device over, and it only by the right id (P 9.7)', async () => {
+test('only its own server takes a device over, and only with the right id (P 9.7)', async ({ world }) => {
   const { agent } = await world.join();
   await world.c2.say('JOIN_CMD', { deviceId: 42n });
   await world.c2.say(
@@ -126,12 +112,12 @@ test('nobody but the own server takes a device over, and it only by the right id
     { deviceId: BigInt(`0x${agent.status().id}`) },
     { sender: 0xabcn, keys: await generateKeys('ed25519') },
   );
-  await roundTrip();
+  await world.roundTrip();
   expect(agent.status().refusals).toEqual({ FLOW_TARGET: 1, AUTH_SENDER: 1 });
   expect(world.c2.count('JOIN_REQ')).toBe(1);
 });
 
-test('a device that is not joined is not commanded', async () => {
+test('a device that is not joined is not commanded', async ({ world }) => {
   const { agent, noted } = await world.start();
   await world.meet();
   await world.c2.hear('JOIN_REQ');
@@ -142,29 +128,31 @@ test('a device that is not joined is not commanded', async () => {
   expect(noted.asked).toEqual([]);
 });
 
-test('an update: fetched, answered, activated, answered', async () => {
+test('an update: fetched, answered, activated, answered', async ({ world }) => {
   const { noted } = await world.join();
   const token = await world.c2.say('INITIATE', { url: URL, digest: DIGEST });
-  expect(await statusOf(token)).toBe(0x00);
+  expect(await world.statusOf(token)).toBe(0x00);
   await world.c2.say('ACTIVATE', {}, { token });
-  expect(await statusOf(token, 2)).toBe(0x10);
+  expect(await world.statusOf(token, 2)).toBe(0x10);
   expect(noted.asked).toEqual([
     { do: 'fetch', token, url: URL, digest: DIGEST },
     { do: 'install', token, digest: DIGEST },
   ]);
 });
 
-test('a performer that throws counts as failed, and the next effect is performed', async () => {
+test('a performer that throws counts as failed, and the next effect is performed', async ({ world }) => {
   const { noted } = await world.join();
   noted.fetch = () => Promise.reject(new Error('a bug'));
   noted.act = () => Promise.reject(new Error('another'));
-  expect(await statusOf(await world.c2.say('INITIATE', { url: URL, digest: DIGEST }))).toBe(0xfe);
-  expect(await statusOf(await world.c2.say('ACTION', { actionId: 1 }))).toBe(0x2f);
+  expect(await world.statusOf(await world.c2.say('INITIATE', { url: URL, digest: DIGEST }))).toBe(0xfe);
+  expect(await world.statusOf(await world.c2.say('ACTION', { actionId: 1 }))).toBe(0x2f);
   noted.act = () => Promise.resolve({ outcome: 'done' });
-  expect(await statusOf(await world.c2.say('ACTION', { actionId: 1 }))).toBe(0x20);
+  expect(await world.statusOf(await world.c2.say('ACTION', { actionId: 1 }))).toBe(0x20);
 });
 
-test('a download does not hold up an action; a stop interrupts it, and the next start takes it up', async () => {
+test('a download does not hold up an action; a stop interrupts it, and the next start takes it up', async ({
+  world,
+}) => {
   const first = await world.join();
   let aborted = false;
   first.noted.fetch = (_effect, signal) =>
@@ -175,17 +163,17 @@ test('a download does not hold up an action; a stop interrupts it, and the next 
       });
     });
   const token = await world.c2.say('INITIATE', { url: URL, digest: DIGEST });
-  expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }))).toBe(0x20);
+  expect(await world.statusOf(await world.c2.say('ACTION', { actionId: 6 }))).toBe(0x20);
   expect(first.agent.status().open).toEqual([{ kind: 'update', phase: 'fetching', detail: DIGEST }]);
   await first.agent.stop();
   expect(aborted).toBe(true);
   expect(world.c2.count('RESPONSE', token)).toBe(0);
   const second = await world.start();
-  expect(await statusOf(token)).toBe(0x00);
+  expect(await world.statusOf(token)).toBe(0x00);
   expect(second.noted.asked).toEqual([{ do: 'fetch', token, url: URL, digest: DIGEST }]);
 });
 
-test('the answer leaves before what ends the answering', async () => {
+test('the answer leaves before the device loses its ability to answer', async ({ world }) => {
   const { agent, noted } = await world.join();
   const order: string[] = [];
   noted.act = () =>
@@ -201,7 +189,7 @@ test('the answer leaves before what ends the answering', async () => {
   expect(order).toEqual(['waiting: 0']);
 });
 
-test('reports made while the broker is away arrive in order, once, across a restart', async () => {
+test('reports made while the broker is away arrive in order, once, across a restart', async ({ world }) => {
   const first = await world.join();
   await world.broker.kill();
   for (let n = 0; n < 5; n++)
@@ -222,7 +210,7 @@ test('reports made while the broker is away arrive in order, once, across a rest
   expect(copies.size).toBe(numbers.length);
 });
 
-test('a report has bounds: reserved ids, size, and how much may wait', async () => {
+test('a report has bounds: reserved ids, size, and how much may wait', async ({ world }) => {
   const { noted } = await world.join();
   const { report } = noted.surroundings!;
   expect(await report('srup.defer', Uint8Array.of(1))).toBe('refused');
@@ -238,7 +226,7 @@ test('a report has bounds: reserved ids, size, and how much may wait', async () 
   expect(await report('blob', Uint8Array.of(1))).toBe('kept');
 });
 
-test('a message that the broker never takes does not stop those behind it', async () => {
+test('a message that the broker never takes does not stop those behind it', async ({ world }) => {
   const { noted, agent } = await world.join();
   world.broker.aedes.authorizePublish = (_client, packet, callback) => {
     callback(packet.payload.includes('poison') ? new Error('no') : null);
@@ -250,7 +238,7 @@ test('a message that the broker never takes does not stop those behind it', asyn
   expect(agent.status().waiting).toBe(1);
 });
 
-test('a full disk: not acknowledged, no effect; when there is room it is done once', async () => {
+test('a full disk: not acknowledged, no effect; when there is room it is done once', async ({ world }) => {
   let full = false;
   const refuse = () => {
     if (full) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
@@ -271,7 +259,7 @@ test('a full disk: not acknowledged, no effect; when there is room it is done on
     disk,
     onEvent: (event) => event.what === 'refused' && codes.push(event.code),
   });
-  await roundTrip();
+  await world.roundTrip();
   full = true;
   const token = await world.c2.say('ACTION', { actionId: 6 });
   await until('refused and delivered again', () => codes.length >= 2);
@@ -279,16 +267,16 @@ test('a full disk: not acknowledged, no effect; when there is room it is done on
   expect(await noted.surroundings!.report('a', Uint8Array.of(1))).toBe('full');
   expect(noted.asked).toEqual([]);
   full = false;
-  expect(await statusOf(token)).toBe(0x20);
-  await roundTrip();
+  expect(await world.statusOf(token)).toBe(0x20);
+  await world.roundTrip();
   expect(noted.asked).toHaveLength(1);
   expect(world.c2.count('RESPONSE', token)).toBe(1);
 });
 
-test('terminated: it says nothing more until it is told to join again', async () => {
+test('terminated: it says nothing more until it is ordered to join again', async ({ world }) => {
   const { agent, noted } = await world.join();
   const token = await world.c2.say('TERMINATE_CMD', {});
-  expect(await statusOf(token)).toBe(0x70);
+  expect(await world.statusOf(token)).toBe(0x70);
   expect(agent.status()).toMatchObject({ phase: 'left', connected: true });
   expect(await noted.surroundings!.report('a', Uint8Array.of(1))).toBe('unjoined');
   await agent.stop();
@@ -301,7 +289,9 @@ test('terminated: it says nothing more until it is told to join again', async ()
   await again.joined;
 });
 
-test('terminated: what was not begun is not, and a download ends; what runs is answered as it ends (P 10.8)', async () => {
+test('terminated: what was not begun is not, and a download ends; what runs is answered as it ends (P 10.8)', async ({
+  world,
+}) => {
   const { agent, noted } = await world.join();
   const { c2 } = world;
   let finish = (): void => undefined;
@@ -324,25 +314,27 @@ test('terminated: what was not begun is not, and a download ends; what runs is a
   const update = await c2.say('INITIATE', { url: URL, digest: DIGEST });
   await until('both run', () => noted.asked.length === 2);
   const dismissal = await c2.say('TERMINATE_CMD', {});
-  expect(await statusOf(dismissal)).toBe(0x70);
+  expect(await world.statusOf(dismissal)).toBe(0x70);
   await until('the download ends', () => isDownloadOver);
-  // Let in again at once: that is no new word on what was told before.
+  // Let in again at once: that does not renew earlier orders.
   await c2.say('JOIN_CMD', { deviceId: BigInt(`0x${agent.status().id}`) });
   await c2.hear('JOIN_REQ', undefined, 2);
   await c2.accept();
   await until('joined again', () => agent.status().phase === 'joined');
   finish();
-  expect(await statusOf(first)).toBe(0x20);
-  expect(await statusOf(second)).toBe(0x2f);
+  expect(await world.statusOf(first)).toBe(0x20);
+  expect(await world.statusOf(second)).toBe(0x2f);
   expect(noted.asked.map(({ token }) => token).sort()).toEqual([first, update].sort());
   expect(agent.status().open).toEqual([]);
 });
 
-test('deregistered by the server: answered, identity erased, unregistered until told, then somebody else', async () => {
+test('deregistered by the server: answered, identity erased, unregistered until ordered to join, then another device', async ({
+  world,
+}) => {
   const { agent } = await world.join();
   const { id } = agent.status();
   const token = await world.c2.say('DEREGISTER_CMD', {});
-  expect(await statusOf(token)).toBe(0x80);
+  expect(await world.statusOf(token)).toBe(0x80);
   await until('unregistered', () => agent.status().phase === 'unregistered');
   const names = await readdir(world.home);
   expect(names).not.toContain('identity.json');
@@ -359,7 +351,7 @@ test('deregistered by the server: answered, identity erased, unregistered until 
   await again.joined;
 });
 
-test('deregistered by its own will; with rejoin it enrols anew by itself', async () => {
+test('deregistered by its own will; with rejoin it enrols anew by itself', async ({ world }) => {
   const { agent } = await world.join({}, { rejoin: 'yes' });
   const { id } = agent.status();
   await agent.leave('deregister');
@@ -368,7 +360,9 @@ test('deregistered by its own will; with rejoin it enrols anew by itself', async
   await until('another id', () => (agent.status().id ?? id) !== id);
 });
 
-test('self-destruct: the identity is gone for good, even with rejoin, and nothing runs until told to join', async () => {
+test('self-destruct: the identity is gone for good, even with rejoin, and nothing runs until it is ordered to join', async ({
+  world,
+}) => {
   const { agent, noted } = await world.join({}, { rejoin: 'yes' });
   noted.act = async () => {
     const { oweErasure, beginErasure } = noted.surroundings!;
@@ -379,7 +373,7 @@ test('self-destruct: the identity is gone for good, even with rejoin, and nothin
     };
     return { outcome: 'done', afterwards };
   };
-  expect(await statusOf(await world.c2.say('ACTION', { actionId: 9 }))).toBe(0x20);
+  expect(await world.statusOf(await world.c2.say('ACTION', { actionId: 9 }))).toBe(0x20);
   await until('unregistered', () => agent.status().phase === 'unregistered');
   await expect(access(homeAt(world.home).identity)).rejects.toThrow('ENOENT');
   await agent.stop();
@@ -390,7 +384,7 @@ test('self-destruct: the identity is gone for good, even with rejoin, and nothin
   await until('it runs', () => anew.running);
 });
 
-test('an erasure that is owed is not undone by a deregistration that comes before it', async () => {
+test('an erasure that is owed is not undone by a deregistration that comes before it', async ({ world }) => {
   const { agent, noted } = await world.join({}, { rejoin: 'yes' });
   await noted.surroundings!.oweErasure();
   await world.c2.say('DEREGISTER_CMD', {});
@@ -398,7 +392,7 @@ test('an erasure that is owed is not undone by a deregistration that comes befor
   expect(noted.running).toBe(false);
 });
 
-test('an unset clock never blocks a command; a set one refuses an old one (P 6.2)', async () => {
+test('an unset clock never blocks a command; a set one refuses an old one (P 6.2)', async ({ world }) => {
   const hourAgo = tokenKey(createToken(Date.now() - 3_600_000, new Uint8Array(10)));
   const lost: Clock = {
     ...systemClock,
@@ -406,16 +400,16 @@ test('an unset clock never blocks a command; a set one refuses an old one (P 6.2
     isTrusted: () => false,
   };
   const { agent } = await world.join({ clock: lost });
-  expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: hourAgo }))).toBe(0x20);
+  expect(await world.statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: hourAgo }))).toBe(0x20);
   await agent.stop();
   const { agent: again } = await world.start();
   const older = tokenKey(createToken(Date.now() - 3_600_001, new Uint8Array(10)));
   await until('joined', () => again.status().phase === 'joined');
-  expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: older }))).toBe(0x2f);
+  expect(await world.statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: older }))).toBe(0x2f);
   expect(again.status().refusals).toEqual({ FLOW_TOKEN_AGE: 1 });
 });
 
-test('an action that waited behind others until it was too old is not begun (P 6.2)', async () => {
+test('an action that waited behind others until it was too old is not begun (P 6.2)', async ({ world }) => {
   let ahead = 0;
   const clock: Clock = { ...systemClock, now: () => Date.now() + ahead };
   const { noted } = await world.join({ clock });
@@ -428,27 +422,29 @@ test('an action that waited behind others until it was too old is not begun (P 6
     });
   const first = await world.c2.say('ACTION', { actionId: 6 });
   const second = await world.c2.say('ACTION', { actionId: 7 });
-  await roundTrip();
+  await world.roundTrip();
   ahead = 660_000;
   finish();
-  expect(await statusOf(first)).toBe(0x20);
-  expect(await statusOf(second)).toBe(0x2f);
+  expect(await world.statusOf(first)).toBe(0x20);
+  expect(await world.statusOf(second)).toBe(0x2f);
   expect(noted.asked).toEqual([{ do: 'act', token: first, actionId: 6 }]);
 });
 
-test('a clock that went back below the last commit is not believed', async () => {
+test('a clock that went back below the last commit is not believed', async ({ world }) => {
   const { agent } = await world.join();
   await agent.stop();
   const back: Clock = { ...systemClock, now: () => Date.now() - 86_400_000 };
   const { agent: again } = await world.start({ clock: back });
   await until('joined', () => again.status().phase === 'joined');
   const ancient = tokenKey(createToken(Date.now() - 30 * 86_400_000, new Uint8Array(10)));
-  expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: ancient }))).toBe(0x20);
+  expect(await world.statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: ancient }))).toBe(0x20);
 });
 
-test("a clock that went back is not believed for an answer, which carries this device's own time", async () => {
+test("a clock that went back is not believed for an answer, which carries this device's own time", async ({
+  world,
+}) => {
   const { agent } = await world.join();
-  expect(await statusOf(await world.c2.say('TERMINATE_CMD', {}))).toBe(0x70);
+  expect(await world.statusOf(await world.c2.say('TERMINATE_CMD', {}))).toBe(0x70);
   await agent.stop();
   const back: Clock = { ...systemClock, now: () => Date.now() - 86_400_000 };
   const { agent: again } = await world.start({ clock: back });
@@ -458,10 +454,10 @@ test("a clock that went back is not believed for an answer, which carries this d
   await world.c2.accept();
   await until('joined', () => again.status().phase === 'joined');
   const ancient = tokenKey(createToken(Date.now() - 30 * 86_400_000, new Uint8Array(10)));
-  expect(await statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: ancient }))).toBe(0x20);
+  expect(await world.statusOf(await world.c2.say('ACTION', { actionId: 6 }, { token: ancient }))).toBe(0x20);
 });
 
-test('numbers that are used up: what can not be said stays unsaid, and nothing jams', async () => {
+test('numbers that are used up: nothing more is said, and nothing jams', async ({ world }) => {
   const { agent, noted } = await world.start();
   await world.meet();
   const { token } = await world.c2.hear('JOIN_REQ');
@@ -479,7 +475,9 @@ test('numbers that are used up: what can not be said stays unsaid, and nothing j
   expect(again.agent.status()).toMatchObject({ phase: 'joined', waiting: 0 });
 });
 
-test('a certificate that grows old is renewed, and the connection goes on with the new one (P 8.3)', async () => {
+test('a certificate that grows old is renewed, and the connection goes on with the new one (P 8.3)', async ({
+  world,
+}) => {
   const { agent } = await world.join();
   const before = await readFile(keyPath(homeAt(world.home), 'tlsCertificate'), 'utf8');
   await agent.stop();
@@ -492,10 +490,10 @@ test('a certificate that grows old is renewed, and the connection goes on with t
   expect(world.service.calls.filter((call) => call === 'POST access')).toHaveLength(2);
   await until('renewed', () => world.log.lines.some(({ text }) => text.includes('is renewed')));
   await until('connected', () => again.status().connected);
-  await roundTrip();
+  await world.roundTrip();
 });
 
-test('a second agent in the same folder is refused and told which process has it', async () => {
+test('a second agent in the same folder is refused and told which process has it', async ({ world }) => {
   const { noted } = await world.join();
   const options = {
     config: world.config(),
@@ -510,7 +508,7 @@ test('a second agent in the same folder is refused and told which process has it
   });
 });
 
-test('a running agent is asked for its status, and to leave, through its socket', async () => {
+test('a running agent is asked for its status, and to leave, through its socket', async ({ world }) => {
   const { agent } = await world.join();
   const { socket } = homeAt(world.home);
   expect((await askAgent(socket, 'status'))?.value).toMatchObject({ phase: 'joined', id: agent.status().id });
@@ -522,7 +520,9 @@ test('a running agent is asked for its status, and to leave, through its socket'
   expect(await askAgent(socket, 'status')).toBeUndefined();
 });
 
-test('with the wrong fingerprint nothing is registered, and what to do is said; but the program runs on', async () => {
+test('with the wrong fingerprint nothing is registered, and what to do is said; but the program runs on', async ({
+  world,
+}) => {
   const { agent, noted } = await world.start({}, { caFingerprint: 'ab'.repeat(32) });
   await until('it says so', () => agent.status().trouble?.hint?.includes('do not go on') === true);
   expect(agent.status().phase).toBe('unregistered');
@@ -530,10 +530,10 @@ test('with the wrong fingerprint nothing is registered, and what to do is said; 
   expect(noted.running).toBe(true);
 });
 
-test('no secret and no body gets into the log', async () => {
+test('no secret and no body gets into the log', async ({ world }) => {
   const { noted } = await world.join();
   await noted.surroundings!.report('secret', Buffer.from('launch code 0000'));
-  await roundTrip();
+  await world.roundTrip();
   const said = JSON.stringify(world.log.lines);
   expect(said).not.toContain('launch code');
   for (const name of (await readdir(join(world.home, 'keys'))).filter((file) => file.endsWith('.key.pem'))) {

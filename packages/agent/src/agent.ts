@@ -28,7 +28,7 @@ export type AgentEvent = LifeEvent;
 
 export interface AgentOptions {
   readonly config: AgentConfig;
-  /** Home folder; made when it is not there. One agent works in it at a time. */
+  /** Home folder, made if it is missing. One agent works in it at a time. */
   readonly home: string;
   readonly log: Log;
   readonly openPerformers: OpenPerformers;
@@ -39,22 +39,22 @@ export interface AgentOptions {
   readonly mqtt?: MqttTuning;
   readonly enrolmentBackoff?: EnrolmentTools['backoff'];
   readonly brokerPatience?: Patience;
-  /** Keeps an enrolment code that was given to `join` for the next start: the device may lose power before it is used. */
+  /** Keeps the enrolment code of a `join` for the next start: the device can lose power before it is used. */
   readonly keepCode?: (code: string) => Promise<void>;
 }
 
 export interface RunningAgent {
-  /** Resolves when the server has accepted this device, now or before; never, if it doesn't. */
+  /** Resolves when the server has accepted this device, now or before. It stays pending if the server does not. */
   readonly joined: Promise<void>;
   /**
-   * Resolves when the agent is stopped; rejects with `AgentError` when its folder can't be used any more. One that can't
-   * register goes on with its program: its status says why.
+   * Resolves when the agent is stopped; rejects with `AgentError` when its folder can no longer be used. An agent that can't
+   * register keeps its program running, and its status says why.
    */
   readonly ended: Promise<void>;
   status(): AgentStatus;
   /**
-   * Asks to join. A device that gave up its identity, or that its key service knows no more (P 10.8), registers anew
-   * first; `enrolmentCode`: with this.
+   * Asks to join. A device that gave up its identity, or that its key service no longer knows (P 10.8), first registers
+   * anew, with this enrolment code if there is one.
    */
   join(enrolmentCode?: string): Promise<void>;
   leave(what: 'resign' | 'deregister'): Promise<void>;
@@ -63,8 +63,14 @@ export interface RunningAgent {
 }
 
 /**
- * Starts the program that the device holds, and then, beside it and without end: enrol, join, obey. Resolves when
- * the program runs; a device that erased itself has none, until it is told to join. `AgentError`: another agent works in the folder, or the folder can't be used.
+ * Starts the program of the device, and beside it enrols, joins and obeys until it is stopped. Resolves when the program
+ * runs; a device that erased itself has none until it is ordered to join. `AgentError` when another agent works in the
+ * folder, or the folder can't be used.
+ *
+ * @example
+ * const config = parseConfig({ url, caFingerprint, type: 'pump' }, 'agent.json');
+ * const agent = await startAgent({ config, home: './pump', log, openPerformers: createPerformers });
+ * await agent.joined;
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const home = homeAt(options.home);
@@ -109,7 +115,7 @@ async function startIn(
   const joined = openPromise<undefined>();
   let life: Life | undefined;
 
-  // The program may speak before the state is read: it waits.
+  // The program can report before the state is read: then the report waits.
   const alive = openPromise<Life>();
   const report: ProgramReport = async (dataId, data) => {
     const { begun, session } = await alive.promise;
@@ -144,7 +150,7 @@ async function startIn(
     ...(brokerPatience && { brokerPatience }),
     ...(keepCode && { keepCode }),
   }));
-  // It may be over while the next lines wait: `ended` tells it, and nobody else has to.
+  // It can be over while the next lines wait: `ended` says so.
   current.over.catch(() => undefined);
   alive.resolve(current);
   const status = () => describeStatus(current, performers, config, startedAt);
@@ -163,7 +169,7 @@ async function startIn(
     await control?.close();
     await release();
   });
-  ended.catch(() => undefined); // told to who waits for it
+  ended.catch(() => undefined); // whoever waits for it gets it
   return {
     joined: joined.promise,
     ended,
@@ -178,7 +184,7 @@ async function startIn(
   };
 }
 
-/** Plain MQTT is told with each session: only then is it known whether the broker speaks it. */
+/** Plain MQTT is warned of with each session: only then it is known whether the broker speaks it. */
 function warnOfSafetiesOff({ fetch, actions, referenceServer }: AgentConfig, log: Log): void {
   if (referenceServer)
     log.warn(
@@ -191,7 +197,7 @@ function warnOfSafetiesOff({ fetch, actions, referenceServer }: AgentConfig, log
     log.warn({ allow: actions.allow }, 'dangerous actions are obeyed (actions.allow, P 10.5)');
 }
 
-/** `speaksProfile`: a key service that proves itself to this agent is ours, and so is its default server (P 10.6). */
+/** `speaksProfile`: the key service proved itself, so it and its default server speak this profile (P 10.6). */
 function factsOf(
   self: Identity,
   speaksProfile: boolean,

@@ -1,4 +1,4 @@
-/** The life of a device as its server knows it: one identity after the other, from enrolment to the end. */
+/** The life of a device: one identity after the other, each from enrolment to its end. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, type Log } from '@srup/node';
@@ -25,7 +25,7 @@ export type LifeEvent =
   | EngineEvent
   | LinkEvent
   | { readonly what: 'enrolled'; readonly id: string }
-  /** It could not register: it tries again after a while, and when it is told to join. */
+  /** The device could not register. It tries again after a while, and when it is ordered to join. */
   | { readonly what: 'unregistered'; readonly error: AgentError };
 
 export interface LifeTools {
@@ -46,27 +46,27 @@ export interface LifeTools {
 }
 
 export interface Life {
-  /** Resolves as soon as it is known who this device is, or that it is nobody yet. */
+  /** Resolves when it is known whether this device has an identity. */
   readonly begun: Promise<void>;
-  /** Until the signal. `AgentError`: what is in the folder can't be used. */
+  /** Resolves after the signal; rejects with `AgentError` when the content of the folder can't be used. */
   readonly over: Promise<void>;
   readonly session: () => Session | undefined;
-  /** The identity was given up, and nobody has said yet that there shall be another; or there is `trouble`. */
+  /** The identity was given up and nobody has ordered another one yet; or there is `trouble`. */
   isUnregistered(): boolean;
   /** Why it could not register. */
   trouble(): AgentError | undefined;
-  /** The present identity is over, says the key service. */
+  /** How the present identity ended, if the key service says so. */
   ending(): Ending | undefined;
   readonly join: (enrolmentCode?: string) => Promise<void>;
   readonly leave: (what: 'resign' | 'deregister') => Promise<void>;
-  /** Action 09 (P 10.5), which `left.json` says is owed: the identity ends now, and the software after it. */
+  /** Begins action 09 (P 10.5), which `left.json` says is owed: the identity ends now, and the software after it. */
   erase(): void;
 }
 
 export function liveOn(tools: LifeTools): Life {
   const { config, home, log, clock, performers, signal } = tools;
   let session: Session | undefined;
-  /** How the present identity ends; undefined: with the agent. */
+  /** Resolves with how the present identity ends; undefined: it goes on after the agent stops. */
   let end: OpenPromise<Left['how'] | undefined> | undefined;
   let ending: Ending | undefined;
   const onTrouble = (error: AgentError) => {
@@ -89,11 +89,11 @@ export function liveOn(tools: LifeTools): Life {
     }
   }
 
-  /** A device that gave up its identity waits to be told, unless it is to register anew by itself (P 10.8). */
+  /** Makes a device that gave up its identity wait for an order, unless it should register anew by itself (P 10.8). */
   async function comeBack(): Promise<void> {
     const left = await readLeft(home);
     if (left === undefined) return;
-    await forgetIdentity(home); // a power cut may have come in between
+    await forgetIdentity(home); // a power cut can have come in between
     if (left.how === 'erasing') {
       await performers.erase();
       await markLeft(home, { how: 'erased', at: clock.now() });
@@ -120,7 +120,7 @@ export function liveOn(tools: LifeTools): Life {
       return known;
     }
     begun.resolve(undefined);
-    await rm(home.state, { recursive: true, force: true }); // of an identity that is no more
+    await rm(home.state, { recursive: true, force: true }); // of an identity that has ended
     const credentials = await registrar.register();
     if (credentials !== undefined) tools.onEvent({ what: 'enrolled', id: credentials.identity.id });
     return credentials;
@@ -152,7 +152,7 @@ export function liveOn(tools: LifeTools): Life {
     return how;
   }
 
-  /** The identity is of no more use; but only the owner's word, now or by `rejoin`, makes this device give it up. */
+  /** The identity has ended. But only the owner, now or by `rejoin`, makes this device give it up. */
   function hearEnding(heard: Ending | undefined): void {
     if (heard !== undefined && heard !== ending) {
       const hint = '"srup agent join" makes this device register as another one';
@@ -168,7 +168,7 @@ export function liveOn(tools: LifeTools): Life {
     ending = undefined;
   }
 
-  /** For an owner who wants another identity, or none: is the present one over? Then it is given up. */
+  /** Gives the present identity up if it is over, for an owner who wants another one or none. */
   async function dropIfEnded(asked: Session): Promise<boolean> {
     const heard = await findEnding(asked.credentials, config, tools);
     if (heard === undefined || session !== asked) return false;

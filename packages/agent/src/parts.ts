@@ -1,4 +1,4 @@
-/** The parts that a device is made of, for who runs many in one process: the same code as the agent's. */
+/** The parts of the agent, for a program that runs many devices in one process. */
 export type { Performers } from './engine/performers.ts';
 export { openPromise } from './ground/promise.ts';
 export type { EngineEvent } from './engine/turn.ts';

@@ -30,7 +30,7 @@ export interface Session {
   readonly engine: Engine;
   readonly credentials: Credentials;
   isConnected(): boolean;
-  /** Goes on with a renewed certificate, or at another address of the broker; one after another, until it is closed. */
+  /** Reconnects with a renewed certificate, or to another address of the broker. Calls run one after another. */
   renew(changed: Partial<Credentials>): Promise<void>;
   close(): Promise<void>;
 }
@@ -39,7 +39,7 @@ export interface SessionTools {
   readonly config: Pick<AgentConfig, 'insecurePlainMqtt'>;
   /** What this identity must not forget. */
   readonly store: Store;
-  /** This start of the system, when it can be told. */
+  /** Names this start of the system; undefined where it has no name. */
   readonly bootId: string | undefined;
   readonly log: Log;
   readonly clock: Clock;
@@ -48,20 +48,20 @@ export interface SessionTools {
   readonly facts: (self: Identity, identity: DeviceIdentity) => DeviceFacts;
   readonly onEvent: (event: EngineEvent | LinkEvent) => void;
   readonly mqtt?: MqttTuning;
-  /** `connectMqtt` unless told. */
+  /** By default, `connectMqtt`. */
   readonly openLink?: (options: MqttOptions) => MqttLink;
 }
 
-/** How the link behaves; its defaults unless told. */
+/** How the link behaves; what is absent has the default of the link. */
 export type MqttTuning = Pick<MqttOptions, 'backoff' | 'timeoutMs' | 'keepalive'>;
 
 export type LinkEvent =
   { readonly what: 'connected' } | { readonly what: 'disconnected'; readonly reason: string };
 
-/** Between tries to begin on a full disk. */
+/** Wait between tries to start on a full disk, in milliseconds. */
 const START_AGAIN_MS = 10_000;
 
-/** An unreachable broker and a full disk are waited for. */
+/** Opens a session. It waits for a broker that can't be reached and for a disk that is full. */
 export function openSession(credentials: Credentials, tools: SessionTools): Session {
   const { log, clock, random, onEvent, openLink = connectMqtt } = tools;
   const { identity, keys, serverPem } = credentials;
@@ -151,7 +151,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
   }
 
   start();
-  // Those who wait for it hear of a standing that was reached before.
+  // Whoever waits for a standing hears of one that was reached before.
   const { phase } = engine.view().join;
   if (phase !== 'idle') onEvent({ what: 'join', phase });
   return {
@@ -175,7 +175,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
   };
 }
 
-/** A dead clock looks like a bad certificate: say so. */
+/** A wrong clock makes a good certificate look bad: the log says so. */
 function clockHint(reason: string, now: number): { hint?: string } {
   if (!/not yet valid|has expired/.test(reason)) return {};
   return { hint: `the clock of this device says ${new Date(now).toISOString()}: is it right?` };

@@ -10,23 +10,19 @@ import {
   type MqttLink,
 } from '@srup/node';
 import {
-  authenticate,
-  compose,
-  decode,
   deviceTopic,
   identityText,
   joinFilter,
   parseIdentity,
   tokenKey,
-  tokenOfKey,
   type BodyOf,
-  type Draft,
   type Identity,
   type Message,
   type MessageOf,
   type MessageType,
   type TokenKey,
 } from '@srup/protocol';
+import { scriptedPeer, type ScriptedPeer } from '@srup/protocol/testing';
 import type { TestBroker } from '../../node/test/broker.ts';
 import { until } from '@srup/node/testing';
 
@@ -84,20 +80,16 @@ export async function startC2(broker: TestBroker, id: Identity, keys: KeySet): P
     backoff: { leastMs: 10, mostMs: 50 },
   });
   let device: Identity = 1n;
-  let deviceKey: ReturnType<typeof importVerifyKey> | undefined;
-  let sequence = 0n;
+  let peer: ScriptedPeer | undefined;
   let isUp = false;
   const heard: Heard[] = [];
 
   const arrivals: { topic: string; bytes: Uint8Array }[] = [];
 
   function take({ topic, bytes }: { topic: string; bytes: Uint8Array }): void {
-    const decoded = decode(bytes);
-    if (!decoded.ok || deviceKey === undefined || decoded.value.message.sender !== device) return;
-    const authentic = authenticate(decoded.value, deviceKey);
-    if (!authentic.ok) return;
-    const { message } = authentic.value;
-    if (message.sequence > sequence) sequence = message.sequence;
+    const read = peer?.read(bytes);
+    if (read?.ok !== true) return;
+    const message = read.value;
     heard.push({ topic, message, token: tokenKey(message.token), bytes });
   }
   link.onMessage = (arrival) => {
@@ -106,7 +98,7 @@ export async function startC2(broker: TestBroker, id: Identity, keys: KeySet): P
     return Promise.resolve();
   };
   link.onConnect = () => {
-    const filters = [joinFilter(id), ...(deviceKey === undefined ? [] : [deviceTopic(device)])];
+    const filters = [joinFilter(id), ...(peer === undefined ? [] : [deviceTopic(device)])];
     link.subscribe(filters).then(
       () => (isUp = true),
       () => undefined,
@@ -125,19 +117,22 @@ export async function startC2(broker: TestBroker, id: Identity, keys: KeySet): P
     heard,
     meet: async (text, publicPem) => {
       device = parseIdentity(text) as Identity;
-      deviceKey = importVerifyKey(publicPem);
-      sequence = 0n;
+      peer = scriptedPeer({
+        role: 'server',
+        ...{ self: id, key: importSignKey(keys.signing.privatePem) },
+        peer: { id: device, key: importVerifyKey(publicPem) },
+        newToken: () => newToken(systemClock, systemRandom),
+      });
       heard.length = 0;
       arrivals.forEach(take); // what it said before it was met
       await link.subscribe([deviceTopic(device)]);
     },
-    make: async (type, body, options = {}) => {
-      const token = options.token ?? newToken(systemClock, systemRandom);
-      const draft = { type, token: tokenOfKey(token), body } as unknown as Draft;
-      const number = options.sequence ?? ++sequence;
-      const signKey = importSignKey((options.keys ?? keys).signing.privatePem);
-      const { bytes } = await compose(draft, number, options.sender ?? id, { id: device }, signKey);
-      return { bytes, token };
+    make: async (type, body, { keys: others, ...lies } = {}) => {
+      if (peer === undefined) throw new Error('the server has not met a device yet');
+      return peer.write(type, body, {
+        ...lies,
+        ...(others && { key: importSignKey(others.signing.privatePem) }),
+      });
     },
     send: async (bytes, topic = deviceTopic(device)) => {
       await until('the C2 is connected', () => isUp);

@@ -26,7 +26,7 @@ export interface TestKeyService {
   /** Calls so far, e.g. `POST register`. */
   readonly calls: string[];
   readonly requests: { call: string; body: Record<string, unknown> }[];
-  /** What a call is answered instead; undefined: as usual. `lost`: done, and the connection cut before the answer. */
+  /** Answers a call in place of `usual`. `lost`: the call is done, and the connection cut before the answer. */
   interfere: (call: string, usual: () => Promise<TestReply>) => Promise<TestReply | 'lost'>;
   close(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export interface KeyServiceOptions {
   /** Public signing key of the C2 server, of each suite that is asked for. */
   readonly serverPem: (suite: SuiteName) => string;
   readonly port?: number;
-  /** Of the service's own certificate, ms from now. */
+  /** When the service's own certificate begins to be valid, ms from now. */
   readonly notBefore?: number;
 }
 

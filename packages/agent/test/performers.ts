@@ -27,35 +27,27 @@ export function notePerformers(): Noted {
     deliver: () => Promise.resolve('taken'),
     open: (surroundings): Performers => {
       noted.surroundings = surroundings;
+      const run = (running: boolean) => () => {
+        noted.running = running;
+        return Promise.resolve();
+      };
+      const note = <Effect extends Asked, Outcome>(
+        effect: Effect,
+        signal: AbortSignal,
+        outcomeOf: (effect: Effect, signal: AbortSignal) => Promise<Outcome>,
+      ): Promise<Outcome> => {
+        if (signal.aborted) return Promise.reject(signal.reason as Error);
+        noted.asked.push(effect);
+        return outcomeOf(effect, signal);
+      };
       return {
-        start: () => {
-          noted.running = true;
-          return Promise.resolve();
-        },
-        stop: () => {
-          noted.running = false;
-          return Promise.resolve();
-        },
-        erase: () => {
-          noted.running = false;
-          return Promise.resolve();
-        },
-        fetch: (effect, signal) => {
-          noted.asked.push(effect);
-          return noted.fetch(effect, signal);
-        },
-        install: (effect, signal) => {
-          noted.asked.push(effect);
-          return noted.install(effect, signal);
-        },
-        act: (effect, signal) => {
-          noted.asked.push(effect);
-          return noted.act(effect, signal);
-        },
-        deliver: (effect, signal) => {
-          noted.asked.push(effect);
-          return noted.deliver(effect, signal);
-        },
+        start: run(true),
+        stop: run(false),
+        erase: run(false),
+        fetch: (effect, signal) => note(effect, signal, noted.fetch),
+        install: (effect, signal) => note(effect, signal, noted.install),
+        act: (effect, signal) => note(effect, signal, noted.act),
+        deliver: (effect, signal) => note(effect, signal, noted.deliver),
         running: () => ({ program: noted.running ? 'running' : 'none', restarts: 0 }),
       };
     },

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateKeys, type KeySet } from '@srup/node';
+import type { TokenKey } from '@srup/protocol';
 import { startAgent, type AgentOptions, type RunningAgent } from '../src/agent.ts';
 import { parseConfig, type AgentConfig, type AgentConfigInput } from '../src/config/config.ts';
 import { startBroker, type TestBroker } from '../../node/test/broker.ts';
@@ -34,6 +35,10 @@ export interface World {
   ): Promise<{ agent: RunningAgent; noted: Noted }>;
   /** The server gets to know the device that enrolled last. */
   meet(): Promise<string>;
+  /** What the device answers to this token, the n-th time (first: 1). */
+  statusOf(token: TokenKey, nth?: number): Promise<number>;
+  /** Proves that everything sent before was dealt with: a later question is answered. */
+  roundTrip(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -85,6 +90,11 @@ export async function makeWorld(): Promise<World> {
       await c2.accept();
       await started.agent.joined;
       return started;
+    },
+    statusOf: async (token, nth = 1) => (await c2.hear('RESPONSE', token, nth)).message.body.status,
+    roundTrip: async () => {
+      const token = await c2.say('ID_REQUEST', {});
+      await c2.hear('DATA', token);
     },
     close: async () => {
       await Promise.all(agents.map((agent) => agent.stop()));

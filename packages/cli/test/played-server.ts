@@ -8,18 +8,18 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { systemClock, systemRandom } from '@srup/node';
 import { openArtifacts } from '../../server/src/artifacts/artifacts.ts';
-import { artifactMigrations, type ArtifactTables } from '../../server/src/artifacts/tables.ts';
 import { openAuthority } from '../../server/src/authority/authority.ts';
 import { makeCaCertificate } from '../../server/src/authority/ca.ts';
 import { makeTlsKey } from '../../server/src/authority/keys.ts';
 import { createApp } from '../../server/src/http/app.ts';
 import { listenHttps } from '../../server/src/http/listener.ts';
 import { createOrders } from '../../server/src/orders/orders.ts';
-import { auditMigrations, type AuditTables } from '../../server/src/audit/tables.ts';
-import { openTokens, tokenMigrations, type TokenTables } from '../../server/src/access/tokens.ts';
+import { openTokens } from '../../server/src/access/tokens.ts';
 import type { Role } from '../../server/src/api/vocabulary.ts';
 import { openSqlite } from '../../server/src/store/sqlite/open.ts';
 import { playFleet, playKeyService, playTrail, type PlayedFleet } from './played-fleet.ts';
+import { coreMigrations } from '../../server/src/store/schema/migrations.ts';
+import type { CoreTables } from '../../server/src/store/schema/tables.ts';
 
 export const SETUP_TOKEN = 'the-one-set-up-token';
 
@@ -44,13 +44,10 @@ export async function startPlayedServer(): Promise<PlayedServer> {
   const credential = await authority.issueServer(['localhost', '127.0.0.1']);
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, caPem);
-  const migrations = { ...auditMigrations, ...tokenMigrations, ...artifactMigrations };
-  const store = await openSqlite<AuditTables & TokenTables & ArtifactTables>(
-    join(folder, 'test.db'),
-    migrations,
-  );
+  const migrations = { ...coreMigrations, ...coreMigrations, ...coreMigrations };
+  const store = await openSqlite<CoreTables>(join(folder, 'test.db'), migrations);
   const tokens = openTokens(store, systemClock);
-  const artifacts = await openArtifacts(join(folder, 'artifacts'), store, systemClock);
+  const artifacts = await openArtifacts({ folder: join(folder, 'artifacts') }, { store, clock: systemClock });
   const played = playFleet();
   let isSetUp = false;
   const serve = async (port: number) => {

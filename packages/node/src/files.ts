@@ -8,8 +8,11 @@ const OWNER_FILE = 0o600;
 const OWNER_FOLDER = 0o700;
 
 /**
- * Puts a file in place as a whole: after a power cut at any instant the path holds the old content or the new one.
- * Durable when it resolves. `mode`: only the owner reads it unless told.
+ * Writes a file as a whole: after a power cut at any instant the path holds the old content or the new one. The file
+ * is durable when this resolves. `mode`: by default only the owner can read it.
+ *
+ * @example
+ * await writeFileAtomic('/var/lib/srup/state.json', JSON.stringify(state));
  */
 export async function writeFileAtomic(
   path: string,
@@ -33,7 +36,7 @@ export async function writeFileAtomic(
   await syncFolder(dirname(path));
 }
 
-/** Makes what was created, renamed or removed in a folder durable. */
+/** Makes durable what was created, renamed or removed in a folder. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
@@ -43,11 +46,11 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes the content of a file durable that others have written. */
+/** Makes durable the content of a file that others have written. */
 export const syncFile = syncFolder;
 
 /**
- * Makes the folder and those above it that are not there; gives the topmost one that was made. `mkdir` of Node.js can
+ * Makes the folder and those above it that do not exist; returns the topmost one that it made. `mkdir` of Node.js can
  * do that too, but tries for ever where the system makes no folder (/proc).
  */
 export async function makeFolders(path: string, mode?: number): Promise<string | undefined> {
@@ -61,7 +64,7 @@ export async function makeFolders(path: string, mode?: number): Promise<string |
   return (await makeFolder(folder, mode)) ? (first ?? folder) : first;
 }
 
-/** False: it was there. */
+/** False if the folder existed. */
 async function makeFolder(folder: string, mode?: number): Promise<boolean> {
   try {
     await mkdir(folder, mode);
@@ -74,8 +77,8 @@ async function makeFolder(folder: string, mode?: number): Promise<boolean> {
 }
 
 /**
- * Makes the folder and those above it, durable when it resolves: without its name nothing in it would be. The folder
- * itself is the owner's alone, even if it was there before.
+ * Makes the folder and those above it. All are durable when this resolves: without its name nothing in a folder would
+ * be. The folder itself belongs to the owner alone, even if it existed before.
  */
 export async function makePrivateFolder(path: string): Promise<void> {
   const folder = resolve(path);
@@ -85,7 +88,12 @@ export async function makePrivateFolder(path: string): Promise<void> {
   for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
 }
 
-/** SHA-256 of a file's bytes, as 64 lower-case hex digits (P 2.6). */
+/**
+ * The SHA-256 of a file's bytes, as 64 lower-case hex digits (P 2.6).
+ *
+ * @example
+ * const digest = await sha256File('firmware.bin');
+ */
 export async function sha256File(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash, signal === undefined ? {} : { signal });

@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
-/** Another process works in the folder. `pid`: which, when it could be told. */
+/** Another process uses the folder. `pid`: which one, if that is known. */
 export class FolderLockedError extends Error {
   override readonly name = 'FolderLockedError';
   readonly pid: number | undefined;
@@ -21,8 +21,14 @@ export interface FolderLock {
 const SQLITE_BUSY = 5;
 
 /**
- * Takes a folder for this process alone. The lock is an open SQLite transaction, because the operating system ends
- * it with the process however that ends: no stale lock is left after kill -9 or a power cut.
+ * Takes a folder for this process alone. Rejects with `FolderLockedError` if another process has it.
+ *
+ * The lock is an open SQLite transaction, because the operating system ends it together with the process, however that
+ * ends. No stale lock is left after kill -9 or a power cut.
+ *
+ * @example
+ * const lock = await lockFolder('/var/lib/srup');
+ * await lock.release();
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const file = join(folder, '.lock');

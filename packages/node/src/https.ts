@@ -5,17 +5,20 @@ import { tls } from './builtin.ts';
 
 const CONNECT_MS = 15_000;
 const HTTPS_PORT = 443;
-/** Certificates of one chain; a longer one is no honest server's. */
+/** Certificates of one chain. No honest server sends a longer one. */
 const MAX_CHAIN = 10;
 
-/** A certificate that a server showed. */
+/** A certificate that a server presented. */
 export interface SeenCertificate {
   readonly subject: string;
   /** SHA-256, 64 lower-case hex digits. */
   readonly fingerprint: string;
 }
 
-/** The server's chain has no certificate with the pinned fingerprint: another server, or somebody in between. */
+/**
+ * The server's chain has no certificate with the pinned fingerprint: this is another server, or somebody is in
+ * between.
+ */
 export class PinError extends Error {
   override readonly name = 'PinError';
   readonly wanted: string;
@@ -29,9 +32,14 @@ export class PinError extends Error {
 }
 
 /**
- * The CA certificate (PEM) that a server sends in its chain, found by its SHA-256 fingerprint (P 8.6; 64 hex digits,
- * colons allowed). Nothing else of the connection is believed: use the certificate as the only CA of a real request,
- * which then proves that the server holds a key certified by it. Rejects with `PinError`, or the socket's error.
+ * Fetches the CA certificate (PEM) that a server sends in its chain, by its SHA-256 fingerprint (P 8.6; 64 hex digits,
+ * colons allowed). Rejects with `PinError`, or with the socket's error.
+ *
+ * Nothing else of the connection is trusted. Use the certificate as the only CA of a real request: that request proves
+ * that the server holds a key certified by it.
+ *
+ * @example
+ * const ca = await fetchPinnedCa('https://keys.example', fingerprint);
  */
 export async function fetchPinnedCa(url: string, fingerprint: string, signal?: AbortSignal): Promise<string> {
   const wanted = fingerprint.replaceAll(':', '').toLowerCase();
@@ -45,7 +53,7 @@ export async function fetchPinnedCa(url: string, fingerprint: string, signal?: A
   throw new PinError(url, wanted, seen);
 }
 
-/** SHA-256 of the certificate, 64 lower-case hex digits. */
+/** The SHA-256 of a certificate, as 64 lower-case hex digits. */
 export function fingerprintOf(certificate: X509Certificate): string {
   return certificate.fingerprint256.replaceAll(':', '').toLowerCase();
 }

@@ -9,7 +9,7 @@ import type { Secret } from './secret.ts';
 import { systemRandom } from './system.ts';
 import { guard, type Undated } from './undated.ts';
 
-/** One arrival, as the transport gives it: copied, nothing parsed. */
+/** A message as the transport gives it: copied, and not parsed. */
 export interface MqttArrival {
   readonly topic: string;
   readonly bytes: Uint8Array;
@@ -19,55 +19,60 @@ export interface MqttArrival {
 export interface MqttOptions {
   /** `mqtts://host:port` */
   readonly url: string;
-  /** `mqtt://` is spoken too: no TLS, anybody can read along (P 7.5). */
+  /** Allows `mqtt://` too: no TLS, so anybody can read along (P 7.5). */
   readonly insecurePlain?: boolean;
   readonly clientId: string;
   /** PEM of the only CA that is trusted. */
   readonly ca: string;
-  /** Asked at each connection: what replaces the judgement of dates. Absent or undefined: the clock is right. */
+  /** Asked at each connection. It replaces the check of dates; absent or undefined if the clock is right. */
   readonly undated?: () => Undated | undefined;
   readonly cert: string;
   readonly key: Secret;
-  /** False: the broker keeps what arrives while we are away (P 7.1). True: it forgets us, as is right for a trial. */
+  /**
+   * False: the broker keeps what arrives while we are away (P 7.1). True: it forgets us, which is right for a trial.
+   */
   readonly clean: boolean;
-  /** Beside the certificate, where a broker wants one. */
+  /** In addition to the certificate, for a broker that wants one. */
   readonly username?: string;
   readonly password?: Secret;
-  /** Seconds between signs of life. */
+  /** Seconds between keep-alive packets. */
   readonly keepalive?: number;
-  /** For a connection, a PUBACK or a SUBACK to come. */
+  /** Timeout for a connection, a PUBACK or a SUBACK, in milliseconds. */
   readonly timeoutMs?: number;
-  /** Waiting time before the first and before later reconnections, jittered (P 10.10). */
+  /** The wait before the first and before later reconnections, jittered (P 10.10). */
   readonly backoff?: BackoffBounds;
   readonly random?: Pick<Random, 'unit'>;
 }
 
 /**
- * A connection to a broker that comes back by itself. Set the three handlers before the next turn of the event
- * loop: with a kept session messages arrive at once.
+ * A connection to a broker that reconnects by itself. Set the three handlers before the next turn of the event loop:
+ * with a kept session messages arrive at once.
  */
 export interface MqttLink {
-  /** QoS 1, not retained. Resolves on the PUBACK; rejects with `MqttError` when none comes, and is not repeated. */
+  /**
+   * Publishes with QoS 1, not retained. Resolves on the PUBACK. Rejects with `MqttError` if none comes; it does not
+   * retry.
+   */
   publish(topic: string, bytes: Uint8Array): Promise<void>;
   subscribe(filters: readonly string[]): Promise<void>;
   unsubscribe(filters: readonly string[]): Promise<void>;
-  /** Ends this connection; the next one is tried after the backoff. */
+  /** Ends this connection. The next attempt follows after the backoff. */
   drop(reason: string): void;
-  /** Says good-bye and stays away. */
+  /** Disconnects, and stays away. */
   close(): Promise<void>;
   /**
-   * The PUBACK waits for it (P 5.3), and so does whatever else arrives: commit, and do the rest later. Never wait
-   * for a `publish` in it. If it rejects, the connection is dropped without a PUBACK, so that the broker delivers
-   * again.
+   * Takes a message. The PUBACK waits for it (P 5.3), and so does everything else that arrives, so commit here and do
+   * the rest later. Never wait for a `publish` in it: the PUBACK of that one could not arrive. If it rejects, the
+   * connection is dropped without a PUBACK, so that the broker delivers the message again.
    */
   onMessage: (arrival: MqttArrival) => Promise<void>;
   /** `sessionKept`: the broker still has our subscriptions. */
   onConnect: (sessionKept: boolean) => void;
-  /** Once for every connection or attempt that ended. `retryMs`: until the next attempt. */
+  /** Called once for every connection or attempt that ended. `retryMs`: time until the next attempt. */
   onDisconnect: (reason: string, retryMs: number) => void;
 }
 
-/** The broker did not do what was asked. It may have done it all the same: an answer can get lost. */
+/** The broker did not confirm what was asked. It may have done it all the same: a confirmation can get lost. */
 export class MqttError extends Error {
   override readonly name = 'MqttError';
 }
@@ -75,27 +80,34 @@ export class MqttError extends Error {
 const KEEPALIVE_SECONDS = 60;
 const TIMEOUT_MS = 30_000;
 const BACKOFF = { leastMs: 1_000, mostMs: 60_000 };
-/** A connection that lived this long was a good one: the backoff begins anew. */
+/** After a connection that lived this long the backoff begins again from the start. */
 const STEADY_MS = 30_000;
 const GOOD_BYE_MS = 2_000;
-/** Filters in one SUBSCRIBE. */
+/** The most filters in one SUBSCRIBE. */
 const FILTERS_AT_ONCE = 100;
 
 const require = createRequire(import.meta.url);
 
-/** One connection, from attempt to end. */
+/** One connection, from its attempt to its end. */
 interface Connection {
   readonly client: Mqtt.MqttClient;
-  /** Calls that wait for an answer of the broker. */
+  /** Calls that wait for a confirmation of the broker. */
   readonly waiting: Set<(error: MqttError) => void>;
   readonly ended: Promise<void>;
   drop(reason: string): void;
 }
 
 /**
- * Connects with MQTT 3.1.1 and stays connected. Throws for a URL, key or certificate that can't be used; a broker
- * that is away is told by `onDisconnect`. Every connection is a client of its own, so that nothing is sent again
- * behind the back of the caller, who keeps the outbox.
+ * Connects with MQTT 3.1.1 and stays connected. Throws for a URL, key or certificate that can't be used.
+ * `onDisconnect` tells of a broker that is away.
+ *
+ * Every connection is a client of its own, so that the library resends nothing on its own account: the caller keeps
+ * the outbox.
+ *
+ * @example
+ * const link = connectMqtt({ url: 'mqtts://broker.example:8883', clientId, ca, cert, key, clean: false });
+ * link.onConnect = () => void link.subscribe(['SRUP/27ab54d670b64be2']);
+ * link.onMessage = (arrival) => commit(arrival);
  */
 export function connectMqtt(options: MqttOptions): MqttLink {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
@@ -154,7 +166,10 @@ export function connectMqtt(options: MqttOptions): MqttLink {
     });
   }
 
-  /** Each call ends: with the answer, with the connection, or with the time (the library itself may wait for ever). */
+  /**
+   * Every call ends: with the confirmation, with the connection, or with the timeout. The library itself can wait for
+   * ever.
+   */
   function ask(
     answer: string,
     send: (client: Mqtt.MqttClient, done: (error?: Error | null) => void) => void,
@@ -193,7 +208,7 @@ function openConnection(
     throw new TypeError(`${options.url} is not an mqtts URL`);
   }
   const undated = protocol === 'mqtts:' ? options.undated?.() : undefined;
-  // Loaded when it is wanted: who only needs keys and files does not pay for it.
+  // Loaded on demand: a program that only needs keys and files does not pay for it.
   const client = (require('mqtt') as typeof Mqtt).connect(options.url, {
     protocolVersion: 4,
     clientId: options.clientId,
@@ -206,7 +221,7 @@ function openConnection(
       cert: options.cert,
       key: options.key.reveal(),
       minVersion: 'TLSv1.2',
-      rejectUnauthorized: undated === undefined, // or else `guard` does
+      rejectUnauthorized: undated === undefined, // otherwise `guard` judges
     }),
     keepalive: options.keepalive ?? KEEPALIVE_SECONDS,
     connectTimeout: timeoutMs,
@@ -239,7 +254,7 @@ function openConnection(
     );
   };
   client.on('connect', ({ sessionPresent }) => {
-    // A PUBACK and then an answer: without this the second small packet waits 40 ms for the first one's ACK.
+    // We send a PUBACK and then an answer. Without this the second packet waits 40 ms for the ACK of the first.
     (client.stream as Socket).setNoDelay(true);
     link.onConnect(sessionPresent);
   });

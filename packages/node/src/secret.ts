@@ -2,7 +2,13 @@ import { inspect } from 'node:util';
 
 const SHOWN = '[secret]';
 
-/** A text that must not be logged or serialised by accident: a private key, a password, an enrolment code. */
+/**
+ * A text that must not be logged or serialised by accident: a private key, a password, an enrolment code.
+ *
+ * @example
+ * const password = new Secret('correct horse');
+ * console.log(`${password}`); // [secret]
+ */
 export class Secret {
   readonly #text: string;
 
@@ -10,7 +16,7 @@ export class Secret {
     this.#text = text;
   }
 
-  /** The text itself: call it where it is used, and keep no copy. */
+  /** The text itself. Call it where the text is used, and keep no copy. */
   reveal(): string {
     return this.#text;
   }

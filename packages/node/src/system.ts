@@ -11,9 +11,10 @@ import {
 
 /** Before this software existed: such a clock was never set. */
 const CLOCK_FLOOR = Date.UTC(2026, 0, 1);
-/** A clock beyond this is set wrongly; believing it would make every token look too old. */
+/** A clock beyond this is wrong. If it were trusted, every token would look too old. */
 const CLOCK_CEILING = Date.UTC(2066, 0, 1);
 
+/** The clock of the system. It is trusted while it shows a time at which this software can run (P 6.2). */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -23,17 +24,28 @@ export const systemClock: Clock = {
   },
 };
 
+/** The random source of the system. */
 export const systemRandom: Random = {
   bytes: (count) => new Uint8Array(randomBytes(count)),
   unit: () => Math.random(), // for jitter only
 };
 
-/** A new UUIDv7 token (P 6.1). */
+/**
+ * Makes a UUIDv7 token (P 6.1).
+ *
+ * @example
+ * const token = newToken(systemClock, systemRandom);
+ */
 export function newToken(clock: Clock, random: Random): TokenKey {
   return tokenKey(createToken(clock.now(), random.bytes(10)));
 }
 
-/** A new 64-bit identity (P 2.7). */
+/**
+ * Makes a 64-bit identity (P 2.7).
+ *
+ * @example
+ * const device = newIdentity(systemRandom);
+ */
 export function newIdentity(random: Random): Identity {
   for (;;) {
     const id = identityFromRandom(random.bytes(8));

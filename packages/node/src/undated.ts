@@ -1,7 +1,7 @@
 /**
- * TLS for a device whose clock can't judge dates: one that was never set must connect, or nobody can help it (threat
- * 25). Everything but the dates is judged, and here: OpenSSL tells the last of its complaints only, so that one about a
- * date can hide one about a signature.
+ * TLS for a device whose clock can't judge dates. A device whose clock was never set must be able to connect, or
+ * nobody can help it (threat 25). Everything except the dates is checked here, because OpenSSL reports only its last
+ * complaint: one about a date can hide one about a signature.
  */
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -11,17 +11,20 @@ import { tls } from './builtin.ts';
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
-/** What is judged in place of the clock. */
+/** What is used in place of the clock. */
 export interface Undated {
   /** PEM of the CAs that are trusted. They sign the certificates of servers themselves. */
   readonly ca: string;
-  /** The time that has certainly come, ms since 1970: what ended before it is old by any clock. */
+  /** A time that has certainly come, ms since 1970. A certificate that ended before it is old by any clock. */
   readonly since: number;
 }
 
 /**
- * Undefined: the clock may judge dates. It may not when it was never set, or says that one of the certificates (PEM)
- * that this device believes was not made yet.
+ * Decides whether the clock can judge dates; undefined if it can. It can't if it was never set, or if it shows a time
+ * before one of the certificates (PEM) that this device trusts was made.
+ *
+ * @example
+ * const undated = undatedBy(systemClock, caPem, ownCertificatePem);
  */
 export function undatedBy(clock: Clock, ca: string, own?: string): Undated | undefined {
   const made = [...certificatesIn(ca), ...certificatesIn(own ?? '')].map((one) =>
@@ -31,7 +34,10 @@ export function undatedBy(clock: Clock, ca: string, own?: string): Undated | und
   return clock.isTrusted() && clock.now() >= since ? undefined : { ca, since };
 }
 
-/** As `tls.connect`, but for dates; `host` is a name or an address. Nothing is sent before the server has proven who it is. */
+/**
+ * Connects as `tls.connect` does, but ignores dates. `host` is a name or an address. Nothing is sent before the server
+ * has proven who it is.
+ */
 export function connectUndated(
   options: ConnectionOptions & { readonly host: string },
   undated: Undated,
@@ -48,21 +54,24 @@ export function connectUndated(
   return socket;
 }
 
-/** Has a connection, that was opened with `rejectUnauthorized: false`, ended by `refuse` before a byte goes out. */
+/**
+ * Guards a connection that was opened with `rejectUnauthorized: false`: `refuse` ends it before a byte goes out,
+ * unless the server is the right one.
+ */
 export function guard(
   socket: TLSSocket,
   host: string,
   undated: Undated,
   refuse: (error: Error) => void,
 ): void {
-  // Before all other listeners, and in the same turn as the end of the handshake: what waits to be sent waits longer.
+  // This runs before all other listeners, in the turn in which the handshake ends. So nothing that waits is sent before.
   socket.prependOnceListener('secureConnect', () => {
     const fault = judgeUndated(socket, host, undated);
     if (fault !== undefined) refuse(fault);
   });
 }
 
-/** The verdict on the server at the other end, after the handshake; undefined: it is who it should be. */
+/** Judges the server at the other end after the handshake; undefined if it is the right one. */
 export function judgeUndated(socket: TLSSocket, host: string, { ca, since }: Undated): Error | undefined {
   try {
     const leaf = socket.getPeerX509Certificate();

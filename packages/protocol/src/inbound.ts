@@ -1,9 +1,9 @@
 /**
- * The way of every message that arrives, in the order of P 4.6. Each step takes what only the step before it can
- * make: `Uint8Array -> Decoded -> Screened -> Admitted -> Authorised -> Fresh`. What acts on a message (exchange/) takes
- * `Fresh`, so leaving a step out does not compile. Nothing is kept from a message that a step refused.
+ * The path of every message that arrives, in the order of P 4.6. Each step takes what only the step before it can
+ * make: `Uint8Array -> Decoded -> Screened -> Admitted -> Authorised -> Fresh`. Exchanges take only `Fresh`, so code
+ * that leaves out a step does not compile. Nothing is kept from a message that a step refused.
  *
- * The way has two halves, because a server reads its database between them: `screen` needs nothing but the message,
+ * The path has two halves, because a server reads its database between them. `screen` needs only the message.
  * `receive` needs what is known of the sender.
  */
 import { reject, type AuthCode, type Rejected, type Result, type WireCode } from './faults.ts';
@@ -17,23 +17,23 @@ import type { Peer, Receiver } from './trust/peer.ts';
 import { freshen, type Fresh } from './trust/replay.ts';
 import { screenDecoded, type Screened } from './trust/screen.ts';
 
-/** What a transport hands over. */
+/** A message as a transport delivers it. */
 export interface Arrival {
   readonly topic: string;
   readonly bytes: Uint8Array;
-  /** Kept by a broker and given to a new subscriber: of unknown age (P 7.1). */
+  /** The broker kept it and gave it to a new subscriber, so its age is unknown (P 7.1). */
   readonly retained: boolean;
 }
 
-/** A message that was refused before its sender was looked up. */
+/** A refusal before the sender was looked up. */
 export interface ScreenedOut extends Rejected<WireCode | AuthCode> {
-  /** What it says of itself, where it could be read; nothing proves it. */
+  /** What the message says of itself, if it could be read. Nothing proves it. */
   readonly claim?: { readonly sender: Identity; readonly type: MessageType };
 }
 
 /**
- * The first half: everything that costs no look-up and no cryptography. An echo of our own message ends here with
- * AUTH_OWN: whatever we publish on a device's topic comes back to us (P 5.5).
+ * The first half: every check that needs no look-up and no cryptography. An echo of our own message ends here with
+ * AUTH_OWN; whatever we publish on a device's topic comes back to us (P 5.5).
  *
  * @example
  * const screened = screen(arrival, { role: 'server', self });
@@ -55,7 +55,14 @@ export function screen(
   return { ...screened, claim: { sender, type } };
 }
 
-/** The second half. `peer`: what is known of the sender that the message names; undefined when that is nothing. */
+/**
+ * The second half. `peer`: what is known of the sender that the message names; undefined if that is nothing. Commit
+ * the window of the result together with what the message changes (P 5.3).
+ *
+ * @example
+ * const received = receive(screened, { key, window, sent, forbids: (type) => serverForbids(standing, type) });
+ * if (received.ok) step(received.value);
+ */
 export function receive(screened: Screened, peer: Peer | undefined): Result<Fresh> {
   const admitted = admit(screened, peer); // known sender, right topic
   if (!admitted.ok) return admitted;

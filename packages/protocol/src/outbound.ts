@@ -1,6 +1,6 @@
 /**
- * The way of every message that leaves: `Draft -> Numbered -> Signed -> committed -> bytes`. The number and the
- * signed bytes are committed to storage before anything is sent (P 5.1), so a number is never used twice.
+ * The path of every message that leaves: `Draft -> Numbered -> Signed -> committed -> bytes`. Commit the number and
+ * the signed bytes to storage before you send anything (P 5.1). So a number is never used twice.
  */
 import type { Identity } from './identity.ts';
 import { MAX_U64 } from './limits.ts';
@@ -9,7 +9,7 @@ import { layoutOf, type BodyOf, type MessageType } from './message/layouts.ts';
 import type { Message } from './message/message.ts';
 import type { SealKey, SignKey } from './trust/suite.ts';
 
-/** What an exchange wants to say; it knows nothing of numbers and keys. */
+/** What an exchange wants to say. It knows nothing of numbers and keys. */
 export interface DraftOf<T extends MessageType> {
   readonly type: T;
   readonly token: Uint8Array;
@@ -17,12 +17,12 @@ export interface DraftOf<T extends MessageType> {
 }
 export type Draft = { [T in MessageType]: DraftOf<T> }[MessageType];
 
-/** How this peer wants to be spoken to. */
+/** How a peer has to be spoken to. */
 export interface Addressee {
   readonly id: Identity;
-  /** Seals the fields of kind `sealed`, whose draft holds the plaintext. */
+  /** Seals the fields of kind `sealed`. In a draft they hold the plaintext. */
   readonly sealKey?: SealKey;
-  /** Texts end with a NUL for peers known to be pySRUP (P 2.5). */
+  /** End texts with a NUL, for peers known to be pySRUP (P 2.5). */
   readonly terminatedText?: boolean;
 }
 
@@ -34,17 +34,19 @@ export interface Counters {
   readonly highest: bigint;
 }
 
-/** A message ready to leave, once it is committed. */
+/** A message that can leave once it is committed. */
 export interface Signed {
   readonly message: Message;
   readonly bytes: Uint8Array;
 }
 
 /**
- * Where a server begins to count with a new device: a random number of 62 bits. No message of edition 5 says whom it
- * is for, so with counters that all begin at 1 a broker could give one device's command to its sibling; with counters
- * far apart it is REPLAY_OLD or REPLAY_JUMP there. The device follows by the rule of P 5.1.
- * @param random 8 random bytes
+ * Where a server starts to count with a new device: a random number of 62 bits. `random`: 8 random bytes; RangeError
+ * for any other number of them.
+ *
+ * No message of edition 5 says whom it is for. If all counters began at 1, a broker could give one device's command to
+ * its sibling. With counters far apart the sibling refuses it as REPLAY_OLD or REPLAY_JUMP. The device follows by the
+ * rule of P 5.1.
  */
 export function counterStart(random: Uint8Array): bigint {
   if (random.length !== 8) throw new RangeError('the start of a counter takes 8 random bytes');
@@ -53,7 +55,12 @@ export function counterStart(random: Uint8Array): bigint {
   return start;
 }
 
-/** The next number to this peer (P 5.1). RangeError when all 2^64 are used up: the pair must join anew. */
+/**
+ * The next number to a peer (P 5.1). RangeError when all 2^64 are used up: the pair must join again.
+ *
+ * @example
+ * nextSequence({ sent: 4n, highest: 7n }); // 8n
+ */
 export function nextSequence({ sent, highest }: Counters): bigint {
   const last = sent > highest ? sent : highest;
   if (last >= MAX_U64)
@@ -61,7 +68,14 @@ export function nextSequence({ sent, highest }: Counters): bigint {
   return last + 1n;
 }
 
-/** Numbers, seals and signs. Commit `message.sequence` and `bytes` before sending them. */
+/**
+ * Numbers, seals and signs a draft. Commit `message.sequence` and `bytes` before you send the bytes (P 5.1). TypeError
+ * when a field has to be sealed and the addressee has no key for that.
+ *
+ * @example
+ * const sequence = nextSequence(counters);
+ * const { bytes } = await compose(draft, sequence, self, { id: device }, signKey);
+ */
 export async function compose(
   draft: Draft,
   sequence: bigint,

@@ -1,11 +1,11 @@
-/** What the protocol's users take from outside. Real ones live in @srup/node, seeded ones in ./testing. */
+/** What the protocol's users take from outside. The real ones are in @srup/node, the ones for tests in ./testing. */
 
 export interface Clock {
-  /** Milliseconds since 1970. It may step: never measure with it. */
+  /** Milliseconds since 1970. It can step, so never measure with it. */
   now(): number;
-  /** Milliseconds that only grow, from an unknown origin. */
+  /** Milliseconds from an unknown origin. They never decrease, so measure with them. */
   monotonic(): number;
-  /** False until the clock is known to be set; then no token is refused for its age (P 6.2). */
+  /** False until the clock is known to be set. Until then no token is refused for its age (P 6.2). */
   isTrusted(): boolean;
 }
 

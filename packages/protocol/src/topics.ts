@@ -1,37 +1,49 @@
 import { identityText, parseIdentity, type Identity } from './identity.ts';
 import { isJoinRequest, type MessageType } from './message/layouts.ts';
 
-/** Where a message came from or goes to (P 7.2). */
+/** Where a message comes from or goes to (P 7.2). */
 export type Topic =
   | { readonly kind: 'device'; readonly device: Identity }
   | { readonly kind: 'join'; readonly server: Identity; readonly device: Identity };
 
-/** `SRUP/<device>`: everything but joins, both ways. */
+/** `SRUP/<device>`: the topic of everything but join requests, both ways (P 7.2). */
 export function deviceTopic(device: Identity): string {
   return `SRUP/${identityText(device)}`;
 }
 
-/** `SRUP/servers/<server>/<device>`: the topic of join requests. */
+/** `SRUP/servers/<server>/<device>`: the topic of join requests (P 7.2). */
 export function joinTopic(server: Identity, device: Identity): string {
   return `SRUP/servers/${identityText(server)}/${identityText(device)}`;
 }
 
-/** The name of a topic, as a transport takes it: `parseTopic` gives the topic back. */
+/** The name of a topic, as a transport takes it. `parseTopic` is the way back. */
 export function topicName(topic: Topic): string {
   return topic.kind === 'device' ? deviceTopic(topic.device) : joinTopic(topic.server, topic.device);
 }
 
-/** What a server subscribes to for joins: `SRUP/servers/<server>/+`. */
+/** `SRUP/servers/<server>/+`: what a server subscribes to for join requests (P 7.2). */
 export function joinFilter(server: Identity): string {
   return `SRUP/servers/${identityText(server)}/+`;
 }
 
-/** The topic that a device sends a message of this type to. */
+/**
+ * The topic to which a device sends a message of this type (P 7.2).
+ *
+ * @example
+ * topicFromDevice('JOIN_REQ', server, device); // 'SRUP/servers/<server>/<device>'
+ * topicFromDevice('DATA', server, device); // 'SRUP/<device>'
+ */
 export function topicFromDevice(type: MessageType, server: Identity, device: Identity): string {
   return isJoinRequest(type) ? joinTopic(server, device) : deviceTopic(device);
 }
 
-/** Undefined for any other name; ids are parsed strictly, so no wildcard passes (P 2.7). */
+/**
+ * Reads the name of a topic; undefined for any other name. Ids are read strictly, so no wildcard passes (P 2.7).
+ *
+ * @example
+ * parseTopic('SRUP/27ab54d670b64be2'); // { kind: 'device', device: 0x27ab54d670b64be2n }
+ * parseTopic('SRUP/+'); // undefined
+ */
 export function parseTopic(name: string): Topic | undefined {
   const levels = name.split('/');
   if (levels[0] !== 'SRUP') return undefined;
@@ -45,7 +57,7 @@ export function parseTopic(name: string): Topic | undefined {
   return server === undefined || device === undefined ? undefined : { kind: 'join', server, device };
 }
 
-/** MQTT client id (P 7.1, as the reference writes it). */
+/** The MQTT client id of an identity, in the words of the reference (P 7.1). */
 export function mqttClientId(id: Identity): string {
   return `SRUP Client: ${identityText(id)}`;
 }

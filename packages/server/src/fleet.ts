@@ -31,16 +31,16 @@ import type { IdentityDirectory } from './peers/directory.ts';
 import { createRecords } from './peers/records.ts';
 import { StoreError } from './store/fault.ts';
 import type { Store } from './store/port.ts';
-import type { FleetTables } from './store/tables.ts';
 import { exchangeTimeouts } from './time/timeouts.ts';
 import { createTimer } from './time/timer.ts';
 import { END_IDENTITY } from './turn/outcome.ts';
 import type { TurnPorts } from './turn/ports.ts';
 import { createSave } from './turn/save.ts';
+import type { CoreTables } from './store/schema/tables.ts';
 
 /** What the C2 core is made from. */
 export interface FleetPorts {
-  readonly store: Store<FleetTables>;
+  readonly store: Store<CoreTables>;
   readonly serverId: Identity;
   /** The server's key of each suite: to a device it signs with the one of the device's suite (P 4.1). */
   readonly keys: Readonly<Record<SuiteName, SignKey>>;
@@ -188,7 +188,7 @@ function fleetOf(
 }
 
 /** Numbers and tokens belong to one server: with another's store it would say things twice, or not at all. */
-async function claimStore(store: Store<FleetTables>, serverId: Identity): Promise<void> {
+async function claimStore(store: Store<CoreTables>, serverId: Identity): Promise<void> {
   const name = 'server';
   const value = identityText(serverId);
   await store.commit(async (write) => {

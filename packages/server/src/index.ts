@@ -45,5 +45,5 @@ export { createBackup, type BackupMade } from './backup/create.ts';
 export { checkBackup, restoreBackup, type Restored } from './backup/restore.ts';
 export { examineTrail, type TrailFindings, type WitnessFinding } from './audit/examine.ts';
 export { makeProbes, type ProbeCredential } from './keyservice/probe.ts';
-export { LEAST_PASSPHRASE } from './backup/cipher.ts';
+export { LEAST_PASSPHRASE } from './backup/archive/cipher.ts';
 export { VERSION } from './version.ts';

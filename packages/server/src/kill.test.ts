@@ -16,9 +16,9 @@ import {
 } from '../test/fleet/device.ts';
 import { createTestLink, type TestLink } from '../test/fleet/link.ts';
 import type { Instant, VictimOrders } from '../test/fleet/victim.ts';
-import { fleetMigrations } from './store/migrations.ts';
+import { coreMigrations as coreMigrations } from './store/schema/migrations.ts';
+import type { CoreTables as CoreTables } from './store/schema/tables.ts';
 import { openSqlite } from './store/sqlite/open.ts';
-import type { FleetTables } from './store/tables.ts';
 import { createFleet, type RunningFleet } from './fleet.ts';
 
 const VICTIM = fileURLToPath(new URL('../test/fleet/victim.ts', import.meta.url));
@@ -77,7 +77,7 @@ async function sentBefore(): Promise<Uint8Array[]> {
 async function surviving<Value>(
   work: (fleet: RunningFleet, link: TestLink) => Promise<Value>,
 ): Promise<Value> {
-  const store = await openSqlite<FleetTables>(file, fleetMigrations);
+  const store = await openSqlite<CoreTables>(file, coreMigrations);
   const link = createTestLink();
   const silent = () => undefined;
   const fleet = await createFleet({
@@ -119,7 +119,7 @@ test.each<[string, Instant, number]>([
   ['left, not noted', 'published', 1],
   ['the second left, not noted', 'published', 2],
 ])('killed when a join is %s: it is answered exactly once', async (_, at, time) => {
-  const policy = await openSqlite<FleetTables>(file, fleetMigrations);
+  const policy = await openSqlite<CoreTables>(file, coreMigrations);
   await policy.commit((write) => write.updateTable('join_policies').set({ verdict: 'accept' }).execute());
   await policy.close();
   const request = await device.write('JOIN_REQ', {});
@@ -146,7 +146,7 @@ test.each<[string, Instant, number]>([
 });
 
 test('killed three times in the middle of many commands: none is lost, no number is used twice', async () => {
-  const policy = await openSqlite<FleetTables>(file, fleetMigrations);
+  const policy = await openSqlite<CoreTables>(file, coreMigrations);
   await policy.commit((write) => write.updateTable('join_policies').set({ verdict: 'accept' }).execute());
   await policy.close();
   const request = await device.write('JOIN_REQ', {});
@@ -164,7 +164,7 @@ test('killed three times in the middle of many commands: none is lost, no number
   expect(promised.size).toBeGreaterThan(20);
   const last = await surviving(async (_, link) => {
     await until(() => link.published.length > 0);
-    const store = await openSqlite<FleetTables>(file, fleetMigrations);
+    const store = await openSqlite<CoreTables>(file, coreMigrations);
     await until(async () => (await store.read.selectFrom('outbox').select('id').execute()).length === 0);
     await store.close();
     return link.published.map(({ bytes }) => bytes);

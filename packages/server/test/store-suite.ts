@@ -1,8 +1,10 @@
 /** The contract of the `Store` port: every database behind it passes these tests. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StoreFault } from '../src/store/fault.ts';
-import type { Migrations } from '../src/store/migrate.ts';
-import type { Store } from '../src/store/port.ts';
+import type { Migrations } from '../src/store/schema/steps.ts';
+import type { Read, Store } from '../src/store/port.ts';
+import { prepare } from '../src/store/prepared.ts';
+import { contains } from '../src/store/search.ts';
 
 export interface NoteTables {
   notes: { id: number; text: string };
@@ -104,6 +106,58 @@ export function storeSuite(kind: string, makePlace: () => Promise<Place>): void 
       ]);
       expect((outcomes[2] as PromiseRejectedResult).reason).not.toBeInstanceOf(StoreFault);
       expect(await idsIn(store)).toEqual([1, 2, 3]);
+    });
+
+    it('runs work again when the transaction that it shared fails, and keeps what it wrote once', async () => {
+      const store = await open();
+      const runs: number[] = [];
+      const first = insert(store, 0); // alone in its transaction; the others share the next one
+      const works = [1, 2].map((id) =>
+        store.commit(async (write) => {
+          runs.push(id);
+          await write.insertInto('notes').values(note(id)).execute();
+        }),
+      );
+      const failing = store.commit(() => Promise.reject(new TypeError('mine')));
+      await expect(failing).rejects.toThrow('mine');
+      await Promise.all([first, ...works]);
+      expect(runs).toEqual([1, 2, 1, 2]);
+      expect(await idsIn(store)).toEqual([0, 1, 2]);
+    });
+
+    it('searches for a part of a text in either case, with wildcards as letters', async () => {
+      const store = await open();
+      const texts = ['Pump 100%', 'pump_a', 'Ärmel', 'a\\b'];
+      for (const [id, text] of texts.entries()) await insert(store, id, text);
+      const find = async (part: string) => {
+        const found = await store.read
+          .selectFrom('notes')
+          .select('text')
+          .where((where) => contains(where.ref('text'), part))
+          .orderBy('id')
+          .execute();
+        return found.map(({ text }) => text);
+      };
+      expect(await find('PUMP')).toEqual(['Pump 100%', 'pump_a']);
+      expect(await find('0%')).toEqual(['Pump 100%']);
+      expect(await find('p_a')).toEqual(['pump_a']);
+      expect(await find('Är')).toEqual(['Ärmel']);
+      expect(await find('\\')).toEqual(['a\\b']);
+    });
+
+    it('prepares a statement for each store anew, and runs it with the values of each call', async () => {
+      const [here, there] = [await open(), await open()];
+      await insert(here, 1, 'one');
+      await insert(here, 2, 'two');
+      const select = prepare((read: Read<NoteTables>, p: { readonly id: number }) =>
+        read.selectFrom('notes').select('text').where('id', '=', p.id),
+      );
+      for (const store of [here, there]) {
+        expect((await select(store.read, { id: 1 })).rows).toEqual([{ text: 'one' }]);
+        expect((await select(store.read, { id: 2 })).rows).toEqual([{ text: 'two' }]);
+      }
+      const inside = await here.commit(async (write) => (await select(write, { id: 2 })).rows);
+      expect(inside).toEqual([{ text: 'two' }]);
     });
 
     it('tells a mistake of the work from a fault of the database', async () => {

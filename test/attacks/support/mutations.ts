@@ -151,18 +151,18 @@ export const MUTATIONS = {
   },
   /** P 8.2: whoever asks gets the certificate. */
   certificateProof: {
-    file: 'packages/server/src/keyservice/enrolment.ts',
+    file: 'packages/server/src/keyservice/enrolment/prove.ts',
     from: 'if (!checkProof(public_pem, csrPem, signature)) return BAD_SIGNATURE;',
     to: '',
   },
   /** P 8.5: an id that is taken is given again; `takenRow`: and the database lets it happen. */
   takenIdentity: {
-    file: 'packages/server/src/keyservice/registration.ts',
+    file: 'packages/server/src/keyservice/enrolment/registration.ts',
     from: 'if (taken !== undefined) {',
     to: 'if (false) {',
   },
   takenRow: {
-    file: 'packages/server/src/keyservice/registration.ts',
+    file: 'packages/server/src/keyservice/enrolment/registration.ts',
     from: ".insertInto('identities')",
     to: ".replaceInto('identities')",
   },

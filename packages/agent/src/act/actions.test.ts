@@ -191,7 +191,7 @@ describe('self-test', () => {
   const clock = systemClock;
   const running = () => ({ program: 'running', restarts: 0 }) as const;
 
-  test('is well on a well device', async () => {
+  test('finds nothing wrong on a healthy device', async () => {
     await start();
     expect(await act(0x05)).toEqual({ outcome: 'done' });
   });

@@ -6,12 +6,12 @@ import type { CommandResult } from '../program/command.ts';
 import { reasonOf } from '../ground/trouble.ts';
 import { actionName, isDangerous, REBOOT, SELF_DESTRUCT, SELF_TEST } from './table.ts';
 
-/** Does an action. Resolves when it is done, rejects when it failed; the signal aborts when time is up or the agent stops. */
+/** Does an action: resolves when it is done, rejects when it failed. The signal aborts on timeout or when the agent stops. */
 export type ActionHandler = (signal: AbortSignal) => Promise<void> | void;
 
-/** Handlers of a program that has the agent built in. Ids 0 to 255. */
+/** Handlers of a program that has the agent built in, for action ids 0 to 255. */
 export interface ActionTable {
-  /** Takes the place of the handler before, of the configured command and of the built-in action of this id. */
+  /** Replaces an earlier handler, the configured command and the built-in action of this id. RangeError for other ids. */
   on(actionId: number, handler: ActionHandler): void;
   find(actionId: number): ActionHandler | undefined;
 }
@@ -31,15 +31,15 @@ export function createActionTable(): ActionTable {
 
 export interface ActionPorts {
   readonly handlers: ActionTable;
-  /** By two hex digits. */
+  /** Commands by action id, two hex digits. */
   readonly commands: Readonly<Record<string, readonly string[]>>;
-  /** Dangerous ones that are obeyed, by two hex digits. */
+  /** Dangerous actions that this device obeys, as two hex digits. */
   readonly allow: readonly string[];
   readonly timeoutMs: number;
-  /** From the success of a reboot's command to the end of the device, at most. */
+  /** Longest time from the success of a reboot command to the restart, in milliseconds. */
   readonly restartMs: number;
   readonly run: (argv: readonly string[], signal: AbortSignal) => Promise<CommandResult>;
-  /** Undefined: all is well; else what is not. */
+  /** Undefined when all is well; otherwise what is wrong. */
   readonly selfTest: () => Promise<string | undefined>;
   /** As in `Surroundings`. */
   readonly oweErasure: () => Promise<void>;
@@ -47,7 +47,7 @@ export interface ActionPorts {
   readonly log: Log;
 }
 
-/** P 10.5. Called once a token; the engine sees to that. Rejects with the signal's reason only. */
+/** Does one action (P 10.5). The engine calls it once for each token. Rejects with the signal's reason only. */
 export async function doAction(actionId: number, ports: ActionPorts, signal: AbortSignal): Promise<Acted> {
   const { log, allow } = ports;
   const action = actionName(actionId);
@@ -63,8 +63,8 @@ export async function doAction(actionId: number, ports: ActionPorts, signal: Abo
 }
 
 /**
- * A restart is proven by the start of the device that comes after it, where what is open is answered
- * (`actionInterrupted`). Here it is only awaited: rejects with the signal's reason when the agent ends.
+ * Waits for the restart of the device. The next start proves it and answers the open action (`actionInterrupted`), so
+ * this rejects with the signal's reason when the agent ends.
  */
 async function awaitRestart({ restartMs, log }: ActionPorts, signal: AbortSignal): Promise<Acted> {
   log.info({}, 'waiting for the restart of the device');
@@ -80,12 +80,12 @@ function findHandler(actionId: number, ports: ActionPorts): ActionHandler | unde
   return ports.handlers.find(actionId) ?? (argv === undefined ? builtIn : commandHandler(argv, ports));
 }
 
-/** It can't be answered afterwards, so it is owed before it is answered: a power cut in between changes nothing. */
+/** The device can't answer afterwards, so it records the debt before it answers: a power cut in between changes nothing. */
 async function promiseErasure({ oweErasure, beginErasure, log }: ActionPorts): Promise<Acted> {
   try {
     await oweErasure();
   } catch (error) {
-    log.error({ reason: reasonOf(error) }, 'that this device is to erase itself can not be written down');
+    log.error({ reason: reasonOf(error) }, 'the order to erase this device can not be written down');
     return { outcome: 'failed' };
   }
   const afterwards = () => {
@@ -95,7 +95,7 @@ async function promiseErasure({ oweErasure, beginErasure, log }: ActionPorts): P
   return { outcome: 'done', afterwards };
 }
 
-/** The device's own part of its erasure; its failure must not keep the software alive. */
+/** Runs the device's own part of its erasure. A failure of it must not keep the software alive. */
 export async function eraseOwnPart(ports: ActionPorts, signal: AbortSignal): Promise<void> {
   const handler = findHandler(SELF_DESTRUCT, ports);
   if (handler !== undefined)
@@ -113,7 +113,7 @@ function failIf(failure: string | undefined): void {
   if (failure !== undefined) throw new Error(failure);
 }
 
-/** False: it failed, or took too long. */
+/** False when it failed or took too long. */
 async function attempt(
   action: string,
   handler: ActionHandler,

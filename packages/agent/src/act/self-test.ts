@@ -10,7 +10,7 @@ export interface SelfTestPorts {
   readonly clock: Clock;
 }
 
-/** Action 05 (P 10.5). Undefined: all is well; else what is not, in one sentence part. */
+/** Action 05 (P 10.5). Undefined when all is well; otherwise what is wrong, as part of a sentence. */
 export async function testSelf({ folder, running, clock }: SelfTestPorts): Promise<string | undefined> {
   try {
     await writeFileAtomic(join(folder, 'self-test'), String(clock.now()));

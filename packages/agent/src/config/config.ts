@@ -6,12 +6,12 @@ import { fetching } from './fetch.ts';
 import { path, text, url } from './forms.ts';
 import { health, software } from './software.ts';
 
-/** A mistake in the configuration, with where it is and what is allowed there. */
+/** A mistake in the configuration: where it is, and what is allowed there. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** What pySRUP signs with (P 4.2). */
+/** The suite of pySRUP (P 4.2). */
 const REFERENCE_SUITE: SuiteName = 'rsa-sha256';
 
 const schema = v.strictObject({
@@ -27,7 +27,7 @@ const schema = v.strictObject({
   ),
   /** PEM file with the service's CA certificate, instead of the fingerprint. */
   caFile: v.exactOptional(path),
-  /** Device type, as the server's policies name it. */
+  /** Device type, by which the server's policies name it. */
   type: v.pipe(
     v.string(),
     v.regex(
@@ -35,15 +35,15 @@ const schema = v.strictObject({
       'a type is 1 to 64 letters, digits, dots, dashes, underscores, spaces',
     ),
   ),
-  /** ed25519 unless told; with a reference server, rsa-sha256, which is all that it knows. */
+  /** By default ed25519; with a reference server rsa-sha256, the only suite that it knows. */
   suite: v.exactOptional(v.picklist(['ed25519', 'rsa-sha256', 'ml-dsa-65'])),
-  /** A pySRUP key service and C2 server are taken: they prove less, and are told less (P 8.2, 10.11). */
+  /** Accepts a pySRUP key service and C2 server. They prove less, and hear less of the device (P 8.2, 10.11). */
   referenceServer: v.exactOptional(v.boolean(), false),
-  /** Wanted by key services that are not open to everyone (P 8.4). Taken out of the file once it was used. */
+  /** For key services that are not open to everyone (P 8.4). Removed from the file once it was used. */
   enrolmentCode: v.exactOptional(text),
-  /** MQTT without TLS is spoken to a broker that has none: others can read along. For tests only (P 7.5). */
+  /** Speaks MQTT without TLS to a broker that has none: others can read everything. For tests only (P 7.5). */
   insecurePlainMqtt: v.exactOptional(v.boolean(), false),
-  /** After a deregistration: `no` stays unregistered until told, `yes` registers anew (P 10.8). */
+  /** After a deregistration: `no` waits for an order, `yes` registers anew (P 10.8). */
   rejoin: v.exactOptional(v.picklist(['no', 'yes']), 'no'),
   software: v.exactOptional(software, {}),
   health: v.exactOptional(health, {}),
@@ -53,18 +53,24 @@ const schema = v.strictObject({
   logLevel: v.exactOptional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
 });
 
-/** As written in a file: whatever has a default may be absent. */
+/** The configuration as written in a file: whatever has a default can be absent. */
 export type AgentConfigInput = v.InferInput<typeof schema>;
-/** Checked and complete. */
+/** The configuration, checked and complete. */
 export type AgentConfig = v.InferOutput<typeof schema> & { readonly suite: SuiteName };
 
-/** Of an object, valibot speaks of types where a person has misspelt or forgotten a name. */
+/** Valibot speaks of types where a person has misspelt or forgotten a name. */
 function wordsOf({ type, expected, message }: v.BaseIssue<unknown>): string {
   if (type !== 'strict_object') return message;
   return expected === 'never' ? 'there is no such key' : message.replace(/^Invalid key/, 'Missing key');
 }
 
-/** The configuration with its defaults. `ConfigError` names every mistake. `origin`: a file name, for the message. */
+/**
+ * Checks a configuration and fills in its defaults. `ConfigError` names every mistake. `origin`: a file name, for the
+ * message.
+ *
+ * @example
+ * parseConfig({ url: 'https://fleet.example:8443', type: 'pump' }, 'agent.json').software.stopSeconds; // 10
+ */
 export function parseConfig(value: unknown, origin: string): AgentConfig {
   const result = v.safeParse(schema, value);
   if (!result.success) {

@@ -19,7 +19,7 @@ export const DATA_TYPES = [
 export type DataType = (typeof DATA_TYPES)[number];
 
 export const data = v.strictObject({
-  /** Data id to its type; ids that are not here are read by the rule of P 10.6. */
+  /** Data id to its type. Other ids are read by the rule of P 10.6. */
   types: v.exactOptional(v.record(text, v.picklist(DATA_TYPES)), {}),
   /** Ids that are not in `types` are refused with 3F. */
   strict: v.exactOptional(v.boolean(), false),
@@ -28,8 +28,8 @@ export const data = v.strictObject({
   /** Without `command`: the supervised program reads JSON lines from its stdin. */
   stdin: v.exactOptional(v.boolean(), false),
   /**
-   * Unix socket on which programs of this device report readings and, without `command`, take data, a line each, as by
-   * stdout and stdin. Who may open it is decided by its folder. The supervised program finds it in SRUP_SOCKET.
+   * Unix socket by which programs of this device report readings and, without `command`, take data: one line each, as by
+   * stdout and stdin. Its folder decides which accounts can open it. The supervised program finds it in SRUP_SOCKET.
    */
   socket: v.exactOptional(path),
 });

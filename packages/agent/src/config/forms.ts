@@ -1,4 +1,4 @@
-/** Forms of single values. */
+/** The forms of single values. */
 import { isAbsolute } from 'node:path';
 import * as v from 'valibot';
 

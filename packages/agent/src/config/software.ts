@@ -1,20 +1,20 @@
 import * as v from 'valibot';
 import { command, count, DAY_SECONDS, path, seconds, text, url } from './forms.ts';
 
-/** What must hold before a switch (P 10.11): one of `command`, `batteryPercent`, `freeMiB`. */
+/** A condition that must hold before a switch (P 10.11): one of `command`, `batteryPercent`, `freeMiB`. */
 const precondition = v.pipe(
   v.strictObject({
-    /** Exit code 0: go on. Another: not now; what it prints says why, see docs/installers.md. */
+    /** Exit code 0: go on. Any other defers the switch, and the output says why: see docs/installers.md. */
     command: v.exactOptional(command),
     timeoutSeconds: v.exactOptional(seconds(600), 30),
     /** Mains power, or this much charge; a device without a battery has mains power. */
     batteryPercent: v.exactOptional(count(1, 100)),
-    /** Free on the disk of `path`, which is that of the agent's software unless told. */
+    /** Free space on the disk of `path`; by default, on the disk of the agent's software. */
     freeMiB: v.exactOptional(count(1, 2 ** 40)),
     path: v.exactOptional(path),
-    /** Told instead of what was found. */
+    /** The reason that the server hears, instead of what was found. */
     reason: v.exactOptional(text),
-    /** When the server may ask again. */
+    /** When the server can ask again. */
     retrySeconds: v.exactOptional(count(60, DAY_SECONDS), 900),
   }),
   v.check(
@@ -25,8 +25,8 @@ const precondition = v.pipe(
 );
 
 /**
- * `process`: the agent runs the program. `file`: the artifact is data, put at `target` for a program of others.
- * `command`: `command` installs, docs/installers.md has the contract.
+ * `process`: the agent runs the program. `file`: the artifact is data, copied to `target` for another program.
+ * `command`: `command` installs; docs/installers.md has the contract.
  */
 export const software = v.strictObject({
   installer: v.exactOptional(v.picklist(['process', 'file', 'command']), 'process'),
@@ -42,15 +42,15 @@ export const software = v.strictObject({
   target: v.exactOptional(path),
   /** installer file: run after the switch; other than exit code 0 reverts. Braces as in `command`. */
   notify: v.exactOptional(command),
-  /** installer file with `command`: how the program is told of new data, by a restart or by SIGHUP. */
+  /** installer file with `command`: how the program learns of new data, by a restart or by SIGHUP. */
   reload: v.exactOptional(v.picklist(['restart', 'hangup']), 'restart'),
-  /** installer command: for one step of it. */
+  /** installer command: timeout of each step. */
   stepSeconds: v.exactOptional(seconds(DAY_SECONDS), 1800),
-  /** What runs until the first update: copied into a slot of its own at the first start. */
+  /** The file that runs until the first update. It is copied into a slot at the first start. */
   factory: v.exactOptional(path),
-  /** Is the artifact a tar to be unpacked? `auto`: told by its first bytes. */
+  /** Is the artifact a tar that is unpacked? `auto`: its first bytes decide. */
   unpack: v.exactOptional(v.picklist(['auto', 'always', 'never']), 'auto'),
-  /** From SIGTERM to SIGKILL. */
+  /** Time from SIGTERM to SIGKILL. */
   stopSeconds: v.exactOptional(seconds(600), 10),
   restart: v.exactOptional(
     v.strictObject({
@@ -60,20 +60,20 @@ export const software = v.strictObject({
     {},
   ),
   preconditions: v.exactOptional(v.array(precondition), []),
-  /** Good versions that are kept beside the current one (P 10.4), and as many others, staged or old. */
+  /** How many good versions are kept beside the current one (P 10.4), and as many others, staged or old. */
   keep: v.exactOptional(count(1, 100), 2),
 });
 
-/** When is new software healthy? All that is named must hold (P 10.1). */
+/** The conditions of healthy software. All that are given must hold (P 10.1). */
 export const health = v.strictObject({
   /** The program stays alive for this long. */
   aliveSeconds: v.exactOptional(seconds(3600), 5),
-  /** Exit code 0 within `timeoutSeconds` says healthy. */
+  /** Exit code 0 within `timeoutSeconds` means healthy. */
   command: v.exactOptional(command),
-  /** Status 2xx says healthy. */
+  /** Status 2xx means healthy. */
   url: v.exactOptional(url),
-  /** For one try of `command` or `url`. */
+  /** Timeout of one try of `command` or `url`. */
   timeoutSeconds: v.exactOptional(seconds(600), 10),
-  /** For all tries together; then the update is reverted. */
+  /** Timeout of all tries together; then the update is reverted. */
   deadlineSeconds: v.exactOptional(seconds(3600), 60),
 });

@@ -1,4 +1,4 @@
-/** How `srup agent status` and its sisters speak with a running agent: a socket in the agent's own folder. */
+/** The socket in the agent's own folder, by which `srup agent status` and the like speak with a running agent. */
 import { chmod, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { checkSocketPath } from '../ground/socket-path.ts';
@@ -20,16 +20,16 @@ export interface Control {
 }
 
 /**
- * Listens for one question a connection, one line each way: a word, for `join` perhaps with an enrolment code after it;
- * and JSON. Only the owner gets at the socket: the folder is
- * closed to others.
+ * Answers questions at the socket, one for each connection. The question is one line: a word, and after `join` an
+ * enrolment code if there is one. The answer is one line of JSON. Only the owner can open the socket: the folder is
+ * closed to others. `AgentError` for a path that is too long.
  */
 export async function serveControl(
   path: string,
   answer: (ask: Ask, code: string | undefined) => Promise<unknown>,
 ): Promise<Control> {
   checkSocketPath(path);
-  await rm(path, { force: true }); // of an agent that was killed; the folder's lock is ours
+  await rm(path, { force: true }); // left by an agent that was killed: we hold the lock of the folder
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -62,7 +62,14 @@ export async function serveControl(
   };
 }
 
-/** Asks a running agent; `code`: for `join`. Undefined when none runs there. `AgentError` when it says no. */
+/**
+ * Asks the agent at this socket. `code`: an enrolment code, with `join` only. Undefined when no agent runs there.
+ * `AgentError` when the agent refuses.
+ *
+ * @example
+ * const answer = await askAgent(homeAt('./device').socket, 'status');
+ * console.log(answer === undefined ? 'no agent runs' : answer.value);
+ */
 export async function askAgent(
   path: string,
   ask: Ask,

@@ -6,11 +6,11 @@ import type { Ending } from '../identity/ending.ts';
 import type { Life } from '../life.ts';
 import { AGENT_VERSION } from '../ground/version.ts';
 
-/** What a device can say of itself to who sits in front of it. No secrets. Times are ms since 1970. */
+/** What a device says about itself to a person in front of it. No secrets. Times are ms since 1970. */
 export interface AgentStatus {
   /**
-   * `enrolling`: it has no identity yet. `unregistered`: it gave its identity up and waits to be told (P 10.8), or could
-   * not register (`trouble`). `revoked`, `unknown`: its key service says that its identity is over.
+   * `enrolling`: it has no identity yet. `unregistered`: it gave its identity up and waits for an order (P 10.8), or it
+   * could not register (`trouble`). `revoked`, `unknown`: its key service says that its identity is over.
    */
   readonly phase: 'enrolling' | 'unregistered' | Ending | DeviceState['join']['phase'];
   /** Why it could not register, and what a person can do. */
@@ -27,7 +27,7 @@ export interface AgentStatus {
   readonly software: RunningSoftware;
   /** Unfinished exchanges with the server. */
   readonly open: readonly { readonly kind: string; readonly phase: string; readonly detail: string }[];
-  /** Messages that are to be sent yet. */
+  /** Messages that wait to be sent. */
   readonly waiting: number;
   readonly refusals: RefusalCounts;
   /** When the server was last proven to have spoken. */

@@ -6,14 +6,14 @@ import { readIdentity, type DeviceIdentity } from '../vault/identity.ts';
 import { replayJournal } from '../vault/journal.ts';
 import { readLeft } from '../vault/left.ts';
 
-/** What the files of an agent that does not run say. Nothing is written. */
+/** What the files of an agent say while it does not run. */
 export interface StoredStatus {
   /** As in `AgentStatus`; `enrolling`: it was never registered, or not to the end. */
   readonly phase: 'enrolling' | 'unregistered' | DeviceState['join']['phase'];
   readonly identity?: DeviceIdentity;
 }
 
-/** `AgentError` or `JournalDamage` when they can't be read. */
+/** Reads the files and writes nothing. `AgentError` or `JournalDamage` when they can't be read. */
 export async function readStoredStatus(folder: string): Promise<StoredStatus> {
   const home = homeAt(folder);
   if ((await readLeft(home)) !== undefined) return { phase: 'unregistered' };

@@ -1,12 +1,12 @@
 export interface BucketSize {
   /** Tokens that come back each second. */
   readonly perSecond: number;
-  /** Tokens at the beginning, and at most. */
+  /** Tokens at the beginning, which is also the most that it holds. */
   readonly burst: number;
 }
 
 export interface TokenBucket {
-  /** True: one was there and is taken. `now` in ms, monotonic. */
+  /** Takes a token; false when there is none. `now`: monotonic, in milliseconds. */
   take(now: number): boolean;
 }
 

@@ -1,17 +1,17 @@
 import type { Shown } from './values.ts';
 
-/** A value as a program in the same process takes it: text, a number, or bytes that are neither (P 10.6). */
+/** A value for a program in the same process: text, a number, or bytes that are neither (P 10.6). */
 export type DataValue = string | number | Uint8Array;
 
 /**
- * Takes DATA of the server. Rejecting answers 3F. The signal aborts when time is up (`actions.timeoutSeconds`) or the
- * agent stops.
+ * Takes DATA from the server. A rejection is answered with 3F. The signal aborts on timeout (`actions.timeoutSeconds`)
+ * or when the agent stops.
  */
 export type DataHandler = (value: DataValue, dataId: string, signal: AbortSignal) => Promise<void> | void;
 
 /** Handlers of a program that has the agent built in. */
 export interface DataTable {
-  /** For one data id, or with `undefined` for all that have none of their own; takes the place of the one before. */
+  /** Sets the handler for one data id, or with `undefined` for all ids without one. It replaces an earlier handler. */
   on(dataId: string | undefined, handler: DataHandler): void;
   find(dataId: string): DataHandler | undefined;
 }

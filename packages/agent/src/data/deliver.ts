@@ -11,9 +11,9 @@ import { showValue, type Shown } from './values.ts';
 export interface DeliverPorts {
   readonly rules: AgentConfig['data'];
   readonly handlers: DataTable;
-  /** For a handler. */
+  /** Timeout of a handler, in milliseconds. */
   readonly timeoutMs: number;
-  /** A line for the program; false when there is none that takes it. */
+  /** Writes a line for the programs; false when none takes it. */
   readonly write: (text: string) => boolean;
   readonly run: (argv: readonly string[], input: Uint8Array, signal: AbortSignal) => Promise<CommandResult>;
   readonly log: Log;
@@ -25,9 +25,9 @@ export interface Delivery {
 }
 
 /**
- * DATA from the server: to the handler of the program around the agent, else to the configured command, else to the
- * programs that read lines, as one JSON line with `id` and one of `text`, `number`, `base64`. `unknown` (3F) when
- * nobody takes it.
+ * Hands DATA from the server to the handler of the program around the agent, or to the configured command, or to the
+ * programs that read lines: one JSON line with `id` and one of `text`, `number`, `base64`. `unknown` (3F) when nothing
+ * takes it.
  */
 export async function deliverData(
   { dataId, data }: Delivery,

@@ -108,7 +108,7 @@ describe('lines', () => {
     expect([...euro].flatMap((byte) => splitter.push(Uint8Array.of(byte)))).toEqual(['€']);
   });
 
-  test('a line over the limit is dropped, and the next one is well', () => {
+  test('a line over the limit is dropped, and the next one is taken', () => {
     const long = 'x'.repeat(MAX_LINE_BYTES);
     expect(split([`${long}\n`])).toEqual({ lines: [long], long: 0 });
     expect(split([long, long, 'x\nnext\n'])).toEqual({ lines: ['next'], long: 1 });
@@ -214,7 +214,7 @@ describe('the output of a program', () => {
     ]);
   });
 
-  test('a flood is cut down, counted, and told of once', async () => {
+  test('a flood is cut down, counted, and logged once', async () => {
     let reports = 0;
     const { output, lines, advance } = open(() => {
       reports += 1;
@@ -293,7 +293,7 @@ describe('DATA for the program', () => {
     ]);
   });
 
-  test('nobody takes it: unknown', async () => {
+  test('nothing takes it: unknown', async () => {
     expect(await deliverData(setpoint, open({ write: () => false }).ports, signal)).toBe('unknown');
     const strict = open({ rules: { ...rules, strict: true } });
     expect(await deliverData(setpoint, strict.ports, signal)).toBe('unknown');

@@ -14,36 +14,36 @@ export interface OutputOptions {
   readonly log: Log;
 }
 
-/** What was not passed on, by cause, since the agent started. */
+/** What was dropped since the agent started, by cause. */
 export interface Drops {
-  /** Lines over the limit of length. */
+  /** Lines that were too long. */
   long: number;
   /** Readings and lines that came too fast. */
   fast: number;
-  /** Readings that the server's queue had no room for. */
+  /** Readings that found no room among the messages that wait for the server. */
   full: number;
-  /** Readings with a reserved id, or a value that is none of its type. */
+  /** Readings with a reserved id, or a value that does not fit its type. */
   bad: number;
 }
 
 export interface ProgramOutput {
-  /** What the supervised program writes. */
+  /** Takes what the supervised program writes. */
   readonly take: (name: OutputName, chunk: Uint8Array) => void;
-  /** Lines of one more program; all share one rate. */
+  /** Takes the lines of one more program. All programs share one rate. */
   readonly listen: () => (chunk: Uint8Array) => void;
   drops(): Readonly<Drops>;
 }
 
 const READINGS: BucketSize = { perSecond: 20, burst: 100 };
 const LOG_LINES: BucketSize = { perSecond: 50, burst: 500 };
-/** Readings on their way to storage. */
+/** Most readings that wait to be stored. */
 const MAX_PENDING = 256;
-/** Drops are told at most this often. */
+/** Drops are logged at most this often, in milliseconds. */
 const TELL_EVERY_MS = 60_000;
 /** Characters of a line that go to the log. */
 const MAX_LOG_CHARACTERS = 1000;
 
-/** Turns what the program writes into DATA and log lines, at a bounded rate: a mad program can't drown the device. */
+/** Turns what programs write into DATA and log lines, at a bounded rate: a program in a loop can't drown the device. */
 export function createProgramOutput({ types, report, clock, log }: OutputOptions): ProgramOutput {
   const start = clock.monotonic();
   const readings = createTokenBucket(READINGS, start);

@@ -10,13 +10,12 @@ export interface Reading {
 
 const PAIR = /^([A-Za-z_][\w.-]{0,63})=(.*)$/s;
 const ID = /^[A-Za-z_][\w.-]{0,63}$/;
-/** Readings in one line. */
+/** Most readings in one line. */
 const MAX_READINGS = 64;
 
 /**
- * The readings in a line: `id=value`, or a JSON object of values. Undefined: the line is not of that form, so it is
- * for people. What is of that form and can't be sent (a reserved id, a value that is none of its declared type) goes
- * to `onBad`.
+ * Finds the readings in a line: `id=value`, or a JSON object of values. Undefined when the line has another form, so it
+ * is for people. Calls `onBad` for a reading that can't be sent: a reserved id, or a value that does not fit its type.
  */
 export function readLine(
   line: string,
@@ -35,7 +34,7 @@ export function readLine(
 
 type Pair = readonly [dataId: string, value: Value];
 
-/** `21.5` is a number, all else text. */
+/** `21.5` is a number; everything else is text. */
 function readPair(line: string): Pair[] | undefined {
   const [, dataId, value] = PAIR.exec(line) ?? [];
   if (dataId === undefined || value === undefined) return undefined;

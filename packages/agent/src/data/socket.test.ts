@@ -75,9 +75,9 @@ describe('the socket for programs', () => {
     await program();
   });
 
-  test('what else is there stays, and the mistake is explained', async () => {
+  test('another file of that name stays, and the mistake is explained', async () => {
     await writeFile(path, 'mine');
-    await expect(open()).rejects.toThrow('is no socket');
+    await expect(open()).rejects.toThrow('is not a socket');
     path = join(folder, 'none', 'lines');
     await expect(open()).rejects.toThrow(/can't be opened: .*lines/);
     path = join(folder, 'x'.repeat(120));

@@ -6,21 +6,21 @@ import { checkSocketPath } from '../ground/socket-path.ts';
 import { AgentError, reasonOf } from '../ground/trouble.ts';
 
 export interface LineSocket {
-  /** To every program that is connected and reads; false when there is none. */
+  /** Writes to every program that is connected and reads; false when there is none. */
   write(text: string): boolean;
   close(): Promise<void>;
 }
 
-/** For what a connected program writes. */
+/** Takes what a connected program writes. */
 export type Listen = () => (chunk: Uint8Array) => void;
 
 const MAX_PROGRAMS = 32;
-/** Text waiting for a program that does not read. */
+/** Most bytes that wait for a program that does not read. */
 const MAX_WAITING_BYTES = 256 * 1024;
-/** Owner and group: the folder decides who gets here. */
+/** For owner and group: the folder decides who can open it. */
 const MODE = 0o660;
 
-/** Listens on a Unix socket. `AgentError` when that can't be. */
+/** Listens on a Unix socket. `AgentError` when it can't. */
 export async function openLineSocket(path: string, listen: Listen, log: Log): Promise<LineSocket> {
   checkSocketPath(path);
   await removeStale(path);
@@ -28,7 +28,7 @@ export async function openLineSocket(path: string, listen: Listen, log: Log): Pr
   const server = createServer((program) => {
     programs.add(program);
     program.once('close', () => programs.delete(program));
-    program.on('error', () => undefined); // its end is all there is to know
+    program.on('error', () => undefined); // 'close' follows, and that is enough
     program.on('data', listen());
   });
   server.maxConnections = MAX_PROGRAMS;
@@ -68,12 +68,15 @@ export async function openLineSocket(path: string, listen: Listen, log: Log): Pr
   };
 }
 
-/** Of an agent that was killed. Something else of that name is somebody's, and stays. */
+/** Removes the socket of an agent that was killed. Anything else of that name belongs to somebody, and stays. */
 async function removeStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isSocket()) {
-    throw new AgentError(`${path} is there already, and is no socket`, 'Remove it, or change data.socket.');
+    throw new AgentError(
+      `${path} is there already, and is not a socket`,
+      'Remove it, or change data.socket.',
+    );
   }
   await rm(path, { force: true });
 }

@@ -1,16 +1,16 @@
 export interface LineSplitter {
-  /** Lines that this chunk ends, without their ends. */
+  /** Gives the lines that this chunk completes, without their line ends. */
   push(chunk: Uint8Array): string[];
 }
 
-/** Longest line that is taken, in bytes. A data value has to fit a message (65,535 bytes) with room to spare. */
+/** Longest line that is taken, in bytes. A data value must fit a message (65,535 bytes) with room to spare. */
 export const MAX_LINE_BYTES = 16 * 1024;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
 /**
- * Cuts output into lines, as UTF-8 (foreign bytes become U+FFFD). Memory stays bounded: of a longer line nothing is
- * kept, and `onLong` is told once.
+ * Cuts output into lines, as UTF-8 (other bytes become U+FFFD). Memory stays bounded: a line that is too long is
+ * dropped as a whole, and `onLong` is called once for it.
  */
 export function createLineSplitter(onLong: () => void): LineSplitter {
   let kept: Uint8Array[] = [];

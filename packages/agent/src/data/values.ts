@@ -13,8 +13,8 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /**
- * The bytes of a value (P 10.6). An undeclared id: a number is a double, all else text. Undefined when the value is
- * none of its declared type.
+ * The bytes of a value (P 10.6). Without a declared type, a number is a double and everything else is text. Undefined
+ * when the value does not fit its type.
  */
 export function encodeValue(type: DataType | undefined, value: Value): Uint8Array | undefined {
   switch (type) {
@@ -39,7 +39,7 @@ function encodeNumber(kind: NumberKind, value: Value): Uint8Array | undefined {
   return writeDataValue({ kind, value: exact });
 }
 
-/** A number, or the text of one; finite. */
+/** Reads a number, or the text of one. Undefined when it is not finite. */
 export function readNumber(value: Value): number | undefined {
   if (typeof value === 'string' && !NUMBER.test(value)) return undefined;
   const number = Number(value);

@@ -1,13 +1,13 @@
-/** "Not now" (P 10.11): what a command of the owner may say instead of yes or no. */
+/** Deferral (P 10.11): the third answer of a command of the owner, beside yes and no. */
 
 export interface Deferral {
-  /** For people: one line without secrets. */
+  /** Why, for people: one line without secrets. */
   readonly reason: string;
-  /** When to ask again, ms since 1970; absent: the server chooses. */
+  /** When the server can ask again, ms since 1970; absent: the server chooses. */
   readonly until?: number;
 }
 
-/** Thrown through a switch by an installer that says "not now". */
+/** Thrown through a switch by an installer that defers it. */
 export class Deferred extends Error {
   override readonly name = 'Deferred';
   readonly deferral: Deferral;
@@ -17,15 +17,20 @@ export class Deferred extends Error {
   }
 }
 
-/** Characters of a reason. */
+/** Most characters of a reason. */
 const MAX_REASON = 200;
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;
 const RETRY_AFTER = /^retry-after=(\d{1,9})$/;
 const UNTIL = /^until=(\S+)$/;
 
 /**
- * Reads the lines of a command: `retry-after=SECONDS` or `until=TIME` (ISO 8601) say when to ask again, the first
- * other line says why. Without one, what it wrote to stderr does, or `otherwise`. `now`: ms since 1970.
+ * Reads the lines that a command wrote. `retry-after=SECONDS` or `until=TIME` (ISO 8601) says when to ask again; the
+ * first other line says why. Without such a line the reason is what it wrote to stderr, or `otherwise`. `now`: ms since
+ * 1970.
+ *
+ * @example
+ * readDeferral({ output: 'a patient is on it\nretry-after=600', complaint: '' }, 'busy', now);
+ * // { reason: 'a patient is on it', until: now + 600_000 }
  */
 export function readDeferral(
   { output, complaint }: { readonly output: string; readonly complaint: string },
@@ -50,7 +55,7 @@ function readTime(line: string, now: number): number | undefined {
   return Number.isFinite(at) ? at : undefined;
 }
 
-/** What a command says reaches logs and screens elsewhere: nothing that could steer a terminal. */
+/** One line of text without control characters: it reaches logs and screens elsewhere, and must not steer a terminal. */
 export function oneLine(text: string): string {
   return Array.from(text.replace(INVISIBLE, ' ').trim()).slice(0, MAX_REASON).join('');
 }

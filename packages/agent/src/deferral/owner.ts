@@ -1,18 +1,18 @@
-/** The owner's own "not now", said at the device: `srup agent defer`. */
+/** The owner's own deferral, given at the device: `srup agent defer`. */
 import { readFile, rm } from 'node:fs/promises';
 import { makePrivateFolder, writeFileAtomic } from '@srup/node';
 import * as v from 'valibot';
 import { homeAt, type Home } from '../ground/home.ts';
 import { oneLine } from './deferral.ts';
 
-/** An update waits no longer than this: its token is too old then (P 6.2). */
+/** Longest deferral: after that the token of an update is too old (P 6.2). */
 export const MAX_DEFERRAL_MS = 7 * 24 * 60 * 60 * 1000;
 
 const schema = v.object({ reason: v.string(), until: v.number() });
 /** `until`: ms since 1970. */
 export type OwnerDeferral = v.InferOutput<typeof schema>;
 
-/** Undefined: nothing is put off now. A file that can't be read puts off nothing. */
+/** The owner's deferral if it holds at `now`, ms since 1970. A file that can't be read defers nothing. */
 export async function readOwnerDeferral(
   home: Pick<Home, 'deferral'>,
   now: number,
@@ -21,7 +21,7 @@ export async function readOwnerDeferral(
   if (text === undefined) return undefined;
   try {
     const found = v.parse(schema, JSON.parse(text));
-    // A clock that lost its time must not put updates off for ever.
+    // A clock that lost its time must not defer updates for ever.
     const holds = found.until > now && found.until - now <= MAX_DEFERRAL_MS;
     return holds ? { until: found.until, reason: oneLine(found.reason) } : undefined;
   } catch {
@@ -29,7 +29,12 @@ export async function readOwnerDeferral(
   }
 }
 
-/** Puts activations off in the agent of this folder, running or not; undefined: no longer. */
+/**
+ * Defers activations by the agent of this folder, whether it runs or not. Undefined ends the deferral.
+ *
+ * @example
+ * await deferUpdates('./pump', { reason: 'trade fair', until: Date.now() + 3_600_000 });
+ */
 export async function deferUpdates(folder: string, what: OwnerDeferral | undefined): Promise<void> {
   const home = homeAt(folder);
   if (what === undefined) {

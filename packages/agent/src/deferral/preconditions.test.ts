@@ -91,7 +91,7 @@ describe('a battery', () => {
   };
   const battery = (capacity: string) => supply('BAT0', { type: 'Battery', capacity });
 
-  test('needs its charge, unless there is mains power', async () => {
+  test('needs its charge, except with mains power', async () => {
     expect(await judge({ batteryPercent: 50 })).toBeUndefined(); // none at all
     await battery('50');
     expect(await judge({ batteryPercent: 50 })).toBeUndefined();

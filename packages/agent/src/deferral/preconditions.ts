@@ -1,4 +1,4 @@
-/** What must hold before software is switched (P 10.11). What doesn't is told to the server, which asks again. */
+/** Conditions that must hold before a switch (P 10.11). The server hears which one does not, and asks again. */
 import { readdir, readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentConfig } from '../config/config.ts';
@@ -10,9 +10,9 @@ export type Precondition = AgentConfig['software']['preconditions'][number];
 
 export interface PreconditionPorts {
   readonly ask: (argv: readonly string[], timeoutMs: number, signal: AbortSignal) => Promise<CommandAnswer>;
-  /** ms since 1970 */
+  /** Ms since 1970. */
   readonly now: () => number;
-  /** The folder whose disk is looked at when the condition names none. */
+  /** The folder whose disk counts when the condition names none. */
   readonly folder: string;
   /** Where the kernel shows batteries; tests have their own. */
   readonly supplies?: string;
@@ -21,7 +21,7 @@ export interface PreconditionPorts {
 const SUPPLIES = '/sys/class/power_supply';
 const MIB = 2 ** 20;
 
-/** The first condition that does not hold, in their order. Rejects with the signal's reason only. */
+/** Finds the first condition that does not hold. Rejects with the signal's reason only. */
 export async function findObstacle(
   conditions: readonly Precondition[],
   ports: PreconditionPorts,
@@ -51,7 +51,7 @@ async function judge(
   return judgeSpace(freeMiB ?? 0, path ?? ports.folder);
 }
 
-/** Free for this user, on the disk of that path. What can't be measured does not hold. */
+/** Is there enough room for this user on the disk of that path? A condition that can't be measured does not hold. */
 async function judgeSpace(wantedMiB: number, path: string): Promise<Deferral | undefined> {
   try {
     const { bavail, bsize } = await statfs(path);

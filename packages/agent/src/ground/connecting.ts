@@ -5,8 +5,8 @@ import type { Clock } from '@srup/protocol';
 const HTTPS_PORT = 443;
 
 /**
- * How a request over HTTPS connects; every request has a connection of its own. `ca`: PEM of what is trusted, whatever
- * the clock says; absent: what Node.js and the system trust.
+ * The options with which a request over HTTPS connects. Every request has a connection of its own. `ca`: PEM of the only
+ * certificates that are trusted, whatever the clock says; by default, those that Node.js and the system trust.
  */
 export function connecting(url: URL, ca: string | undefined, clock: Clock): RequestOptions {
   const undated = ca === undefined ? undefined : undatedBy(clock, ca);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-/** The agent's folder (0700). Everything in it belongs to the agent; files are 0600. */
+/** The agent's folder (0700). Everything in it belongs to the agent. Its files are 0600. */
 export interface Home {
   readonly folder: string;
   /** Configuration, written at the first start. */
@@ -9,20 +9,26 @@ export interface Home {
   readonly identity: string;
   /** Key pairs and certificates, PEM. */
   readonly keys: string;
-  /** How far an enrolment got; gone when it is done. */
+  /** How far an enrolment got; removed when it is done. */
   readonly enrolment: string;
-  /** Says that this device was deregistered and does not enrol by itself (P 10.8). */
+  /** There when this device was deregistered and does not enrol by itself (P 10.8). */
   readonly left: string;
-  /** The journal of the conversation's state is in it. */
+  /** Folder of the journal with the state of all conversations. */
   readonly state: string;
-  /** Slots, staged files, downloads: the performers' own. */
+  /** Folder of the performers: slots, staged files, downloads. */
   readonly software: string;
   /** The owner's deferral of updates (P 10.11). */
   readonly deferral: string;
-  /** Unix socket for `srup agent status` and its sisters. */
+  /** Unix socket for `srup agent status` and the like. */
   readonly socket: string;
 }
 
+/**
+ * The paths in an agent's folder. Nothing is read.
+ *
+ * @example
+ * homeAt('./pump').socket; // 'pump/agent.sock'
+ */
 export function homeAt(folder: string): Home {
   return {
     folder,

@@ -1,6 +1,6 @@
 /**
- * Waits for the work of somebody else's code, whether or not it heeds its signal. Rejects with the signal's reason when
- * that aborts, and with "time is up" after `timeoutMs` milliseconds; the work's own signal aborts in both cases.
+ * Waits for the code of somebody else, whether or not it obeys its signal. Rejects with the signal's reason when that
+ * aborts, and with "time is up" after `timeoutMs` milliseconds. The work's own signal aborts in both cases.
  */
 export async function inTime(
   work: (signal: AbortSignal) => Promise<void> | void,

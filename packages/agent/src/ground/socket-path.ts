@@ -1,9 +1,9 @@
 import { AgentError } from './trouble.ts';
 
-/** A Unix socket's path has room for this many bytes. */
+/** Longest path of a Unix socket, in bytes. */
 const MAX_PATH_BYTES = 107;
 
-/** `AgentError` for a path that the system would cut off. */
+/** Throws `AgentError` for a path that the system would cut off. */
 export function checkSocketPath(path: string): void {
   if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return;
   throw new AgentError(

@@ -1,4 +1,4 @@
-/** A trouble that a person has to know of: what happened and why, and what to do (`hint`). Never a secret in it. */
+/** An error for a person: what happened and why, and what to do (`hint`). It never contains a secret. */
 export class AgentError extends Error {
   override readonly name: string = 'AgentError';
   readonly hint: string | undefined;
@@ -9,7 +9,7 @@ export class AgentError extends Error {
   }
 }
 
-/** The words of an unknown failure, for a message or a log. */
+/** The text of an unknown error, for a message or a log. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

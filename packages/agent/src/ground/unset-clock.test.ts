@@ -9,7 +9,7 @@ import { createTransport } from '../software/fetch/transport.ts';
 
 const never = new AbortController().signal;
 const unset: Clock = { ...systemClock, now: () => 60_000, isTrusted: () => false };
-/** Of the server's certificate: it ended a minute ago. */
+/** The certificate of the server ended a minute ago. */
 const ENDED = { notAfter: -60_000 };
 
 let ca: TestCa;

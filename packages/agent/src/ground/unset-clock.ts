@@ -3,7 +3,7 @@ import type { Clock } from '@srup/protocol';
 
 const warned = new WeakSet<Log>();
 
-/** Says, once, that dates of certificates are not judged by this clock. */
+/** Warns once for each log that the dates of certificates are not checked with this clock. */
 export function warnOfClock(log: Log, clock: Clock): void {
   if (warned.has(log)) return;
   warned.add(log);

@@ -2,5 +2,5 @@ import { createRequire } from 'node:module';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
-/** Of this agent, as in its package. */
+/** The version of this agent, from its package. */
 export const AGENT_VERSION = version;

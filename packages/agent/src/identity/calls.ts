@@ -1,4 +1,4 @@
-/** The calls of P 8, each with the checks of its answer. */
+/** The calls to a key service (P 8). Each checks the answer. */
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
 import {
@@ -22,9 +22,9 @@ const BROKER_PORT = 8883;
 
 const identity = v.pipe(
   v.string(),
-  v.check((text) => parseIdentity(text) !== undefined, 'is no identity'),
+  v.check((text) => parseIdentity(text) !== undefined, 'is not an identity'),
 );
-/** Base64, perhaps in lines, of a PEM text (P 8.1). */
+/** A PEM text as base64, which can have line breaks (P 8.1). */
 const pem = v.pipe(
   v.string(),
   v.transform((base64) => Buffer.from(base64, 'base64').toString('latin1')),
@@ -46,7 +46,7 @@ export async function askStatus(
 export interface Registration {
   readonly server: string;
   readonly serverPem: string;
-  /** Absent: a reference service, whose own key nobody is told. */
+  /** Absent for a reference service: it tells nobody its own key. */
   readonly servicePem?: string;
   readonly broker: string;
 }
@@ -92,14 +92,14 @@ export async function askRegistration(
   };
 }
 
-/** Reference services say so in words only, with the status of every mistake. */
+/** A reference service says so in words only, and uses the same status for every mistake. */
 function isTakenAtReference({ status, said }: Answer): boolean {
   return status === 400 && said.includes('already exists');
 }
 
 /**
- * Both sides prove that they hold their keys (P 8.2); of a reference service only TLS tells who it is. `gone`: the
- * service does not know the registration any more.
+ * Both sides prove that they hold their keys (P 8.2). A reference service proves itself by TLS only. `gone`: the service
+ * no longer knows the registration.
  */
 export async function askValidation(
   service: KeyService,
@@ -126,7 +126,7 @@ export interface Access {
   readonly ca: string;
 }
 
-/** A certificate for TLS. */
+/** Asks for a certificate for TLS. */
 export async function askAccess(
   service: KeyService,
   id: string,
@@ -173,7 +173,7 @@ function checkCertificate(
     throw unfit(service, 'access', 'the certificate is for another key');
   if (!certificate.verify(ca.publicKey))
     throw unfit(service, 'access', 'the certificate is not signed by the CA');
-  if (undatedBy(clock, caPem) !== undefined) return; // such a clock judges nothing
+  if (undatedBy(clock, caPem) !== undefined) return; // a clock that is not set can't check dates
   const now = clock.now();
   const isValid = now >= certificate.validFromDate.getTime() && now <= certificate.validToDate.getTime();
   if (!isValid) throw explainClock(service.url, now);
@@ -188,8 +188,8 @@ function verifyKeyOf(service: KeyService, keyPem: string): string {
 }
 
 /**
- * `host`, `host:port` or a URL, as key services write it: those of the reference write `mqtt://` and mean TLS (P 7.1).
- * `plain`: who writes `mqtt://` is taken at his word.
+ * The URL of the broker from `host`, `host:port` or a URL, as key services write it. A reference service writes
+ * `mqtt://` and means TLS (P 7.1). `plain`: `mqtt://` means MQTT without TLS.
  */
 export function brokerUrl(service: KeyService, text: string, plain: boolean): string {
   const url = URL.parse(text.includes('://') ? text : `mqtts://${text}`);

@@ -2,13 +2,13 @@ import { createPrivateKey, createPublicKey, generateKeyPair, sign } from 'node:c
 import { promisify } from 'node:util';
 import { Secret } from '@srup/node';
 
-/** A new key for TLS; never the SRUP key (P 8.3). PKCS#8 PEM. */
+/** Makes a key for TLS, which is never the SRUP key (P 8.3). PEM, PKCS#8. */
 export async function makeTlsKey(): Promise<Secret> {
   const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
   return new Secret(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
 }
 
-/** A certificate request for the id (PKCS #10, RFC 2986), signed by its key. PEM. */
+/** Makes a certificate request for the id (PKCS #10, RFC 2986), signed with its key. PEM. */
 export function makeCsr(id: string, key: Secret): string {
   const privateKey = createPrivateKey(key.reveal());
   const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
@@ -33,7 +33,7 @@ const ECDSA_WITH_SHA256 = Buffer.from('06082a8648ce3d040302', 'hex');
 const NO_ATTRIBUTES = Buffer.from('a000', 'hex');
 const ALL_BITS_USED = Buffer.from('00', 'hex');
 
-/** Tag, length and content (X.690); at most 65,535 bytes. */
+/** Writes tag, length and content (X.690). The content has at most 65,535 bytes. */
 function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const content = Buffer.concat(parts);
   const { length } = content;

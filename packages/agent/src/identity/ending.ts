@@ -8,29 +8,29 @@ import { askStatus } from './calls.ts';
 import { isPinned } from './renew.ts';
 import { keyServiceAt, type KeyService } from './service.ts';
 
-/** How an identity ended. `unknown`: the key service has never heard of it, or has forgotten it by a restore. */
+/** How an identity ended. `unknown`: the key service never knew it, or lost it when it was restored from a backup. */
 export type Ending = 'revoked' | 'unknown';
 
-/** Our own service's words only: a bare 404 may come from anything in between. */
+/** The answers of our own service only: a bare 404 can come from anything in between. */
 const ENDINGS: Readonly<Record<string, Ending>> = { '410 gone': 'revoked', '404 not-found': 'unknown' };
 const refusal = v.object({ error: v.string() });
 
-/** For a key service to answer a person who waits. */
+/** Longest wait for a key service while a person waits, in milliseconds. */
 const PATIENCE_MS = 4_000;
 
-/** Is this identity over (P 10.8), by the word of its own server's key service? Undefined: that does not say so. */
+/** Asks the key service of its own server whether this identity is over (P 10.8). Undefined when it does not say so. */
 export async function askEnding(
   service: KeyService,
   { id, server }: { readonly id: string; readonly server: string },
 ): Promise<Ending | undefined> {
   const { identity } = await askStatus(service);
-  if (identity !== server) return undefined; // strangers to another server's service are no news
+  if (identity !== server) return undefined; // the service of another server knows nothing of this device
   const { status, body } = await service.call('GET', `/register/get_key/${id}`);
   const said = v.safeParse(refusal, body);
   return said.success ? ENDINGS[`${status} ${said.output.error}`] : undefined;
 }
 
-/** The same for somebody who waits. Only a service that the owner has pinned is believed (P 8.6). */
+/** The same while a person waits. Only a service that the owner has pinned is believed (P 8.6). */
 export async function findEnding(
   { identity, ca }: Credentials,
   config: AgentConfig,

@@ -71,7 +71,7 @@ function once(call: string, reply: TestReply | 'lost' | ((usual: TestReply) => T
 }
 
 test.each(['ed25519', 'rsa-sha256', 'ml-dsa-65'] as const)(
-  'a device of suite %s becomes somebody',
+  'a device of suite %s gets its identity',
   async (suite) => {
     const credentials = await run({ suite });
     const { identity, keys, tlsCertificate, tlsKey } = credentials;
@@ -172,7 +172,7 @@ test('a CA file instead of a fingerprint; and neither: a CA that the system does
   });
 });
 
-test('an enrolment code is sent; without a good one the person is told to ask for it', async () => {
+test('an enrolment code is sent; without a good one the message says to ask for it', async () => {
   service.interfere = async (call, usual) => {
     const code = service.requests.at(-1)?.body['code'];
     if (call === 'POST register' && code !== 'sesame')
@@ -187,7 +187,7 @@ test('an enrolment code is sent; without a good one the person is told to ask fo
   expect(JSON.stringify(log.lines)).not.toContain('sesame');
 });
 
-test('a service that is away, closed, overloaded or in trouble is waited for', async () => {
+test('the device waits for a service that is away, closed, overloaded or in trouble', async () => {
   const { url } = service;
   const port = Number(new URL(url).port);
   await service.close();
@@ -220,7 +220,7 @@ test('the waiting ends when the agent stops', async () => {
   service = await start();
 });
 
-test('a clock that is far off: it is said, with the time that it shows, and waited for', async () => {
+test('a clock that is far off: the log shows its time, and the device waits', async () => {
   await service.close();
   service = await start({ notBefore: 2000 }); // not valid yet
   await expect(run().then(() => log.lines.map(({ text }) => text).join())).resolves.toContain(
@@ -230,7 +230,7 @@ test('a clock that is far off: it is said, with the time that it shows, and wait
 
 test.each([
   ['GET status', { active: 'yes', identity: SERVER }, 'active'],
-  ['GET status', { active: true, identity: '../x' }, 'is no identity'],
+  ['GET status', { active: true, identity: '../x' }, 'is not an identity'],
   ['POST register', { default_c2: '0' }, 'default_c2'],
   ['POST register', { key: 'bm8ga2V5' }, 'key'],
   ['POST register', { service_key: undefined }, 'by which key it proves itself'],
@@ -259,14 +259,14 @@ test('a service that names no key of its own is taken when the owner says so, an
   expect(identity).toMatchObject({ suite: 'rsa-sha256', reference: true });
 });
 
-test('the leave to take a reference service takes no proof from one that can give it', async () => {
+test('accepting a reference service skips no proof of a service that can give one', async () => {
   once('POST validate', (usual) => ({ ...usual, body: { identity: SERVER, signature: 'AAAA' } }));
   await expect(run({ referenceServer: true })).rejects.toThrow('does not prove');
   const { identity } = await run({ referenceServer: true });
   expect(identity).not.toHaveProperty('reference');
 });
 
-test('who withdrew that leave is not enrolled with what was begun under it', async () => {
+test('a device whose owner no longer accepts a reference service does not continue that enrolment', async () => {
   const stopping = new AbortController();
   service.interfere = async (call, usual) => {
     if (call === 'POST validate') {

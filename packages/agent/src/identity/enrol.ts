@@ -35,20 +35,20 @@ export interface EnrolmentTools {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  /** Ends the waiting; the promise rejects with its reason. */
+  /** Aborts the enrolment; the promise rejects with the signal's reason. */
   readonly signal: AbortSignal;
-  /** Between tries when the service is away (P 10.10). */
+  /** Time between tries while the service can't be reached (P 10.10). */
   readonly backoff?: BackoffBounds;
 }
 
 export const ENROLMENT_BACKOFF = { leastMs: 2_000, mostMs: 300_000 };
-/** Ids that are drawn before giving up: one in 2^64 is taken by chance. */
+/** Random ids that are tried before giving up. By chance an id is taken once in 2^64. */
 const MAX_DRAWS = 5;
 
 /**
- * Makes this device somebody (P 8): id and keys of its own, registered, proven, certified. Goes on where an
- * interrupted enrolment stopped, and waits for a service that is away. Rejects with `AgentError` for what a person
- * has to put right.
+ * Gives this device an identity (P 8): its own id and keys, registered, validated and certified. Continues an enrolment
+ * that was interrupted, and waits for a service that can't be reached. Rejects with `AgentError` for what a person must
+ * correct.
  */
 export async function enrol(config: AgentConfig, home: Home, tools: EnrolmentTools): Promise<Credentials> {
   for (let failures = 1; ; failures++) {
@@ -86,12 +86,12 @@ async function enrolOnce(config: AgentConfig, home: Home, tools: EnrolmentTools)
   return certify(service, home, progress, pinned, tools);
 }
 
-/** The CA of the service, when one is named; otherwise what the system trusts decides. */
+/** The CA of the service if the owner named one; otherwise the system decides whom to trust. */
 async function trustedCa(
   config: AgentConfig,
   { clock, signal }: EnrolmentTools,
 ): Promise<string | undefined> {
-  // P 8.6: what is said over plain http could be anybody's.
+  // P 8.6: over plain http anybody could answer.
   if (new URL(config.url).protocol !== 'https:') {
     throw new AgentError(
       `${config.url} is not an https address`,
@@ -111,7 +111,7 @@ async function trustedCa(
   }
 }
 
-/** P 8.1: the device makes its id and its keys. They are durable before anybody hears of them. */
+/** Makes the device's id and its keys (P 8.1). They are durable before anybody hears of them. */
 async function draw(config: AgentConfig, home: Home, { random }: EnrolmentTools): Promise<Progress> {
   await makePrivateFolder(home.keys);
   await saveKeys(home, await generateKeys(config.suite));
@@ -120,7 +120,7 @@ async function draw(config: AgentConfig, home: Home, { random }: EnrolmentTools)
   return saveProgress(home, { phase: 'drawn', id: identityText(newIdentity(random)), type, suite, url });
 }
 
-/** Undefined: the id is taken; by ourselves, perhaps, at a reference service whose answer got lost. Draw again. */
+/** Undefined when the id is taken (perhaps by ourselves, if the answer of a reference service got lost): draw again. */
 async function register(
   service: KeyService,
   config: AgentConfig,
@@ -135,7 +135,7 @@ async function register(
   return saveProgress(home, { ...progress, ...facts, phase: 'registered' });
 }
 
-/** Undefined: the registration expired meanwhile (P 8.5). */
+/** Undefined when the registration expired meanwhile (P 8.5). */
 async function prove(
   service: KeyService,
   config: AgentConfig,
@@ -170,7 +170,7 @@ async function certify(
   return (await loadCredentials(home)) as Credentials;
 }
 
-/** What vouches for the broker and the artifacts: the CA of the answer, and the pinned one where it is another. */
+/** The CAs to trust for broker and artifacts: the CA of the answer, and the pinned one if it is another. */
 function bundle(pinned: string | undefined, ca: string): string {
   if (pinned === undefined || new X509Certificate(pinned).raw.equals(new X509Certificate(ca).raw)) return ca;
   return `${ca.trimEnd()}\n${pinned}`;

@@ -9,7 +9,7 @@ import { askEnding, type Ending } from './ending.ts';
 import { isPinned, type Renewable } from './renew.ts';
 import { keyServiceAt } from './service.ts';
 
-/** How long a device is without its broker before it asks why: doubled with each time it asked in vain. */
+/** How long a device is without its broker before it asks why. The time doubles with each question in vain. */
 export interface Patience {
   readonly leastMs: number;
   readonly mostMs: number;
@@ -25,13 +25,13 @@ interface Surroundings {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Pick<Random, 'unit'>;
-  /** Undefined: the key service does not say that the identity is over. */
+  /** Called with each answer; undefined when the key service does not say that the identity is over. */
   readonly onEnding: (ending: Ending | undefined) => void;
 }
 
 /**
- * Why does a device not reach its broker? That may have got another address, or the identity may have ended (P 10.8).
- * The key service knows; only one that the owner has pinned is asked (P 8.6).
+ * Finds out why a device does not reach its broker: the broker has another address, or the identity has ended (P 10.8).
+ * The key service knows. Only one that the owner has pinned is asked (P 8.6).
  */
 export function followBroker(
   session: Movable,

@@ -1,11 +1,11 @@
-/** What can go wrong while a device gets its identity, in words for the person who waits for it. */
+/** What can go wrong while a device gets its identity, in words for a person. */
 import { connectionReason, PinError } from '@srup/node';
 import { AgentError, codeOf, reasonOf } from '../ground/trouble.ts';
 
-/** Passes by itself, perhaps: the agent waits and tries again. */
+/** An error that can pass by itself: the agent waits and tries again. */
 export class PassingTrouble extends AgentError {
   override readonly name = 'PassingTrouble';
-  /** What the service asked for; absent: our own backoff. */
+  /** The wait that the service asked for, in milliseconds; absent: our own backoff. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, hint?: string, options: { retryAfterMs?: number; cause?: unknown } = {}) {
@@ -24,7 +24,7 @@ const UNTRUSTED_CODES = new Set([
   'CERT_SIGNATURE_FAILURE',
 ]);
 
-/** What a failed connection to the key service means. `now`: this device's clock, ms since 1970. */
+/** Explains a failed connection to the key service. `now`: this device's clock, ms since 1970. */
 export function explainConnection(error: unknown, url: string, now: number): AgentError {
   if (error instanceof AgentError) return error;
   if (error instanceof PinError) return explainPin(error, url);
@@ -62,7 +62,7 @@ function explainPin(error: PinError, url: string): AgentError {
   );
 }
 
-/** A clock is set later by the network, often: that is why it passes. */
+/** Passes by itself: often the network sets a clock a little later. */
 export function explainClock(url: string, now: number, cause?: unknown): PassingTrouble {
   return new PassingTrouble(
     `the certificate of ${url} is not valid at the time of this device's clock, which says ${new Date(now).toISOString()}`,
@@ -71,7 +71,7 @@ export function explainClock(url: string, now: number, cause?: unknown): Passing
   );
 }
 
-/** P 8.2: what the owner must want, as this service proves nothing by itself. */
+/** Explains a reference service (P 8.2). The owner must ask for one, as it does not prove itself. */
 export function explainReference(url: string): AgentError {
   return new AgentError(
     `${url} does not say by which key it proves itself: it is a key service as pySRUP's authors published it`,
@@ -79,7 +79,7 @@ export function explainReference(url: string): AgentError {
   );
 }
 
-/** The status codes of P 8.4 and what to do. `said`: the service's own words. */
+/** Explains a status of P 8.4 and says what to do. `said`: the service's own words. */
 export function explainStatus(
   url: string,
   call: string,

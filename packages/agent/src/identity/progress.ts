@@ -6,8 +6,8 @@ import type { Home } from '../ground/home.ts';
 import { readJson } from '../vault/identity.ts';
 
 /**
- * How far an enrolment got, so that a power cut costs one step at most. Public facts only. A registration that is
- * not finished expires at the service (P 8.5); then it begins anew, under another id.
+ * How far an enrolment got, so that a power cut costs one step at most. It contains no secrets. A registration that is
+ * not finished expires at the service (P 8.5); then the enrolment begins anew, with another id.
  */
 const schema = v.object({
   /** `drawn`: keys and id are made. `registered`: the service took them. `validated`: both proved their keys. */
@@ -23,7 +23,7 @@ const schema = v.object({
 });
 export type Progress = v.InferOutput<typeof schema>;
 
-/** What a configuration began; undefined when there is nothing, or it was for another service, type or suite. */
+/** The enrolment that this configuration began; undefined when there is none, or one for another service, type or suite. */
 export async function loadProgress(home: Home, config: AgentConfig): Promise<Progress | undefined> {
   const progress = await readJson(home.enrolment, schema);
   const fits =

@@ -7,22 +7,22 @@ import { AgentError } from '../ground/trouble.ts';
 import type { Credentials } from '../vault/identity.ts';
 import { enrol, ENROLMENT_BACKOFF, type EnrolmentTools } from './enrol.ts';
 
-/** What Node's timers can wait, in milliseconds. */
+/** Longest time of a timer of Node.js, in milliseconds. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** A device without an identity: it waits to be told, registers, and waits again where it is refused. */
+/** Registers a device without an identity: waits for an order, registers, and waits again if it is refused. */
 export interface Registrar {
-  /** Somebody wants this device registered, with this enrolment code. */
+  /** The owner wants this device registered, with this enrolment code if there is one. */
   want(code: string | undefined): Promise<void>;
   isWanted(): boolean;
-  /** Resolves when somebody does, when the agent stops, or after `mostMs`. */
+  /** Resolves when the owner wants it, when the agent stops, or after `mostMs`. */
   untilWanted(mostMs?: number): Promise<void>;
-  /** Undefined: the agent stops. Rejects for nothing that the key service may say. */
+  /** Undefined when the agent stops. Never rejects because of what the key service says. */
   register(): Promise<Credentials | undefined>;
-  /** There is an identity: what was wanted, and what was in the way, is over. */
+  /** There is an identity: clears the order and the trouble. */
   done(): void;
   readonly isWaiting: () => boolean;
-  /** Why the last try failed; until the next word of the owner, or a success. */
+  /** Why the last try failed. Cleared by the next order of the owner and by success. */
   readonly trouble: () => AgentError | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface RegistrarTools {
   readonly random: Random;
   readonly signal: AbortSignal;
   readonly enrolmentBackoff?: EnrolmentTools['backoff'];
-  /** Makes a code last until it was used. */
+  /** Keeps a code until it was used. */
   readonly keepCode?: (code: string) => Promise<void>;
   readonly onTrouble: (error: AgentError) => void;
 }
@@ -51,7 +51,7 @@ export function makeRegistrar(tools: RegistrarTools): Registrar {
   async function untilWanted(mostMs?: number): Promise<void> {
     if (signal.aborted) return;
     const mine = (waiting = openPromise<undefined>());
-    // Neither a connection nor a program keeps this process alive now.
+    // Nothing else may keep this process alive now: no connection, no program.
     const alive = setInterval(() => {
       if (mostMs !== undefined) mine.resolve(undefined);
     }, mostMs ?? LONGEST_TIMER_MS);
@@ -60,7 +60,7 @@ export function makeRegistrar(tools: RegistrarTools): Registrar {
     waiting = undefined;
   }
 
-  /** A device never loses its program because it is refused: it says why, and tries again (P 10.10). */
+  /** A device that is refused keeps its program running, says why, and tries again (P 10.10). */
   async function register(): Promise<Credentials | undefined> {
     while (!signal.aborted) {
       attempt = new AbortController();
@@ -69,7 +69,7 @@ export function makeRegistrar(tools: RegistrarTools): Registrar {
       try {
         return await enrol(asked, home, { log, clock, random, signal: until, backoff });
       } catch (error) {
-        if (until.aborted) continue; // with what was said meanwhile
+        if (until.aborted) continue; // with the order that came meanwhile
         if (!(error instanceof AgentError)) throw error;
         trouble = error;
         log.error({ hint: error.hint, retryMs: backoff.mostMs }, `not registered: ${error.message}`);

@@ -97,7 +97,7 @@ function brokerIs(broker: string | undefined): void {
 /** `ahead`: milliseconds; the certificate lives for an hour before now and one after. */
 const clockAhead = (ahead: number): Clock => ({ ...systemClock, now: () => Date.now() + ahead });
 
-test('a certificate is let be before two thirds of its life, and renewed after them', async () => {
+test('a certificate is renewed after two thirds of its life, and not before', async () => {
   renewing(clockAhead(15 * MINUTE));
   renewing({ ...clockAhead(25 * MINUTE), isTrusted: () => false });
   expect(service.calls).toEqual([]);
@@ -118,7 +118,7 @@ test('a key service that says when to come back is asked then (P 10.10)', async 
   expect(fields).toMatchObject({ retryMs: 42_000 });
 });
 
-test('one that expired long ago is renewed all the same: the proof is by the SRUP key', async () => {
+test('a certificate that expired long ago is renewed too: the SRUP key proves the device', async () => {
   const slept = {
     commonName: first.identity.id,
     notBefore: -800 * 1440 * MINUTE,
@@ -141,7 +141,7 @@ test('a key service that fails is asked again soon, and nothing is lost meanwhil
   await until('renewed', () => session.given.length > 0);
 });
 
-test('who is without its broker asks where it is, remembers that, and asks no more', async () => {
+test('a device without its broker asks where it is, remembers the answer, and asks no more', async () => {
   brokerIs(BROKER);
   following();
   await until('asked and told the same', () => service.calls.length >= 2);
@@ -173,7 +173,7 @@ test('a connected device does not ask; a key service that errs, says nothing or 
   expect(session.given).toEqual([]);
 });
 
-test('nobody is followed that the owner has not pinned, or that shows another certificate (P 8.6)', async () => {
+test('a service that the owner has not pinned, or that shows another certificate, is not believed (P 8.6)', async () => {
   brokerIs(ELSEWHERE);
   following(parseConfig({ url: service.url, type: 'demo' }, 'test'));
   first = { ...first, ca: (await makeCa('Another CA')).pem };

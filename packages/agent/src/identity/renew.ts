@@ -10,13 +10,13 @@ import { keyServiceAt } from './service.ts';
 import { PassingTrouble } from './passing-trouble.ts';
 
 const DAY_MS = 86_400_000;
-/** Looks in the life of a certificate, but at least one a day. */
+/** How often a certificate is checked in its life; at least once a day. */
 const LOOKS = 24;
-/** Between looks while the clock is not set, in milliseconds. */
+/** Time between checks while the clock is not set, in milliseconds. */
 const UNSET_MS = 60_000;
-/** After the first failure, in milliseconds; doubled with each, up to the time between looks. */
+/** Wait after the first failure, in milliseconds. It doubles with each failure, up to the time between checks. */
 const AGAIN_MS = 5_000;
-/** Of a certificate's life, when it is renewed: late enough to be rare, early enough for a third of it in trouble. */
+/** The fraction of its life after which a certificate is renewed: a third of it remains if the service is away. */
 const RENEW_AT = 2 / 3;
 
 function lifeOf(certificatePem: string): { readonly from: number; readonly ms: number } {
@@ -25,7 +25,7 @@ function lifeOf(certificatePem: string): { readonly from: number; readonly ms: n
   return { from, ms: validToDate.getTime() - from };
 }
 
-/** Is it time for a new certificate? `now`: ms since 1970. */
+/** Is it time to renew the certificate? `now`: ms since 1970. */
 export function isRenewalDue(certificatePem: string, now: number): boolean {
   const { from, ms } = lifeOf(certificatePem);
   return now >= from + ms * RENEW_AT;
@@ -37,8 +37,8 @@ export interface Renewable {
 }
 
 /**
- * Keeps the certificate fresh (P 8.3). Trouble is logged, and tried again. One that has expired meanwhile is renewed all
- * the same: the proof is by the SRUP key.
+ * Renews the certificate in time (P 8.3). Failures are logged, and it tries again. A certificate that has expired is
+ * renewed too, as the SRUP key proves the device.
  */
 export function keepRenewed(
   session: Renewable,
@@ -50,7 +50,7 @@ export function keepRenewed(
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  /** Milliseconds until the next look. */
+  /** Gives the milliseconds until the next check. */
   async function look(): Promise<number> {
     const certificate = session.credentials.tlsCertificate;
     const pauseMs = Math.min(DAY_MS, lifeOf(certificate).ms / LOOKS);
@@ -102,7 +102,7 @@ async function renewCertificate(
   await session.renew({ tlsCertificate: access.certificate });
 }
 
-/** Does the owner name the CA of the key service? Otherwise what the system trusts decides. */
+/** Has the owner pinned the CA of the key service? Otherwise the system decides whom to trust. */
 export function isPinned({ caFingerprint, caFile }: AgentConfig): boolean {
   return caFingerprint !== undefined || caFile !== undefined;
 }

@@ -5,7 +5,7 @@ import type { Clock } from '@srup/protocol';
 import { connecting } from '../ground/connecting.ts';
 import { explainConnection } from './passing-trouble.ts';
 
-/** Bytes of an answer; the largest honest one holds two certificates. */
+/** Longest answer, in bytes. The largest honest one holds two certificates. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 const TIMEOUT_MS = 20_000;
 
@@ -23,7 +23,7 @@ export interface KeyService {
   call(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer>;
 }
 
-/** `ca`: PEM of what is trusted, whatever the clock says; absent: what the system trusts. */
+/** Gives the key service at this URL. `ca`: PEM of the CA to trust, whatever the clock says; absent: what the system trusts. */
 export function keyServiceAt(
   url: string,
   ca: string | undefined,
@@ -103,7 +103,7 @@ const errorBody = v.union([
     v.transform(({ error }) => error),
   ),
 ]);
-/** Letters of a stranger's words that are shown. */
+/** Most characters of a stranger's text that are shown. */
 const MAX_WORDS = 300;
 
 function wordsOf(body: unknown): string {

@@ -61,7 +61,7 @@ const untilRestart = () =>
 describe('a switch without a restart', () => {
   test('is installed, activated, proven and confirmed, and goes back the same way', async () => {
     await start();
-    expect(performers!.running().digest).toBeUndefined(); // "factory" is no artifact of ours
+    expect(performers!.running().digest).toBeUndefined(); // "factory" is not the digest of an artifact
     expect(await install(one)).toEqual({ outcome: 'active' });
     expect(await machine.steps()).toEqual(['install', 'activate', 'confirm']);
     expect(performers!.running()).toEqual({ program: 'none', restarts: 0, digest: one });
@@ -84,7 +84,7 @@ describe('a switch without a restart', () => {
   });
 
   test.each(['install', 'activate', 'confirm'])(
-    'whose step %s fails leaves what ran before, and says why',
+    'whose step %s fails leaves the old software running, and says why',
     async (step) => {
       await start();
       await install(one);
@@ -98,7 +98,7 @@ describe('a switch without a restart', () => {
     },
   );
 
-  test('that the installer only says it made is none', async () => {
+  test('that only the installer claims does not count', async () => {
     await start();
     await install(one);
     await machine.set('stuck');
@@ -110,7 +110,7 @@ describe('a switch without a restart', () => {
   });
 
   test.each(['install', 'activate', 'confirm'])(
-    'may be put off in its step %s, and goes on later',
+    'can be deferred in its step %s, and goes on later',
     async (step) => {
       await start();
       await machine.set(`later-${step}`, 'the line is busy\nretry-after=120');
@@ -222,7 +222,7 @@ describe('a switch by a restart', () => {
     expect(await machine.steps()).toEqual(['install', 'activate', 'restart', 'revert', 'restart']);
   });
 
-  test('may be put off, and is not begun anew then', async () => {
+  test('can be deferred, and is not begun anew then', async () => {
     await machine.set('later-restart', 'not before midnight\nuntil=2100-01-01T00:00:00Z');
     for (let times = 0; times < 5; times++) {
       expect(await install(two)).toEqual({

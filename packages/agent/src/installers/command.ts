@@ -8,15 +8,15 @@ import type { CommandAnswer } from '../program/command.ts';
 import type { Installer } from '../software/installer.ts';
 import { oneLine, Deferred, readDeferral } from '../deferral/deferral.ts';
 
-/** What the command is called for; docs/installers.md is the contract. */
+/** The steps for which the command is called; docs/installers.md has the contract. */
 export type Step = 'running' | 'install' | 'activate' | 'restart' | 'confirm' | 'revert';
 
 export interface CommandInstallerOptions {
-  /** Runs the command with a step, and perhaps a digest and the artifact's path, as its last arguments. */
+  /** Runs the command. Its last arguments are a step and, for some steps, a digest and the path of the artifact. */
   readonly ask: (words: readonly string[], timeoutMs: number, signal: AbortSignal) => Promise<CommandAnswer>;
-  /** For each step but `running`. */
+  /** Timeout of each step but `running`, in milliseconds. */
   readonly stepMs: number;
-  /** File that remembers, over a restart of the device, what it was restarted for. */
+  /** File that says what the device was restarted for. */
   readonly note: string;
   /** Names this start of the device. */
   readonly boot: () => Promise<string>;
@@ -28,9 +28,9 @@ export interface CommandInstallerOptions {
 const DEFERRED = 75;
 const AFTER_RESTART = 76;
 const RUNNING_MS = 30_000;
-/** A device that was told to restart has gone by then. */
+/** A device that was told to restart is off by then, in milliseconds. */
 const RESTART_MS = 600_000;
-/** When the server may ask again about what doesn't come right by itself. */
+/** When the server can ask again about what does not pass by itself, in milliseconds. */
 const AGAIN_MS = 3_600_000;
 
 const noteSchema = v.object({
@@ -40,7 +40,7 @@ const noteSchema = v.object({
 });
 type Note = v.InferOutput<typeof noteSchema>;
 
-/** What the command said that runs; of what is no artifact of ours there is no digest. */
+/** The software that runs, as the command says. Without a digest it is not an artifact of ours. */
 interface Running {
   readonly digest?: string;
 }
@@ -51,7 +51,7 @@ export function createCommandInstaller(options: CommandInstallerOptions): Instal
   let observed: string | undefined;
   const never = new AbortController().signal;
 
-  /** Undefined: nobody can tell. */
+  /** Undefined when the command can't tell. */
   async function running(signal: AbortSignal = never): Promise<Running | undefined> {
     const { failure, output, complaint } = await options.ask(['running'], RUNNING_MS, signal);
     const name = oneLine(output.split('\n')[0] ?? '');
@@ -64,7 +64,7 @@ export function createCommandInstaller(options: CommandInstallerOptions): Instal
     return observed === undefined ? {} : { digest: observed };
   }
 
-  /** The exit code, if it is 0 or `also`. Deferred and SoftwareFault for the others. */
+  /** The exit code, if it is 0 or `also`. Throws Deferred or SoftwareFault for the others. */
   async function ask(
     step: Step,
     words: readonly string[],
@@ -76,7 +76,7 @@ export function createCommandInstaller(options: CommandInstallerOptions): Instal
     log.info({ step, code, said: oneLine(complaint === '' ? output : complaint) }, 'installer');
     if (code === 0 || (code !== undefined && code === also)) return code;
     if (code === DEFERRED)
-      throw new Deferred(readDeferral(answer, `the installer says not now (${step})`, clock.now()));
+      throw new Deferred(readDeferral(answer, `the installer defers (${step})`, clock.now()));
     const { reason } = readDeferral({ output: '', complaint }, failure, clock.now());
     throw new SoftwareFault(`the installer's step ${step} failed: ${reason}`, false);
   }
@@ -87,7 +87,7 @@ export function createCommandInstaller(options: CommandInstallerOptions): Instal
   };
   const forget = () => rm(options.note, { force: true });
 
-  /** Ends with the agent's own end, as a restart does that; Deferred when there is none. */
+  /** Restarts the device. Rejects when the agent ends, which a restart brings about, or with Deferred when it does not. */
   async function restart(what: Note['what'], digest: string, signal: AbortSignal): Promise<never> {
     await writeFileAtomic(options.note, JSON.stringify({ what, digest, boot: await options.boot() }));
     await ask('restart', [digest], signal);
@@ -129,7 +129,7 @@ export function createCommandInstaller(options: CommandInstallerOptions): Instal
     }
     await forget();
     const now = await running(signal);
-    // To answer "reverted" would be a lie, or might be one.
+    // The answer "reverted" would be false, or could be.
     if (now === undefined) throw again('the way back was taken, but what runs now is not known');
     if (now.digest === digest) throw again('the way back was taken, and yet the failed software runs');
   }
@@ -167,6 +167,6 @@ async function readNote(path: string): Promise<Note | undefined> {
   try {
     return v.parse(noteSchema, JSON.parse(await readFile(path, 'utf8')));
   } catch {
-    return undefined; // none, or none that can be read: the steps may all be repeated
+    return undefined; // none, or an unreadable one: every step can be repeated
   }
 }

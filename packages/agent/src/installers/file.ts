@@ -15,16 +15,16 @@ import type { Supervisor } from '../program/supervisor.ts';
 export interface FileInstallerOptions {
   /** Where the program looks for the data. */
   readonly target: string;
-  /** The program, when it is the agent's to keep alive. */
+  /** The program, if the agent keeps it alive. */
   readonly command?: readonly string[] | undefined;
-  /** How that program is told of new data. */
+  /** How that program learns that there is new data. */
   readonly reload: 'restart' | 'hangup';
-  /** Run after the switch, for a program that is another's; its failure reverts. */
+  /** Run after the switch, for a program that the agent does not keep alive. Its failure reverts. */
   readonly notify?: readonly string[] | undefined;
   readonly run: (argv: readonly string[], signal: AbortSignal) => Promise<CommandResult>;
 }
 
-/** Data belongs to the program, which may run under another account. */
+/** The program reads the data, perhaps under another account. */
 const TARGET_MODE = 0o644;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -68,7 +68,7 @@ export function createFileInstaller(
   };
 }
 
-/** Copies the slot's file over the target in one step; what is copied is what is verified (threat 14). */
+/** Copies the slot's file over the target in one step, and verifies the very bytes that it copies (threat 14). */
 async function putFile(slot: Slot, target: string, signal: AbortSignal): Promise<void> {
   const source = await openRegular(slot.artifact);
   if (source === undefined) throw new SoftwareFault('its file is not on this device', true);

@@ -4,22 +4,22 @@ import type { Software } from '../software/prepare.ts';
 import type { Installer } from '../software/installer.ts';
 import { launchedByAgent } from './launched.ts';
 
-/** Verified software, as a program that has the agent built in is handed it. */
+/** Verified software for a program that has the agent built in. */
 export interface HandedSoftware {
   /** SHA-256 of the artifact, 64 lower-case hex digits. */
   readonly digest: string;
-  /** The artifact, or the folder that it was unpacked to. The agent's own: to be read, not changed. */
+  /** The artifact, or the folder that it was unpacked to. It belongs to the agent: read it, never change it. */
   readonly path: string;
 }
 
 /**
- * Makes this software what the device works with; resolves when it is. Rejecting reverts: the handler is then called
- * with the software of before. Also called at each start, and again after a kill in its middle, so it must be
- * repeatable. The signal aborts when the time is up (`health.deadlineSeconds`) or the agent stops.
+ * Makes the device work with this software; resolves when it does. A rejection reverts: the handler is then called with
+ * the software before. It is also called at each start, and again after a kill in the middle, so it must be repeatable.
+ * The signal aborts on timeout (`health.deadlineSeconds`) or when the agent stops.
  */
 export type SoftwareHandler = (software: HandedSoftware, signal: AbortSignal) => Promise<void> | void;
 
-/** The software is for the program around the agent, which knows best how to take it. */
+/** Hands the software to the program around the agent, which knows best how to take it. */
 export function createHandlerInstaller(handler: SoftwareHandler, deadlineMs: number, log: Log): Installer {
   let isTaken = false;
   const nothing = () => Promise.resolve();

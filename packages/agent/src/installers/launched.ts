@@ -4,7 +4,7 @@ import type { Installer } from '../software/installer.ts';
 
 type Launched = Pick<Installer, 'prepare' | 'awaitsRestart' | 'confirm' | 'restore' | 'runs'>;
 
-/** What is the same wherever software runs because the agent launches it. */
+/** What all installers share whose software runs because the agent launches it. */
 export function launchedByAgent(launch: Installer['launch'], log: Log): Launched {
   const never = new AbortController().signal;
   return {

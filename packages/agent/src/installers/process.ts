@@ -5,12 +5,12 @@ import type { Installer } from '../software/installer.ts';
 import { launchedByAgent } from './launched.ts';
 import type { Supervisor } from '../program/supervisor.ts';
 
-/** What a command may name in braces. */
+/** The names that a command can have in braces, with their values. */
 export function placeholders(software: Software): Record<string, string> {
   return { path: software.path, slot: software.folder, node: process.execPath };
 }
 
-/** The software is a program, which the agent keeps alive. Without a command it is started as it is. */
+/** The software is a program that the agent keeps alive. Without a command, the artifact itself is started. */
 export function createProcessInstaller(
   command: readonly string[] | undefined,
   supervisor: Supervisor,

@@ -25,7 +25,7 @@ import { readOwnerDeferral } from '../deferral/owner.ts';
 import { createSupervisor, type Supervisor } from '../program/supervisor.ts';
 
 export interface Hooks {
-  /** Asked before a switch, after the owner's conditions: why not now (P 10.11); undefined: go on. */
+  /** Called before a switch, after the owner's conditions. A deferral stops the switch for now (P 10.11). */
   readonly defer?: ((digest: string) => Promise<Deferral | undefined>) | undefined;
   readonly onProgress?: OnProgress | undefined;
   readonly onStep?: ((step: InstallStep, digest: string) => void | Promise<void>) | undefined;
@@ -33,7 +33,7 @@ export interface Hooks {
   readonly onUpdate?: SoftwareHandler | undefined;
 }
 
-/** The performers' parts, put together over folders that are in order. */
+/** The parts of the performers, over folders that are in order. */
 export interface Parts {
   readonly folders: Folders;
   readonly slots: Slots;
@@ -47,7 +47,7 @@ export interface Parts {
   readonly run: RunConfigured;
 }
 
-/** Runs a command of the configuration, within the time that it gives. */
+/** Runs a command of the configuration within its timeout. */
 export type RunConfigured = (
   argv: readonly string[],
   options: { readonly timeoutMs: number; readonly input?: Uint8Array; readonly signal: AbortSignal },
@@ -165,7 +165,7 @@ function chooseInstaller(
         ask: (words, timeoutMs, signal) => ask([...program, ...words], timeoutMs, signal),
         stepMs: software.stepSeconds * MS,
         note: folders.restart,
-        // Where the kernel doesn't name its start, that of the agent has to do.
+        // Where the kernel does not name its start, the mark of the agent's own start is used.
         boot: async () => (await bootId()) ?? mark,
         clock,
         log,

@@ -19,16 +19,21 @@ import { assemble, type Hooks, type Parts } from './assemble.ts';
 import { adoptFactory } from '../software/factory.ts';
 import { isLoopback } from '../program/health.ts';
 
-/** What a program that has the agent built in may add. */
+/** What a program that has the agent built in can add. */
 export interface PerformerExtras extends Hooks {
   readonly actions?: ActionTable;
   readonly data?: DataTable;
 }
 
-/** A device that was told to restart has begun to after this time, or will not. */
+/** After this time a device that was told to restart has begun to, or never will. Milliseconds. */
 const RESTART_MS = 300_000;
 
-/** Everything that a device does, behind the engine's contract. */
+/**
+ * Everything that a device does, behind the engine's port.
+ *
+ * @example
+ * const agent = await startAgent({ config, home, log, openPerformers: createPerformers });
+ */
 export function createPerformers(surroundings: Surroundings, extras: PerformerExtras = {}): Performers {
   const { config, home, log, clock } = surroundings;
   const handlers = extras.actions ?? createActionTable();
@@ -77,7 +82,7 @@ export function createPerformers(surroundings: Surroundings, extras: PerformerEx
   }
 
   async function erase(): Promise<void> {
-    // A power cut may have come before: what ran then is found and ended by what is put together now.
+    // After a power cut, assembling finds what ran before and ends it.
     parts ??= await assemble(surroundings, extras);
     await eraseOwnPart(actionPorts(), stopping.signal);
     await stop();
@@ -132,7 +137,7 @@ export function createPerformers(surroundings: Surroundings, extras: PerformerEx
       await parts.switch.start(stopping.signal);
     },
     fetch({ url, digest }, signal) {
-      // One at a time: two tokens may want the same file, and the second finds what the first has loaded.
+      // One at a time: two tokens can want the same file, and the second finds what the first has loaded.
       const turn = fetching.then(() => fetch({ url, digest }, untilStopped(signal)));
       fetching = turn.catch(() => undefined);
       return turn;

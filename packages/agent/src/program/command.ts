@@ -10,15 +10,15 @@ export interface CommandOptions {
 }
 
 export interface CommandResult {
-  /** Why it did not end with exit code 0, in words; absent: it did. */
+  /** Why it failed, in words; absent when it ended with exit code 0. */
   readonly failure?: string;
   /** The beginning of what it wrote to stderr, for the log. */
   readonly complaint: string;
 }
 
-/** What a command answered, for callers that read it. */
+/** The same, with what the command answered. */
 export interface CommandAnswer extends CommandResult {
-  /** Absent: a signal or the time limit ended it, or it never began. */
+  /** Absent when a signal or the timeout ended it, or when it never began. */
   readonly code?: number;
   /** The beginning of what it wrote to stdout. */
   readonly output: string;
@@ -28,8 +28,8 @@ const MAX_KEPT_BYTES = 2048;
 const EXIT_CODE = /^exit code (\d+)$/;
 
 /**
- * Runs a command to its end, without a shell. When time is up, or the signal aborts, it is killed; so is whatever it
- * leaves behind in its group. Rejects with the signal's reason only.
+ * Runs a command to its end, without a shell. On timeout, or when the signal aborts, it is killed. Whatever it leaves
+ * behind in its process group is killed too. Rejects with the signal's reason only.
  */
 export async function runCommand(argv: readonly string[], options: CommandOptions): Promise<CommandResult> {
   const { failure, complaint } = await askCommand(argv, options);
@@ -43,7 +43,7 @@ export async function askCommand(argv: readonly string[], options: CommandOption
   const group = startGroup(argv, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
   const output = collect(group, 'stdout');
   const complaint = collect(group, 'stderr');
-  // It may end without reading its input: that is its right.
+  // A command need not read its input.
   group.child?.stdin?.on('error', () => undefined).end(options.input ?? '');
   const late = AbortSignal.timeout(options.timeoutMs);
   const stop = AbortSignal.any([options.signal, late]);

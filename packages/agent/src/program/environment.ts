@@ -1,10 +1,10 @@
-/** What a program sees of the agent's own environment. The rest may hold secrets, or change what a program loads. */
+/** What a program sees of the agent's own environment. The rest can hold secrets, or change what a program loads. */
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'] as const;
 
 /** Marks processes as descendants of one run of the agent: see orphans.ts. */
 export const MARK_NAME = 'SRUP_RUN';
 
-/** Tells the supervised program where to connect for lines. */
+/** Names the socket to which the supervised program can connect. */
 export const SOCKET_NAME = 'SRUP_SOCKET';
 
 export function makeEnvironment(
@@ -19,7 +19,12 @@ export function makeEnvironment(
   return { ...Object.fromEntries(passed), ...configured, [MARK_NAME]: mark };
 }
 
-/** Replaces `{name}` in every argument. Only whole names of `values` are known; anything else in braces stays. */
+/**
+ * Replaces `{name}` in every argument by the value of that name. Anything else in braces stays.
+ *
+ * @example
+ * fillCommand(['run', '{path}/bin'], { path: '/opt' }); // ['run', '/opt/bin']
+ */
 export function fillCommand(command: readonly string[], values: Readonly<Record<string, string>>): string[] {
   return command.map((part) => part.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole));
 }

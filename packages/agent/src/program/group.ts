@@ -11,7 +11,7 @@ export interface GroupOptions {
 export interface Group {
   /** Absent when it could not be started. */
   readonly child?: ChildProcess;
-  /** Resolves with how it ended, or why it never began. Not when its pipes close: grandchildren may hold those. */
+  /** Resolves with how it ended, or why it never began. Its pipes can stay open longer: its children may hold them. */
   readonly end: Promise<string>;
 }
 
@@ -39,7 +39,7 @@ function ended(child: ChildProcess): Promise<string> {
 
 const neverBegan = (error: Error): string => `it can't be started (${error.message})`;
 
-/** Signals the process and all of its group. False: nothing of it is there any more. */
+/** Sends the signal to the process and its whole group. False when nothing of it is left. */
 export function signalGroup({ child }: Group, signal: NodeJS.Signals): boolean {
   if (child?.pid === undefined) return false;
   try {
@@ -50,10 +50,13 @@ export function signalGroup({ child }: Group, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** What a process wrote last may still be in its pipes when it is over; one that escaped its group may hold them open. */
+/**
+ * Longest wait for the pipes of an ended process, in milliseconds. Its last output can still be in them, and a process
+ * that escaped its group can hold them open.
+ */
 const DRAIN_MS = 500;
 
-/** Reads the pipes of an ended process to their end, within bounds, and lets go of them. */
+/** Reads the pipes of an ended process to their end, within bounds, and closes them. */
 export async function drainPipes({ child }: Group): Promise<void> {
   if (child === undefined) return;
   const pipes = [child.stdin, child.stdout, child.stderr];

@@ -2,36 +2,36 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { http } from '@srup/node';
 import { type CommandOptions, runCommand } from './command.ts';
 
-/** When is new software healthy? All that is named must hold (P 10.1). */
+/** The conditions of healthy software. All that are given must hold (P 10.1). Times are milliseconds. */
 export interface HealthRules {
-  /** The program stays alive for as long. */
+  /** The program stays alive for this long. */
   readonly aliveMs: number;
-  /** Exit code 0 says healthy. */
+  /** Exit code 0 means healthy. */
   readonly command?: readonly string[] | undefined;
-  /** Status 2xx says healthy; on this device only. */
+  /** Status 2xx means healthy. An address on this device only. */
   readonly url?: string | undefined;
-  /** For one try. */
+  /** Timeout of one try. */
   readonly timeoutMs: number;
-  /** For all tries together. */
+  /** Timeout of all tries together. */
   readonly deadlineMs: number;
 }
 
 export interface HealthPorts {
-  /** Resolves with how, when the program ends by itself; undefined: there is no program of ours to watch. */
+  /** Resolves with how the program ended by itself; undefined when the agent watches no program. */
   readonly programEnd: Promise<string> | undefined;
   readonly command: Pick<CommandOptions, 'cwd' | 'env'>;
 }
 
-/** Undefined: healthy; else why not. */
+/** Undefined when healthy; otherwise why not. */
 type Verdict = string | undefined;
 type Probe = (timeoutMs: number, signal: AbortSignal) => Promise<Verdict>;
 
 const RETRY_MS = 1_000;
-/** A short deadline still leaves room for so many tries. */
+/** A short deadline still leaves room for this many tries. */
 const LEAST_TRIES = 10;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
-/** Undefined when healthy; else why not, in one sentence part. Rejects with the signal's reason when aborted. */
+/** Undefined when healthy; otherwise why not, as part of a sentence. Rejects with the signal's reason only. */
 export async function judgeHealth(
   rules: HealthRules,
   ports: HealthPorts,
@@ -55,7 +55,7 @@ export async function judgeHealth(
   }
 }
 
-/** The end of the program is a failure for as long as any check goes on. */
+/** The end of the program is a failure while any check goes on. */
 function firstFailure(
   checks: readonly Promise<Verdict>[],
   programEnd: Promise<string> | undefined,

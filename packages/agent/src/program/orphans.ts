@@ -6,12 +6,12 @@ import { MARK_NAME } from './environment.ts';
 
 const MARK = /^[0-9a-f]{32}$/;
 const POLL_MS = 50;
-/** After SIGKILL the kernel needs a moment only; a process that it can't end at all must not hold up the device. */
+/** Longest wait after SIGKILL, in milliseconds. A process that the kernel can't end must not hold up the device. */
 const KILLED_MS = 5_000;
 
 /**
- * An agent that was killed leaves its program running without it. Ends what the last run of the agent left (told by
- * the mark in its environment) and gives the mark of the new run. Where there is no /proc, nothing is found.
+ * Ends the processes that a killed agent left running, and gives the mark of the new run. It finds them by the mark of
+ * the last run in their environment, so it finds nothing where there is no /proc.
  */
 export async function replaceMark(path: string, stopMs: number): Promise<{ mark: string; ended: number }> {
   const left = await readFile(path, 'utf8').catch(() => '');
@@ -35,14 +35,14 @@ async function endMarked(mark: string, stopMs: number): Promise<number> {
   return found.length;
 }
 
-/** Live processes of this user that carry the mark, this one excepted. */
+/** Finds the live processes of this user that carry the mark, without this one. */
 async function findMarked(mark: string): Promise<number[]> {
   const line = `${MARK_NAME}=${mark}`;
   const names = await readdir('/proc').catch(() => []);
   const pids = names.filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   const found = await Promise.all(
     pids.map(async (pid) => {
-      // Of a zombie, and of other users' processes, there is nothing to read.
+      // The environment of zombies and of other users' processes can't be read.
       const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
       return environment.split('\0').includes(line);
     }),

@@ -91,7 +91,7 @@ describe('the supervisor', () => {
     expect(output).toContain('goodbye');
   });
 
-  test('a program is signalled and spoken to while it runs, and not otherwise', async () => {
+  test('a program gets signals and lines while it runs, and not otherwise', async () => {
     expect(supervisor.signal('SIGHUP')).toBe(false);
     expect(supervisor.write('x')).toBe(false);
     supervisor.start(
@@ -229,7 +229,7 @@ describe('orphans', () => {
     await Promise.all([ours.other.stop(), theirs.other.stop()]);
   });
 
-  test('a mark that is none leads to nobody', async () => {
+  test('an unreadable mark finds no process', async () => {
     const file = join(folder, 'mark');
     for (const text of ['', 'PATH', '../..']) {
       await writeFile(file, text);

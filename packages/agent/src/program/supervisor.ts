@@ -3,7 +3,7 @@ import type { Clock, Random } from '@srup/protocol';
 import { drainPipes, type Group, signalGroup, startGroup } from './group.ts';
 
 export interface SupervisorOptions {
-  /** From SIGTERM to SIGKILL. */
+  /** Time from SIGTERM to SIGKILL, in milliseconds. */
   readonly stopMs: number;
   readonly backoff: BackoffBounds;
   readonly cwd: string;
@@ -24,22 +24,22 @@ export interface ProgramState {
 
 /** Keeps one program alive. */
 export interface Supervisor {
-  /** Begins to keep this command alive. It may fail to start: that is an end like others. */
+  /** Begins to keep this command alive. A command that can't be started counts as one that ended. */
   start(argv: readonly string[]): void;
-  /** SIGTERM, then SIGKILL, to the program and its whole group; resolves when it is gone. */
+  /** Sends SIGTERM, then SIGKILL, to the program and its whole group; resolves when it is gone. */
   stop(): Promise<void>;
-  /** False when nothing runs. */
+  /** Sends a signal to the program. False when nothing runs. */
   signal(name: NodeJS.Signals): boolean;
   /** Writes to its stdin. False when nothing runs, or it doesn't read. */
   write(text: string): boolean;
   state(): ProgramState;
-  /** Resolves with how, when the program next ends without having been asked to. */
+  /** Resolves when the program next ends by itself, with how it ended. */
   nextEnd(): Promise<string>;
 }
 
-/** A program that ran this long was well: its next failure is a first one again. */
+/** A program that ran this long was healthy: its next failure counts as the first one. Milliseconds. */
 const STABLE_MS = 60_000;
-/** Text waiting for a program that doesn't read its stdin. */
+/** Most bytes that wait for a program that does not read its stdin. */
 const MAX_STDIN_BYTES = 256 * 1024;
 
 interface Run {
@@ -63,7 +63,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const group = startGroup(argv, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
     const run: Run = { group, startedAt: clock.monotonic() };
     running = run;
-    // It may close its end at any time; what that means is seen from its end.
+    // The program can close its stdin at any time; when it ends, that is handled below.
     group.child?.stdin?.on('error', () => undefined);
     for (const name of ['stdout', 'stderr'] as const) {
       group.child?.[name]?.on('data', (chunk: Buffer) => {

@@ -98,7 +98,7 @@ test('a program is a device: actions, data both ways', async () => {
   expect(device.status).toMatchObject({ phase: 'joined', connected: true });
 });
 
-test('what can not be sent is told to the program', async () => {
+test('the program hears of a value that can not be sent', async () => {
   const device = makeDevice({ data: { types: { level: 'uint8' } } });
   await expect(device.send('level', 1)).rejects.toThrow('not started yet');
   await device.start();
@@ -115,7 +115,7 @@ test('mistakes in the options are named', () => {
   expect(() => new Device(wrong)).toThrow(/url: /);
 });
 
-test('the program takes new software itself; one that it does not take is reverted to the one of before', async () => {
+test('the program takes new software itself; software that it does not take is reverted', async () => {
   const taken: string[] = [];
   const device = makeDevice({ fetch: { allowHttp: true } }).onUpdate(async ({ path }) => {
     const content = await readFile(path, 'utf8');

@@ -16,17 +16,17 @@ import { quietLog } from './log.ts';
 export interface DeviceOptions extends AgentConfigInput {
   /** Folder for keys, state and software; made when it is not there, 0700. One device works in it at a time. */
   readonly home: string;
-  /** pino's form; warnings and errors on stderr unless told. */
+  /** Pino has this form. By default, warnings and errors go to stderr. */
   readonly log?: Log;
   readonly onEvent?: (event: AgentEvent) => void;
 }
 
-/** Why not now, for people, and until when; undefined: go on (P 10.11). */
+/** Defers an update: why, for people, and until when; undefined lets it go on (P 10.11). */
 export type BusyHandler = (digest: string) => Promise<Deferral | undefined> | Deferral | undefined;
 
 /**
- * A device as part of a program of yours: it enrols, joins, fetches, verifies and proves; the program says what an
- * action, a value or new software means. Handlers are given before `start`.
+ * A device as part of your own program. It enrols, joins, fetches, verifies and proves; your program says what an action,
+ * a value or new software means. Set the handlers before `start`.
  *
  * ```ts
  * const device = new Device({ home: './pump', url, caFingerprint, type: 'pump', enrolmentCode });
@@ -52,13 +52,13 @@ export class Device {
     this.#options = { home, log, ...(onEvent && { onEvent }) };
   }
 
-  /** An action by its name in P 10.5 or its id, 0 to 255. It is done at most once for each command. */
+  /** Handles an action, by its name in P 10.5 or its id, 0 to 255. It runs at most once for each command. */
   onAction(action: StandardAction | number, handler: ActionHandler): this {
     this.#actions.on(typeof action === 'number' ? action : STANDARD_ACTIONS[action], handler);
     return this;
   }
 
-  /** Values that the server sends: of one data id, or of all that have no handler of their own (P 10.6). */
+  /** Handles values from the server: of one data id, or of all ids without a handler (P 10.6). */
   onData(dataId: string, handler: DataHandler): this;
   onData(handler: DataHandler): this;
   onData(first: string | DataHandler, second?: DataHandler): this {
@@ -68,23 +68,23 @@ export class Device {
   }
 
   /**
-   * New software, verified: the handler makes it what the device works with. Without one, the configured installer
-   * starts it as a program. Rejecting reverts (1F).
+   * Handles new, verified software: the handler makes the device work with it. Without a handler, the configured installer
+   * starts it as a program. A rejection reverts (1F).
    */
   onUpdate(handler: SoftwareHandler): this {
     this.#onUpdate = handler;
     return this;
   }
 
-  /** Asked before new software is activated; the server asks again later. */
+  /** Called before new software is activated. If it defers, the server asks again later. */
   onBusy(handler: BusyHandler): this {
     this.#isBusy = handler;
     return this;
   }
 
   /**
-   * Resolves when the device is under way: it enrols and joins beside that, and goes on trying. `AgentError`: another
-   * one works in the folder, or the folder can't be used.
+   * Resolves when the device runs. It enrols and joins meanwhile, and keeps trying. `AgentError` when another device works
+   * in the folder, or the folder can't be used.
    */
   async start(): Promise<this> {
     if (this.#agent !== undefined) throw new Error('the device was started already');
@@ -103,12 +103,12 @@ export class Device {
     return this;
   }
 
-  /** Resolves when the server has let the device in; never, if it doesn't. */
+  /** Resolves when the server has let the device in. It stays pending if the server does not. */
   get joined(): Promise<void> {
     return this.#running().joined;
   }
 
-  /** Resolves when the device is stopped; rejects with `AgentError` when its folder can't be used any more. */
+  /** Resolves when the device is stopped; rejects with `AgentError` when its folder can no longer be used. */
   get ended(): Promise<void> {
     return this.#running().ended;
   }
@@ -118,9 +118,9 @@ export class Device {
   }
 
   /**
-   * Sends a value (P 10.6); it survives a loss of power once this says `kept`. `full`: too much waits for the network,
-   * slow down. `unjoined`: there is no server to tell, the value is dropped. TypeError: the value is none of the type
-   * that `data.types` declares for this id. RangeError: the id is reserved, or the value is longer than a message.
+   * Sends a value (P 10.6). `kept`: the value survives a power cut from now on. `full`: too much waits for the network, slow
+   * down. `unjoined`: the device has no server now, so the value is dropped. TypeError: the value does not fit the type that
+   * `data.types` declares for this id. RangeError: the id is reserved, or the value is longer than a message.
    */
   async send(
     dataId: string,
@@ -139,8 +139,8 @@ export class Device {
   }
 
   /**
-   * Asks to join again, after `resign` or a refusal. After the end of its identity it registers as another one, where
-   * the server wants that with this enrolment code; `status` says how that went.
+   * Asks to join again, after `resign` or a refusal. If its identity has ended, it registers with a new one, with this
+   * enrolment code if the server wants one; `status` says how that went.
    */
   join(enrolmentCode?: string): Promise<void> {
     return this.#running().join(enrolmentCode);
@@ -156,7 +156,7 @@ export class Device {
     return this.#running().leave('deregister');
   }
 
-  /** Resolves when nothing of it runs any more. */
+  /** Resolves when nothing of the device runs. */
   async stop(): Promise<void> {
     await this.#agent?.stop();
   }

@@ -3,12 +3,12 @@ import type { Log } from '@srup/node';
 type Level = keyof Log;
 
 function write(level: Level, fields: object, text: string): void {
-  // As "srup agent --json-logs" writes them.
+  // The form of `srup agent --json-logs`.
   const line = { level, time: Date.now(), component: 'agent', ...fields, msg: text };
   process.stderr.write(`${JSON.stringify(line)}\n`);
 }
 
-/** What needs somebody's attention, on stderr, a JSON line each; the rest is left out. */
+/** Writes warnings and errors to stderr, one JSON line each, and drops the rest. */
 export const quietLog: Log = {
   debug: () => undefined,
   info: () => undefined,

@@ -12,7 +12,7 @@ const HEAD_BYTES = USTAR_AT + USTAR.length;
 /** Binary logarithm of the memory that a zstd archive may ask for: 32 MiB. `zstd -19` asks for 8 MiB. */
 const ZSTD_WINDOW_LOG = 25;
 
-/** What the first bytes say; undefined: no archive that we know. */
+/** Finds the kind of an archive by its first bytes; undefined when it is none that we know. */
 export async function detectArchive(file: FileHandle): Promise<ArchiveKind | undefined> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
   const head = buffer.subarray(0, bytesRead);
@@ -21,7 +21,7 @@ export async function detectArchive(file: FileHandle): Promise<ArchiveKind | und
   return head.subarray(USTAR_AT).equals(USTAR) ? 'tar' : undefined;
 }
 
-/** The tar inside an archive. Memory stays small whatever the archive holds; the reader counts what comes out. */
+/** Opens the tar inside an archive. Memory stays small whatever the archive holds; the reader counts what comes out. */
 export function openTar(chunks: AsyncIterable<Uint8Array>, kind: ArchiveKind): Readable {
   const stored = Readable.from(chunks, { objectMode: false });
   if (kind === 'tar') return stored;

@@ -5,8 +5,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * A regular file, opened for reading; undefined when there is none. What is judged afterwards is this opened file,
- * whatever its name points to by then (threat 14); a symbolic link is not followed.
+ * Opens a regular file for reading; undefined when there is none. Whatever is checked afterwards is this opened file, even
+ * if its name points to another one by then (threat 14). A symbolic link is not followed.
  */
 export async function openRegular(path: string): Promise<FileHandle | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
@@ -18,7 +18,7 @@ export async function openRegular(path: string): Promise<FileHandle | undefined>
   return undefined;
 }
 
-/** The file from its first byte, in new buffers. The file stays open. */
+/** Reads the file from its first byte, in new buffers. The file stays open. */
 export async function* readChunks(file: FileHandle, signal?: AbortSignal): AsyncGenerator<Uint8Array, void> {
   for (let position = 0; ;) {
     signal?.throwIfAborted();
@@ -29,7 +29,7 @@ export async function* readChunks(file: FileHandle, signal?: AbortSignal): Async
   }
 }
 
-/** Passes chunks on; afterwards `digest()` tells the SHA-256 of all that went by, hex. */
+/** Passes chunks on; afterwards `digest()` gives the SHA-256 of all of them, as hex. */
 export function hashing(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> & { digest(): string } {
   const hash = createHash('sha256');
   return {

@@ -17,7 +17,8 @@ export interface FactoryPorts {
 
 /**
  * Makes the file that came with the device its first good software, so that a failed first update has a way back.
- * Does nothing on a device that has software, or had any. `AgentError`: what the configuration names is not there.
+ * Does nothing on a device that has software, or had any. `AgentError` when the file that the configuration names can't be
+ * read.
  */
 export async function adoptFactory({ software, folders, slots, record, log }: FactoryPorts): Promise<void> {
   const { factory, installer, target } = software;

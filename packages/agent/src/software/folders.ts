@@ -2,21 +2,21 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateFolder } from '@srup/node';
 
-/** The performers' part of the agent's folder. */
+/** The folder of the performers, inside the agent's folder. */
 export interface Folders {
   readonly root: string;
   readonly slots: string;
   /** Unfinished downloads. */
   readonly downloads: string;
-  /** Where programs and commands run: theirs to write to, kept over updates. */
+  /** Where programs and commands run. They can write to it, and updates leave it alone. */
   readonly work: string;
   readonly record: string;
   readonly mark: string;
-  /** What the device was restarted for (command-installer.ts). */
+  /** What the device was restarted for (installers/command.ts). */
   readonly restart: string;
 }
 
-/** Makes what is missing, and removes what a power cut left of files that were being written. */
+/** Makes the folders that are missing, and removes files that a power cut left half written. */
 export async function openFolders(root: string): Promise<Folders> {
   const folders: Folders = {
     root,

@@ -2,39 +2,39 @@ import type { Software } from './prepare.ts';
 import type { ProgramState } from '../program/supervisor.ts';
 
 /**
- * How software comes to run on this device. Every call may be repeated, and after a crash of the agent any of them
- * may be the first. `Deferred` from any of them: not now, the server asks again; what was done stays as it is.
+ * The port through which software comes to run on this device. Every call can be repeated, and after a crash of the agent
+ * any of them can be the first. Each can throw `Deferred`: then the server asks again, and what was done stays done.
  */
 export interface Installer {
   /** Is a plain artifact a program, or data for one? */
   readonly runsArtifact: boolean;
-  /** Everything that can be done while the old software runs. SoftwareFault: it is refused. */
+  /** Does everything that can be done while the old software runs. Throws SoftwareFault to refuse the software. */
   prepare(software: Software, signal: AbortSignal): Promise<void>;
-  /** Ends what runs, as far as a switch needs it. */
+  /** Stops what runs, as far as a switch needs that. */
   halt(): Promise<void>;
-  /** Makes this software what runs. SoftwareFault when that can't be. */
+  /** Makes this software run. Throws SoftwareFault when it can't. */
   launch(software: Software, signal: AbortSignal): Promise<void>;
-  /** Does this software wait for the device to restart? That the agent ended meanwhile says nothing against it. */
+  /** Does this software wait for a restart of the device? Then the end of the agent says nothing against it. */
   awaitsRestart(digest: string): Promise<boolean>;
-  /** It has proven itself: this is for good. SoftwareFault when that can't be. */
+  /** Makes the switch final: the software has proven itself. Throws SoftwareFault when it can't. */
   confirm(software: Software, signal: AbortSignal): Promise<void>;
-  /** The software of this digest failed: it is to run no more. */
+  /** Stops the software of this digest for good: it failed. */
   withdraw(digest: string, signal: AbortSignal): Promise<void>;
   /**
-   * At the start of the agent and after `withdraw`: sees to it that good software runs, the first of `candidates` that
-   * can. Gives the digest that does; undefined: none of them, or what runs is not known.
+   * Starts the first of `candidates` that can run, at the start of the agent and after `withdraw`. Gives the digest that
+   * runs; undefined when none of them does, or nobody knows what runs.
    */
   restore(
     candidates: readonly string[],
     open: (digest: string) => Promise<Software>,
   ): Promise<string | undefined>;
-  /** There is no software any more: nothing is to run. */
+  /** Stops everything: there is no software left. */
   clear(): Promise<void>;
-  /** The agent goes: ends what would go on without it. */
+  /** Stops whatever would go on without the agent. */
   stop(): Promise<void>;
-  /** To be asked before `launch`: resolves when the program ends by itself; undefined where none is watched. */
+  /** Resolves when the program ends by itself; undefined when none is watched. Call it before `launch`. */
   programEnd(): Promise<string> | undefined;
   state(): ProgramState;
-  /** The digest that runs. `recorded`: what was told to. */
+  /** The digest that runs. `recorded`: the one that should run. */
   runs(recorded: string | undefined): string | undefined;
 }

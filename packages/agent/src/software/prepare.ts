@@ -6,7 +6,7 @@ import { digestOf, openRegular, readChunks } from './chunks.ts';
 import type { Slot } from './slots.ts';
 import { ArchiveFault, type UnpackLimits, unpackTar } from './unpack.ts';
 
-/** Software that may be started: verified, and unpacked if it is an archive. */
+/** Software that can be started: verified, and unpacked if it is an archive. */
 export interface Software {
   readonly slot: Slot;
   /** The artifact, or the folder that it was unpacked to. */
@@ -22,10 +22,10 @@ export interface PrepareRules {
   readonly limits: UnpackLimits;
 }
 
-/** Software that can't be started. The message is for people: one sentence part. */
+/** Software that can't be started. The message is for people: part of a sentence. */
 export class SoftwareFault extends Error {
   override readonly name = 'SoftwareFault';
-  /** The file itself is gone or another one: it is to be fetched again. */
+  /** The file itself is gone or was changed: it must be fetched again. */
   readonly isLost: boolean;
   constructor(message: string, isLost: boolean) {
     super(message);
@@ -35,7 +35,7 @@ export class SoftwareFault extends Error {
 
 /**
  * Verifies the slot's file again from the opened file (P 10.3, threat 14: swapped between RESPONSE and ACTIVATE), and
- * unpacks from that same opened file. SoftwareFault when it can't be; the signal's reason when aborted.
+ * unpacks from that same opened file. Rejects with SoftwareFault when it can't, or with the signal's reason.
  */
 export async function prepareSoftware(
   slot: Slot,
@@ -50,7 +50,7 @@ export async function prepareSoftware(
     }
     const kind = rules.unpack === 'never' ? undefined : await detectArchive(file);
     if (kind === undefined && rules.unpack === 'always')
-      throw new SoftwareFault('its file is no archive', false);
+      throw new SoftwareFault('its file is not an archive', false);
     if (kind !== undefined) return await unpack(slot, file, kind, rules.limits, signal);
     if (rules.executable) await allowExecution(slot, file);
     return { slot, path: slot.artifact, folder: slot.folder };
@@ -84,13 +84,13 @@ function unpacked(slot: Slot): Software {
   return { slot, path: slot.content, folder: slot.content };
 }
 
-/** Software that was prepared before: what an archive was unpacked to is used again, a plain file is verified again. */
+/** Opens software that was prepared before. An unpacked archive is used as it is; a plain file is verified again. */
 export async function findPrepared(slot: Slot, rules: PrepareRules, signal: AbortSignal): Promise<Software> {
   const content = await lstat(slot.content).catch(() => undefined);
   return content?.isDirectory() === true ? unpacked(slot) : prepareSoftware(slot, rules, signal);
 }
 
-/** Through the opened file, and only if the name still leads to it. */
+/** Makes the opened file executable, and only if its name still leads to it. */
 async function allowExecution(slot: Slot, file: FileHandle): Promise<void> {
   await file.chmod(0o700);
   const [opened, named] = await Promise.all([file.stat(), lstat(slot.artifact)]);

@@ -7,18 +7,18 @@ import { codeOf } from '../ground/trouble.ts';
 const digest = v.pipe(v.string(), v.check(isDigest));
 
 const schema = v.strictObject({
-  /** Proven by a health check (or shipped with the device): what runs while nothing is on trial. */
+  /** Proven by a health check, or shipped with the device. It runs while nothing is on trial. */
   good: v.exactOptional(digest),
-  /** Good versions before it, newest first. Revert needs no network (P 10.4). */
+  /** Good versions before it, newest first. To revert needs no network (P 10.4). */
   former: v.array(digest),
-  /** Switched to, and not yet proven. */
+  /** The version that was switched to and is not yet proven. */
   trial: v.exactOptional(
     v.strictObject({
       token: v.string(),
       digest,
-      /** Times it was started: software that takes the device down with it must not get endless chances. */
+      /** How often it was started. Software that takes the agent down must not get endless chances. */
       starts: v.number(),
-      /** Condemned, for this reason; the way back is under way. */
+      /** Why it failed, once it has; then the device goes back. */
       failure: v.exactOptional(v.string()),
     }),
   ),
@@ -33,14 +33,14 @@ const schema = v.strictObject({
 });
 
 /**
- * `current.json`: the one place that says which software is to run. It is replaced as a whole, so every power cut
- * leaves one of the states between two steps of a switch.
+ * `current.json`, the one place that says which software runs. It is replaced as a whole, so every power cut leaves one
+ * of the states between two steps of a switch.
  */
 export type SoftwareRecord = v.InferOutput<typeof schema>;
 export type SwitchResult = SoftwareRecord['results'][number];
 
 const NOTHING: SoftwareRecord = { former: [], results: [] };
-/** Results that are remembered; the engine remembers tokens for longer (P 6.4). */
+/** Most results that are remembered. The engine remembers tokens for longer (P 6.4). */
 const MAX_RESULTS = 32;
 
 export interface RecordFile {
@@ -59,7 +59,7 @@ export function openRecord(path: string, log: Log): RecordFile {
       try {
         return v.parse(schema, JSON.parse(text));
       } catch {
-        // Only a failing disk does this. An agent that can still be updated beats one that refuses to start.
+        // Only a failing disk does this. An agent that starts can still be updated.
         log.error({ path }, 'the record of the software is damaged: beginning with none');
         return NOTHING;
       }
@@ -68,12 +68,12 @@ export function openRecord(path: string, log: Log): RecordFile {
   };
 }
 
-/** The digest that is to run now. */
+/** The digest that should run now. */
 export function chosen(record: SoftwareRecord): string | undefined {
   return record.trial !== undefined && record.trial.failure === undefined ? record.trial.digest : record.good;
 }
 
-/** The trial has proven itself: what was good before becomes the way back. */
+/** The record after the trial has proven itself: what was good before becomes the way back. */
 export function commit(record: SoftwareRecord, keep: number): SoftwareRecord {
   const { trial, good } = record;
   if (trial === undefined) throw new Error('nothing is on trial');
@@ -83,7 +83,7 @@ export function commit(record: SoftwareRecord, keep: number): SoftwareRecord {
   return { good: trial.digest, former, results };
 }
 
-/** The trial is over and nothing has changed, except that its token is answered. */
+/** The record after a trial that failed: only the answer to its token is new. */
 export function revert(record: SoftwareRecord, token: string, reason: string): SoftwareRecord {
   const { trial: _, ...rest } = record;
   return { ...rest, results: remember(record, { token, outcome: 'reverted', reason }) };

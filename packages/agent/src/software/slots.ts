@@ -9,27 +9,27 @@ import { digestOf, openRegular } from './chunks.ts';
 export interface Slot {
   readonly digest: string;
   readonly folder: string;
-  /** The file itself: 0600 until it was verified for a start. */
+  /** The file itself, 0600 until it was verified for a start. */
   readonly artifact: string;
-  /** Where an archive is unpacked to; anew before each start of it by the agent. */
+  /** The folder that an archive is unpacked to, anew before each switch to it. */
   readonly content: string;
 }
 
 export interface Slots {
   of(digest: string): Slot;
-  /** Is the file of this digest here, unharmed (P 10.12)? A harmed one is removed. */
+  /** Is the file of this digest here and whole (P 10.12)? A damaged one is removed. */
   holds(digest: string, signal?: AbortSignal): Promise<boolean>;
   /** Moves a verified file of the same file system into its slot. */
   adopt(digest: string, file: string): Promise<void>;
   remove(digest: string): Promise<void>;
-  /** Removes all slots but those of `keep` and, of the others, the `staged` newest. */
+  /** Removes all slots but those of `keep` and the `staged` newest of the others. */
   collect(keep: ReadonlySet<string>, staged: number): Promise<void>;
 }
 
-/** Slots that are being made or unmade. Never looked into: after a power cut they are only removed. */
+/** Prefix of slots that are being made or removed. After a power cut they are removed unread. */
 const UNFINISHED = '.';
 
-/** The slots in `folder`, which is made if need be and cleared of what a power cut left half done. */
+/** Opens the slots in `folder`. Makes it if it is missing, and removes what a power cut left half done. */
 export async function openSlots(folder: string): Promise<Slots> {
   await makePrivateFolder(folder);
   for (const name of await readdir(folder)) {
@@ -37,7 +37,7 @@ export async function openSlots(folder: string): Promise<Slots> {
   }
 
   function of(digest: string): Slot {
-    // The digest becomes a path: anything else than P 2.6 says would be a way out of the folder.
+    // The digest becomes a path: anything that P 2.6 forbids could lead out of the folder.
     if (!isDigest(digest)) throw new RangeError('a slot is named by 64 lower-case hex digits');
     const slot = join(folder, digest);
     return { digest, folder: slot, artifact: join(slot, 'artifact'), content: join(slot, 'content') };

@@ -7,8 +7,8 @@ import type { RecordFile } from './record.ts';
 import type { Slots } from './slots.ts';
 
 /**
- * The steps of a switch, in order. Whatever is on the disk between any two of them is a state that `start` and
- * `install` go on from: the record is written first where the world changes next.
+ * The steps of a switch, in order. From whatever is on the disk between two of them, `start` and `install` can go on: the
+ * record is written before the world changes.
  */
 export type InstallStep =
   | 'prepared' // verified again, unpacked; the old software still runs
@@ -21,7 +21,7 @@ export type InstallStep =
   | 'withdrawn' // the failed software has ended
   | 'restored' // the old software runs again
   | 'reverted' // the record says so
-  | 'collected'; // slots that nothing leads to are gone
+  | 'collected'; // slots that nothing refers to are gone
 
 export interface SwitchPorts {
   readonly slots: Slots;

@@ -185,7 +185,7 @@ describe('a switch', () => {
     expect(await started(folder)).toEqual([]);
     obstacle = undefined;
     expect(await install(one, 'same')).toEqual({ outcome: 'active' });
-    // What is decided is not put off afterwards.
+    // A deferral comes before a switch, never after it.
     obstacle = { reason: 'too late' };
     expect(await install(one, 'same')).toEqual({ outcome: 'active' });
   });
@@ -209,7 +209,7 @@ describe('a switch', () => {
     await expectAlive('one');
   });
 
-  test('the owner puts it off at the device, and takes that back', async () => {
+  test('the owner defers it at the device, and ends the deferral', async () => {
     await start();
     const one = await stage(folder, goodProgram('one'));
     const word = { reason: 'trade fair', until: Date.now() + 60_000 };

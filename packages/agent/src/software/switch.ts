@@ -6,7 +6,7 @@ import { KeptRecord } from './kept-record.ts';
 import { chosen, commit, remember, revert, type SoftwareRecord, type SwitchResult } from './record.ts';
 import type { Switched, SwitchOrder, SwitchPorts } from './switch-ports.ts';
 
-/** Trials that may begin anew after the agent was ended in their middle: the software may be what ends it. */
+/** How often a trial can begin anew after the agent was ended in the middle: the software may be what ends it. */
 const MAX_STARTS = 3;
 
 type Trial = NonNullable<SoftwareRecord['trial']>;
@@ -17,7 +17,7 @@ export class SoftwareSwitch {
   readonly #prepareRules: PrepareRules;
   readonly #record: KeptRecord;
   readonly #queue = createQueue();
-  /** False: nothing that the record calls good could be made to run. */
+  /** False when nothing that the record calls good could be started. */
   #isRestored = true;
 
   constructor(ports: SwitchPorts) {
@@ -33,8 +33,8 @@ export class SoftwareSwitch {
   }
 
   /**
-   * Starts what is to run. An interrupted switch is finished meanwhile; `install` with its token tells how. Aborting
-   * the signal leaves that to the next start.
+   * Starts the current software. An interrupted switch is finished meanwhile; `install` with its token says how it ended.
+   * If the signal aborts, the next start finishes it.
    */
   async start(signal: AbortSignal): Promise<void> {
     await this.#record.load();
@@ -50,7 +50,7 @@ export class SoftwareSwitch {
       });
   }
 
-  /** One token is switched for once, whatever happens in between. Rejects with the signal's reason only. */
+  /** Switches at most once for each token, whatever happens in between. Rejects with the signal's reason only. */
   install(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
     const inOrder = async () => {
       signal.throwIfAborted();
@@ -85,7 +85,7 @@ export class SoftwareSwitch {
     await this.#queue.settle();
   }
 
-  /** Removes the software that nothing leads to, and more staged versions than are kept; `staged` stays. */
+  /** Removes software that nothing refers to, and staged versions beyond those that are kept. `staged` stays. */
   async collect(staged?: string): Promise<void> {
     const { slots, keep, log } = this.#ports;
     const { good, former, trial } = this.#record.value;
@@ -144,7 +144,7 @@ export class SoftwareSwitch {
     return { outcome: 'reverted', reason };
   }
 
-  /** The agent was ended in the middle of a switch: on from where the record says. */
+  /** Continues a switch from where the record says: the agent was ended in the middle. */
   async #goOn(trial: Trial, signal: AbortSignal): Promise<Switched> {
     const { digest, starts, failure } = trial;
     this.#ports.log.info({ digest, starts, failure }, 'finishing an interrupted switch');
@@ -167,7 +167,7 @@ export class SoftwareSwitch {
     return this.#finish(await this.#tryOut(software, signal), signal);
   }
 
-  /** Undefined when the software has proven itself; else why not. */
+  /** Undefined when the software has proven itself; otherwise why not. */
   async #tryOut(software: Software, signal: AbortSignal): Promise<string | undefined> {
     const { installer, onStep, judge } = this.#ports;
     const { digest } = software.slot;
@@ -222,7 +222,7 @@ export class SoftwareSwitch {
     return { outcome: 'reverted', reason: failure };
   }
 
-  /** Starts the good software, or the newest former one that still can be; false: none. Needs no network (P 10.4). */
+  /** Starts the good software, or the newest former one that still starts; false when none does. No network (P 10.4). */
   async #runGood(): Promise<boolean> {
     const { slots, installer } = this.#ports;
     const { good, former } = this.#record.value;

@@ -111,7 +111,7 @@ describe('good archives', () => {
     const { path, slot } = await prepare(tar, { unpack: 'never' });
     expect(path).toBe(slot.artifact);
     await expect(prepare(Buffer.from('no tar'), { unpack: 'always' })).rejects.toThrow(
-      'its file is no archive',
+      'its file is not an archive',
     );
   });
 });

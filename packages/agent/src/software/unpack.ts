@@ -6,11 +6,11 @@ import { syncFolder } from '@srup/node';
 
 export interface UnpackLimits {
   readonly maxEntries: number;
-  /** Of the tar, headers included, after decompression. */
+  /** Most bytes of the tar after decompression, headers included. */
   readonly maxBytes: number;
 }
 
-/** An archive that is refused. The message is for people: one sentence part. */
+/** An archive that is refused. The message is for people: part of a sentence. */
 export class ArchiveFault extends Error {
   override readonly name = 'ArchiveFault';
 }
@@ -23,9 +23,9 @@ const MODE_MASK = 0o755;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /**
- * Unpacks a tar into `folder`, which must not exist. ArchiveFault, with nothing left behind, for an archive that is
- * damaged, breaks a limit, or would put or point anything outside the folder; the signal's reason when aborted.
- * Links are made last: no file is ever written through one.
+ * Unpacks a tar into `folder`, which must not exist. Rejects with ArchiveFault, and leaves nothing behind, when the archive
+ * is damaged, breaks a limit, or would write or point outside the folder; or with the signal's reason. Links are made
+ * last, so no file is ever written through one.
  */
 export async function unpackTar(
   tar: AsyncIterable<Uint8Array>,
@@ -69,7 +69,7 @@ async function* readEntries(
   await feeding;
 }
 
-/** Passes the tar to its decoder, and every trouble of the source as well. Never rejects: the decoder's reader does. */
+/** Passes the tar to its decoder, and every error of the source too. Never rejects: whoever reads the decoder does. */
 async function feed(
   tar: AsyncIterable<Uint8Array>,
   decoder: WritableStreamDefaultWriter<Uint8Array>,
@@ -99,7 +99,7 @@ async function place({ header, body }: ParsedTarEntry, root: string): Promise<vo
     await mkdir(path, { recursive: true, mode: 0o700 });
     return;
   }
-  // Devices and pipes do things when they are opened.
+  // To open a device or a pipe has effects.
   if (header.type !== 'file') throw new ArchiveFault(`${name} is a ${String(header.type)}`);
   if (name === '.') throw new ArchiveFault('a file has no name');
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -113,7 +113,7 @@ async function place({ header, body }: ParsedTarEntry, root: string): Promise<vo
   }
 }
 
-/** It is started again after a power cut as it was unpacked, without another look: nothing of it may be missing. */
+/** Syncs everything to disk: after a power cut it is started as it is, so nothing may be missing. */
 async function syncFolders(root: string): Promise<void> {
   for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
     if (entry.isDirectory()) await syncFolder(join(entry.parentPath, entry.name));
@@ -138,7 +138,8 @@ async function placeLink(header: ParsedTarEntry['header'], root: string): Promis
   }
   const original = join(root, judgeName(target));
   await judgeParent(original);
-  if (!(await lstat(original)).isFile()) throw new ArchiveFault(`${name} is a link to what is no file`);
+  if (!(await lstat(original)).isFile())
+    throw new ArchiveFault(`${name} is a link to something that is not a file`);
   await link(original, path);
 }
 
@@ -171,7 +172,7 @@ function judgeTarget(name: string, target: string): void {
   if (!isInside) throw new ArchiveFault(`the link ${name} leads out of the slot`);
 }
 
-/** The folder of `path` is where its name says: no earlier link stands in for a part of it. */
+/** Checks that the folder of `path` is where its name says: no earlier link replaces a part of it. */
 async function judgeParent(path: string): Promise<void> {
   const parent = dirname(path);
   if ((await realpath(parent)) !== parent) throw new ArchiveFault('an entry lies behind a link');

@@ -2,13 +2,13 @@ import { open, readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '@srup/node';
 import { codeOf } from '../ground/trouble.ts';
 
-/** What the state asks of a disk. Small, so that a harness can tear, reorder and lose what was not made durable. */
+/** The port for the disk that holds the state. Small, so that a harness can tear, reorder and lose what is not durable. */
 export interface Disk {
-  /** Undefined when there is no such file. */
+  /** Reads the whole file; undefined when there is none. */
   readonly read: (path: string) => Promise<Uint8Array | undefined>;
-  /** The whole new content or the whole old one, whatever happens; durable when it resolves. */
+  /** Replaces the content: afterwards it is all new or all old, whatever happens. Durable when it resolves. */
   readonly replace: (path: string, data: Uint8Array) => Promise<void>;
-  /** Durable when it resolves. When it rejects, or power fails, any part of the data may be there. */
+  /** Adds data at the end. Durable when it resolves. When it rejects, or power fails, any part of the data can be there. */
   readonly append: (path: string, data: Uint8Array) => Promise<void>;
 }
 

@@ -1,19 +1,13 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeWorld, type World } from '../../test/world.ts';
+import { expect } from 'vitest';
+import { test } from '../../test/fixtures.ts';
 import { homeAt } from '../ground/home.ts';
 import { loadCredentials } from './identity.ts';
 
-let world: World;
-beforeEach(async () => {
-  world = await makeWorld();
-});
-afterEach(async () => {
-  await world.close();
-});
-
-test('a file of the identity that a damaged disk has emptied or garbled is named, with what to do', async () => {
+test('a file of the identity that a damaged disk has emptied or garbled is named, with what to do', async ({
+  world,
+}) => {
   const { agent } = await world.join();
   await agent.stop();
   const home = homeAt(world.home);

@@ -15,7 +15,7 @@ const identitySchema = v.object({
   id,
   type: v.string(),
   suite,
-  /** Of the key service. */
+  /** URL of the key service. */
   url: v.string(),
   /** The server that this device obeys: the service's default C2 (P 9.7). */
   server: id,
@@ -26,17 +26,17 @@ const identitySchema = v.object({
   reference: v.exactOptional(v.boolean()),
 });
 
-/** Who this device is: public facts, as enrolment left them. */
+/** The public facts of this device's enrolment. */
 export type DeviceIdentity = v.InferOutput<typeof identitySchema>;
 
-/** All that it takes to speak. Private keys are wrapped and leave the process only as signatures. */
+/** Everything that a device needs to speak. Private keys are wrapped and leave the process only as signatures. */
 export interface Credentials {
   readonly identity: DeviceIdentity;
   readonly keys: KeySet;
   readonly tlsKey: Secret;
   readonly tlsCertificate: string;
   readonly ca: string;
-  /** Public key of the server, of this device's suite. */
+  /** Public key of the server, in this device's suite. PEM. */
   readonly serverPem: string;
 }
 
@@ -56,7 +56,7 @@ export function keyPath(home: Home, file: KeyFile): string {
   return join(home.keys, FILES[file]);
 }
 
-/** Keys are durable before anything is told of them. */
+/** Stores the keys. They are durable before anybody hears of them. */
 export async function saveKeyFile(home: Home, file: KeyFile, pem: string): Promise<void> {
   await makePrivateFolder(home.keys);
   await writeFileAtomic(keyPath(home, file), pem);
@@ -72,11 +72,11 @@ export async function saveKeys(home: Home, keys: KeySet): Promise<void> {
 
 export async function loadKeys(home: Home, suiteName: SuiteName): Promise<KeySet> {
   const signing = await loadPair(home, 'signing', 'signingPublic');
-  if (suiteName === 'rsa-sha256') return { suite: suiteName, signing }; // seals with its one pair
+  if (suiteName === 'rsa-sha256') return { suite: suiteName, signing }; // it seals with its one key pair
   return { suite: suiteName, signing, sealing: await loadPair(home, 'sealing', 'sealingPublic') };
 }
 
-/** All private keys of a device. */
+/** Reads all private keys of a device. */
 export async function loadOwnKeys(
   home: Home,
   suiteName: SuiteName,
@@ -94,13 +94,13 @@ async function loadPair(home: Home, key: KeyFile, publicKey: KeyFile): Promise<K
   };
 }
 
-/** `AgentError`: it is not there, or a damaged disk has something else there. */
+/** Reads a key. `AgentError` when it is not there, or a damaged disk holds something else. */
 export async function readKeyFile(home: Home, file: KeyFile): Promise<string> {
   const path = keyPath(home, file);
   const pem = await readFile(path, 'utf8').catch((error: unknown) => {
     throw brokenIdentity(`${path} can't be read (${reasonOf(error)})`);
   });
-  // What the parser says may quote its input: it is not passed on.
+  // The parser's message can quote its input, so it is not passed on.
   if (!isWhole(file, pem)) throw brokenIdentity(`what ${path} holds is damaged`);
   return pem;
 }
@@ -123,17 +123,17 @@ function brokenIdentity(what: string): AgentError {
   );
 }
 
-/** The last step of enrolment: from now on the device is somebody. */
+/** The last step of enrolment: from now on the device has an identity. */
 export async function saveIdentity(home: Home, identity: DeviceIdentity): Promise<void> {
   await writeFileAtomic(home.identity, `${JSON.stringify(identity, null, 2)}\n`);
 }
 
-/** Undefined before enrolment. */
+/** Reads the identity; undefined before enrolment. */
 export function readIdentity(home: Home): Promise<DeviceIdentity | undefined> {
   return readJson(home.identity, identitySchema);
 }
 
-/** Undefined before enrolment. `AgentError` when what is there can't be used. */
+/** Reads identity, keys and certificates; undefined before enrolment. `AgentError` when they can't be used. */
 export async function loadCredentials(home: Home): Promise<Credentials | undefined> {
   const identity = await readIdentity(home);
   if (identity === undefined) return undefined;
@@ -146,7 +146,7 @@ export async function loadCredentials(home: Home): Promise<Credentials | undefin
   };
 }
 
-/** Undefined when there is no such file; `AgentError` for a content that isn't ours. */
+/** Reads a JSON file; undefined when there is none. `AgentError` when the content does not fit the schema. */
 export async function readJson<Schema extends v.GenericSchema>(
   path: string,
   schema: Schema,
@@ -159,9 +159,9 @@ export async function readJson<Schema extends v.GenericSchema>(
   }
 }
 
-/** Keys, certificates, identity and state go; configuration and software stay. May be done again at any point. */
+/** Removes keys, certificates, identity and state. Configuration and software stay. It can be repeated at any point. */
 export async function forgetIdentity(home: Home): Promise<void> {
-  // The identity first: what is left of the rest is then nobody's and is removed at the next start.
+  // The identity goes first: whatever is left then belongs to nobody and is removed at the next start.
   for (const path of [home.identity, home.keys, home.state]) {
     await rm(path, { recursive: true, force: true });
     await syncFolder(home.folder);

@@ -48,7 +48,7 @@ test('an append of which only the end reached the disk (zeros before it) never h
   }
 });
 
-test('any damage before a good line is told with its line, whatever byte it is in', () => {
+test('any damage before a good line is reported with its line, whatever byte it is in', () => {
   const whole = bytes(first, second, third);
   for (let at = 0; at < first.length + second.length; at++) {
     const damaged = Uint8Array.from(whole);
@@ -62,7 +62,7 @@ test('a commit that is missing in the middle is noticed', () => {
   expect(() => replayJournal(bytes(first, third))).toThrow('line 2');
 });
 
-test('a journal that never was a journal is not taken for an empty one', () => {
+test('a file that never was a journal does not count as an empty one', () => {
   expect(() => replayJournal(Buffer.from('hello'))).toThrow('line 1');
   expect(() => replayJournal(new Uint8Array(64))).toThrow('line 1');
 });

@@ -1,6 +1,6 @@
 /**
- * The form of the journal: one line a commit, `<crc32> <json>`. The first line holds the whole state, each later
- * one the changes of one commit. A line is believed only as a whole, so a commit counts as a whole or not at all.
+ * The form of the journal: one line for each commit, `<crc32> <json>`. The first line holds the whole state, and each later
+ * one the changes of one commit. A line counts only as a whole, so a commit counts as a whole or not at all.
  */
 import { crc32 } from 'node:zlib';
 
@@ -12,7 +12,7 @@ export type Value = Exclude<Json, null>;
 /** Key to its new value; undefined: the key is removed. */
 export type Changes = ReadonlyMap<string, Value | undefined>;
 
-/** A damage that no power cut leaves. `line`: counted from 1. */
+/** Damage that no power cut leaves. `line`: counted from 1. */
 export class JournalDamage extends Error {
   override readonly name = 'JournalDamage';
   readonly line: number;
@@ -47,8 +47,8 @@ export interface Replayed {
 }
 
 /**
- * Reads a journal. A bad end is what an append leaves that a power cut interrupted: nobody was told of it, and it is
- * left out. Anything bad before a good line was durable once: `JournalDamage`.
+ * Reads a journal. A bad end comes from an append that a power cut interrupted: nobody heard of that commit, so it is left
+ * out. Anything bad before a good line was durable once: that throws `JournalDamage`.
  */
 export function replayJournal(bytes: Uint8Array): Replayed {
   const values = new Map<string, Value>();
@@ -68,7 +68,7 @@ export function replayJournal(bytes: Uint8Array): Replayed {
   return { values, commits: good.length, torn: good.length < lines.length };
 }
 
-/** Each with its newline; only the last may have none. */
+/** Splits into lines, each with its newline; only the last can have none. */
 function splitLines(bytes: Uint8Array): Uint8Array[] {
   const lines: Uint8Array[] = [];
   for (let start = 0; start < bytes.length;) {
@@ -87,10 +87,10 @@ function parseLine(line: Uint8Array): Line | undefined {
   return JSON.parse(Buffer.from(json).toString()) as Line;
 }
 
-/** How a line begins. No value looks like it: quotes are escaped there. */
+/** The beginning of a line. No value looks like it, as quotes are escaped in values. */
 const BEGINNING = /[0-9a-f]{8} \{"n":\d/;
 
-/** A damaged newline makes one line of two, which one append never does. */
+/** Does the line hold the beginning of another one? A damaged newline joins two lines; an append never does. */
 function holdsAnother(line: Uint8Array): boolean {
   return BEGINNING.test(Buffer.from(line.subarray(1)).toString('latin1'));
 }

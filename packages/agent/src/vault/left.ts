@@ -10,14 +10,14 @@ const schema = v.object({
   at: v.number(),
 });
 
-/** That this device gave its identity up, and why (P 10.8). */
+/** Says that this device gave its identity up, and why (P 10.8). */
 export type Left = v.InferOutput<typeof schema>;
 
 export function readLeft(home: Home): Promise<Left | undefined> {
   return readJson(home.left, schema);
 }
 
-/** From now on the device is nobody; what is left of its identity is removed at the next start at the latest. */
+/** From now on the device has no identity. What is left of the old one is removed at the next start at the latest. */
 export async function markLeft(home: Home, left: Left): Promise<void> {
   await writeFileAtomic(home.left, `${JSON.stringify(left)}\n`);
 }
@@ -28,12 +28,12 @@ export async function giveUpIdentity(home: Home, left: Left): Promise<void> {
   await forgetIdentity(home);
 }
 
-/** Nothing is to run on a device that erased itself, or is about to, until somebody wants it back. */
+/** Has the device erased itself, or is it about to? Then nothing runs on it until the owner wants it back. */
 export function isErased(left: Left | undefined): boolean {
   return left !== undefined && left.how !== 'deregistered';
 }
 
-/** The device may enrol again. */
+/** Lets the device enrol again. */
 export async function clearLeft(home: Home): Promise<void> {
   await rm(home.left, { force: true });
   await syncFolder(home.folder);

@@ -1,43 +1,20 @@
 import { silentLog } from '@srup/node';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { realDisk, type Disk } from './disk.ts';
+import { expect } from 'vitest';
+import { test } from '../../test/fixtures.ts';
+import { testStore } from '../../test/contracts/store.ts';
+import { breakable, memoryDisk } from '../../test/memory-disk.ts';
+import { realDisk } from './disk.ts';
 import type { Value } from './journal.ts';
 import { openStore } from './store.ts';
 
-let folder: string;
-let path: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'srup-store-'));
-  path = join(folder, 'journal');
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
+const inMemory = memoryDisk();
+testStore('over the real disk', (path) => openStore(path, realDisk, silentLog));
+testStore('over a disk in memory', (path) => openStore(path, inMemory, silentLog));
 
-/** The real disk, which a test can make refuse. `after`: it does the work and then says that it failed. */
-function breakable() {
-  const broken: { replace?: 'before' | 'after'; append?: 'before' | 'half' | 'after' } = {};
-  const refuse = () => {
-    throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
-  };
-  const disk: Disk = {
-    read: realDisk.read,
-    replace: async (file, data) => {
-      if (broken.replace === 'before') refuse();
-      await realDisk.replace(file, data);
-      if (broken.replace === 'after') refuse();
-    },
-    append: async (file, data) => {
-      if (broken.append === 'before') refuse();
-      await realDisk.append(file, broken.append === 'half' ? data.subarray(0, data.length / 2) : data);
-      if (broken.append !== undefined) refuse();
-    },
-  };
-  return { disk, broken };
-}
-
-test('what was committed is there after a restart; only the owner can read it', async () => {
+test('what was committed is there after a restart; only the owner can read it', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   await store.commit(
     new Map<string, Value>([
@@ -53,10 +30,11 @@ test('what was committed is there after a restart; only the owner can read it', 
   expect((await stat(path)).mode & 0o777).toBe(0o600);
 });
 
-test.each(['before', 'half', 'after'] as const)(
+test.for(['before', 'half', 'after'] as const)(
   'a commit that fails (%s) changes nothing, and the next one holds',
-  async (how) => {
-    const { disk, broken } = breakable();
+  async (how, { folder }) => {
+    const path = join(folder, 'journal');
+    const { disk, broken } = breakable(realDisk);
     const store = await openStore(path, disk, silentLog);
     await store.commit(new Map([['a', 1]]));
     broken.append = how;
@@ -79,10 +57,13 @@ test.each(['before', 'half', 'after'] as const)(
   },
 );
 
-test('a replacement that is told as failed but happened leaves a journal that goes on', async () => {
-  const { disk, broken } = breakable();
+test('a replacement that is reported as failed but happened leaves a journal that goes on', async ({
+  folder,
+}) => {
+  const path = join(folder, 'journal');
+  const { disk, broken } = breakable(realDisk);
   broken.replace = 'after';
-  const store = await openStore(path, disk, silentLog); // the first write, told as failed, is tolerated
+  const store = await openStore(path, disk, silentLog); // the first write is tolerated though it was reported as failed
   await expect(store.commit(new Map([['a', 1]]))).rejects.toThrow('ENOSPC');
   delete broken.replace;
   await store.commit(new Map([['b', 2]]));
@@ -91,7 +72,8 @@ test('a replacement that is told as failed but happened leaves a journal that go
   expect(['a', 'b', 'c'].map((key) => again.get(key))).toEqual([undefined, 2, 3]);
 });
 
-test('a torn end is left out, and the journal goes on after it', async () => {
+test('a torn end is left out, and the journal goes on after it', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   await store.commit(new Map([['a', 1]]));
   await store.commit(new Map([['b', 2]]));
@@ -104,8 +86,11 @@ test('a torn end is left out, and the journal goes on after it', async () => {
   expect(['a', 'b', 'c'].map((key) => third.get(key))).toEqual([1, undefined, 3]);
 });
 
-test('a torn end on a full disk: nothing is lost, and commits go on when there is room', async () => {
-  const { disk, broken } = breakable();
+test('a torn end on a full disk: nothing is lost, and commits go on when there is room', async ({
+  folder,
+}) => {
+  const path = join(folder, 'journal');
+  const { disk, broken } = breakable(realDisk);
   const store = await openStore(path, disk, silentLog);
   await store.commit(new Map([['a', 1]]));
   await store.commit(new Map([['b', 2]]));
@@ -118,7 +103,8 @@ test('a torn end on a full disk: nothing is lost, and commits go on when there i
   expect((await openStore(path, realDisk, silentLog)).get('c')).toBe(3);
 });
 
-test('a damaged journal is named, with what to do, and not touched', async () => {
+test('a damaged journal is named, with what to do, and not touched', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   await store.commit(new Map([['a', 1]]));
   await store.commit(new Map([['b', 2]]));
@@ -133,7 +119,8 @@ test('a damaged journal is named, with what to do, and not touched', async () =>
   expect(await readFile(path)).toEqual(damaged);
 });
 
-test('the journal is written anew when it has grown, and keeps what counts', async () => {
+test('the journal is written anew when it has grown, and keeps what counts', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   const large = 'x'.repeat(200_000);
   for (let n = 0; n < 12; n++) await store.commit(new Map([['large', `${large}${n}`]]));
@@ -141,16 +128,10 @@ test('the journal is written anew when it has grown, and keeps what counts', asy
   expect((await openStore(path, realDisk, silentLog)).get('large')).toBe(`${large}11`);
 });
 
-test('a start makes one line of the journal', async () => {
+test('a start makes one line of the journal', async ({ folder }) => {
+  const path = join(folder, 'journal');
   const store = await openStore(path, realDisk, silentLog);
   for (let n = 0; n < 5; n++) await store.commit(new Map([['n', n]]));
   await openStore(path, realDisk, silentLog);
   expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(2);
-});
-
-test('two commits at once are a mistake of the program', async () => {
-  const store = await openStore(path, realDisk, silentLog);
-  const one = store.commit(new Map([['a', 1]]));
-  await expect(store.commit(new Map([['b', 2]]))).rejects.toThrow('one commit at a time');
-  await one;
 });

@@ -3,26 +3,32 @@ import { AgentError, reasonOf } from '../ground/trouble.ts';
 import type { Disk } from './disk.ts';
 import { encodeCommit, JournalDamage, replayJournal, type Changes, type Value } from './journal.ts';
 
-/** A commit did not reach the disk; nothing changed (EFFECT_STORE). */
+/** A commit did not reach the disk, and nothing changed (EFFECT_STORE). */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
 }
 
-/** What the agent must not forget: a map, changed by commits. */
+/** What the agent must not forget: a map that commits change. A commit costs the same whatever the map holds. */
 export interface Store {
   get(key: string): Value | undefined;
-  /** Keys that begin with `prefix`, without it, and their values. */
+  /** All keys that begin with `prefix`, without it, and their values. It looks at every key: use it at the start only. */
   under(prefix: string): [string, Value][];
   /**
-   * All changes together, durable when it resolves. `StoreError`: none of them, in memory neither. One at a time.
+   * Makes all changes together, durable when it resolves. `StoreError`: none of them, in memory neither. One at a time.
    */
   commit(changes: Changes): Promise<void>;
 }
 
-/** Bytes of journal after which it is written anew. */
+/** Bytes that the journal grows by before it is written anew: so that is rare, however much it holds. */
 const COMPACT_BYTES = 2 ** 20;
 
-/** Opens or begins the journal at `path`. `AgentError` when it is damaged: nothing is changed then. */
+/**
+ * Opens or begins the journal at `path`. `AgentError` when it is damaged: then nothing is changed.
+ *
+ * @example
+ * const store = await openStore(join(home.state, 'journal'), realDisk, log);
+ * await store.commit(new Map([['join', { phase: 'joined' }]]));
+ */
 export async function openStore(path: string, disk: Disk, log: Log): Promise<Store> {
   const bytes = await disk.read(path);
   const replayed = bytes === undefined ? undefined : replay(path, bytes);
@@ -30,7 +36,7 @@ export async function openStore(path: string, disk: Disk, log: Log): Promise<Sto
   let commits = replayed?.commits ?? 0;
   let size = bytes?.length ?? 0;
   let compactAt = COMPACT_BYTES;
-  // What an append that failed or a replacement that failed left behind is not known: then the whole is written.
+  // A write that failed can have left anything behind: then the next commit writes everything.
   let unsure = replayed === undefined || replayed.torn;
   let busy = false;
 

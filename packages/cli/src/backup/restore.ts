@@ -36,18 +36,19 @@ export async function restore(name: string, options: RestoreCommandOptions): Pro
   ]);
   const progress = showProgress('{doing} {bar} {percentage}%', 1, { doing: 'checking' });
   const restored = await told(() =>
-    restoreBackup({
-      file: resolve(name),
-      folder,
-      passphrase,
-      crl: options.crl === undefined ? undefined : resolve(options.crl),
-      newTokens: options.newTokens === true,
-      clock: systemClock,
-      random: systemRandom,
-      onProgress: (doing, done, total) => {
-        progress.set(done / total, { doing: doing === 'check' ? 'checking' : 'writing' });
+    restoreBackup(
+      {
+        file: resolve(name),
+        folder,
+        passphrase,
+        crl: options.crl === undefined ? undefined : resolve(options.crl),
+        newTokens: options.newTokens === true,
+        onProgress: (doing, done, total) => {
+          progress.set(done / total, { doing: doing === 'check' ? 'checking' : 'writing' });
+        },
       },
-    }),
+      { clock: systemClock, random: systemRandom },
+    ),
   ).finally(() => {
     progress.stop();
   });

@@ -3,7 +3,7 @@ export type KeyCode =
   | 'KEY_UNSUPPORTED' // a kind of key that no suite uses, or a system that cannot use it safely
   | 'KEY_MALFORMED'; // no key at all
 
-/** A key that cannot be used. The message says what, why and what to do; it never holds key material. */
+/** A key that can't be used. The message says what is wrong, why, and what to do. It never holds key material. */
 export class KeyError extends Error {
   override readonly name = 'KeyError';
   readonly code: KeyCode;

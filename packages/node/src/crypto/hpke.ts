@@ -23,7 +23,7 @@ const PURPOSE = new TextEncoder().encode('SRUP seal');
 
 let loaded: Promise<CipherSuite> | undefined;
 
-/** Loaded when something is sealed or opened: a device may never do either. */
+/** Loaded on demand: many devices never seal or open. */
 function loadSuite(): Promise<CipherSuite> {
   loaded ??= (async () => {
     const { CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } = await import('@hpke/core');
@@ -86,7 +86,7 @@ function toOpenKey(key: KeyObject): OpenKey {
   };
 }
 
-/** "SRUP seal" and the recipient's identity: a blob for one party is none for another. */
+/** "SRUP seal" and the recipient's identity. What is sealed for one party does not open for another. */
 function infoOf({ recipient }: SealContext): Uint8Array {
   const info = new Uint8Array(PURPOSE.length + 8);
   info.set(PURPOSE);
@@ -96,7 +96,7 @@ function infoOf({ recipient }: SealContext): Uint8Array {
 
 const PROBE = generateKeyPairSync('x25519').privateKey;
 
-/** A point of low order makes every shared secret zero, which anyone can compute: OpenSSL refuses to derive it. */
+/** A point of low order makes every shared secret zero, which anybody can compute. OpenSSL refuses to derive it. */
 function checkX25519(key: KeyObject): KeyObject {
   if (key.asymmetricKeyType !== 'x25519') {
     throw new KeyError(

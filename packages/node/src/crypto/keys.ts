@@ -43,7 +43,12 @@ function toPem({ privateKey, publicKey }: KeyPair): KeyPairPem {
   };
 }
 
-/** The key that verifies a peer's messages; the suite follows from the key (P 4.1). Throws `KeyError`. */
+/**
+ * The key that verifies a peer's messages. The suite follows from the key (P 4.1). Throws `KeyError`.
+ *
+ * @example
+ * importVerifyKey(publicPem).verify(data, signature); // true or false
+ */
 export function importVerifyKey(publicPem: string): VerifyKey {
   const key = parsePublicKey(publicPem);
   const algorithm = algorithmOf(key);
@@ -64,7 +69,12 @@ export function importSignKey(privatePem: Secret): SignKey {
   };
 }
 
-/** The key that seals fields to a peer. Throws `KeyError`. */
+/**
+ * The key that seals fields to a peer. Throws `KeyError`.
+ *
+ * @example
+ * const sealed = await importSealKey('ed25519', publicPems).seal(nonce, { recipient, header });
+ */
 export function importSealKey(suite: SuiteName, publicPems: PublicPems): SealKey {
   return SEALINGS[SUITES[suite].sealing].importSealKey(publicPems);
 }

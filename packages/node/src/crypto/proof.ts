@@ -3,7 +3,12 @@ import type { Secret } from '../secret.ts';
 import { fromBase64, parsePrivateKey, parsePublicKey } from './pem.ts';
 import { algorithmOf } from './suites.ts';
 
-/** Base64 of the signature of a text for the key service: RSA-PSS, Ed25519 or ML-DSA (P 8.2). Throws `KeyError`. */
+/**
+ * Signs a text for the key service, with RSA-PSS, Ed25519 or ML-DSA (P 8.2). Returns base64. Throws `KeyError`.
+ *
+ * @example
+ * const signature = proveText(keys.signing.privatePem, identityText(device));
+ */
 export function proveText(privatePem: Secret, text: string): string {
   const key = parsePrivateKey(privatePem);
   const algorithm = algorithmOf(key);
@@ -11,8 +16,8 @@ export function proveText(privatePem: Secret, text: string): string {
 }
 
 /**
- * Does the base64, which may hold newlines, prove that the holder of this key signed the text (P 8.2)?
- * False for every defect of the proof; throws `KeyError` for a key that is none.
+ * Checks that the holder of this key signed the text (P 8.2). The base64 can contain newlines. False for every defect
+ * of the proof. Throws `KeyError` if the text of the key is not a key.
  */
 export function checkProof(publicPem: string, text: string, base64: string): boolean {
   const key = parsePublicKey(publicPem);

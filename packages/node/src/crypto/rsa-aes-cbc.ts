@@ -92,7 +92,10 @@ function open(key: KeyObject, sealed: Uint8Array): Uint8Array | undefined {
   return timingSafeEqual(padded.subarray(end), expected) ? plainBytes(padded.subarray(0, end)) : undefined;
 }
 
-/** Cuts by lengths that all agree with the buffer, the key and each other; they are public, so order doesn't matter. */
+/**
+ * Cuts the blob by its lengths, which must agree with the buffer, the key and each other. They are public, so the
+ * order of the checks does not matter.
+ */
 function parse(sealed: Uint8Array, keyBytes: number): Blob | undefined {
   const head = LENGTH_BYTES + keyBytes + BLOCK_BYTES + 2 * LENGTH_BYTES;
   if (sealed.length < head + BLOCK_BYTES) return undefined;
@@ -117,8 +120,8 @@ function parse(sealed: Uint8Array, keyBytes: number): Blob | undefined {
 }
 
 /**
- * Goes on with a random key when there is no right one: an attacker who sends many blobs must not learn which of
- * them had a well-formed PKCS#1 block (Bleichenbacher's attack).
+ * Goes on with a random key if there is no right one. An attacker who sends many blobs must not learn which of them
+ * had a well-formed PKCS#1 block (Bleichenbacher's attack).
  */
 function openSealedKey(key: KeyObject, sealedKey: Uint8Array): Uint8Array {
   const spare = randomBytes(KEY_BYTES);
@@ -126,15 +129,15 @@ function openSealedKey(key: KeyObject, sealedKey: Uint8Array): Uint8Array {
     const aesKey = privateDecrypt({ ...PKCS1, key }, sealedKey);
     return aesKey.length === KEY_BYTES ? aesKey : spare;
   } catch {
-    return spare; // a number above the modulus: visible to everyone, but told to nobody
+    return spare; // a number above the modulus: everybody can see that, and nobody is told
   }
 }
 
 let rejectsImplicitly: boolean | undefined;
 
 /**
- * An OpenSSL that reports a malformed PKCS#1 block answers the attacker's question whatever we do afterwards. One
- * that rejects implicitly invents a message instead (P 4.3). Tried once a process.
+ * Refuses an OpenSSL that reports a malformed PKCS#1 block: it answers the attacker's question whatever we do
+ * afterwards. One that rejects implicitly invents a message instead (P 4.3). This is tried once for each process.
  */
 function requireImplicitRejection(key: KeyObject): void {
   rejectsImplicitly ??= opensMalformed(key);

@@ -1,6 +1,4 @@
-/**
- * The suites on Node's own cryptography: one row each (P 4.1). Everything that differs between suites is here.
- */
+/** The suites on Node's own cryptography: one row each (P 4.1). Everything in which suites differ is here. */
 import {
   constants,
   createPublicKey,
@@ -31,10 +29,10 @@ export interface KeyPair {
 export interface Algorithm {
   readonly suite: SuiteName;
   readonly hash: 'sha256' | null;
-  /** In tens of microseconds. */
+  /** A signature takes tens of microseconds, so it is not worth another thread. */
   readonly signsQuickly: boolean;
   generate(): Promise<KeyPair>;
-  /** Of a public key. Throws `KeyError` KEY_WEAK. */
+  /** Checks a public key. Throws `KeyError` KEY_WEAK. */
   check(key: KeyObject): void;
   /** How a text is signed and verified for the key service (P 8.2). */
   proofBy(key: KeyObject): SignKeyObjectInput;
@@ -80,16 +78,19 @@ const BY_SUITE: ReadonlyMap<SuiteName, Algorithm> = new Map(
 const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING };
 const SHA256_BYTES = 32;
 
-/** RFC 8017, 9.1.1: what a modulus leaves for the salt after hash and two fixed bytes. */
+/** RFC 8017, 9.1.1: the part of the modulus that hash and two fixed bytes leave for the salt. */
 function longestSalt(key: KeyObject): number {
   return Math.ceil((modulusBits(key) - 1) / 8) - SHA256_BYTES - 2;
 }
 
+/** Bits of an RSA key's modulus; 0 for other keys. */
 export function modulusBits(key: KeyObject): number {
   return key.asymmetricKeyDetails?.modulusLength ?? 0;
 }
 
-/** Short moduli can be factored; with a small exponent a signature can be forged from lax padding checks (P 4.2). */
+/**
+ * A short modulus can be factored. With a small exponent lax padding checks let an attacker forge a signature (P 4.2).
+ */
 function checkRsa(key: KeyObject): void {
   const bits = modulusBits(key);
   if (bits < RSA_LEAST_BITS || bits > RSA_MOST_BITS) {
@@ -105,7 +106,7 @@ function checkRsa(key: KeyObject): void {
       `The RSA key has the exponent ${exponent ?? 'unknown'}; only ${RSA_EXPONENT} is taken. Make a new key.`,
     );
   }
-  // No product of two primes; OpenSSL fails when asked to seal to it.
+  // An even modulus is no product of two large primes. OpenSSL fails to seal to it.
   if (isEven(Buffer.from(key.export({ format: 'jwk' }).n ?? '', 'base64url'))) {
     throw new KeyError(
       'KEY_WEAK',
@@ -118,7 +119,7 @@ function isEven(bigEndian: Buffer): boolean {
   return ((bigEndian.at(-1) ?? 0) & 1) === 0;
 }
 
-/** y coordinates of the points whose order divides 8, in all encodings; the sign bit is cleared. */
+/** y coordinates of the points whose order divides 8, in all encodings, with the sign bit cleared. */
 const LOW_ORDER: ReadonlySet<string> = new Set([
   `00${'00'.repeat(31)}`,
   `01${'00'.repeat(31)}`,
@@ -129,7 +130,7 @@ const LOW_ORDER: ReadonlySet<string> = new Set([
   'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
 ]);
 
-/** Under such a key a signature that nobody made holds for many messages. */
+/** For such a key a signature that nobody made holds for many messages. */
 function checkEd25519(key: KeyObject): void {
   const point = Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url');
   const last = point.length - 1;
@@ -167,6 +168,7 @@ function checkedAlgorithm(key: KeyObject): Algorithm {
   return algorithm;
 }
 
+/** The row of a suite. */
 export function algorithmFor(suite: SuiteName): Algorithm {
   return BY_SUITE.get(suite) as Algorithm;
 }
@@ -175,7 +177,7 @@ export function signWith(algorithm: Algorithm, key: KeyObject, data: Uint8Array)
   return plainBytes(sign(algorithm.hash, data, key));
 }
 
-/** On the thread pool, where that is worth the way there and back. */
+/** Signs on the thread pool, if that is worth the way there and back. */
 export function signAsideWith(algorithm: Algorithm, key: KeyObject, data: Uint8Array): Promise<Uint8Array> {
   if (algorithm.signsQuickly) return Promise.resolve(signWith(algorithm, key, data));
   return new Promise((resolve, fail) => {

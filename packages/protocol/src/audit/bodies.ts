@@ -3,7 +3,7 @@ import type { AuditBodies, AuditKind } from './entry.ts';
 
 type FieldForm = 'text' | 'text?' | 'caller' | 'count' | 'count?' | 'way' | 'keys';
 
-/** What a verification reads of a body. A file from anywhere may hold anything. */
+/** What a verification reads of a body. A file can come from anywhere and hold anything. */
 const FORMS: Readonly<Partial<Record<AuditKind, Readonly<Record<string, FieldForm>>>>> = {
   begin: { server: 'text', keys: 'keys', ca: 'text', messagesBefore: 'count' },
   device: { type: 'text', suite: 'text', key: 'text' },
@@ -15,11 +15,11 @@ const FORMS: Readonly<Partial<Record<AuditKind, Readonly<Record<string, FieldFor
   alarm: { what: 'text' },
 };
 
-/** The body of an entry, of the form that its kind has; undefined for any other text. */
+/** The body of an entry, if it has the form of its kind; otherwise undefined. */
 export function readBody<Kind extends AuditKind>(kind: Kind, body: string): AuditBodies[Kind] | undefined {
   const fields = objectIn(body);
   if (fields === undefined) return undefined;
-  // A kind from a file may be the name of anything that objects have.
+  // A kind from a file can be the name of a member that every object has.
   const forms: Readonly<Record<string, FieldForm>> =
     (Object.hasOwn(FORMS, kind) ? FORMS[kind] : undefined) ?? {};
   const isRight = Object.entries(forms).every(([name, form]) => has(fields[name], form));

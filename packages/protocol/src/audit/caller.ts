@@ -1,17 +1,17 @@
-/** Who gives an order: a value, so that it can be compared, permitted and searched, and not only shown. */
+/** Who gives an order. A value, so that it can be compared, permitted and searched, and not only shown. */
 
 export const CALLER_KINDS = ['person', 'token', 'program', 'policy', 'rollout', 'time'] as const;
 export type CallerKind = (typeof CALLER_KINDS)[number];
 
 export interface Caller {
   readonly kind: CallerKind;
-  /** Never changes, and is never given to another caller of this kind. */
+  /** It never changes, and no other caller of this kind ever gets it. */
   readonly id: string;
-  /** For people; it can change. */
+  /** For people. It can change. */
   readonly name: string;
 }
 
-/** Longer ids are cut for people: the audit trail has the whole. */
+/** Ids longer than this are cut for people. The audit trail has the whole id. */
 const ID_SHOWN = 8;
 const ID_CUT = 4;
 
@@ -29,7 +29,13 @@ export function callerText(caller: Caller | string): string {
   return `${name} (${kind} ${id.length > ID_SHOWN ? `${id.slice(0, ID_CUT)}…` : id})`;
 }
 
-/** Tells whether a value from outside is a caller: the three members, each of its form. Others do no harm. */
+/**
+ * Tells whether a value from outside is a caller: each of the three members has its form. Further members do no harm.
+ *
+ * @example
+ * isCaller({ kind: 'person', id: 'p7', name: 'Mia' }); // true
+ * isCaller('Mia'); // false: a text of an earlier release
+ */
 export function isCaller(value: unknown): value is Caller {
   if (typeof value !== 'object' || value === null) return false;
   const { kind, id, name } = value as Readonly<Record<string, unknown>>;

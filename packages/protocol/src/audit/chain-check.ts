@@ -1,4 +1,7 @@
-/** Checks how a history hangs together: entries by their hashes, checkpoints by their signatures, a witness's word. */
+/**
+ * Checks how a history hangs together: entries by their hashes, checkpoints by their signatures and by what a witness
+ * has.
+ */
 import { fromHex } from '../wire/encoding.ts';
 import type { VerifyKey } from '../trust/suite.ts';
 import {
@@ -13,13 +16,13 @@ import type { Findings } from './findings.ts';
 import type { EndLine, EntryLine, WithheldLine } from './lines.ts';
 
 export interface ChainCheck {
-  /** The server's Ed25519 key, once the history has named it; undefined when it names none that is good. */
+  /** The server's Ed25519 key, once the history has named it; undefined if it names no good one. */
   setKey(key: VerifyKey | undefined, server: string): void;
   entry(line: EntryLine): void;
   withheld(line: WithheldLine): void;
   checkpoint(line: SignedCheckpoint): void;
   end(line: EndLine): void;
-  /** After the last line. */
+  /** Call it after the last line. */
   finish(restoredAt: readonly number[]): void;
   readonly state: ChainState;
 }
@@ -29,12 +32,12 @@ export interface ChainState {
   hash: string;
   isEnded: boolean;
   checkpoints: number;
-  /** Last entry that a good checkpoint in the file covers; 0 for none. */
+  /** Last entry that a good checkpoint in the file covers; 0 if there is none. */
   signedThrough: number;
   /** Checkpoints of the witness that this server signed, and how many of them the history contains. */
   witnessed: number;
   witnessMatched: number;
-  /** Last entry that a checkpoint of the witness covers, of those that the history contains. */
+  /** Last entry that a checkpoint of the witness covers, among those that the history contains. */
   witnessedThrough: number;
 }
 
@@ -77,7 +80,7 @@ export function checkChain(
     } else if (linkHash(state.hash, content, sha256) !== hash) {
       findings.add('LINK', `entry ${seq} was changed, or what came before it`, { seq });
     }
-    // From here on by its own word, so that the next break is found too.
+    // Go on from what the entry says of itself, so that the next break is found too.
     state.seq = seq;
     state.hash = hash;
     const known = awaited.get(seq);
@@ -100,7 +103,7 @@ export function checkChain(
       server = name;
       for (const signed of witness) {
         const checkpoint = readSigned(signed);
-        if (checkpoint === undefined) continue; // a witness may serve many, and anybody may write to it
+        if (checkpoint === undefined) continue; // a witness can serve many servers, and anybody can write to it
         const known = awaited.get(checkpoint.seq);
         if (known === undefined) state.witnessed += 1;
         else if (known !== checkpoint.hash) {

@@ -3,22 +3,22 @@ import { parseIdentity } from '../identity.ts';
 import { encodeText } from '../wire/text.ts';
 import type { HexSha256 } from './entry.ts';
 
-/** A server's word that its trail, up to an entry, is this one and no other. */
+/** A server's statement that its trail, up to an entry, is this one and no other. */
 export interface Checkpoint {
-  /** Hex text of the server's identity. */
+  /** The server's identity as hex text. */
   readonly server: string;
   readonly seq: number;
-  /** Link hash of that entry. */
+  /** The link hash of that entry. */
   readonly hash: string;
   /** Ms since 1970, by the server's clock. */
   readonly at: number;
-  /** `checkpointHash` of the checkpoint before; empty for the first. */
+  /** The `checkpointHash` of the checkpoint before; empty for the first one. */
   readonly previous: string;
 }
 
-/** As it is stored and handed to witnesses. */
+/** A checkpoint as it is stored and given to witnesses. */
 export interface SignedCheckpoint {
-  /** What is signed, to the byte. */
+  /** Exactly the text that is signed. */
   readonly text: string;
   /** Ed25519, hex. */
   readonly signature: string;
@@ -27,8 +27,8 @@ export interface SignedCheckpoint {
 const HEAD = 'SRUP audit checkpoint 1';
 
 /**
- * The signed text. It begins with 0x53, a SRUP message with its edition, 0x01 or 0x05: a signature of the one is
- * never good for the other, though both are by the same key.
+ * The text to sign. It begins with 0x53, and a SRUP message begins with its edition, 0x01 or 0x05. So a signature of
+ * the one is never good for the other, although both are by the same key.
  */
 export function checkpointText({ server, seq, hash, at, previous }: Checkpoint): string {
   return `${HEAD}\nserver ${server}\nseq ${seq}\nhash ${hash}\nat ${at}\nprevious ${previous === '' ? '-' : previous}\n`;
@@ -41,7 +41,7 @@ export function checkpointHash(text: string, sha256: HexSha256): string {
 const FORM =
   /^SRUP audit checkpoint 1\nserver ([0-9a-f]{1,16})\nseq ([1-9][0-9]{0,15})\nhash ([0-9a-f]{64})\nat ([0-9]{1,16})\nprevious (-|[0-9a-f]{64})\n$/;
 
-/** Undefined for any other text. */
+/** Reads the text of a checkpoint; undefined for any other text. */
 export function readCheckpoint(text: string): Checkpoint | undefined {
   const match = FORM.exec(text);
   if (match === null) return undefined;
@@ -57,7 +57,7 @@ export function readCheckpoint(text: string): Checkpoint | undefined {
   return Number.isSafeInteger(checkpoint.seq) && Number.isSafeInteger(checkpoint.at) ? checkpoint : undefined;
 }
 
-/** Only an Ed25519 key signs checkpoints. */
+/** Checks the signature of a checkpoint. Only an Ed25519 key signs checkpoints. */
 export function isSignedBy(
   { text, signature }: { readonly text: string; readonly signature: Uint8Array },
   key: VerifyKey,

@@ -8,9 +8,9 @@ import { tokenKey, type TokenKey } from '../token.ts';
 import type { Caller } from './caller.ts';
 import type { AuditFault } from './findings.ts';
 
-/** Transactions of one device that are held; a receipt for an older one can't be matched. */
+/** Transactions of one device that are held. A receipt for an older one can't be matched. */
 const TOKENS_HELD = 2_000;
-/** Proofs of each kind that are told of one device; the last ones, and the rest counted. */
+/** Proofs that the report lists for one device: the last ones. It counts the rest. */
 export const FACTS_TOLD = 20;
 
 interface Asked {
@@ -30,17 +30,17 @@ export interface Fact {
   readonly at: number;
   readonly token: TokenKey;
   readonly digest?: string;
-  /** Who ordered or decided it, by the server's word. */
+  /** Who ordered or decided it, as the server says. */
   readonly by?: Caller | string;
 }
 
 /** Messages of one entry that are not in the file. */
 export interface Missing {
-  /** Of the one that was kept longest. */
+  /** The message that was kept longest. */
   readonly id: number;
   readonly seq: number;
   readonly count: number;
-  /** Can there be telemetry among them? */
+  /** There can be telemetry among them. */
   readonly isData: boolean;
 }
 
@@ -49,22 +49,22 @@ export interface DeviceHistory {
   type: string;
   suite: string;
   key: VerifyKey | undefined;
-  /** Of the key; empty while none is known. */
+  /** Fingerprint of the key; empty while no key is known. */
   keyFingerprint: string;
   /** Messages whose signature was verified. */
   verifiedIn: number;
   verifiedOut: number;
-  /** Messages that are known by their hash alone: removed to make room, as the history says. */
+  /** Messages known only by their hash. They were removed to make room, as the history says. */
   trimmed: number;
-  /** Receipts whose order is not in what the file shows. */
+  /** Receipts whose order is not in the part that the file shows. */
   unmatched: number;
-  /** Receipts of actions and others, by the name of their status. */
+  /** How many receipts there are, by the name of their status. */
   readonly receipts: Record<string, number>;
   readonly facts: Fact[];
   factCount: number;
-  /** A part of its messages is not in the file, so an order may be missing. */
+  /** Some of its messages are not in the file, so an order can be missing. */
   isPartial: boolean;
-  /** Ids of messages that may be gone, and of telemetry. */
+  /** Messages, and telemetry, with an id up to this one can be gone. */
   trimmedThrough: number;
   dataTrimmedThrough: number;
   readonly missing: Missing[];
@@ -100,10 +100,10 @@ interface Place {
   readonly at: number;
 }
 
-/** What is wrong, and in words. */
+/** What is wrong: a code, and words for people. */
 export type Complaint = readonly [code: AuditFault, detail: string];
 
-/** Who ordered what. */
+/** Takes an entry that says who ordered what. */
 export function takeOrder(
   device: DeviceHistory,
   token: TokenKey,
@@ -124,7 +124,7 @@ export function takeDecision(
   Object.assign(ask(device, token), { by, verdict });
 }
 
-/** Takes a message whose signature holds, and says what does not fit. */
+/** Takes a message whose signature holds, and returns what does not fit. */
 export function takeMessage(
   device: DeviceHistory,
   direction: 'in' | 'out',
@@ -141,7 +141,7 @@ export function takeMessage(
   return complaints;
 }
 
-/** P 5.2. Order among our own may differ by more than the window: one that waited was signed later. */
+/** P 5.2. Our own messages can be out of order by more than the window: one that waited was signed later. */
 function takeNumber(device: DeviceHistory, direction: 'in' | 'out', sequence: bigint): Complaint[] {
   const next = advance(device.windows[direction], sequence, true, 0n);
   if (next.ok) {
@@ -162,7 +162,7 @@ function takeOutgoing(
   if (message.type === 'RESPONSE') {
     const asked = device.asked.get(token);
     if (message.body.status !== STATUS.JOIN_SUCCESS || asked?.verdict !== 'accept') return;
-    // Answered again to one who asks again: told once.
+    // A device that asks again is answered again. That is one fact.
     if (asked.isSent !== true && asked.isJoinAsked === true) addFact(device, 'joined', token, asked, place);
     asked.isSent = true;
     return;
@@ -197,7 +197,7 @@ function takeReceipt(
     (!isActivation || asked.isActivated === true);
   if (!isMatched) {
     device.unmatched += 1;
-    // P 6.3. In a whole history that answer was forged, or its order taken out.
+    // P 6.3. In a whole history this means that the answer was forged, or its order removed.
     if (!device.isPartial)
       complaints.push(['TOKEN', `${name} for the token ${token}, which asked for no such thing`]);
     return;

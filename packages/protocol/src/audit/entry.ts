@@ -1,16 +1,16 @@
-/** The form of the audit trail: what is hashed, and how entries hang together. docs/audit.md says it in full. */
+/** The form of the audit trail: what is hashed, and how entries hang together. docs/audit.md describes it in full. */
 import type { FaultCode } from '../faults.ts';
 import type { SuiteName } from '../trust/suite.ts';
 import type { TokenKey } from '../token.ts';
 import type { Caller } from './caller.ts';
 
-/** SHA-256 as 64 lower-case hex digits; of a text, of its UTF-8 bytes. */
+/** SHA-256 as 64 lower-case hex digits. Of a text it hashes the UTF-8 bytes. */
 export type HexSha256 = (data: string | Uint8Array) => string;
 
-/** What comes before the first entry. */
+/** The link before the first entry. */
 export const NO_LINK = '0'.repeat(64);
 
-/** Messages of one `messages` entry at most, and bytes of them; one message may be longer. */
+/** The most messages of one `messages` entry, and the most bytes of them. A single message can be longer. */
 export const BUNDLE_MESSAGES = 1_000;
 export const BUNDLE_BYTES = 1 << 20;
 
@@ -19,7 +19,7 @@ export const BUNDLE_BYTES = 1 << 20;
  * of earlier releases. `orderId`: the order that this entry belongs to, where one order concerns many devices.
  */
 export interface AuditBodies {
-  /** The first one: whose history this is. `keys`: PEM by suite. `ca`: SHA-256 of the CA's certificate. */
+  /** The first entry: whose history this is. `keys`: PEM by suite. `ca`: SHA-256 of the CA's certificate. */
   readonly begin: {
     readonly server: string;
     readonly version: string;
@@ -45,16 +45,19 @@ export interface AuditBodies {
     readonly sequence: string;
     readonly token: TokenKey;
   };
-  /** All messages of a device with ids from `from` to `to`: telemetry, and what comes too fast to be told singly. */
+  /**
+   * All messages of a device with ids from `from` to `to`: telemetry, and messages that come too fast for an entry
+   * each.
+   */
   readonly messages: { readonly from: number; readonly to: number; readonly count: number };
   /**
-   * Bytes of messages of this device with ids up to `through` may have been removed to make room, and of its
+   * The bytes of messages of this device with ids up to `through` can have been removed to make room, and those of its
    * telemetry (DATA) with ids up to `data`.
    */
   readonly trim: { readonly through: number; readonly data?: number };
   /** How many messages were refused since the server was set up, by code. */
   readonly refusals: { readonly totals: Readonly<Partial<Record<FaultCode, number>>> };
-  /** An operator's word about one device: a command, or what to do with an exchange. */
+  /** An operator's order about one device: a command, or what to do with an exchange. */
   readonly order: Readonly<Record<string, string | number | boolean | Caller>> & {
     readonly order: string;
     readonly token: TokenKey;
@@ -71,7 +74,7 @@ export interface AuditBodies {
   /** An operator ended this identity at once, without asking the device (P 10.8). */
   readonly revocation: { readonly by: Caller | string; readonly orderId?: string };
   readonly name: { readonly name: string; readonly by: Caller | string };
-  /** `verdict` null: the rule of this type was taken away. */
+  /** `verdict` null: the rule of this type was removed. */
   readonly policy: { readonly type: string; readonly verdict: string | null; readonly by: Caller | string };
   readonly token: {
     readonly change: 'created' | 'set-up' | 'removed';
@@ -87,7 +90,7 @@ export interface AuditBodies {
     readonly version?: string;
     readonly by: Caller | string;
   };
-  /** The key service's word about an identity. `serials`: of certificates that it issued. */
+  /** What the key service says about an identity. `serials`: of certificates that it issued. */
   readonly identity: {
     readonly change: 'certified' | 'renewed' | 'revoked';
     readonly count: number;
@@ -101,9 +104,9 @@ export interface AuditBodies {
     readonly by: Caller | string;
   };
   readonly registration: { readonly open: boolean; readonly by: Caller | string };
-  /** What comes now follows a backup, not what happened after it was made. */
+  /** The entries from here on follow a backup, not what happened after it was made. */
   readonly restore: Readonly<Record<string, string | number | boolean>>;
-  /** The server found that its own trail is not what it signed. */
+  /** The server found that its trail is not what it signed. */
   readonly alarm: { readonly what: string };
 }
 
@@ -133,7 +136,7 @@ const KINDS: Readonly<Record<AuditKind, true>> = {
 };
 export const AUDIT_KINDS = Object.keys(KINDS) as readonly AuditKind[];
 
-/** An entry before it has its place. */
+/** An entry that has no place in the trail yet. */
 export type NewAuditEntry = {
   readonly [Kind in AuditKind]: {
     readonly at: number;
@@ -146,7 +149,7 @@ export type NewAuditEntry = {
   };
 }[AuditKind];
 
-/** What the content hash covers. Texts that are absent are empty. */
+/** What the content hash covers. A text that is absent is empty here. */
 export interface AuditContent {
   readonly seq: number;
   /** Ms since 1970, by the server's clock. */
@@ -154,23 +157,32 @@ export interface AuditContent {
   readonly kind: string;
   readonly device: string;
   readonly evidence: string;
-  /** JSON of one of `AuditBodies`; hashed as it is written, never written again. */
+  /** JSON of one of `AuditBodies`. It is hashed as it was written, and never written again. */
   readonly body: string;
 }
 
-/** Of all that an entry says. Who has the hash alone can check the chain, and learns nothing of the content. */
+/**
+ * The hash of everything that an entry says. Whoever has only this hash can check the chain, and learns nothing of the
+ * content.
+ */
 export function contentHash(content: AuditContent, sha256: HexSha256): string {
   const { seq, at, kind, device, evidence, body } = content;
   // No part but the last can hold a line break, so two contents never give one text.
   return sha256(`SRUP audit content 1\n${seq}\n${at}\n${kind}\n${device}\n${evidence}\n${body}`);
 }
 
-/** Of an entry: its content, and through `previous` all entries before it. */
+/**
+ * The hash that the next entry continues. It covers the content of this entry and, through `previous`, all entries
+ * before.
+ *
+ * @example
+ * hash = linkHash(hash, contentHash(content, sha256), sha256);
+ */
 export function linkHash(previous: string, content: string, sha256: HexSha256): string {
   return sha256(`SRUP audit link 1\n${previous}\n${content}`);
 }
 
-/** Of one message its hash; of several the hash of their hashes, a line each. */
+/** The evidence of an entry: the hash of its message; of several messages the hash of their hashes, one per line. */
 export function evidenceOf(hashes: readonly string[], sha256: HexSha256): string {
   const [first] = hashes;
   return first !== undefined && hashes.length === 1 ? first : sha256(hashes.join('\n'));

@@ -1,4 +1,4 @@
-/** Checks the messages of a history: that they are those of the entry, and signed by who they name. */
+/** Checks the messages of a history: they must be those of the entry, and signed by the party that they name. */
 import { identityText } from '../identity.ts';
 import { decode } from '../message/envelope.ts';
 import { authenticate, type Authentic } from '../trust/authentic.ts';
@@ -10,13 +10,13 @@ import type { Findings } from './findings.ts';
 import type { EntryLine, EvidenceMessage } from './lines.ts';
 import type { Parties } from './parties.ts';
 
-/** Missing messages of one device that are remembered until the end, when it is known what was trimmed. */
+/** Missing messages of one device that are held until the end. Only then it is known what was trimmed. */
 const MISSING_HELD = 1_000;
 
 export interface EvidenceCheck {
   single(body: AuditBodies['message'], entry: EntryLine): void;
   bundle(body: AuditBodies['messages'], entry: EntryLine): void;
-  /** After the last line. */
+  /** Call it after the last line. */
   finish(): void;
 }
 
@@ -60,7 +60,7 @@ export function checkEvidence(sha256: HexSha256, parties: Parties, findings: Fin
     for (const message of messages) takeBytes(message, undefined, device, entry);
   }
 
-  /** `direction`: as the entry says it; a bundle says nothing, and the message itself tells by its sender. */
+  /** `direction`: as the entry says. A bundle does not say it; there the sender of the message tells. */
   function takeBytes(
     message: EvidenceMessage,
     direction: 'in' | 'out' | undefined,
@@ -102,7 +102,7 @@ export function checkEvidence(sha256: HexSha256, parties: Parties, findings: Fin
     if (device.missing.length > MISSING_HELD) device.missing.shift();
   }
 
-  /** Only the last line shows how much was trimmed: what an entry lacked may be told of later. */
+  /** Only the last line shows how much was trimmed: a later entry can say what an earlier one lacks. */
   function judgeMissing(): void {
     for (const device of parties.devices()) {
       for (const { id, seq, count, isData } of device.missing) {

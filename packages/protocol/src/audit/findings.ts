@@ -20,13 +20,13 @@ export type AuditFault = keyof typeof AUDIT_FAULTS;
 
 export interface Finding {
   readonly code: AuditFault;
-  /** Entry that it was found at; absent for what concerns the whole file. */
+  /** The entry where it was found; absent if it concerns the whole file. */
   readonly seq?: number;
   readonly device?: string;
   readonly detail: string;
 }
 
-/** Findings that are told; the rest is counted. */
+/** Findings that the report lists. It counts the rest. */
 export const FINDINGS_TOLD = 50;
 
 export interface Findings {

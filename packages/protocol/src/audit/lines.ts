@@ -1,4 +1,4 @@
-/** The lines of an exported history, one JSON object each. docs/audit.md says what each field is. */
+/** The lines of an exported history: one JSON object each. docs/audit.md describes each field. */
 import type { AuditContent } from './entry.ts';
 import type { SignedCheckpoint } from './checkpoint.ts';
 
@@ -9,9 +9,9 @@ export interface HeaderLine {
   readonly server: string;
   /** Ms since 1970. */
   readonly exportedAt: number;
-  /** The content of what concerns other devices only is left out. */
+  /** The export leaves out the content of entries that concern only other devices. */
   readonly device?: string;
-  /** The content of what is older is left out; ms since 1970. */
+  /** The export leaves out the content of older entries; ms since 1970. */
   readonly since?: number;
 }
 
@@ -22,18 +22,18 @@ export interface EvidenceMessage {
 
 export interface EntryLine extends AuditContent {
   readonly hash: string;
-  /** Those that are still stored. */
+  /** The messages that are still stored. */
   readonly messages: readonly EvidenceMessage[];
 }
 
-/** An entry whose content was left out of this export. */
+/** An entry whose content this export leaves out. */
 export interface WithheldLine {
   readonly seq: number;
   readonly content: string;
   readonly hash: string;
 }
 
-/** The last line: without it the file is not whole. */
+/** The last line. Without it the file is incomplete. */
 export interface EndLine {
   readonly end: number;
   readonly hash: string;
@@ -48,7 +48,7 @@ export type HistoryLine =
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Undefined for what is no line of this format, or has a field of another kind than it should. */
+/** Reads a line; undefined if it is not a line of this format, or a field has the wrong type. */
 export function readHistoryLine(text: string): HistoryLine | undefined {
   const fields = objectIn(text);
   if (fields === undefined) return undefined;

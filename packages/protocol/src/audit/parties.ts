@@ -1,4 +1,4 @@
-/** Who speaks in a history: the server and the devices, with the keys that it names for them. */
+/** The parties of a history: the server and the devices, with the keys that it names for them. */
 import type { VerifyKey } from '../trust/suite.ts';
 import { beginDevice, type DeviceHistory } from './device-history.ts';
 import type { AuditBodies } from './entry.ts';
@@ -6,26 +6,26 @@ import type { Findings } from './findings.ts';
 import type { EntryLine } from './lines.ts';
 
 export interface KeyReader {
-  /** Throws for a key that is none. */
+  /** Throws if the text is not a key. */
   readonly importKey: (publicPem: string) => VerifyKey;
   /** SHA-256 of a public key in SPKI form, lower-case hex. */
   readonly fingerprint: (publicPem: string) => string;
 }
 
 export interface Parties {
-  /** The first entry, once it was read. */
+  /** The body of the first entry, once it was read. */
   begin(): AuditBodies['begin'] | undefined;
   takeBegin(body: AuditBodies['begin']): void;
   takeDevice(body: AuditBodies['device'], entry: EntryLine): void;
-  /** What is known of a device; a new history for one that was not named yet. */
+  /** What is known of a device. A device that was not named before gets a new history. */
   device(id: string): DeviceHistory;
   devices(): readonly DeviceHistory[];
   serverKey(suite: string): VerifyKey | undefined;
-  /** Of the server's Ed25519 key. */
+  /** Fingerprint of the server's Ed25519 key. */
   fingerprint(): string | undefined;
 }
 
-/** `isExcerpt`: the history does not show all that happened before. */
+/** `isExcerpt`: the history does not show everything that happened before. */
 export function openParties(reader: KeyReader, findings: Findings, isExcerpt: () => boolean): Parties {
   const devices = new Map<string, DeviceHistory>();
   let begin: AuditBodies['begin'] | undefined;

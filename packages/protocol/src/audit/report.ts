@@ -13,19 +13,19 @@ export interface DeviceReport {
   readonly keyFingerprint: string;
   readonly messagesFromDevice: number;
   readonly messagesToDevice: number;
-  /** Known by their hash alone: their bytes were removed to make room, and the history says so. */
+  /** Messages known only by their hash. Their bytes were removed to make room, and the history says so. */
   readonly trimmed: number;
   /** Receipts whose order is not in the part that the file shows. */
   readonly unmatched: number;
-  /** Receipts by the name of their status. */
+  /** How many receipts there are, by the name of their status. */
   readonly receipts: Readonly<Record<string, number>>;
-  /** The last ones, oldest first. */
+  /** The last facts, oldest first. */
   readonly facts: readonly Fact[];
   readonly factCount: number;
 }
 
 export interface VerifyReport {
-  /** Nothing contradicts anything. What that proves, and what not, is in `proven` and `notProven`. */
+  /** Nothing contradicts anything. `proven` and `notProven` say what that proves, and what it does not. */
   readonly ok: boolean;
   readonly server?: string;
   readonly keyFingerprint?: string;
@@ -116,7 +116,7 @@ function provenBy({ chain, devices, isKeyGiven, withheld }: Verified): string[] 
   if (signedThrough > 0) proven.push(`Entries 1 to ${signedThrough} were signed by ${whose}.`);
   if (witnessMatched > 0) {
     proven.push(
-      `Entries 1 to ${witnessedThrough} are as they were when the witness received them (${witnessMatched} checkpoints): nobody changed or removed one since, not even who holds the server's key and database.`,
+      `Entries 1 to ${witnessedThrough} are as they were when the witness received them (${witnessMatched} checkpoints): nobody changed or removed one since, not even whoever holds the server's key and database.`,
     );
   }
   if (withheld > 0) {
@@ -137,7 +137,7 @@ function notProvenBy({ header, begin, chain, devices, isKeyGiven, isWitnessGiven
   }
   if (!isWitnessGiven) {
     not.push(
-      "That nothing was rewritten: who holds the server's key and database can make a whole new history, or cut off its end, and sign that. Only checkpoints that somebody else kept show it: --checkpoint.",
+      "That nothing was rewritten: whoever holds the server's key and database can make a whole new history, or cut off its end, and sign that. Only checkpoints that somebody else kept show it: --checkpoint.",
     );
   } else if (witnessMatched === 0) {
     not.push('That nothing was rewritten: the witness holds no checkpoint of this history.');

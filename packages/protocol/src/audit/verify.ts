@@ -1,4 +1,4 @@
-/** Verifies an exported history, line by line, in memory that grows with the devices and not with the entries. */
+/** Verifies an exported history line by line. The memory grows with the number of devices, not of entries. */
 import { checkChain } from './chain-check.ts';
 import type { SignedCheckpoint } from './checkpoint.ts';
 import { takeDecision, takeOrder } from './device-history.ts';
@@ -12,9 +12,9 @@ import { makeReport, type VerifyReport } from './report.ts';
 
 export interface VerifyOptions extends KeyReader {
   readonly sha256: HexSha256;
-  /** Fingerprint of the server's Ed25519 key, from somewhere else than the history. */
+  /** Fingerprint of the server's Ed25519 key, from a source other than the history. */
   readonly serverKey?: string | undefined;
-  /** What a witness received. */
+  /** The checkpoints that a witness received. */
   readonly witness?: readonly SignedCheckpoint[] | undefined;
 }
 
@@ -26,6 +26,14 @@ export interface Verifier {
 
 const ALARMS_TOLD = 20;
 
+/**
+ * Makes a verifier for one history. It judges any lines and never throws for them.
+ *
+ * @example
+ * const verifier = createVerifier({ sha256, importKey: importVerifyKey, fingerprint: publicFingerprint });
+ * for await (const line of lines) verifier.line(line);
+ * const { ok, findings } = verifier.finish();
+ */
 export function createVerifier(options: VerifyOptions): Verifier {
   const { sha256, serverKey, witness } = options;
   const findings = collectFindings();
@@ -55,7 +63,7 @@ export function createVerifier(options: VerifyOptions): Verifier {
         break;
       case 'entry':
         chain.entry(read);
-        // What the key service queued is told later than it happened.
+        // The key service's events wait in a queue, so their entries come later than they happened.
         firstAt = Math.min(firstAt ?? read.at, read.at);
         lastAt = Math.max(lastAt ?? read.at, read.at);
         takeEntry(read);
@@ -118,7 +126,7 @@ export function createVerifier(options: VerifyOptions): Verifier {
       case 'alarm':
         if (alarms.length < ALARMS_TOLD) alarms.push({ seq: entry.seq, ...(body as AuditBodies['alarm']) });
         break;
-      default: // tells of what is not proven by a device: policies, tokens, starts...
+      default: // what no device proves: policies, tokens, starts...
     }
   }
 

@@ -8,11 +8,11 @@ export interface DeviceUpdate {
   readonly url: string;
   readonly digest: string;
   readonly openedAt: number;
-  /** A deferred installation is tried again then, by itself: the server does not know deferrals (P 10.11). */
+  /** When the device retries a deferred installation by itself, for a server that does not know deferrals (P 10.11). */
   readonly wakeAt?: number;
 }
 
-/** P 10.5. An action runs at most once: a restart while it runs is answered, not repeated. */
+/** P 10.5. An action runs at most once. After a restart in the middle it is answered, not run again. */
 export interface DeviceAction {
   readonly kind: 'action';
   readonly phase: 'running';
@@ -20,7 +20,7 @@ export interface DeviceAction {
   readonly openedAt: number;
 }
 
-/** P 10.8, opened by this device. */
+/** P 10.8. This device asked to leave. */
 export interface DeviceLeave {
   readonly kind: 'leave';
   readonly phase: 'asked';
@@ -37,13 +37,13 @@ export interface Finished {
   readonly kind: 'update' | 'action' | 'data' | 'identify' | 'leave' | 'join';
   /** `active`, `reverted`, `failed`, `done`, `unknown`, `taken`, `left`, `expired`... */
   readonly result: string;
-  /** Status byte of the answer that a repeated message gets again; absent where there is none. */
+  /** Status byte that answers a repeated message; absent if nothing answers it. */
   readonly answer?: number;
-  /** What the token stood for (digest, action id...), to tell a repeat from a conflict. */
+  /** What the token stood for (digest, action id...). It tells a repeat from a conflict. */
   readonly content: string;
-  /** When, ms since 1970; but always later than those before it, whatever the clock said. */
+  /** When it ended, ms since 1970. Always later than those before it, whatever the clock said. */
   readonly at: number;
-  /** The clock was not believed then: `at` says the order only, and tells no age. */
+  /** The clock was not trusted then: `at` tells only the order, not the age. */
   readonly undated?: true;
 }
 
@@ -52,7 +52,7 @@ export interface DeviceJoin {
   readonly phase: 'idle' | 'asking' | 'joined' | 'refused' | 'failed' | 'left';
   readonly token?: TokenKey;
   readonly attempts: number;
-  /** When to ask again, ms since 1970; absent when nothing is waited for. */
+  /** When to ask again, ms since 1970; absent if the device waits for nothing. */
   readonly wakeAt?: number;
   /**
    * Only while `asking`: number, in decimal, of a TERMINATE_CMD that came meanwhile. An earlier answer that comes

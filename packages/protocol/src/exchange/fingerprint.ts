@@ -1,8 +1,8 @@
 import { encodeText } from '../wire/text.ts';
 
 /**
- * A short name for what a token stood for, to tell a repeat from a conflict. It is no proof: the message that it is
- * taken from was signed, and neither a repeat nor a conflict has an effect.
+ * A short name for what a token stood for, which tells a repeat from a conflict. It proves nothing and need not: the
+ * message that it is taken from was signed, and neither a repeat nor a conflict has an effect.
  */
 export function fingerprint(...parts: readonly (string | Uint8Array)[]): string {
   let high = 0xdeadbeef;

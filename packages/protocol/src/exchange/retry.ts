@@ -1,4 +1,4 @@
-/** How long an exchange waits, how often it asks again and when it gives up (P 10.10). Times are milliseconds. */
+/** How long an exchange waits, how often it retries and when it gives up (P 10.10). Times are in milliseconds. */
 import type { Moment } from './step.ts';
 
 const SECOND = 1000;
@@ -6,13 +6,13 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** The n-th wait is `firstMs` doubled n-1 times, at most `mostMs`, give or take `JITTER`. */
+/** The n-th wait is `firstMs` doubled n-1 times, at most `mostMs`, plus or minus `JITTER`. */
 export interface RetryPolicy {
   readonly firstMs: number;
   readonly mostMs: number;
-  /** Messages after which it gives up; absent: no limit. */
+  /** Messages after which it gives up; by default there is no limit. */
   readonly tries?: number;
-  /** Time after which it gives up; absent: no limit. */
+  /** Time after which it gives up; by default there is no limit. */
   readonly expireMs?: number;
 }
 
@@ -32,18 +32,18 @@ export const IDENTIFY_RETRY: RetryPolicy = {
   mostMs: 160 * SECOND,
   expireMs: 10 * MINUTE,
 };
-/** JOIN_REQ without end: a device must get in some day. */
+/** JOIN_REQ, without a limit: a device must get in at some time. */
 export const JOIN_RETRY: RetryPolicy = { firstMs: 15 * SECOND, mostMs: 15 * MINUTE };
-/** Leaving, asked for by either side: the last try is some 10 minutes after the first. */
+/** Leaving, asked for by either side. The last try is about 10 minutes after the first. */
 export const LEAVE_RETRY: RetryPolicy = { firstMs: 20 * SECOND, mostMs: 320 * SECOND, tries: 5 };
 /** The same with a device that never confirms (P 10.7): one message, and time for it to arrive. */
 export const LEAVE_ONCE: RetryPolicy = { firstMs: 60 * SECOND, mostMs: 60 * SECOND, tries: 1 };
-/** DATA whose loss at the broker is known: so often, and within this time of its first sending. */
+/** DATA that the broker is known to have lost: how often it is sent, and for how long after the first time. */
 export const DATA_REPEAT = { tries: 5, expireMs: DAY } as const;
-/** A deferred installation, tried again by the device itself (P 10.11). */
+/** A deferred installation that the device retries by itself (P 10.11). */
 export const DEFERRED_RETRY: RetryPolicy = { firstMs: 15 * MINUTE, mostMs: 15 * MINUTE };
 
-/** Bounds of the wait that a device may ask for in `srup.defer` (P 10.11). */
+/** Limits of the wait that a device can ask for in `srup.defer` (P 10.11). */
 export const DEFERRAL_LEAST_MS = MINUTE;
 export const DEFERRAL_MOST_MS = DAY;
 /** A join that waits for an operator (P 9.5). */
@@ -53,18 +53,19 @@ export const JOIN_PENDING_MS = 7 * DAY;
 export const ACTION_AGE_MS = 10 * MINUTE;
 export const UPDATE_AGE_MS = 7 * DAY;
 
-/** A wait is this much shorter or longer by chance, so that a fleet does not ask in step. */
+/** A wait is this much shorter or longer by chance, so that the devices of a fleet do not ask at the same time. */
 export const JITTER = 0.25;
 
-/** No wait of ours is longer; one that seems to be was begun before the clock was set back. */
+/** None of our waits is longer. One that seems to be began before the clock was set back. */
 const LONGEST_WAIT_MS = 8 * DAY;
 
-/** When to ask again after the `attempts`-th message, ms since 1970. */
+/** When to retry after the `attempts`-th message, ms since 1970. */
 export function nextTry({ firstMs, mostMs }: RetryPolicy, attempts: number, { now, random }: Moment): number {
   const wait = Math.min(mostMs, firstMs * 2 ** (attempts - 1));
   return now + Math.round(wait * (1 - JITTER + 2 * JITTER * random));
 }
 
+/** Tells whether a time has come. A time that is further away than any wait was set before the clock was set back. */
 export function isDue(wakeAt: number | undefined, { now }: Moment): boolean {
   return wakeAt !== undefined && (now >= wakeAt || wakeAt - now > LONGEST_WAIT_MS);
 }
@@ -74,7 +75,7 @@ interface Waiting {
   readonly wakeAt?: number;
 }
 
-/** What a look at the clock leads to: nothing yet, the same message again, or the end. `since`: ms since 1970. */
+/** Decides whether to wait, to send the same message again, or to give up. `since`: ms since 1970. */
 export function judge(
   waiting: Waiting,
   policy: RetryPolicy,

@@ -1,7 +1,7 @@
 /** What a server remembers of its conversations with one device. */
 import type { TokenKey } from '../token.ts';
 
-/** P 9. */
+/** A device's standing with this server (P 9). */
 export type Standing =
   'unknown' | 'pending' | 'refused' | 'failed' | 'joined' | 'resigned' | 'terminated' | 'deregistered';
 
@@ -10,16 +10,16 @@ interface ServerExchangeBase {
   readonly openedAt: number;
   /** Messages sent for the present phase. */
   readonly attempts: number;
-  /** When to be called with input `time`; absent when nothing is waited for. */
+  /** When to give the input `time`, ms since 1970; absent if the exchange waits for nothing. */
   readonly wakeAt?: number;
   /** Status byte of the last answer. */
   readonly status?: number;
 }
 
 /**
- * What the server knows of an update. `initiated` and `activating` are hopes; `staged`, `active`, `reverted` and
- * `failed` are proven by a signed RESPONSE; `unconfirmed`: sent to a device that never confirms (P 10.7);
- * `expired`: no answer in time, the outcome is unknown; `cancelled` by an operator before ACTIVATE.
+ * What the server knows of an update. `initiated` and `activating` are not proven. A signed RESPONSE proves `staged`,
+ * `active`, `reverted` and `failed`. `unconfirmed`: sent to a device that never confirms (P 10.7). `expired`: no answer in
+ * time, so the outcome is unknown. `cancelled`: an operator cancelled it before ACTIVATE.
  */
 export interface ServerUpdate extends ServerExchangeBase {
   readonly kind: 'update';
@@ -35,14 +35,14 @@ export interface ServerUpdate extends ServerExchangeBase {
     | 'cancelled';
   readonly url: string;
   readonly digest: string;
-  /** ACTIVATE follows on the receipt of "staged" by itself. */
+  /** The server sends ACTIVATE by itself when "staged" arrives. */
   readonly activateAtOnce: boolean;
-  /** Back to what this device ran before (P 10.12). */
+  /** It goes back to what this device ran before (P 10.12). */
   readonly isRollback?: true;
   readonly confirms: boolean;
   /** When ACTIVATE was first sent. */
   readonly activatedAt?: number;
-  /** Why and until when the device put the activation off (P 10.11). */
+  /** Why the device deferred the activation, and until when (ms since 1970; P 10.11). */
   readonly deferral?: { readonly reason: string; readonly until?: number };
 }
 
@@ -53,15 +53,18 @@ export interface ServerAction extends ServerExchangeBase {
   readonly confirms: boolean;
 }
 
-/** DATA either way. Ours: `sent`, or `unknown` when the device says 3F. Theirs: `received`, or `unknown` when we do. */
+/**
+ * DATA in either direction. Ours is `sent`, or `unknown` if the device answers 3F. The device's is `received`, or
+ * `unknown` if we answer 3F.
+ */
 export interface ServerData extends ServerExchangeBase {
   readonly kind: 'data';
   readonly phase: 'sent' | 'unknown' | 'received';
   readonly by: 'device' | 'server';
   readonly dataId: string;
-  /** Fingerprint of what came, to tell a repeat from a conflict (P 6.1). */
+  /** Fingerprint of the content. It tells a repeat from a conflict (P 6.1). */
   readonly content: string;
-  /** Of ours, as hex, as long as it may have to be sent again. */
+  /** The bytes of our DATA as hex, as long as we may have to send it again. */
   readonly bytes?: string;
 }
 

@@ -3,29 +3,29 @@ import type { Fresh } from '../trust/replay.ts';
 import type { ServerExchange, Standing } from './server-exchange.ts';
 import type { SendEffect, Step } from './step.ts';
 
-/** The policy's word on a join (P 9.1). */
+/** What the policy says to a join (P 9.1). */
 export type JoinVerdict = 'accept' | 'refuse' | 'fail' | 'ask';
 
 export type ServerInput =
   | { readonly on: 'message'; readonly message: Fresh }
   | { readonly on: 'time' }
-  /** ACTIVATE a staged update. */
+  /** Activate a staged update. */
   | { readonly on: 'activate' }
-  /** Give up an update that is not activated. */
+  /** Cancel an update that is not activated. */
   | { readonly on: 'cancel' }
-  /** The operator's word on a pending join. */
+  /** Decide a pending join: an operator's decision. */
   | { readonly on: 'decide'; readonly verdict: Exclude<JoinVerdict, 'ask'> }
-  /** The device named itself under another token, as pySRUP does: an open ID_REQUEST is answered. */
+  /** The device identified itself under another token, as pySRUP does. That answers an open ID_REQUEST. */
   | { readonly on: 'identified'; readonly identification: string };
 
-/** What an operator's command begins. */
+/** What an operator can order. Each command opens one exchange. */
 export type ServerCommand =
   | {
       readonly kind: 'update';
       readonly url: string;
       readonly digest: string;
       readonly activateAtOnce: boolean;
-      /** Back to what this device ran before (P 10.12): on the wire an update like any other. */
+      /** Go back to what this device ran before (P 10.12). On the wire it is an update like any other. */
       readonly isRollback?: true;
     }
   | { readonly kind: 'action'; readonly actionId: number }
@@ -34,30 +34,27 @@ export type ServerCommand =
   | { readonly kind: 'terminate' }
   | { readonly kind: 'deregister' };
 
-/** What the server knows and decided before an exchange is asked. */
+/** What the server knows and has decided before a step. */
 export interface ServerFacts {
   /** The device is known to confirm ACTION, ACTIVATE, RESIGN, DEREGISTER (P 10.7). */
   readonly confirms: boolean;
   /** What the policy says to a join of this device. */
   readonly joinVerdict: JoinVerdict;
   readonly joined: boolean;
-  /**
-   * A dismissal of this device (exchange `leave`, phase `sent`) waits for its answer: it is not let in before;
-   * absent: there is none.
-   */
+  /** A dismissal of this device (exchange `leave`, phase `sent`) waits for its answer. Until then no join is accepted. */
   readonly dismissing?: boolean;
-  /** Is this data id declared for the device's type, or are all taken (P 10.6)? */
+  /** Tells whether this data id is declared for the device's type, or all ids are taken (P 10.6). */
   takesData(dataId: string): boolean;
 }
 
-/** Everything else follows from the exchange's new state, which the server stores and shows. */
+/** What a step asks for. Everything else follows from the new state, which the server stores and shows. */
 export type ServerEffect =
   | SendEffect
   /** The device's standing changes (P 9): joined, refused, failed, resigned, terminated, deregistered, pending. */
   | { readonly do: 'stand'; readonly standing: Standing }
-  /** Proven: this device runs, or staged, this digest. */
+  /** It is proven that this device staged, runs, or went back from this digest. */
   | { readonly do: 'prove'; readonly what: 'staged' | 'active' | 'reverted'; readonly digest: string }
-  /** DATA for the owner's eyes. */
+  /** Record DATA, for the owner to see. */
   | { readonly do: 'record'; readonly dataId: string; readonly data: Uint8Array }
   | { readonly do: 'identify'; readonly identification: string };
 

@@ -1,6 +1,6 @@
 /**
- * The server's conversations with one device. Each token is one exchange, a value of its own: the caller finds it
- * by device and token, commits it together with the window of the message (P 5.3), and then performs the effects.
+ * The server's conversations with one device. Each token is one exchange, a value of its own. The caller finds it by
+ * device and token, commits it together with the window of the message (P 5.3), and then performs the effects.
  */
 import { reject, type AuthCode, type Rejected } from '../faults.ts';
 import type { MessageType } from '../message/layouts.ts';
@@ -19,7 +19,13 @@ import { refuse } from './say.ts';
 import { DEFER_DATA_ID } from './update/deferral.ts';
 import * as update from './update/server.ts';
 
-/** Begins what an operator commands. `token` is a new one. RangeError for DATA with an id of the protocol's own. */
+/**
+ * Opens the exchange of an operator's command. `token`: a new one. RangeError for DATA whose id belongs to the
+ * protocol (`srup.`...).
+ *
+ * @example
+ * const { state, effects } = openExchange({ kind: 'action', actionId: 7 }, token, moment, facts);
+ */
 export function openExchange(
   command: ServerCommand,
   token: TokenKey,
@@ -42,8 +48,13 @@ export function openExchange(
 }
 
 /**
- * A message of a device. `known`: the exchange of this very device and this token, if there is one. A `Rejected`
- * is the answer to a message that neither belongs to an exchange nor begins one (P 6.3).
+ * Answers a message of a device. `known`: the exchange of this very device and this token, if there is one. The result
+ * is a step, or a `Rejected` for a message that neither belongs to an exchange nor opens one (P 6.3).
+ *
+ * @example
+ * const answer = answerMessage(fresh, await findExchange(device, token), moment, facts);
+ * if ('code' in answer) refuse(answer.code);
+ * else await commit(answer.state, fresh.window);
  */
 export function answerMessage(
   fresh: Fresh,
@@ -76,7 +87,7 @@ export function answerMessage(
       return answerData(token, known, message.body, moment, facts);
     case 'JOIN_REQ':
       if (known === undefined) {
-        // It asks again, and is heard when the dismissal is over: the two must not overtake each other.
+        // It asks again, and is answered when the dismissal is over. Otherwise the two could overtake each other.
         return facts.dismissing === true ? reject('FLOW_STATE') : join.openJoin(token, moment, facts);
       }
       return known.kind === 'join' ? join.joinAgain(known, facts) : refuse(known, 'FLOW_CONFLICT');
@@ -85,12 +96,12 @@ export function answerMessage(
     case 'DEREGISTER_REQ':
       return answerLeaver('deregister', token, known, moment, facts);
     default:
-      // Observed joins, observing and syndication have no machines yet.
+      // There are no machines yet for observed joins, observing and syndication.
       return known === undefined ? reject('FLOW_UNSUPPORTED') : refuse(known, 'FLOW_UNSUPPORTED');
   }
 }
 
-/** P 6.3: an answer must be one to this question. */
+/** P 6.3: a status must answer this very question. */
 function answerStatus(known: ServerExchange, status: number, moment: Moment, facts: ServerFacts): ServerStep {
   switch (known.kind) {
     case 'update':
@@ -139,7 +150,13 @@ function answerLeaver(
   return known.kind === 'leave' ? leave.letGoAgain(known, what) : refuse(known, 'FLOW_CONFLICT');
 }
 
-/** Everything else that may happen to an exchange. An input that its kind does not know is refused as FLOW_STATE. */
+/**
+ * Gives an exchange any other input: time, or an operator's decision. An input that its kind does not know is refused
+ * as FLOW_STATE.
+ *
+ * @example
+ * const { state, effects } = stepServer(exchange, { on: 'time' }, moment, facts);
+ */
 export function stepServer(
   exchange: ServerExchange,
   input: ServerInput,
@@ -185,7 +202,7 @@ function wake(exchange: ServerExchange, moment: Moment, facts: ServerFacts): Ser
   }
 }
 
-/** What a device may say that is not joined: the way in, the way out, and its answers. */
+/** What a device can say that is not joined: join requests, leaving, and answers. */
 const ALWAYS_HEARD: ReadonlySet<MessageType> = new Set<MessageType>([
   'JOIN_REQ',
   'HM_JOIN_REQ',
@@ -194,10 +211,10 @@ const ALWAYS_HEARD: ReadonlySet<MessageType> = new Set<MessageType>([
   'RESIGN_REQUEST',
   'DEREGISTER_REQ',
 ]);
-/** A device that was deregistered never comes back; it may still ask for the answer that it missed. */
+/** A device that was deregistered never comes back. It can still ask for the answer that it missed. */
 const HEARD_AFTER_ALL: ReadonlySet<MessageType> = new Set<MessageType>(['RESPONSE', 'DEREGISTER_REQ']);
 
-/** For `Peer.forbids` (P 4.6 "authorised"): what the standing of a device does not allow it to say. */
+/** For `Peer.forbids` (P 4.6 "authorised"): what a device of this standing is not allowed to say. */
 export function serverForbids(standing: Standing, type: MessageType): AuthCode | undefined {
   if (standing === 'joined') return undefined;
   const heard = standing === 'deregistered' ? HEARD_AFTER_ALL : ALWAYS_HEARD;

@@ -1,4 +1,4 @@
-/** A message byte by byte, for an inspector. It judges nothing: the verdict is the one of `decode`. */
+/** Describes a message byte by byte, for an inspector. It judges nothing: the verdict is that of `decode`. */
 import { FAULT_MEANING } from './fault-meaning.ts';
 import type { WireCode } from '../faults.ts';
 import { Cursor } from '../wire/cursor.ts';
@@ -13,18 +13,18 @@ import { showCount } from './show.ts';
 /** What a segment belongs to, for a reader who wants colours. */
 export type Part = 'header' | 'token' | 'signature' | 'body' | 'sealed' | 'unread';
 
-/** Some bytes that belong together. Offset and length in bytes. */
+/** Bytes that belong together. Offset and length are in bytes. */
 export interface Segment {
   readonly name: string;
   readonly offset: number;
   readonly length: number;
   readonly part: Part;
-  /** For people; safe to print on a terminal. */
+  /** For people. It is safe to print on a terminal. */
   readonly meaning: string;
 }
 
 export interface Description {
-  /** Absent when the version byte names neither edition. */
+  /** Absent if the version byte names neither edition. */
   readonly edition?: 5 | 2016;
   readonly type?: string;
   /** In order and without gaps: together they are the whole message. The last one is `unread` after a fault. */
@@ -39,7 +39,12 @@ interface Sketch {
   readonly segments: Segment[];
 }
 
-/** Total over any bytes (P 3.2). */
+/**
+ * Describes any bytes (P 3.2).
+ *
+ * @example
+ * for (const { offset, name, meaning } of describe(bytes).segments) console.log(offset, name, meaning);
+ */
 export function describe(bytes: Uint8Array, limits: DecodeLimits = {}): Description {
   const is2016 = bytes[0] === EDITION_2016;
   const verdict = is2016 ? decode2016(bytes, limits.messageBytes) : decode(bytes, limits);
@@ -50,7 +55,7 @@ export function describe(bytes: Uint8Array, limits: DecodeLimits = {}): Descript
   return { ...sketch, segments, fault: { code, offset, meaning: FAULT_MEANING[code] } };
 }
 
-/** The segments before the fault; what follows it is one segment, because nobody can say what it means. */
+/** Cuts the segments at a fault. What follows it is one segment, because nobody can say what it means. */
 function cut(segments: readonly Segment[], fault: number, end: number, meaning: string): Segment[] {
   const kept = segments.filter(({ offset, length }) => offset + length <= fault);
   const last = kept.at(-1);
@@ -120,7 +125,7 @@ function editionMeaning(version: number): string {
   return version === EDITION_2016 ? 'edition 2016' : `edition ${version}, not supported`;
 }
 
-/** Reads forward and notes a segment for everything it reads; WireFault at the end of the bytes. */
+/** Reads forward and notes a segment for everything that it reads. WireFault at the end of the bytes. */
 class Pen {
   private readonly cursor: Cursor;
   private readonly segments: Segment[];

@@ -1,6 +1,6 @@
 /**
  * Edition 2016 (P 1.2): three messages, kept exactly as they were published, for inspection and history. Nothing acts
- * on one: it names neither a sender nor a number, so a captured one could be sent again.
+ * on one. It names neither a sender nor a number, so whoever captured one could send it again.
  */
 import { accept, reject, type Result, type WireCode } from '../faults.ts';
 import { MAX_MESSAGE_BYTES } from '../limits.ts';
@@ -10,7 +10,7 @@ import { Writer } from '../wire/writer.ts';
 import { readBody, writeBody } from '../message/body.ts';
 import type { Field, FieldKind } from '../message/layouts.ts';
 
-/** Version byte of the edition of 2016 (P 1.2). */
+/** Version byte of edition 2016 (P 1.2). */
 export const EDITION_2016 = 1;
 
 interface Layout2016 {
@@ -62,8 +62,8 @@ export const LAYOUTS_2016: readonly MessageLayout2016[] = (
 });
 
 /**
- * Total over any bytes, as `decode` is. The values are views of `bytes`.
- * @param messageBytes the most that a message may have
+ * Reads the bytes of a message of edition 2016; any bytes give a message or a code, as with `decode`. The values are
+ * views of `bytes`. `messageBytes`: the most that a message can have.
  */
 export function decode2016(
   bytes: Uint8Array,
@@ -90,7 +90,7 @@ function parse(bytes: Uint8Array, messageBytes: number): Message2016 {
   return { type: layout.type, signature, body } as Message2016;
 }
 
-/** RangeError when a value does not fit its field. */
+/** Writes a message of edition 2016. RangeError when a value does not fit its field. */
 export function encode2016(message: Message2016): Uint8Array {
   const layout = LAYOUTS_2016.find((row) => row.type === message.type) as MessageLayout2016;
   const writer = new Writer();

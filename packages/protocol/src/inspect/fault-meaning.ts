@@ -1,6 +1,6 @@
 import type { FaultCode } from '../faults.ts';
 
-/** What each refusal says, for people. One sentence part, no full stop. */
+/** What each refusal means, for people: a part of a sentence, without a full stop. */
 export const FAULT_MEANING: Readonly<Record<FaultCode, string>> = {
   WIRE_TOO_LONG: 'the message is longer than the limit',
   WIRE_SHORT: 'the message ends inside a field',

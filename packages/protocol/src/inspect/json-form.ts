@@ -1,6 +1,6 @@
 /**
- * The JSON form of a message (P 11.1), for a transport of texts. The binary form is the one that is signed: reading
- * rebuilds its bytes and hands them to `decode`, so a message has one judge, and one signature fits both forms.
+ * The JSON form of a message (P 11.1), for a transport of texts. The binary form is the one that is signed. Reading
+ * rebuilds its bytes and hands them to `decode`. So a message has one judge, and one signature fits both forms.
  */
 import { accept, reject, type Result, type WireCode } from '../faults.ts';
 import { MAX_U64, MAX_VAR_BYTES } from '../limits.ts';
@@ -11,7 +11,7 @@ import { decode, encode, type Decoded, type DecodeLimits } from '../message/enve
 import { isMessageType, layoutOf, type Field, type MessageType } from '../message/layouts.ts';
 import { EDITION, type Message } from '../message/message.ts';
 
-/** As `JSON.stringify` takes it: 64-bit numbers are text, bytes are base64url without padding. */
+/** As `JSON.stringify` takes it. 64-bit numbers are text, bytes are base64url without padding. */
 export interface JsonForm {
   readonly srup: typeof EDITION;
   readonly type: MessageType;
@@ -22,7 +22,7 @@ export interface JsonForm {
   readonly token: string;
   readonly signature: string;
   readonly body: Readonly<Record<string, string | number>>;
-  /** Which `cstring` fields end with pySRUP's NUL (P 2.5): true for all of the message, else their names. */
+  /** Which `cstring` fields end with pySRUP's NUL (P 2.5): true for all of the message, otherwise their names. */
   readonly terminatedText?: true | readonly string[];
 }
 
@@ -32,6 +32,12 @@ const ID = /^(?:0|[1-9a-f][0-9a-f]{0,15})$/;
 /** Characters of base64url that hold the longest field. */
 const MAX_VAR_CHARACTERS = Math.ceil((MAX_VAR_BYTES * 4) / 3);
 
+/**
+ * The JSON form of a message.
+ *
+ * @example
+ * const text = JSON.stringify(toJsonForm(decoded)); // '{"srup":5,"type":"ACTION",...}'
+ */
 export function toJsonForm({ message, signature }: Decoded): JsonForm {
   const { type, sequence, sender, token } = message;
   const values = message.body as Readonly<Record<string, unknown>>;
@@ -69,9 +75,13 @@ function cstrings(fields: readonly Field[]): string[] {
 }
 
 /**
- * Total over any value that `JSON.parse` gives. Strict: exactly the keys of the type, and only the spelling that
- * `toJsonForm` writes; otherwise WIRE_FORM, or what `decode` says of the bytes. Refusals carry no offset, since the
+ * Reads any value that `JSON.parse` gives. It is strict: exactly the keys of the type, and only the spelling that
+ * `toJsonForm` writes; otherwise WIRE_FORM, or what `decode` says of the bytes. A refusal has no offset, since the
  * bytes were never sent.
+ *
+ * @example
+ * const decoded = fromJsonForm(JSON.parse(text));
+ * if (!decoded.ok) refuse(decoded.code);
  */
 export function fromJsonForm(value: unknown, limits: DecodeLimits = {}): Result<Decoded, WireCode> {
   try {
@@ -169,7 +179,7 @@ function readCount(value: unknown, most: number): number {
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** What the writer throws for is refused here: its RangeErrors are for mistakes of programs, not of peers. */
+/** Refuses what the writer would throw for: its RangeErrors are for mistakes of programs, not of peers. */
 function readText(value: unknown, room: number): string {
   if (typeof value !== 'string') throw badForm();
   if (value.includes('\0')) throw new WireFault('WIRE_NUL', 0);

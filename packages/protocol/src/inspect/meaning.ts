@@ -1,4 +1,4 @@
-/** What the bytes of one field say, for people. Every text that comes from a message is escaped (see `show.ts`). */
+/** What the bytes of one field mean, for people. Every text that comes from a message is escaped (see `show.ts`). */
 import { guessDataValue } from '../exchange/data/value.ts';
 import { identityText, isIdentity } from '../identity.ts';
 import { SUITES } from '../trust/suite.ts';
@@ -39,7 +39,7 @@ export function tokenMeaning(token: Uint8Array): string {
   return made === undefined ? shown : `${shown}, made ${new Date(made).toISOString()}`;
 }
 
-/** Only the length says something without a key. */
+/** Without a key only the length says something. */
 export function signatureMeaning({ length }: Uint8Array): string {
   const fitting = Object.values(SUITES)
     .filter(({ signatureBytes: { least, most } }) => length >= least && length <= most)
@@ -79,7 +79,7 @@ function textMeaning(value: Uint8Array): string {
   return ends ? `${showText(text)} and one NUL` : showText(text);
 }
 
-/** DATA as if nothing declared its kind: bytes alone do not say more (P 10.6). */
+/** Reads DATA as if nothing declared its kind, because the bytes alone say no more (P 10.6). */
 function dataMeaning(bytes: Uint8Array): string {
   if (bytes.length === 0) return showBytes(bytes);
   const guess = guessDataValue(bytes);

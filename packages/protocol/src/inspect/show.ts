@@ -1,20 +1,25 @@
 import { toHex } from '../wire/encoding.ts';
 import { readText } from '../wire/text.ts';
 
-/** Bytes or characters of one value that a person is shown. */
+/** Bytes or characters of one value that a person sees. */
 const SHOWN = 64;
 
 const CONTROL = /\p{Cc}/u;
 /** Everything that draws nothing or moves what is drawn: control, format, private, line and paragraph characters. */
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}"\\]/gu;
 
-/** The text in the bytes when they are UTF-8 without control characters, else undefined. */
+/** The text of UTF-8 bytes without control characters; undefined for any other bytes. */
 export function plainText(bytes: Uint8Array): string | undefined {
   const text = readText(bytes);
   return text === undefined || CONTROL.test(text) ? undefined : text;
 }
 
-/** The text in quotes; what could steer a terminal or turn the reading direction is escaped, a long text is cut. */
+/**
+ * Puts a text in quotes and cuts a long one. It escapes what could steer a terminal or turn the reading direction.
+ *
+ * @example
+ * showText('a\nb'); // '"a\u{a}b"'
+ */
 export function showText(text: string): string {
   const characters = Array.from(text.slice(0, 2 * SHOWN + 2));
   const shown = characters.slice(0, SHOWN).join('').replace(INVISIBLE, escapeCharacter);
@@ -26,7 +31,12 @@ function escapeCharacter(character: string): string {
   return `\\u{${(character.codePointAt(0) as number).toString(16)}}`;
 }
 
-/** Bytes as text where they are plain text, else as hex; a long value is cut. */
+/**
+ * Shows bytes as text if they are plain text, otherwise as hex. A long value is cut.
+ *
+ * @example
+ * showBytes(Uint8Array.of(0, 255)); // '00ff'
+ */
 export function showBytes(bytes: Uint8Array): string {
   if (bytes.length === 0) return 'empty';
   const text = plainText(bytes);
@@ -34,6 +44,12 @@ export function showBytes(bytes: Uint8Array): string {
   return toHex(bytes.subarray(0, SHOWN)) + (bytes.length > SHOWN ? ' and more' : '');
 }
 
+/**
+ * A number of bytes, in words.
+ *
+ * @example
+ * showCount(1); // '1 byte'
+ */
 export function showCount(bytes: number): string {
   return bytes === 1 ? '1 byte' : `${bytes} bytes`;
 }

@@ -1,11 +1,11 @@
-/** The tables of the documents, as Markdown, made from the rows that the codec itself reads (P 3.2). */
+/** Writes the tables of the documents as Markdown, from the rows that the codec itself reads (P 3.2). */
 import { FAULT_MEANING } from './fault-meaning.ts';
 import { AUTH_CODES, EFFECT_CODES, FLOW_CODES, REPLAY_CODES, stageOf, WIRE_CODES } from '../faults.ts';
 import { LAYOUTS_2016 } from './edition2016.ts';
 import { LAYOUTS, type Field, type FieldKind } from '../message/layouts.ts';
 import { STATUS, STATUS_MEANING, type StatusName } from '../message/status.ts';
 
-/** How a document writes a kind; `var` is a 2-byte length and the bytes (P 2.2). */
+/** How a document names a kind. `var` is a 2-byte length and the bytes (P 2.2). */
 const KINDS: Readonly<Record<FieldKind, string>> = {
   u8: 'u8',
   u32: 'u32',

@@ -11,7 +11,7 @@ interface Body {
   readonly terminated: readonly string[] | undefined;
 }
 
-/** Reads the fields of a row in their order; WireFault where one is wrong. */
+/** Reads the fields of a row in their order. WireFault for a field that is wrong. */
 export function readBody(cursor: Cursor, fields: readonly Field[]): Body {
   const body: Values = {};
   let terminated: string[] | undefined;
@@ -47,7 +47,7 @@ export function readBody(cursor: Cursor, fields: readonly Field[]): Body {
   return { body, terminated };
 }
 
-/** Writes the fields of a row in their order; RangeError for a value that its field can't carry. */
+/** Writes the fields of a row in their order. RangeError for a value that does not fit its field. */
 export function writeBody(
   writer: Writer,
   fields: readonly Field[],

@@ -11,13 +11,13 @@ import { EDITION, type Message, type MessageOf } from './message.ts';
 const TOKEN_LENGTH_OFFSET = 18;
 
 export interface DecodeLimits {
-  /** Bytes of a whole message; the transport's limit unless told (P 2.4). */
+  /** Bytes of a whole message; by default the limit of a transport (P 2.4). */
   readonly messageBytes?: number;
-  /** Bytes of a token (P 6.1). */
+  /** Bytes of a token; by default the limit of P 6.1. */
   readonly tokenBytes?: number;
 }
 
-/** Not exported as a value: only `decode` makes one, so nobody can skip it. */
+/** Not exported as a value: only `decode` makes one, so no code can skip it. */
 class DecodedMessage<M extends Message = Message> {
   readonly message: M;
   readonly signature: Uint8Array;
@@ -33,7 +33,7 @@ class DecodedMessage<M extends Message = Message> {
     this.#bodyStart = bodyStart;
   }
 
-  /** The whole message as it arrived: evidence. */
+  /** The whole message as it arrived, for evidence. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
@@ -43,18 +43,23 @@ class DecodedMessage<M extends Message = Message> {
     return this.#bytes.subarray(0, this.#headEnd);
   }
 
-  /** What the signature covers, cut from the bytes that arrived and never encoded again (P 2.3). */
+  /** What the signature covers. It is cut from the bytes that arrived, never encoded again (P 2.3). */
   signedBytes(): Uint8Array {
     return joinAround(this.#bytes, this.#headEnd, this.#bodyStart);
   }
 }
 
-/** A message whose bytes are in order. It proves nothing about its sender. */
+/** A message whose bytes are in order. Nothing proves its sender. */
 export type Decoded<T extends MessageType = MessageType> = DecodedMessage<Extract<Message, MessageOf<T>>>;
 
 /**
- * Total over any bytes: a decoded message, or the code and offset of what is wrong (P 2.4). The values are views
- * of `bytes`, which must not change afterwards.
+ * Reads the bytes of a message of edition 5. For any bytes, the result is a decoded message, or the code and the
+ * offset of what is wrong (P 2.4). The values are views of `bytes`, so `bytes` must not change afterwards.
+ *
+ * @example
+ * const decoded = decode(bytes);
+ * if (decoded.ok) console.log(decoded.value.message.type);
+ * else console.log(decoded.code, decoded.offset);
  */
 export function decode(bytes: Uint8Array, limits: DecodeLimits = {}): Result<Decoded, WireCode> {
   try {
@@ -94,17 +99,24 @@ function parse(bytes: Uint8Array, messageBytes: number, tokenBytes: number): Dec
 
 const NOTHING = new Uint8Array(0);
 
-/** A message ready to be signed and put together. */
+/** A message that can be signed and put together. */
 export interface Encoded {
   /** Bytes 0..20+T (P 2). */
   readonly header: Uint8Array;
   /** What the signature covers (P 2.3). */
   readonly signedBytes: Uint8Array;
-  /** The message with this signature in its place. */
+  /** Gives the message with this signature in its place. */
   readonly assemble: (signature: Uint8Array) => Uint8Array;
 }
 
-/** RangeError when a value does not fit its field: a mistake of the program, not of a peer. */
+/**
+ * Writes a message, except for its signature. RangeError when a value does not fit its field: that is a mistake of the
+ * program, not of a peer.
+ *
+ * @example
+ * const encoded = encode(message);
+ * const bytes = encoded.assemble(signKey.sign(encoded.signedBytes));
+ */
 export function encode(message: Message): Encoded {
   if (message.token.length === 0) throw new RangeError('a token has at least one byte'); // P 2.4
   const writer = new Writer();
@@ -121,7 +133,7 @@ export function encode(message: Message): Encoded {
   };
 }
 
-/** Bytes 0..20+T alone: a field is sealed to them before the body exists (P 4.4). */
+/** Writes bytes 0..20+T alone. A field is sealed to them before the body exists (P 4.4). */
 export function encodeHeader(message: Header): Uint8Array {
   const writer = new Writer();
   writeHeader(writer, message);
@@ -155,7 +167,7 @@ function joinAround(bytes: Uint8Array, cutStart: number, cutEnd: number): Uint8A
   return whole;
 }
 
-/** Up to here a loop is faster than a view and `set`. */
+/** Up to this many bytes a loop is faster than a view and `set`. */
 const LOOP_BYTES = 256;
 
 function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
@@ -171,7 +183,7 @@ const BLOCK_BYTES = 8192;
 let block = new Uint8Array(BLOCK_BYTES);
 let blockUsed = 0;
 
-/** Signed bytes live as long as one check: a place in a shared block costs a tenth of a buffer of their own. */
+/** Signed bytes live as long as one check. A place in a shared block costs a tenth of a buffer of its own. */
 function allocate(width: number): Uint8Array {
   if (width > BLOCK_BYTES / 8) return new Uint8Array(width);
   if (blockUsed + width > BLOCK_BYTES) {

@@ -1,6 +1,6 @@
 /**
- * The messages of edition 5 as data (P 3.2). Types, codec, the table in docs/profile.md, the generators of the
- * tests and the inspector all derive from here; nothing else knows a message's fields.
+ * The messages of edition 5 as data (P 3.2). The types, the codec, the table in docs/profile.md, the generators of the
+ * tests and the inspector all come from here. Nothing else knows the fields of a message.
  */
 
 /**
@@ -25,7 +25,7 @@ interface Layout {
 const HOME_TO_AWAY = ['H>B', 'B>A'] as const;
 const AWAY_TO_HOME = ['A>B', 'B>H'] as const;
 
-// One row a type.
+// One row for each type.
 // prettier-ignore
 export const MESSAGES = {
   GENERIC: { code: 0x00, route: [], body: {}, clause: 'P 3' },
@@ -73,7 +73,7 @@ interface FieldValues {
   sealed: Uint8Array;
 }
 
-/** The body of a type, as its row says; reserved bytes have no value. */
+/** The body of a type, as its row says. Reserved bytes have no value. */
 export type BodyOf<T extends MessageType> = {
   readonly [
     F in keyof (typeof MESSAGES)[T]['body'] as (typeof MESSAGES)[T]['body'][F] extends 'zeros' ? never : F
@@ -103,37 +103,46 @@ const BY_CODE: readonly (MessageLayout | undefined)[] = Array.from({ length: 256
 );
 const BY_TYPE: ReadonlyMap<string, MessageLayout> = new Map(LAYOUTS.map((layout) => [layout.type, layout]));
 
+/** The row of a type byte; undefined for a byte that names no message. */
 export function layoutOfCode(code: number): MessageLayout | undefined {
   return BY_CODE[code];
 }
 
+/** The row of a type. */
 export function layoutOf(type: MessageType): MessageLayout {
   return BY_TYPE.get(type) as MessageLayout;
 }
 
+/** Tells whether a text names a type. */
 export function isMessageType(name: string): name is MessageType {
   return BY_TYPE.has(name);
 }
 
 export type Role = 'server' | 'device';
 
-/** May a message of this type reach this role at all (P 3.3)? Observers and bridges are devices. */
+/**
+ * Tells whether a message of this type can reach this role (P 3.3). Observers and bridges are devices.
+ *
+ * @example
+ * isReceivedBy('ACTION', 'device'); // true
+ * isReceivedBy('ACTION', 'server'); // false
+ */
 export function isReceivedBy(type: MessageType, role: Role): boolean {
   const ends = role === 'server' ? 'SHA' : 'DOB';
   return layoutOf(type).route.some((hop) => ends.includes(hop.slice(-1)));
 }
 
-/** Dormant types and GENERIC: nobody sends them (P 3.1). */
+/** Tells whether nobody sends this type: dormant types and GENERIC (P 3.1). */
 export function isDormant(type: MessageType): boolean {
   return layoutOf(type).route.length === 0;
 }
 
-/** The types that ask to join: they use the server's topic (P 7.2). */
+/** Tells whether a type asks to join. Such messages use the server's topic (P 7.2). */
 export function isJoinRequest(type: MessageType): boolean {
   return type === 'JOIN_REQ' || type === 'HM_JOIN_REQ' || type === 'OBS_JOIN_REQ';
 }
 
-/** The types that answer a request to join. */
+/** Tells whether a type can answer a join request. */
 export function isJoinAnswer(type: MessageType): boolean {
   return type === 'RESPONSE' || type === 'HM_JOIN_RESP' || type === 'OBS_JOIN_RESP';
 }

@@ -4,7 +4,7 @@ import type { BodyOf, MessageType } from './layouts.ts';
 /** Version byte of the edition that acts (P 1.1). */
 export const EDITION = 5;
 
-/** A message as a value: what is said, without its proof. */
+/** A message as a value: what it says, without its proof. */
 export interface MessageOf<T extends MessageType> {
   readonly type: T;
   /** 1 to 2^64-1 (P 5). */

@@ -27,7 +27,7 @@ export const STATUS = {
 export type StatusName = keyof typeof STATUS;
 export type StatusCode = (typeof STATUS)[StatusName];
 
-/** What a status byte says, for people. One sentence part, no full stop. */
+/** What a status byte means, for people: a part of a sentence, without a full stop. */
 export const STATUS_MEANING: Readonly<Record<StatusName, string>> = {
   UPDATE_SUCCESS: 'update fetched and verified',
   UPDATE_FAIL_HTTP_ERROR: 'the file server answered with an HTTP error',
@@ -57,6 +57,12 @@ const NAMES: ReadonlyMap<number, StatusName> = new Map(
   (Object.keys(STATUS) as StatusName[]).map((name) => [STATUS[name], name]),
 );
 
+/**
+ * The name of a status byte; undefined for a byte that has none.
+ *
+ * @example
+ * statusName(0x10); // 'ACTIVATE_SUCCESS'
+ */
 export function statusName(code: number): StatusName | undefined {
   return NAMES.get(code);
 }

@@ -6,16 +6,21 @@ export type MonoCell = 'white' | 'black';
 /** Rows from the top, cells from the left. */
 export type Grid<Cell> = readonly (readonly Cell[])[];
 
-/** Cells in a row, and rows. */
+/** How many rows there are, and how many cells each has. */
 export const COLOUR_SIZE = 8;
 export const MONO_SIZE = 12;
 
-/** By the value of a cell's two bits (P 12.1). */
+/** The colours, by the value of a cell's two bits (P 12.1). */
 const COLOURS: readonly ColourCell[] = ['white', 'red', 'yellow', 'blue'];
-/** Cells along one side of the black corners, a frame for the eye (P 12.2). */
+/** Cells along one side of a black corner. The corners frame the picture for the eye (P 12.2). */
 const CORNER = 2;
 
-/** 8x8 cells of two bits each (P 12.1). */
+/**
+ * 8x8 cells of two bits each (P 12.1). RangeError for a nonce of another length.
+ *
+ * @example
+ * for (const row of toColourPictogram(nonce)) drawRow(row); // ['white', 'blue', ...]
+ */
 export function toColourPictogram(nonce: Uint8Array): Grid<ColourCell> {
   const pairs = nonceBits(nonce).match(/../g) as string[];
   return toRows(
@@ -24,7 +29,7 @@ export function toColourPictogram(nonce: Uint8Array): Grid<ColourCell> {
   );
 }
 
-/** `at` counts cells in reading order. */
+/** Reads a colour pictogram back. `at` counts cells in reading order. */
 export function fromColourPictogram(grid: Grid<ColourCell>): Reading {
   if (!isSquare(grid, COLOUR_SIZE)) return misread('length');
   const values = grid.flat().map((cell) => COLOURS.indexOf(cell));
@@ -33,7 +38,7 @@ export function fromColourPictogram(grid: Grid<ColourCell>): Reading {
   return { ok: true, nonce: nonceOfBits(values.map((value) => value.toString(2).padStart(2, '0')).join('')) };
 }
 
-/** 12x12 cells: four black corners of 2x2, one bit in every other cell, 1 black (P 12.2). */
+/** 12x12 cells: four black corners of 2x2, and one bit in every other cell, 1 is black (P 12.2). */
 export function toMonoPictogram(nonce: Uint8Array): Grid<MonoCell> {
   const bits = nonceBits(nonce)[Symbol.iterator]();
   const cells = Array.from({ length: MONO_SIZE ** 2 }, (_, at): MonoCell => {
@@ -42,7 +47,7 @@ export function toMonoPictogram(nonce: Uint8Array): Grid<MonoCell> {
   return toRows(cells, MONO_SIZE);
 }
 
-/** `at` counts cells in reading order. */
+/** Reads a monochrome pictogram back. `at` counts cells in reading order. */
 export function fromMonoPictogram(grid: Grid<MonoCell>): Reading {
   if (!isSquare(grid, MONO_SIZE)) return misread('length');
   const cells = grid.flat();

@@ -1,10 +1,10 @@
 import { misread, NONCE_BYTES, nonceBits, nonceOfBits, type Reading } from './nonce.ts';
 import { ENGLISH_WORDS } from './words-english.ts';
 
-/** SHA-256 comes from outside: this package has no cryptography of its own. */
+/** SHA-256 is passed in: this package has no cryptography of its own. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
-/** 128 bits and 4 check bits are 12 words of 11 bits each (P 12.3). */
+/** 128 bits and 4 check bits make 12 words of 11 bits each (P 12.3). */
 const WORDS = 12;
 const WORD_BITS = 11;
 const NONCE_BITS = NONCE_BYTES * 8;
@@ -12,7 +12,12 @@ const CHECK_BITS = WORDS * WORD_BITS - NONCE_BITS;
 
 const INDEXES: ReadonlyMap<string, number> = new Map(ENGLISH_WORDS.map((word, index) => [word, index]));
 
-/** Twelve upper-case words (P 12.3). */
+/**
+ * Twelve upper-case words (P 12.3). RangeError for a nonce of another length.
+ *
+ * @example
+ * toWords(nonce, sha256).join(' '); // 'GLOOM HUGE TWIN BLOSSOM AGE ...'
+ */
 export function toWords(nonce: Uint8Array, sha256: Sha256): string[] {
   const bits = nonceBits(nonce) + checkBits(nonce, sha256);
   return Array.from({ length: WORDS }, (_, at) => {
@@ -21,7 +26,13 @@ export function toWords(nonce: Uint8Array, sha256: Sha256): string[] {
   });
 }
 
-/** Takes either case, and spaces, commas and hyphens between words; `at` counts words. */
+/**
+ * Reads twelve words in either case, with spaces, commas and hyphens between them. `at` counts words.
+ *
+ * @example
+ * const reading = fromWords('gloom huge twin blossom age ...', sha256);
+ * if (!reading.ok) console.log(reading.reason, reading.at);
+ */
 export function fromWords(text: string, sha256: Sha256): Reading {
   const words = text
     .toLowerCase()
@@ -32,7 +43,7 @@ export function fromWords(text: string, sha256: Sha256): Reading {
   if (words.length !== WORDS) return misread('length');
   const bits = words.map((word) => toBits(INDEXES.get(word) as number, WORD_BITS)).join('');
   const nonce = nonceOfBits(bits.slice(0, NONCE_BITS));
-  // Catches fifteen of sixteen words that were heard wrongly.
+  // The check bits catch fifteen of sixteen words that were heard wrongly.
   if (bits.slice(NONCE_BITS) !== checkBits(nonce, sha256)) return misread('checksum');
   return { ok: true, nonce };
 }

@@ -1,4 +1,4 @@
-/** Somebody who reads and writes on the network, and holds every key but those of the two ends. */
+/** An attacker who reads and writes on the network, and holds every key except those of the two ends. */
 import type { Identity } from '../identity.ts';
 import type { Arrival } from '../inbound.ts';
 import { decode, encode } from '../message/envelope.ts';
@@ -10,7 +10,7 @@ import { encodeText } from '../wire/text.ts';
 import { fakeKeys } from './keys.ts';
 import type { SeededRandom } from './random.ts';
 
-/** Every token of the attacker's own begins so: none may ever be found in a state. */
+/** Every token that the attacker makes begins so. No state may ever contain one. */
 export const EVIL = 'evil-';
 
 export interface Captured {
@@ -21,7 +21,7 @@ export interface Captured {
 export interface Attack {
   readonly arrival: Arrival;
   readonly to: 'device' | 'server';
-  /** Must be refused; a replay may be the first copy that arrives. */
+  /** It must be refused. A replay is not forged: it can be the first copy that arrives. */
   readonly forged: boolean;
 }
 
@@ -48,7 +48,7 @@ function replay(_random: SeededRandom, { arrival, to }: Captured): Attack {
   return { arrival, to, forged: false };
 }
 
-/** One bit of a genuine message turned. */
+/** A genuine message with one bit changed. */
 function tamper(random: SeededRandom, { arrival, to }: Captured): Attack {
   const bytes = arrival.bytes.slice();
   const at = random.below(bytes.length);
@@ -56,7 +56,7 @@ function tamper(random: SeededRandom, { arrival, to }: Captured): Attack {
   return { arrival: { ...arrival, bytes }, to, forged: true };
 }
 
-/** A genuine message thrown back at its sender. */
+/** A genuine message sent back to its sender. */
 function reflect(_random: SeededRandom, { arrival, to }: Captured): Attack {
   return { arrival, to: to === 'device' ? 'server' : 'device', forged: true };
 }
@@ -65,7 +65,7 @@ function retain(_random: SeededRandom, { arrival, to }: Captured): Attack {
   return { arrival: { ...arrival, retained: true }, to, forged: true };
 }
 
-/** A message of the attacker's own making: unsigned, badly signed, or signed by somebody else. */
+/** A message that the attacker makes: unsigned, badly signed, or signed by somebody else. */
 function forge(random: SeededRandom, seen: Captured | undefined, ids: Ids): Attack {
   const to = random.pick(['device', 'server'] as const);
   const token = seen !== undefined && random.chance(0.5) ? tokenOf(seen) : evilToken(random);
@@ -90,7 +90,7 @@ function evilToken(random: SeededRandom): Uint8Array {
   return encodeText(`${EVIL}${random.below(1_000_000)}`);
 }
 
-/** A token that is in use: a forged answer to a question that was asked. */
+/** A token that is in use, for a forged answer to a real question. */
 function tokenOf({ arrival }: Captured): Uint8Array {
   const decoded = decode(arrival.bytes);
   if (!decoded.ok) throw new TypeError(`a captured message does not decode: ${decoded.code}`);

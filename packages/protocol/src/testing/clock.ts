@@ -3,12 +3,12 @@ import type { Clock } from '../ports.ts';
 export interface ManualClock extends Clock {
   /** Lets time pass, in milliseconds, and rings the timers that it passes. */
   advance(ms: number): void;
-  /** Steps the wall clock, as setting a clock does; the monotonic one, and the timers with it, go on. */
+  /** Steps the wall clock, as setting a clock does. The monotonic clock and the timers are not affected. */
   set(now: number): void;
   trust(trusted: boolean): void;
   /** A timer: rings once when this many milliseconds have passed. Returns a function that calls it off. */
   readonly delay: (ms: number, ring: () => void) => () => void;
-  /** How many timers were not called off and have not rung. */
+  /** The number of timers that are still waiting. */
   waiting(): number;
 }
 
@@ -18,10 +18,10 @@ interface Timer {
 }
 
 /**
- * A clock that stands still until a test moves it, with the timers that follow it. `now`: ms since 1970.
+ * A clock that stands still until a test moves it, and the timers that follow it. `now`: ms since 1970.
  *
- * Timers ring in the order of their times; of two at the same time, the older one first. Each sees the clock at its
- * own time, so a timer that starts another one within the advance sees that one ring too.
+ * Timers ring in the order of their times. Of two at the same time the older one rings first. Each sees the clock at
+ * its own time. So a timer that starts another one within an advance sees that one ring too.
  *
  * @example
  * const clock = manualClock(Date.UTC(2026, 0, 1));

@@ -1,4 +1,7 @@
-/** A device and its server, a hostile network between them, and an attacker beside it: all from one seed. */
+/**
+ * A device and its server, a hostile network between them, and an attacker beside it. Everything follows from one
+ * seed.
+ */
 import type { DeviceJoin } from '../exchange/device-state.ts';
 import type { ServerExchange, Standing } from '../exchange/server-exchange.ts';
 import type { ServerCommand, ServerInput } from '../exchange/server-step.ts';
@@ -19,7 +22,7 @@ import { createTimeline, type Timeline } from './timeline.ts';
 export interface Setting {
   readonly seed: number;
   readonly hostility?: Hostility;
-  /** Both ends begin as joined unless told. */
+  /** By default both ends begin as joined. */
   readonly join?: DeviceJoin['phase'];
   readonly standing?: Standing;
   readonly policy?: Partial<Policy>;
@@ -27,13 +30,13 @@ export interface Setting {
   readonly serverSpeaksProfile?: boolean;
 }
 
-/** What a run went through, and what it must never show. */
+/** What a run went through, and which promises it broke. */
 export interface Report {
   readonly link: Link['counts'];
   readonly restarts: number;
   readonly attacks: number;
   readonly refusals: ReadonlyMap<FaultCode, number>;
-  /** Each is a broken promise, in words. Empty when all held. */
+  /** Each is a broken promise, in words. Empty if all held. */
   readonly broken: readonly string[];
 }
 
@@ -43,12 +46,12 @@ export interface Conversation {
   readonly device: DeviceEnd;
   readonly server: ServerEnd;
   newToken(): TokenKey;
-  /** Gives a command, again after a crash until it is committed. */
+  /** Gives a command, again after a crash, until it is committed. */
   command(command: ServerCommand): TokenKey;
   exchange(token: TokenKey): ServerExchange | undefined;
   /** Gives this input as soon as the exchange is in this phase, again after a crash. */
   when(token: TokenKey, phase: ServerExchange['phase'], input: ServerInput): void;
-  /** Repeats an input until its effect is seen, for a while: an end may be down, or crash. */
+  /** Repeats an input for a while, until its effect is seen: an end can be down, or crash. */
   insist(isDone: () => boolean, attempt: () => Promise<void>): void;
   run(untilMs: number): Promise<Report>;
 }
@@ -62,7 +65,7 @@ const DEVICE_SECRET = 1;
 const SERVER_SECRET = 2;
 const START = Date.UTC(2026, 0, 1);
 const INSIST_MS = 2_000;
-/** Nobody insists for longer than this after the end of the hostilities. */
+/** No input is repeated for longer than this after the end of the hostilities. */
 const PATIENCE_MS = 300_000;
 
 const SUCCESS: Fate = {
@@ -72,6 +75,14 @@ const SUCCESS: Fate = {
   deliver: () => 'taken',
 };
 
+/**
+ * Sets up one conversation; `run` plays it.
+ *
+ * @example
+ * const conversation = converse({ seed: 1 });
+ * conversation.command({ kind: 'action', actionId: 7 });
+ * const { broken } = await conversation.run(600_000);
+ */
 export function converse(setting: Setting): Conversation {
   const { seed, hostility = HOSTILE, join = 'joined', standing = 'joined' } = setting;
   const random = seededRandom(seed);
@@ -210,7 +221,7 @@ export function converse(setting: Setting): Conversation {
   };
 }
 
-/** P 10: nothing twice for a token, and nothing at all for a token that nobody genuine used. */
+/** P 10: nothing happens twice for a token, and nothing at all for a token that no honest end used. */
 function checkUntouched(broken: string[], { end, world }: DeviceEnd, server: ServerEnd): void {
   const { switches, acts, deliveries, fetches } = world;
   for (const [what, counts] of Object.entries({ switches, acts, deliveries })) {

@@ -17,16 +17,16 @@ import { NOTHING_STORED, stepStored, type StoredDevice } from './stored-device.t
 
 type Action = Exclude<DeviceEffect, SendEffect>;
 
-/** How the simulated device's attempts end. */
+/** How the attempts of the simulated device end. */
 export interface Fate {
   fetch(token: TokenKey): FetchOutcome;
-  /** A deferral may be followed by another outcome. */
+  /** After a deferral another outcome can follow. */
   install(token: TokenKey): InstallOutcome;
   act(actionId: number): ActOutcome;
   deliver(dataId: string): DataOutcome;
 }
 
-/** What really happened to the device: restarts don't undo it. Counts a token. */
+/** What really happened to the device: how often, for each token. Restarts do not undo it. */
 export interface World {
   readonly fetches: Map<TokenKey, number>;
   readonly switches: Map<TokenKey, number>;
@@ -64,7 +64,7 @@ export function deviceEnd(
     end.later(around.random.unit() * LONGEST_WORK_MS, () => tell(input));
   }
 
-  /** The performer finds out whether the switch was made before the power went. */
+  /** Finds out whether the switch was made before the power went. */
   function install(token: TokenKey): InstallOutcome {
     const before = switched.get(token);
     if (before !== undefined) return before;

@@ -1,5 +1,5 @@
 /**
- * One end of a simulated conversation: the whole way of a message, from bytes to a committed state and back, with
+ * One end of a simulated conversation: the whole path of a message, from bytes to a committed state and back, with
  * crashes at every point where one could hurt. Only what was committed survives them, as JSON.
  */
 import { type AuthCode, type FaultCode, type Rejected } from '../faults.ts';
@@ -21,7 +21,7 @@ export interface Mind<State, Effect> {
   readonly role: Role;
   readonly initial: State;
   forbids(state: State, type: MessageType): AuthCode | undefined;
-  /** Token of the request to join that is still to be answered. */
+  /** Token of the join request that has no answer yet. */
   joinToken(state: State): TokenKey | undefined;
   hear(state: State, message: Fresh, moment: Moment): Step<State, Effect | SendEffect> | Rejected;
   wakeAt(state: State): number | undefined;
@@ -40,10 +40,10 @@ export interface Circumstances {
   readonly peer: Identity;
   /** Every key that this end knows. */
   readonly keys: ReadonlyMap<Identity, VerifyKey>;
-  /** Of this end's clock against the timeline's, ms. */
+  /** Milliseconds by which this end's clock differs from the timeline's. */
   readonly clockOffset: number;
   readonly clockTrusted: boolean;
-  /** Probability of a crash at each point, now. */
+  /** Probability of a crash at each point, at this moment. */
   crash(): number;
   post(signed: Signed, topic: string): void;
 }
@@ -64,7 +64,7 @@ export class End<State, Effect extends { readonly do: string }> {
   readonly #around: Circumstances;
   #disk: string;
   #memory: Memory<State>;
-  /** Changes with every restart: what an earlier life had begun is lost. */
+  /** It changes with every restart. What an earlier life had begun is lost. */
   #life = 0;
   #isDown = false;
   #alarm = 0;
@@ -85,13 +85,13 @@ export class End<State, Effect extends { readonly do: string }> {
     return this.#around.timeline.clock.now() + this.#around.clockOffset;
   }
 
-  /** What the world says to this end; gone if it crashes before the commit. */
+  /** Takes an input from the world. It is lost if this end crashes before the commit. */
   async input(step: (state: State, moment: Moment) => Step<State, Effect | SendEffect>): Promise<void> {
     if (this.#isDown) return;
     await this.#commit(step(this.#memory.state, this.#moment()), this.#memory.window);
   }
 
-  /** Runs later, unless this end restarts before. */
+  /** Runs later, unless this end restarts before that. */
   later(ms: number, run: () => Promise<void>): void {
     const life = this.#life;
     this.#around.timeline.after(ms, async () => {
@@ -99,12 +99,12 @@ export class End<State, Effect extends { readonly do: string }> {
     });
   }
 
-  /** False when the message was not taken over: this end is down, or crashed before its commit (P 5.3). */
+  /** False if the message was not taken over: this end is down, or crashed before its commit (P 5.3). */
   async arrive(arrival: Arrival): Promise<boolean> {
     return (await this.judge(arrival)) !== 'lost';
   }
 
-  /** The same, and what became of the message. */
+  /** The same, and tells what became of the message. */
   async judge(arrival: Arrival): Promise<'accepted' | 'refused' | 'lost'> {
     if (this.#isDown) return 'lost';
     const screened = screen(arrival, { role: this.#mind.role, self: this.#around.self });
@@ -142,7 +142,10 @@ export class End<State, Effect extends { readonly do: string }> {
     return { now: this.now(), trusted: clockTrusted, random: random.unit() };
   }
 
-  /** Window, numbers, state: one commit; then the effects, in their order. False: crashed before the commit. */
+  /**
+   * Commits window, numbers and state at once, then performs the effects in their order. False if it crashed before
+   * the commit.
+   */
   async #commit(
     { state, effects }: Step<State, Effect | SendEffect>,
     window: ReplayWindow,
@@ -180,7 +183,7 @@ export class End<State, Effect extends { readonly do: string }> {
       if (alarm !== this.#alarm) return;
       const before = this.#disk;
       await this.input((state, moment) => this.#mind.wake(state, moment));
-      // It would be woken again at once, for ever.
+      // It would be woken again at once, without an end.
       if (!this.#isDown && this.#disk === before)
         throw new Error(`the ${this.#mind.role} was woken for nothing`);
     });
@@ -193,7 +196,7 @@ export class End<State, Effect extends { readonly do: string }> {
     return true;
   }
 
-  /** Everything but the last commit is lost. `rebooted`: see `resumeDevice`. */
+  /** Loses everything but the last commit. `rebooted`: see `resumeDevice`. */
   restart(rebooted = false): void {
     const { timeline, random } = this.#around;
     this.restarts++;

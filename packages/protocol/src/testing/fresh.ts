@@ -9,7 +9,7 @@ export const SOLO_DEVICE = 0x27ab_54d6_70b6_4be2n;
 const SERVER = 0xb9d0_77e2_2383_4cf6n;
 const KEYS = fakeKeys(1);
 
-/** A draft after its whole way, from signing to the window: there is no other way to a `Fresh` message. */
+/** Takes a draft along the whole path, from signing to the window. There is no other way to a `Fresh` message. */
 export async function freshFrom(sender: 'device' | 'server', draft: Draft, sequence = 1n): Promise<Fresh> {
   const [self, from] = sender === 'device' ? [SERVER, SOLO_DEVICE] : [SOLO_DEVICE, SERVER];
   const { bytes } = await compose(draft, sequence, from, { id: self, sealKey: KEYS.seal }, KEYS.sign);

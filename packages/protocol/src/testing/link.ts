@@ -1,15 +1,15 @@
-/** A network that loses, doubles, reorders and delays, all by a seeded random. */
+/** A network that loses, doubles, reorders and delays messages, by a seeded random. */
 import type { Arrival } from '../inbound.ts';
 import type { SeededRandom } from './random.ts';
 import type { Timeline } from './timeline.ts';
 
-/** Probabilities from 0 to 1, a message or a step each; they hold until `quietAt`. */
+/** Probabilities from 0 to 1, for each message or step. They hold until `quietAt`. */
 export interface Hostility {
   readonly drop: number;
   readonly twice: number;
-  /** Delayed by up to `lateMs`, so that later messages overtake it. */
+  /** A long delay, so that later messages overtake this one. */
   readonly late: number;
-  /** A crash of an end at each point where one could hurt. */
+  /** A crash of an end, at each point where one could hurt. */
   readonly crash: number;
   /** Mean time between attacks, in ms. */
   readonly attackEveryMs: number;
@@ -31,10 +31,10 @@ export const PEACEFUL: Hostility = { drop: 0, twice: 0, late: 0, crash: 0, attac
 const USUAL_DELAY_MS = 400;
 const LATE_MS = 45_000;
 const REDELIVERY_MS = 3_000;
-/** A message that its receiver did not acknowledge comes again, but not from every broker. */
+/** Not every broker delivers a message again that its receiver did not acknowledge. */
 const REDELIVERED = 0.7;
 
-/** True when the message was taken over: committed, or refused for good. */
+/** True if the message was taken over: committed, or refused for good. */
 export type Receive = (arrival: Arrival) => Promise<boolean>;
 
 export interface Link {

@@ -1,4 +1,4 @@
-/** Valid messages of every type, and damage, for property tests and fuzzing. All choices come from `random`. */
+/** Valid messages of every type, and damaged ones, for property tests and fuzzing. `random` makes all choices. */
 import { encode } from '../message/envelope.ts';
 import { LAYOUTS, layoutOf, type Field, type MessageType } from '../message/layouts.ts';
 import type { Message } from '../message/message.ts';
@@ -7,7 +7,7 @@ import type { SeededRandom } from './random.ts';
 
 const TYPES = LAYOUTS.map(({ type }) => type);
 
-/** A message that `encode` takes and `decode` gives back the same. */
+/** A message that `encode` takes and `decode` gives back unchanged. */
 export function randomMessage(random: SeededRandom, type: MessageType = random.pick(TYPES)): Message {
   const { fields } = layoutOf(type);
   const values = fields
@@ -26,7 +26,7 @@ export function randomMessage(random: SeededRandom, type: MessageType = random.p
   } as Message;
 }
 
-/** The bytes of a random message under a signature of random bytes. */
+/** The bytes of a random message with random bytes as its signature. */
 export function randomMessageBytes(random: SeededRandom, type?: MessageType): Uint8Array {
   const signature = random.bytes(random.pick([0, 1, 64, 256, 384, 512, 3309]));
   return encode(randomMessage(random, type)).assemble(signature);
@@ -80,7 +80,7 @@ function randomText(random: SeededRandom): string {
   return points.map((point) => String.fromCodePoint(point)).join('');
 }
 
-/** The bytes with one piece of damage; often still a message, more often not. */
+/** The bytes with one piece of damage. Sometimes that is still a message, more often not. */
 export function mutate(bytes: Uint8Array, random: SeededRandom): Uint8Array {
   return random.pick(MUTATIONS)(bytes, random);
 }
@@ -113,7 +113,7 @@ function withByte(bytes: Uint8Array, random: SeededRandom, change: (byte: number
   return copy;
 }
 
-/** Two bytes as if they were a length: most faults of parsers are here. */
+/** Overwrites two bytes as if they were a length: most faults of parsers are here. */
 function setLength(bytes: Uint8Array, random: SeededRandom): Uint8Array {
   const copy = bytes.slice();
   const length = random.pick([0, 1, 0x7fff, 0x8000, 0xffff, bytes.length, random.below(0x1_0000)]) & 0xffff;

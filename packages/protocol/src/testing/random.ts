@@ -1,13 +1,18 @@
 import type { Random } from '../ports.ts';
 
 export interface SeededRandom extends Random {
-  /** A whole number from 0 up to, not including, `end`. */
+  /** A whole number from 0 to `end`, `end` excluded. */
   below(end: number): number;
   chance(probability: number): boolean;
   pick<Value>(values: readonly Value[]): Value;
 }
 
-/** The same numbers for the same seed (Small Fast Counter, 32 bits). Predictable: for tests only. */
+/**
+ * Gives the same numbers for the same seed (Small Fast Counter, 32 bits). They are predictable: for tests only.
+ *
+ * @example
+ * seededRandom(1).below(6); // always the same
+ */
 export function seededRandom(seed: number): SeededRandom {
   const next = sfc32(seed);
   const unit = () => next() / 2 ** 32;
@@ -26,7 +31,7 @@ export function seededRandom(seed: number): SeededRandom {
 
 const WARM_UP_ROUNDS = 12;
 
-/** 32 bits a call. */
+/** Gives 32 bits with each call. */
 export function sfc32(first: number, second = 0, third = 0): () => number {
   let a = first | 0;
   let b = second | 0;

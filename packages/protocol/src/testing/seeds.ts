@@ -12,7 +12,7 @@ export interface Totals {
   readonly refusals: Readonly<Partial<Record<FaultCode, number>>>;
 }
 
-/** Plays seeds 1 to `count`. Throws for the first that breaks a promise, and names it. */
+/** Plays seeds 1 to `count`. Throws for the first seed that breaks a promise, and names it. */
 export async function playSeeds(count: number, play: (seed: number) => Promise<Report>): Promise<Totals> {
   const totals = { seeds: count, dropped: 0, doubled: 0, delayed: 0, restarts: 0, attacks: 0 };
   const refusals: Partial<Record<FaultCode, number>> = {};
@@ -38,7 +38,7 @@ async function playNamed(seed: number, play: (seed: number) => Promise<Report>):
   }
 }
 
-/** Refusals that an attacker's work must have led to over enough seeds. */
+/** Refusals that an attacker's work leads to over enough seeds. */
 const EXPECTED: readonly FaultCode[] = [
   'AUTH_SIGNATURE',
   'AUTH_SENDER',
@@ -48,7 +48,7 @@ const EXPECTED: readonly FaultCode[] = [
   'REPLAY_SEEN',
 ];
 
-/** Throws when the runs were too kind to prove anything: a test over them could not fail. */
+/** Throws if the runs were too kind to prove anything: a test over them could not fail. */
 export function requireHostile({ seeds, refusals, ...counts }: Totals): void {
   for (const [what, count] of Object.entries(counts)) {
     if (count < seeds / 4) throw new Error(`only ${count} ${what} over ${seeds} seeds`);

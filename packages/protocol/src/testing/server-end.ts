@@ -13,7 +13,7 @@ import { tokenKey, type TokenKey } from '../token.ts';
 import { deviceTopic } from '../topics.ts';
 import { End, type Circumstances, type Mind } from './end.ts';
 
-/** What a server keeps of one device. Its effects, but for messages, are records, made in the same commit. */
+/** What a server keeps of one device. Its effects, except for messages, are records made in the same commit. */
 export interface ServerMemory {
   readonly standing: Standing;
   readonly exchanges: Readonly<Record<TokenKey, ServerExchange>>;
@@ -55,7 +55,7 @@ export function serverEnd(around: Circumstances, policy: Policy, standing: Stand
     },
     wakeAt: earliest,
     wake: (memory, moment) => wakeAll(memory, moment, factsOf(memory)),
-    // What was committed but not sent is sent again by the exchange's own timer.
+    // The exchange's own timer sends again what was committed but not sent.
     resume: (memory) => ({ state: memory, effects: [] }),
     topicOf: () => deviceTopic(around.peer),
     perform: () => undefined,
@@ -78,7 +78,7 @@ export function serverEnd(around: Circumstances, policy: Policy, standing: Stand
   };
 }
 
-/** Puts an exchange back, and makes the records that its effects are. */
+/** Stores an exchange, and the records that its effects are. */
 function keep(memory: ServerMemory, { state, effects, refused }: ServerStep): MemoryStep {
   const { token } = state;
   const records = effects

@@ -47,7 +47,7 @@ describe('the seeded random', () => {
 });
 
 describe('the manual clock', () => {
-  it('stands still until told, and steps without the monotonic one', () => {
+  it('stands still until a test moves it, and steps without the monotonic one', () => {
     const clock = manualClock(1000);
     expect([clock.now(), clock.monotonic(), clock.isTrusted()]).toEqual([1000, 0, true]);
     clock.advance(5);

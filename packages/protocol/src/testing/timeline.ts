@@ -2,13 +2,13 @@ import { manualClock, type ManualClock } from './clock.ts';
 
 type Happening = () => void | Promise<void>;
 
-/** Virtual time: what is to happen, one thing after another, each at its time. */
+/** Virtual time: things happen one after another, each at its time. */
 export interface Timeline {
   readonly clock: ManualClock;
   /** Milliseconds since the beginning. */
   elapsed(): number;
   after(ms: number, happening: Happening): void;
-  /** Runs until nothing is left, or until this many milliseconds since the beginning. */
+  /** Runs until nothing is left to happen, or until this many milliseconds since the beginning. */
   run(untilMs: number): Promise<void>;
 }
 
@@ -18,7 +18,7 @@ interface Entry {
   readonly happening: Happening;
 }
 
-/** `start`: ms since 1970. */
+/** Makes a timeline that begins at `start`, ms since 1970. */
 export function createTimeline(start: number): Timeline {
   const clock = manualClock(start);
   const waiting: Entry[] = [];
@@ -40,7 +40,7 @@ export function createTimeline(start: number): Timeline {
   };
 }
 
-/** What comes first; of two at the same time, what was asked for first. */
+/** The first thing to happen. Of two at the same time it is the one that was planned first. */
 function takeFirst(waiting: Entry[], untilMs: number): Entry | undefined {
   let first = 0;
   for (let at = 1; at < waiting.length; at++) {

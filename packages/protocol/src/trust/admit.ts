@@ -20,10 +20,10 @@ class AdmittedMessage {
   }
 }
 
-/** A message of a type that this sender may send to us, on the right topic, if it is from that sender. */
+/** A message of a type that its sender may send to us, on the right topic, if it is from that sender. */
 export type Admitted = AdmittedMessage;
 
-/** Checks what costs no cryptography: is the sender known, and is this its topic (P 4.6)? */
+/** Checks that the sender is known and that this is its topic (P 4.6). Neither costs cryptography. */
 export function admit(screened: Screened, peer: Peer | undefined): Result<Admitted, AuthCode> {
   if (peer === undefined) return reject('AUTH_SENDER');
   if (!isRightTopic(screened)) return reject('AUTH_TOPIC');

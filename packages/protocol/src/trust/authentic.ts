@@ -31,10 +31,17 @@ class AuthenticMessage<M extends Message = Message> {
   }
 }
 
-/** A message whose signature holds under the key of the sender that it names. It may still be old. */
+/** A message whose signature holds under the key of the sender that it names. It can still be old. */
 export type Authentic<T extends MessageType = MessageType> = AuthenticMessage<Extract<Message, MessageOf<T>>>;
 
-/** Does the signature hold, over the bytes that arrived, under this key? Evidence is checked by this alone. */
+/**
+ * Checks the signature over the bytes that arrived (P 2.3). To check evidence, this is the only step: evidence can be
+ * old.
+ *
+ * @example
+ * const decoded = decode(bytes);
+ * if (decoded.ok && authenticate(decoded.value, key).ok) count++;
+ */
 export function authenticate(decoded: Decoded, key: VerifyKey): Result<Authentic, AuthCode> {
   const { least, most } = SUITES[key.suite].signatureBytes;
   const { length } = decoded.signature;
@@ -60,10 +67,10 @@ class AuthorisedMessage {
   }
 }
 
-/** A message that its sender signed, and that this sender may say to us. It may still be old. */
+/** A message that its sender signed and is allowed to say to us. It can still be old. */
 export type Authorised = AuthorisedMessage;
 
-/** The third step (P 4.6): signature, and only then whether a genuine message of this type is obeyed. */
+/** Checks the signature, and only then whether a genuine message of this type is obeyed (P 4.6). */
 export function authorise({ decoded, peer }: Admitted): Result<Authorised, AuthCode> {
   const authentic = authenticate(decoded, peer.key);
   if (!authentic.ok) return authentic;

@@ -1,11 +1,14 @@
-/** What a receiver knows of those that speak to it. The steps of trust share these types, and nothing else. */
+/** What a receiver knows of its peers. The steps of trust share these types and nothing else. */
 import type { AuthCode } from '../faults.ts';
 import type { Identity } from '../identity.ts';
 import type { MessageType, Role } from '../message/layouts.ts';
 import type { TokenKey } from '../token.ts';
 import type { VerifyKey } from './suite.ts';
 
-/** Which numbers of a peer were accepted (P 5.2). A value: store it with the state that the message led to (P 5.3). */
+/**
+ * Which numbers of a peer were accepted (P 5.2). A value: store it together with the state that the message led to (P
+ * 5.3).
+ */
 export interface ReplayWindow {
   /** Highest accepted; 0 before the first. */
   readonly highest: bigint;
@@ -13,7 +16,7 @@ export interface ReplayWindow {
   readonly seen: bigint;
 }
 
-/** Nothing was accepted yet. Number 0 counts as seen: numbers begin at 1 (P 5). */
+/** The window before the first message. Number 0 counts as seen, because numbers begin at 1 (P 5). */
 export const EMPTY_WINDOW: ReplayWindow = { highest: 0n, seen: 1n };
 
 /** What is known of a peer's numbers. */
@@ -21,14 +24,16 @@ export interface Numbers {
   readonly window: ReplayWindow;
   /** Last number sent to this peer; 0 before the first. */
   readonly sent: bigint;
-  /** Token of our request to join that this peer has still to answer: that answer may jump (P 5.2), and no other. */
+  /**
+   * Token of our join request that this peer has not answered yet. That answer may jump (P 5.2), and no other message.
+   */
   readonly joinToken?: TokenKey | undefined;
 }
 
 /** What the receiver knows of a sender. */
 export interface Peer extends Numbers {
   readonly key: VerifyKey;
-  /** Why a genuine message of this type is still not obeyed (P 4.6 "authorised"); undefined when it is. */
+  /** Why a genuine message of this type is still not obeyed (P 4.6 "authorised"); undefined if it is obeyed. */
   forbids(type: MessageType): AuthCode | undefined;
 }
 

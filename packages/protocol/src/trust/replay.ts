@@ -9,8 +9,12 @@ import type { ReplayWindow } from './peer.ts';
 const MASK = (1n << BigInt(REPLAY_WINDOW + 1)) - 1n;
 
 /**
- * The window after this number, or why it is refused. `sent`: the last number sent to that peer; both directions
- * share the counter (P 5.1), so a jump is one above both.
+ * The window after this number, or why the number is refused (P 5.2). `mayJump`: the message belongs to a join.
+ * `sent`: the last number sent to that peer. Both directions share the counter (P 5.1), so a jump is measured from the
+ * higher of both.
+ *
+ * @example
+ * advance(EMPTY_WINDOW, 1n, false, 0n); // { ok: true, value: { highest: 1n, seen: 3n } }
  */
 export function advance(
   window: ReplayWindow,
@@ -37,7 +41,7 @@ class FreshMessage<M extends Message = Message> {
   readonly message: M;
   readonly bytes: Uint8Array;
   readonly header: Uint8Array;
-  /** To be committed together with what the message changes (P 5.3). */
+  /** Commit it together with what the message changes (P 5.3). */
   readonly window: ReplayWindow;
   readonly #fresh = true as boolean;
 
@@ -57,7 +61,7 @@ class FreshMessage<M extends Message = Message> {
 /** A message that has earned the right to act: proven sender, right direction, never seen before. */
 export type Fresh<T extends MessageType = MessageType> = FreshMessage<Extract<Message, MessageOf<T>>>;
 
-/** The last step (P 4.6): only now is the number looked at, so an unproven message can't use one up. */
+/** The last step (P 4.6). Only now the number counts, so an unproven message can't use one up. */
 export function freshen({ authentic, numbers }: Authorised): Result<Fresh, ReplayCode> {
   const { message } = authentic;
   // Without the token, the answer to a sibling's join would move our window next to the sibling's.

@@ -8,7 +8,7 @@ import type { Receiver } from './peer.ts';
 /** Not exported as a value: only `screenDecoded` makes one. */
 class ScreenedMessage {
   readonly #decoded: Decoded;
-  /** Where it came from. Whether that is right for its sender is judged when the sender is known. */
+  /** Where it came from. `admit` checks whether that is the right topic for its sender. */
   readonly topic: Topic;
   readonly receiver: Receiver;
 
@@ -22,18 +22,18 @@ class ScreenedMessage {
     return this.#decoded;
   }
 
-  /** What it says, and whom it names as its sender; nothing proves either yet. */
+  /** What it says and whom it names as its sender. Nothing proves either yet. */
   get message(): Message {
     return this.#decoded.message;
   }
 }
 
-/** A message from somebody else, of a type that reaches this role. It is worth looking its sender up. */
+/** A message from somebody else, of a type that can reach this role. It is worth a look-up of its sender. */
 export type Screened = ScreenedMessage;
 
 /**
- * Checks what needs nothing but the message: is it our own, and does its type ever reach us (P 3.1, 3.3, 5.5)? The
- * way in for a transport whose form is not the binary one (P 11.1); others call `screen`.
+ * Checks that the message is not our own and that its type can reach us (P 3.1, 3.3, 5.5). A transport whose form is
+ * not the binary one enters here (P 11.1); every other one calls `screen`.
  *
  * @example
  * const decoded = fromJsonForm(JSON.parse(text));

@@ -1,15 +1,15 @@
 import type { Identity } from '../identity.ts';
 
-/** Signature suites (P 4.1). The device's key decides; a server holds one key a suite. */
+/** Signature suites (P 4.1). The device's key decides which one is used. A server holds one key for each suite. */
 export type SuiteName = 'rsa-sha256' | 'ed25519' | 'ml-dsa-65';
 
 export interface Suite {
   readonly name: SuiteName;
-  /** Bytes of a signature: the only lengths that are tried. */
+  /** Bytes of a signature. No other length reaches the cryptography. */
   readonly signatureBytes: { readonly least: number; readonly most: number };
   /** How a field is sealed to the holder of such a key. */
   readonly sealing: 'rsa-aes-cbc' | 'hpke-x25519';
-  /** Talks to the published reference. */
+  /** The published reference can use it. */
   readonly interop: boolean;
   readonly clause: string;
 }
@@ -38,6 +38,7 @@ export const SUITES: Readonly<Record<SuiteName, Suite>> = {
   },
 };
 
+/** Tells whether a text names a suite. */
 export function isSuiteName(name: string): name is SuiteName {
   return Object.hasOwn(SUITES, name);
 }
@@ -45,19 +46,19 @@ export function isSuiteName(name: string): name is SuiteName {
 /** A parsed public key. */
 export interface VerifyKey {
   readonly suite: SuiteName;
-  /** False for every defect of key, length or value; never throws on hostile bytes. */
+  /** False for every defect of key, length or value. Never throws on hostile bytes. */
   verify(data: Uint8Array, signature: Uint8Array): boolean;
 }
 
-/** A parsed private key, which only signs: nothing gives it away. */
+/** A parsed private key that can only sign. Nothing gives it away. */
 export interface SignKey {
   readonly suite: SuiteName;
   sign(data: Uint8Array): Uint8Array;
-  /** The same, off the calling thread where it takes long enough for that. */
+  /** Signs off the calling thread, if that is faster than waiting. */
   signAside(data: Uint8Array): Promise<Uint8Array>;
 }
 
-/** What a sealed field is bound to (P 4.4): it can't be moved to another message or recipient. */
+/** What a sealed field is bound to (P 4.4). It can't be moved to another message or recipient. */
 export interface SealContext {
   readonly recipient: Identity;
   /** Bytes 0..20+T of the message that carries it. */

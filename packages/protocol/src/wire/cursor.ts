@@ -1,7 +1,7 @@
 import { WireFault } from './fault.ts';
 import { decodeTextField } from './text.ts';
 
-/** Reads forward; every read checks the end first, none clamps (P 2.4). */
+/** Reads forward. Every read checks the end first, and no read clamps (P 2.4). */
 export class Cursor {
   readonly bytes: Uint8Array;
   offset: number;
@@ -11,7 +11,7 @@ export class Cursor {
     this.offset = offset;
   }
 
-  /** Moves past `width` bytes and gives the offset where they begin. */
+  /** Moves past `width` bytes and returns the offset of the first one. */
   private step(width: number): number {
     const start = this.offset;
     if (start + width > this.bytes.length) throw new WireFault('WIRE_SHORT', this.bytes.length);
@@ -55,7 +55,7 @@ export class Cursor {
     return decodeTextField(this.bytes, at, at + width);
   }
 
-  /** The same, where one NUL may follow the text, as pySRUP appends it (P 2.5). */
+  /** The same, but one NUL can follow the text, as pySRUP appends it (P 2.5). */
   cstring(): { readonly text: string; readonly terminated: boolean } {
     const width = this.u16be();
     const at = this.step(width);

@@ -1,7 +1,13 @@
-/** Hex and base64url, strict both ways: one value has one text. */
+/** Hex and base64url, strict both ways: one value has exactly one text. */
 
 const HEX = /^(?:[0-9a-f]{2})*$/;
 
+/**
+ * The bytes as lower-case hex.
+ *
+ * @example
+ * toHex(Uint8Array.of(0, 255)); // '00ff'
+ */
 export function toHex(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += HEX_PAIRS[byte] as string;
@@ -12,7 +18,13 @@ const HEX_PAIRS: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
   byte.toString(16).padStart(2, '0'),
 );
 
-/** Undefined unless the text is pairs of lower-case hex digits. */
+/**
+ * The bytes of pairs of lower-case hex digits; undefined for any other text.
+ *
+ * @example
+ * fromHex('00ff'); // Uint8Array [0, 255]
+ * fromHex('00F'); // undefined
+ */
 export function fromHex(text: string): Uint8Array | undefined {
   if (!HEX.test(text)) return undefined;
   const bytes = new Uint8Array(text.length / 2);
@@ -26,6 +38,7 @@ const FOREIGN = 0xff;
 const SEXTETS = new Uint8Array(128).fill(FOREIGN);
 for (let value = 0; value < ALPHABET.length; value++) SEXTETS[ALPHABET.charCodeAt(value)] = value;
 
+/** The bytes as base64url without padding. */
 export function toBase64Url(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += 3) {
@@ -36,7 +49,10 @@ export function toBase64Url(bytes: Uint8Array): string {
   return text;
 }
 
-/** Undefined for padding, foreign letters, impossible lengths and bits that no byte uses. */
+/**
+ * The bytes of a base64url text; undefined for padding, foreign letters, impossible lengths and bits that no byte
+ * uses.
+ */
 export function fromBase64Url(text: string): Uint8Array | undefined {
   const spare = text.length % 4;
   if (spare === 1) return undefined;

@@ -1,6 +1,6 @@
 import type { WireCode } from '../faults.ts';
 
-/** Thrown inside `wire` and `message` only; `decode` turns it into a `Rejected`. */
+/** Thrown only inside `wire`, `message` and `inspect`. `decode` and its like turn it into a `Rejected`. */
 export class WireFault extends Error {
   override readonly name = 'WireFault';
   readonly code: WireCode;

@@ -1,14 +1,14 @@
 import { WireFault } from './fault.ts';
 
 /**
- * UTF-8 without globals of any platform, so that the package runs anywhere. Strict on reading: no overlong form,
- * no surrogate, nothing above U+10FFFF; otherwise WireFault WIRE_TEXT (P 2.5).
+ * Reads UTF-8 without globals of any platform, so that the package runs anywhere. It is strict: no overlong form, no
+ * surrogate, nothing above U+10FFFF; otherwise WireFault WIRE_TEXT (P 2.5).
  */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string {
   return decodePlain(bytes, start, end) ?? decodeUtf8(bytes, start, end);
 }
 
-/** The same for a field, which holds no NUL: otherwise WireFault WIRE_NUL (P 2.5). */
+/** Reads a text field, in which a NUL is also wrong: WireFault WIRE_NUL (P 2.5). */
 export function decodeTextField(bytes: Uint8Array, start: number, end: number): string {
   const plain = decodePlain(bytes, start, end);
   if (plain !== undefined) return plain;
@@ -18,7 +18,10 @@ export function decodeTextField(bytes: Uint8Array, start: number, end: number): 
   return decodeUtf8(bytes, start, end);
 }
 
-/** Nearly every text is ASCII without NUL: undefined for any other. Eight bytes a call need no list of codes. */
+/**
+ * Nearly every text is ASCII without NUL; undefined for any other text. Eight bytes for each call need no list of
+ * codes.
+ */
 function decodePlain(bytes: Uint8Array, start: number, end: number): string | undefined {
   let text = '';
   let at = start;
@@ -108,7 +111,12 @@ function readRest(bytes: Uint8Array, at: number, end: number): number {
   return byte & 0x3f;
 }
 
-/** The bytes of a text. A lone surrogate has none: RangeError. */
+/**
+ * The UTF-8 bytes of a text. RangeError for a text with a lone surrogate: it has none.
+ *
+ * @example
+ * encodeText('é'); // Uint8Array [0xc3, 0xa9]
+ */
 export function encodeText(text: string): Uint8Array {
   return encodeAscii(text) ?? encodeUtf8(text);
 }
@@ -154,7 +162,7 @@ function isSurrogate(code: number): boolean {
   return code >= 0xd800 && code <= 0xdfff;
 }
 
-/** The text of bytes, or undefined when they are not UTF-8. */
+/** The text of UTF-8 bytes; undefined if they are not UTF-8. */
 export function readText(bytes: Uint8Array): string | undefined {
   try {
     return decodeText(bytes, 0, bytes.length);

@@ -1,8 +1,8 @@
 import { MAX_U64, MAX_VAR_BYTES } from '../limits.ts';
 
 /**
- * Writes forward into a growing buffer. A value that its field can't carry is a mistake of the program:
- * RangeError.
+ * Writes forward into a growing buffer. RangeError for a value that its field can't carry: that is a mistake of the
+ * program.
  */
 export class Writer {
   private buffer: Uint8Array;

@@ -3,12 +3,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { auditMigrations, type AuditTables } from '../audit/tables.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import { openTokens, tokenMigrations, type ApiTokens, type TokenTables } from './tokens.ts';
+import { openTokens, type ApiTokens } from './tokens.ts';
 import type { Store } from '../store/port.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
-type Tables = AuditTables & TokenTables;
+type Tables = CoreTables;
 
 const DAY = 86_400_000;
 
@@ -20,7 +21,7 @@ let tokens: ApiTokens;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-tokens-'));
   now = 1_800_000_000_000;
-  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...tokenMigrations });
+  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...coreMigrations, ...coreMigrations });
   tokens = openTokens(store, { now: () => now, monotonic: () => now, isTrusted: () => true });
 });
 

@@ -3,39 +3,10 @@ import type { Caller, Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
 import type { CreatedToken, TokenView } from '../api/forms/tokens.ts';
 import type { Role } from '../api/vocabulary.ts';
-import { appendAudit } from '../audit/append.ts';
-import type { AuditTables } from '../audit/tables.ts';
-import type { Migrations } from '../store/migrate.ts';
 import type { Store } from '../store/port.ts';
-
-export interface TokenTables {
-  api_tokens: {
-    id: string;
-    hash: string;
-    name: string;
-    role: Role;
-    created_at: number;
-    used_at: number | null;
-    expires_at: number | null;
-  };
-}
-
-export const tokenMigrations: Migrations = {
-  'tokens-001': {
-    async up(db) {
-      await db.schema
-        .createTable('api_tokens')
-        .addColumn('id', 'text', (column) => column.primaryKey())
-        .addColumn('hash', 'text', (column) => column.notNull().unique())
-        .addColumn('name', 'text', (column) => column.notNull())
-        .addColumn('role', 'text', (column) => column.notNull())
-        .addColumn('created_at', 'integer', (column) => column.notNull())
-        .addColumn('used_at', 'integer')
-        .addColumn('expires_at', 'integer')
-        .execute();
-    },
-  },
-};
+import type { ApiTokenRow } from '../store/schema/tokens.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { appendAudit } from '../chain/append.ts';
 
 /** Tokens for the HTTP API, one for each person or program. The store keeps a hash of each secret. */
 export interface ApiTokens {
@@ -67,7 +38,7 @@ export interface TokenWish {
 const USE_RESOLUTION_MS = 60_000;
 const SECRET_BYTES = 32;
 
-export function openTokens(store: Store<TokenTables & AuditTables>, clock: Clock): ApiTokens {
+export function openTokens(store: Store<CoreTables>, clock: Clock): ApiTokens {
   async function create(name: string, role: Role, { expiresAt, isSetUp, by = PROGRAM }: TokenWish = {}) {
     const secret = `srup_${randomBytes(SECRET_BYTES).toString('base64url')}`;
     const row = {
@@ -110,6 +81,7 @@ export function openTokens(store: Store<TokenTables & AuditTables>, clock: Clock
   }
 
   function remove(id: string, by: Caller = PROGRAM): Promise<boolean> {
+    const at = clock.now();
     return store.commit(async (transaction) => {
       const row = await transaction
         .deleteFrom('api_tokens')
@@ -118,7 +90,7 @@ export function openTokens(store: Store<TokenTables & AuditTables>, clock: Clock
         .executeTakeFirst();
       if (row === undefined) return false;
       const body = { change: 'removed', id, ...row, by } as const;
-      await appendAudit(transaction, { kind: 'token', at: clock.now(), body });
+      await appendAudit(transaction, { kind: 'token', at, body });
       return true;
     });
   }
@@ -130,8 +102,9 @@ function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 
-function view(row: TokenTables['api_tokens']): TokenView {
-  const { id, name, role } = row;
+function view(row: ApiTokenRow): TokenView {
+  const { id, name } = row;
+  const role = row.role as Role;
   return {
     id,
     name,

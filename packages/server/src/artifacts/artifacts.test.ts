@@ -4,30 +4,32 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@srup/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { auditMigrations, type AuditTables } from '../audit/tables.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { openArtifacts, type Artifacts } from './artifacts.ts';
-import { artifactMigrations, type ArtifactTables } from './tables.ts';
 import type { Store } from '../store/port.ts';
-
-type Tables = AuditTables & ArtifactTables;
 
 const LIMIT = 100_000;
 
 let folder: string;
-let store: Store<Tables>;
+let store: Store<CoreTables>;
 let artifacts: Artifacts;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-artifacts-'));
-  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...artifactMigrations });
-  artifacts = await openArtifacts(join(folder, 'files'), store, systemClock, LIMIT);
+  store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
+  artifacts = await open();
 });
 
 afterEach(async () => {
   await store.close();
   await rm(folder, { recursive: true });
 });
+
+function open(): Promise<Artifacts> {
+  return openArtifacts({ folder: join(folder, 'files'), limitBytes: LIMIT }, { store, clock: systemClock });
+}
 
 async function* chunks(...parts: Uint8Array[]): AsyncIterable<Uint8Array> {
   yield* parts;
@@ -37,8 +39,8 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-describe('the artifact store', () => {
-  it('keeps a file under its digest, readable by its owner only', async () => {
+describe('artifacts', () => {
+  it('are stored under their digest, readable by their owner only', async () => {
     const content = randomBytes(50_000);
     const added = await artifacts.add({
       content: chunks(content.subarray(0, 7), content.subarray(7)),
@@ -50,7 +52,7 @@ describe('the artifact store', () => {
     expect((await stat(file?.path ?? '')).mode & 0o777).toBe(0o600);
   });
 
-  it('takes the same content twice as one', async () => {
+  it('store the same content once', async () => {
     const content = randomBytes(10);
     await artifacts.add({ content: chunks(content), name: 'first' });
     await artifacts.add({ content: chunks(content), name: 'second', version: '2' });
@@ -66,13 +68,13 @@ describe('the artifact store', () => {
       { content: chunks(randomBytes(3)), digest: '0'.repeat(64) },
       'digest-mismatch',
     ],
-  ])('refuses a file that is %s and keeps nothing of it', async (_, upload, kind) => {
-    await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ kind });
+  ])('refuse a file that is %s and keep nothing of it', async (_, upload, code) => {
+    await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ code });
     expect((await artifacts.list({})).rows).toEqual([]);
     expect(await readdir(join(folder, 'files'), { recursive: true })).toEqual(['incoming']);
   });
 
-  it('keeps nothing of an upload that breaks off', async () => {
+  it('keep nothing of an upload that breaks off', async () => {
     async function* broken(): AsyncIterable<Uint8Array> {
       yield randomBytes(10);
       throw new Error('connection reset');
@@ -81,21 +83,21 @@ describe('the artifact store', () => {
     expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
   });
 
-  it('clears at the next start what a killed upload left', async () => {
+  it('remove at the next start what a killed upload left', async () => {
     await writeFile(join(folder, 'files', 'incoming', 'left-over'), 'half');
-    await openArtifacts(join(folder, 'files'), store, systemClock, LIMIT);
+    await open();
     expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
   });
 
   it.each(['../test.db', 'incoming', '..', 'A'.repeat(64), ''])(
-    'finds no file by the name "%s"',
+    'find no file by the name "%s"',
     async (name) => {
       expect(await artifacts.file(name)).toBeUndefined();
       expect(await artifacts.remove(name)).toBe(false);
     },
   );
 
-  it('lists in pages and finds by part of name, version or digest, taking wildcards as letters', async () => {
+  it('are listed in pages and found by a part of name, version or digest, with wildcards as letters', async () => {
     for (const name of ['pump 100%', 'pump_a', 'valve']) {
       await artifacts.add({ content: chunks(Buffer.from(name)), name, version: `v-${name}` });
     }
@@ -114,7 +116,7 @@ describe('the artifact store', () => {
     );
   });
 
-  it('removes row and file', async () => {
+  it('are removed with row and file', async () => {
     const { digest } = await artifacts.add({ content: chunks(randomBytes(5)), name: 'x' });
     expect(await artifacts.remove(digest)).toBe(true);
     expect(await artifacts.file(digest)).toBeUndefined();

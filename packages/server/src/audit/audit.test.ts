@@ -20,8 +20,9 @@ import {
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
 import { policyCaller, tokenCaller } from '../api/callers.ts';
 import type { Keep } from '../evidence/trim.ts';
-import { appendAudit, sha256 } from './append.ts';
-import type { AuditRow } from './tables.ts';
+import { appendAudit } from '../chain/append.ts';
+import { sha256 } from '../chain/hash.ts';
+import type { AuditRow } from '../store/schema/audit.ts';
 import { behind } from '../../test/store.ts';
 
 const MIA = tokenCaller({ id: '3f2a91c0', name: 'mia' });
@@ -63,7 +64,7 @@ function expectWhole(rows: readonly AuditRow[]): void {
 }
 
 describe('the audit trail', () => {
-  it('tells of a join, an order and its receipts, in order, each with the hash of the message itself', async () => {
+  it('has entries for a join, an order and its receipts, in that order, each with the hash of its message', async () => {
     const device = await begin();
     await join(world, device);
     await world.fleet.command([device.text], UPDATE, NIGHT_SHIFT);
@@ -108,7 +109,7 @@ describe('the audit trail', () => {
     }
   });
 
-  it('has no entry without what it records, and nothing recorded without its entry', async () => {
+  it('holds an entry and what it records together, or neither', async () => {
     await begin();
     const before = await kinds();
     const lost = world.store.commit(async (transaction) => {
@@ -123,7 +124,7 @@ describe('the audit trail', () => {
     expect(outside).toBeTypeOf('function');
   });
 
-  it('is append-only for this program', async () => {
+  it('refuses every change but an append', async () => {
     await begin();
     const change = behind(world.store).updateTable('audit').set({ at: 0 }).execute();
     await expect(change).rejects.toThrow('append-only');

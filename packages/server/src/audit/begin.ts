@@ -1,29 +1,38 @@
-import type { NewAuditEntry, SuiteName } from '@srup/protocol';
-import { findRestore } from '../errands/restored.ts';
-import { deviceEntry } from '../turn/write.ts';
-import type { FleetTables } from '../store/tables.ts';
-import { appendAudit, headOf, isLastOfKind } from './append.ts';
-import type { TrailOptions } from './trail.ts';
+/** The entries that a start of the server adds to its trail. */
+import type { Clock, NewAuditEntry, SuiteName } from '@srup/protocol';
+import { appendAudit } from '../chain/append.ts';
+import { deviceEntry } from '../chain/entry.ts';
+import { headOf, isLastOfKind } from '../chain/head.ts';
 import type { Read, Store } from '../store/port.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import type { RestoreNote, TrailOptions, TrailPorts } from './ports.ts';
 
-type Options = Pick<TrailOptions, 'store' | 'server' | 'publicKeys' | 'caFingerprint' | 'version' | 'clock'>;
-
-/** In a transaction of their own: for what is recorded nowhere else. */
-export function append(store: Store<FleetTables>, ...entries: readonly NewAuditEntry[]): Promise<void> {
-  return store.commit((transaction) => appendAudit(transaction, ...entries));
+/** Appends entries in a transaction of their own: what they tell is recorded nowhere else. */
+export function append(store: Store<CoreTables>, ...entries: readonly NewAuditEntry[]): Promise<void> {
+  return store.commit((write) => appendAudit(write, ...entries));
 }
 
-/** Whose trail it is, with the keys that everything in it is verified with; then what this start has to tell. */
-export async function beginTrail(options: Options, alarms: readonly string[]): Promise<void> {
-  const { store, version, clock } = options;
+/**
+ * Begins the trail with whose it is and the keys that everything in it is verified with, if it has not begun. Then adds
+ * what this start has to tell.
+ */
+export async function beginTrail(
+  options: Omit<TrailOptions, 'witnesses'>,
+  { store, findRestore, clock }: Pick<TrailPorts, 'store' | 'findRestore'> & { readonly clock: Clock },
+  alarms: readonly string[],
+): Promise<void> {
   const at = clock.now();
   const isNew = (await headOf(store.read)).seq === 0;
-  if (isNew) await append(store, await beginEntry(options, at));
-  const restored = await restoreEntry(store.read, at);
-  const found = alarms.map((what) => alarmEntry(what, at));
-  // Of an older version's devices, or of those that a restore brought from the key service.
+  if (isNew) await append(store, await beginEntry(options, store.read, at));
+  const restored = await restoreEntry(store.read, await findRestore(), at);
+  // An earlier release stored devices without an entry, and a restore adds devices of the key service.
   const devices = isNew || restored.length > 0 ? await devicesWithoutEntry(store.read, at) : [];
-  await append(store, ...restored, ...found, ...devices, { kind: 'start', at, body: { version } });
+  const found = alarms.map((what) => alarmEntry(what, at));
+  await append(store, ...restored, ...found, ...devices, {
+    kind: 'start',
+    at,
+    body: { version: options.version },
+  });
 }
 
 export function alarmEntry(what: string, at: number): NewAuditEntry {
@@ -31,10 +40,11 @@ export function alarmEntry(what: string, at: number): NewAuditEntry {
 }
 
 async function beginEntry(
-  { store, server, publicKeys, caFingerprint, version }: Options,
+  { server, publicKeys, caFingerprint, version }: Omit<TrailOptions, 'witnesses'>,
+  read: Read<CoreTables>,
   at: number,
 ): Promise<NewAuditEntry> {
-  const row = await store.read
+  const row = await read
     .selectFrom('messages')
     .select((select) => select.fn.max<number | null>('id').as('last'))
     .executeTakeFirst();
@@ -44,15 +54,19 @@ async function beginEntry(
   return { kind: 'begin', at, body: { server, version, keys, ca: caFingerprint, messagesBefore } };
 }
 
-async function restoreEntry(store: Read<FleetTables>, at: number): Promise<NewAuditEntry[]> {
-  const restore = await findRestore(store);
+/** No second entry when an earlier start told of the same restore. */
+async function restoreEntry(
+  read: Read<CoreTables>,
+  restore: RestoreNote | undefined,
+  at: number,
+): Promise<NewAuditEntry[]> {
   if (restore === undefined) return [];
   const body = { restoredAt: restore.at, backupOf: restore.backupOf };
-  return (await isLastOfKind(store, 'restore', body)) ? [] : [{ kind: 'restore', at, body }];
+  return (await isLastOfKind(read, 'restore', body)) ? [] : [{ kind: 'restore', at, body }];
 }
 
-async function devicesWithoutEntry(store: Read<FleetTables>, at: number): Promise<NewAuditEntry[]> {
-  const rows = await store
+async function devicesWithoutEntry(read: Read<CoreTables>, at: number): Promise<NewAuditEntry[]> {
+  const rows = await read
     .selectFrom('devices')
     .selectAll()
     .where('id', 'not in', (select) =>

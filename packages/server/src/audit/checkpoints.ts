@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { checkpointText, encodeText, toHex, type SignedCheckpoint, type SignKey } from '@srup/protocol';
-import { headOf } from './append.ts';
-import type { AuditTables } from './tables.ts';
-import type { Read, Store, Write } from '../store/port.ts';
+import { headOf } from '../chain/head.ts';
+import type { Read, Store } from '../store/port.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 export interface StoredCheckpoint extends SignedCheckpoint {
   readonly seq: number;
@@ -10,33 +10,32 @@ export interface StoredCheckpoint extends SignedCheckpoint {
 }
 
 export interface Signer {
-  /** Hex text of the server's identity. */
+  /** The server's identity as hex text. */
   readonly server: string;
   /** The server's Ed25519 key. */
   readonly key: SignKey;
 }
 
-/** Signs the trail, which has begun, as it is now, unless nothing came since the last checkpoint: then gives that. */
-export function signCheckpoint(
-  store: Store<AuditTables>,
+/**
+ * Signs the trail, which has begun, as it is now. Gives the last checkpoint if no entry came since. Call it again only
+ * when it is done: each checkpoint names the one before it.
+ * @param at milliseconds since 1970
+ */
+export async function signCheckpoint(
+  store: Store<CoreTables>,
   { server, key }: Signer,
   at: number,
 ): Promise<StoredCheckpoint> {
-  return store.commit(async (transaction) => {
-    const head = await headOf(transaction);
-    const last = await lastCheckpoint(transaction);
-    if (last !== undefined && last.seq >= head.seq) return last;
-    const previous = last === undefined ? '' : hash('sha256', last.text, 'hex');
-    const text = checkpointText({ server, at, previous, ...head });
-    const signature = toHex(key.sign(encodeText(text)));
-    const checkpoint = { seq: head.seq, at, text, signature };
-    await transaction.insertInto('audit_checkpoints').values(checkpoint).execute();
-    return checkpoint;
-  });
+  const head = await headOf(store.read);
+  const last = await lastCheckpoint(store.read);
+  if (last !== undefined && last.seq >= head.seq) return last;
+  const previous = last === undefined ? '' : hash('sha256', last.text, 'hex');
+  const text = checkpointText({ server, at, previous, ...head });
+  const checkpoint = { seq: head.seq, at, text, signature: toHex(key.sign(encodeText(text))) };
+  await store.commit((write) => write.insertInto('audit_checkpoints').values(checkpoint).execute());
+  return checkpoint;
 }
 
-export function lastCheckpoint(
-  store: Read<AuditTables> | Write<AuditTables>,
-): Promise<StoredCheckpoint | undefined> {
-  return store.selectFrom('audit_checkpoints').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst();
+export function lastCheckpoint(read: Read<CoreTables>): Promise<StoredCheckpoint | undefined> {
+  return read.selectFrom('audit_checkpoints').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst();
 }

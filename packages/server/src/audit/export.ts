@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import {
   contentHash,
   EXPORT_FORMAT,
@@ -8,29 +7,37 @@ import {
   type EntryLine,
   type HeaderLine,
 } from '@srup/protocol';
-import type { FleetTables } from '../store/tables.ts';
-import { entryHead, headOf, sha256 } from './append.ts';
-import { formatCheckpoint } from './witness.ts';
-import type { AuditRow } from './tables.ts';
+import type { AuditRow } from '../store/schema/audit.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { entryHead } from './entry-head.ts';
+import { sha256 } from '../chain/hash.ts';
+import { headOf } from '../chain/head.ts';
+import { formatCheckpoint } from './deliver.ts';
 import type { Read } from '../store/port.ts';
 
-/** Entries read at once; others use the database in between. */
+/** Entries that one query reads. Others use the database in between. */
 const ROWS_AT_ONCE = 200;
 
-/** What an export shows in full; the rest is there by hash, so that the chain can be checked to its beginning. */
+/** What an export shows in full. It gives the rest by hash, so that the chain can be checked from its beginning. */
 export interface ExportWish {
-  /** What concerns this device, and what concerns none. */
+  /** Show entries about this device, and those about no device. */
   readonly device?: string | undefined;
-  /** What is not older; ms since 1970. */
+  /** Show entries from this time on, in milliseconds since 1970. */
   readonly since?: number | undefined;
 }
 
-/** Without these nothing of the rest can be judged. */
+/** Without these kinds no other entry can be judged. */
 const ALWAYS_SHOWN: ReadonlySet<AuditKind> = new Set<AuditKind>(['begin', 'trim', 'restore', 'alarm']);
 
-/** The history up to now, a line at a time. */
+/**
+ * Gives the history up to now, one line at a time, each with its line feed (docs/audit.md).
+ * @param now milliseconds since 1970
+ *
+ * @example
+ * for await (const line of exportTrail(store.read, serverId, { device }, Date.now())) file.write(line);
+ */
 export async function* exportTrail(
-  store: Read<FleetTables>,
+  store: Read<CoreTables>,
   server: string,
   wish: ExportWish,
   now: number,
@@ -42,7 +49,7 @@ export async function* exportTrail(
   for (let seq = 0; seq < last;) {
     const rows = await entriesAfter(store, seq, last);
     const checkpoints = await checkpointsIn(store, seq, rows.at(-1)?.seq ?? last);
-    // Nothing there though something should be: the end line shows it.
+    // Entries that should be there are missing: the end line shows it.
     if (rows.length === 0) break;
     for (const row of rows) {
       yield lineOf(isShown(row, wish) ? await shown(store, row) : withheld(row));
@@ -58,7 +65,7 @@ function lineOf(value: object): string {
   return `${JSON.stringify(value)}\n`;
 }
 
-function entriesAfter(store: Read<FleetTables>, seq: number, last: number): Promise<AuditRow[]> {
+function entriesAfter(store: Read<CoreTables>, seq: number, last: number): Promise<AuditRow[]> {
   return store
     .selectFrom('audit')
     .selectAll()
@@ -69,7 +76,7 @@ function entriesAfter(store: Read<FleetTables>, seq: number, last: number): Prom
     .execute();
 }
 
-async function checkpointsIn(store: Read<FleetTables>, after: number, through: number) {
+async function checkpointsIn(store: Read<CoreTables>, after: number, through: number) {
   const rows = await store
     .selectFrom('audit_checkpoints')
     .selectAll()
@@ -90,14 +97,14 @@ function withheld(row: AuditRow): object {
   return { seq: row.seq, content: contentHash(row, sha256), hash: row.hash };
 }
 
-async function shown(store: Read<FleetTables>, row: AuditRow): Promise<object> {
+async function shown(store: Read<CoreTables>, row: AuditRow): Promise<object> {
   const messages = await messagesOf(store, row);
   return { ...entryHead(row), body: row.body, ...(messages.length > 0 && { messages }) };
 }
 
-/** Those that are still stored. */
+/** The messages that an entry tells of, as far as they are still stored. */
 async function messagesOf(
-  store: Read<FleetTables>,
+  store: Read<CoreTables>,
   { kind, device, body }: AuditRow,
 ): Promise<EntryLine['messages']> {
   if (kind !== 'message' && kind !== 'messages') return [];
@@ -106,7 +113,8 @@ async function messagesOf(
     .selectFrom('messages')
     .select(['id', 'bytes'])
     .where('device', '=', device)
-    .where(sql<boolean>`id between ${from} and ${to}`)
+    .where('id', '>=', from)
+    .where('id', '<=', to)
     .orderBy('id')
     .execute();
   return rows.map(({ id, bytes }) => ({ id, hex: toHex(bytes) }));

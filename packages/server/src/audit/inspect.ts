@@ -9,51 +9,58 @@ import {
   type Checkpoint,
   type VerifyKey,
 } from '@srup/protocol';
-import { sha256 } from './append.ts';
+import { sha256 } from '../chain/hash.ts';
 import { lastCheckpoint } from './checkpoints.ts';
-import type { AuditTables } from './tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read } from '../store/port.ts';
 
-/** Entries that are hashed again at a start; `srup verify` hashes all. */
+/** The newest entries, which are hashed again at each inspection. `srup verify` hashes all. */
 const HASHED_AGAIN = 10_000;
-/** Bytes at the end of a witness file that are looked through for its last checkpoint. */
+/** Bytes at the end of a witness file that are searched for its last checkpoint. */
 const TAIL_BYTES = 1 << 16;
 
+/** Whose checkpoints count, and the key that they are verified with. */
 export interface Own {
+  /** The server's identity as hex text. */
   readonly server: string;
   readonly key: VerifyKey;
 }
 
-/** What is wrong with the server's own trail, in words; nothing in most cases. */
+/** Finds what is wrong with the server's own trail, in words: what contradicts its hashes, signatures or witnesses. */
 export async function inspectTrail(
-  store: Read<AuditTables>,
+  read: Read<CoreTables>,
   own: Own,
   witnessFiles: readonly string[],
 ): Promise<readonly string[]> {
   const wrong: string[] = [];
-  const broken = await firstBroken(store);
+  const broken = await firstBroken(read);
   if (broken !== undefined) wrong.push(`entry ${broken} was changed, or an entry before it was taken out`);
-  const last = await lastCheckpoint(store);
-  if (last !== undefined) {
-    const checkpoint = readCheckpoint(last.text);
-    const signature = fromHex(last.signature) ?? new Uint8Array();
-    if (checkpoint === undefined || !isSignedBy({ text: last.text, signature }, own.key)) {
-      wrong.push(`the checkpoint of entry ${last.seq} is not signed by this server`);
-    } else {
-      wrong.push(...(await compare(store, checkpoint, 'the last checkpoint')));
-    }
-  }
+  wrong.push(...(await inspectLastCheckpoint(read, own)));
   for (const path of witnessFiles) {
     const known = await lastWitnessed(path, own);
-    if (known !== undefined) wrong.push(...(await compare(store, known, `the witness ${path}`)));
+    if (known !== undefined) wrong.push(...(await compare(read, known, `the witness ${path}`)));
   }
   return wrong;
 }
 
-async function compare(store: Read<AuditTables>, { seq, hash }: Checkpoint, who: string): Promise<string[]> {
-  const row = await store.selectFrom('audit').select('hash').where('seq', '=', seq).executeTakeFirst();
+async function inspectLastCheckpoint(read: Read<CoreTables>, { key }: Own): Promise<string[]> {
+  const last = await lastCheckpoint(read);
+  if (last === undefined) return [];
+  const checkpoint = readCheckpoint(last.text);
+  if (checkpoint === undefined || !isSigned(last.text, last.signature, key)) {
+    return [`the checkpoint of entry ${last.seq} is not signed by this server`];
+  }
+  return compare(read, checkpoint, 'the last checkpoint');
+}
+
+function isSigned(text: string, signature: string, key: VerifyKey): boolean {
+  return isSignedBy({ text, signature: fromHex(signature) ?? new Uint8Array() }, key);
+}
+
+async function compare(read: Read<CoreTables>, { seq, hash }: Checkpoint, who: string): Promise<string[]> {
+  const row = await read.selectFrom('audit').select('hash').where('seq', '=', seq).executeTakeFirst();
   if (row?.hash === hash) return [];
-  const { last } = (await store
+  const { last } = (await read
     .selectFrom('audit')
     .select((select) => select.fn.max<number | null>('seq').as('last'))
     .executeTakeFirst()) ?? { last: null };
@@ -66,8 +73,8 @@ async function compare(store: Read<AuditTables>, { seq, hash }: Checkpoint, who:
       ];
 }
 
-async function firstBroken(store: Read<AuditTables>): Promise<number | undefined> {
-  const rows = await store
+async function firstBroken(read: Read<CoreTables>): Promise<number | undefined> {
+  const rows = await read
     .selectFrom('audit')
     .selectAll()
     .orderBy('seq', 'desc')
@@ -84,7 +91,7 @@ async function firstBroken(store: Read<AuditTables>): Promise<number | undefined
   return undefined;
 }
 
-/** The last checkpoint of this server in the file, if there is a file and one in it. */
+/** Finds the last checkpoint of this server in a witness file. Undefined: there is no file, or none in it. */
 export async function lastWitnessed(path: string, { server, key }: Own): Promise<Checkpoint | undefined> {
   const lines = (await tailOf(path)).split('\n').reverse();
   for (const line of lines) {
@@ -92,13 +99,9 @@ export async function lastWitnessed(path: string, { server, key }: Own): Promise
       const { checkpoint: text, signature } = JSON.parse(line) as Record<string, unknown>;
       const checkpoint = readCheckpoint(String(text));
       const isOurs = checkpoint?.server === server;
-      if (
-        isOurs &&
-        isSignedBy({ text: String(text), signature: fromHex(String(signature)) ?? new Uint8Array() }, key)
-      )
-        return checkpoint;
+      if (isOurs && isSigned(String(text), String(signature), key)) return checkpoint;
     } catch {
-      // Others may write there too, and the first line of the tail may be a half one.
+      // Others may write there too, and the first line of the tail may be cut off.
     }
   }
   return undefined;

@@ -1,28 +1,34 @@
 import type { AuditBodies, NewAuditEntry } from '@srup/protocol';
 import type { KeyEvent, KeyEvents } from '../keyservice/events.ts';
-import { chainWaiting } from '../evidence/messages.ts';
-import { IS_UNCHAINED } from '../store/migrations.ts';
-import type { FleetTables } from '../store/tables.ts';
-import { appendAudit, isLastOfKind } from './append.ts';
+import { chainWaiting } from '../evidence/bundle.ts';
+import { IS_UNCHAINED } from '../store/schema/messages.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { appendAudit } from '../chain/append.ts';
+import { isLastOfKind } from '../chain/head.ts';
 import type { Store } from '../store/port.ts';
+import { readSetting, writeSetting } from '../store/settings.ts';
 
-/** Devices whose waiting messages are looked for at once. */
+/** Devices that one query finds. */
 const DEVICES_AT_ONCE = 50;
 const KEY_EVENTS_AT_ONCE = 500;
-/** Serials of one identity that one entry names; more are counted. */
+/** Serials of one identity that one entry names. It only counts the others. */
 const SERIALS_NAMED = 8;
-/** In `settings`: id of the last event of the key service that the trail has. */
+/** The setting that holds the id of the last event of the key service that is in the trail. */
 const CURSOR = 'key-events';
 
-/** Brings into the trail what has waited for an entry that tells of many. */
-export async function sealTrail(store: Store<FleetTables>, keys: KeyEvents, at: number): Promise<void> {
+/**
+ * Appends the entries that tell of many things at once: messages that wait, totals of refusals, events of the key
+ * service.
+ * @param at milliseconds since 1970
+ */
+export async function sealTrail(store: Store<CoreTables>, keys: KeyEvents, at: number): Promise<void> {
   await sealMessages(store, at);
   await sealRefusals(store, at);
   while (await sealKeyEvents(store, keys));
 }
 
-/** A transaction for each device: nobody waits for all of them. */
-async function sealMessages(store: Store<FleetTables>, at: number): Promise<void> {
+/** Commits for each device, so that nothing waits for all of them. */
+async function sealMessages(store: Store<CoreTables>, at: number): Promise<void> {
   for (;;) {
     const rows = await store.read
       .selectFrom('messages')
@@ -32,48 +38,44 @@ async function sealMessages(store: Store<FleetTables>, at: number): Promise<void
       .limit(DEVICES_AT_ONCE)
       .execute();
     for (const { device } of rows) {
-      await store.commit((transaction) => chainWaiting(transaction, device, at));
+      await store.commit((write) => chainWaiting(write, device, at));
     }
     if (rows.length < DEVICES_AT_ONCE) return;
   }
 }
 
-/** Totals and not each one: a flood of refusals costs the trail one entry. */
-async function sealRefusals(store: Store<FleetTables>, at: number): Promise<void> {
-  await store.commit(async (transaction) => {
-    const counts = await transaction.selectFrom('refusal_counts').selectAll().orderBy('code').execute();
+/** Appends totals, not each refusal: a flood of refusals costs the trail one entry. */
+async function sealRefusals(store: Store<CoreTables>, at: number): Promise<void> {
+  await store.commit(async (write) => {
+    const counts = await write.selectFrom('refusal_counts').selectAll().orderBy('code').execute();
     if (counts.length === 0) return;
     const totals = Object.fromEntries(counts.map(({ code, count }) => [code, count]));
     const body: AuditBodies['refusals'] = { totals };
-    if (await isLastOfKind(transaction, 'refusals', body)) return;
-    await appendAudit(transaction, { kind: 'refusals', at, body });
+    if (await isLastOfKind(write, 'refusals', body)) return;
+    await appendAudit(write, { kind: 'refusals', at, body });
   });
 }
 
-/** Its events wait in the key service's own database until they are here: none is lost, none comes twice. */
-async function sealKeyEvents(store: Store<FleetTables>, keys: KeyEvents): Promise<boolean> {
-  const cursor = await store.read
-    .selectFrom('settings')
-    .select('value')
-    .where('name', '=', CURSOR)
-    .executeTakeFirst();
-  const events = await keys.after(Number(cursor?.value ?? 0), KEY_EVENTS_AT_ONCE);
+/**
+ * Takes over the next events of the key service. They wait in its own database until they are in the trail: none is
+ * lost, none comes twice.
+ * @returns whether there may be more
+ */
+async function sealKeyEvents(store: Store<CoreTables>, keys: KeyEvents): Promise<boolean> {
+  const taken = Number((await readSetting(store.read, CURSOR)) ?? 0);
+  const events = await keys.after(taken, KEY_EVENTS_AT_ONCE);
   const last = events.at(-1);
   if (last === undefined) return false;
-  const value = String(last.id);
-  await store.commit(async (transaction) => {
-    await appendAudit(transaction, ...entriesOf(events));
-    await transaction
-      .insertInto('settings')
-      .values({ name: CURSOR, value })
-      .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-      .execute();
+  const entries = entriesOf(events);
+  await store.commit(async (write) => {
+    await appendAudit(write, ...entries);
+    await writeSetting(write, CURSOR, String(last.id));
   });
   await keys.drop(last.id);
   return events.length === KEY_EVENTS_AT_ONCE;
 }
 
-/** What happened to one identity again and again is one entry. */
+/** Makes one entry of what happened to one identity again and again. */
 function entriesOf(events: readonly KeyEvent[]): NewAuditEntry[] {
   const groups = new Map<string, KeyEvent[]>();
   for (const event of events) {

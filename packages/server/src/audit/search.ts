@@ -1,21 +1,20 @@
-import { sql } from 'kysely';
+import { FleetError } from '../api/faults.ts';
 import type { AuditEntryView, AuditQuery } from '../api/forms/audit.ts';
 import type { Page } from '../api/forms/pages.ts';
-import { FleetError } from '../api/faults.ts';
-import { entryHead, headOf } from './append.ts';
-import type { AuditRow, AuditTables } from './tables.ts';
+import { entryHead } from './entry-head.ts';
+import { headOf } from '../chain/head.ts';
+import type { AuditRow } from '../store/schema/audit.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read } from '../store/port.ts';
+import { contains } from '../store/search.ts';
 
 const DEFAULT_ROWS = 100;
 const MOST_ROWS = 500;
-/** Entries that one request looks through; the rest is on the next page. */
+/** Entries that one request searches. The rest is on the next page. */
 const SEARCHED_AT_ONCE = 50_000;
 
-/** Entries, newest first. A page may have fewer than asked for, and yet a next one. */
-export async function searchTrail(
-  store: Read<AuditTables>,
-  query: AuditQuery,
-): Promise<Page<AuditEntryView>> {
+/** Finds entries, newest first. A page can have fewer rows than its limit and still have a next page. */
+export async function searchTrail(store: Read<CoreTables>, query: AuditQuery): Promise<Page<AuditEntryView>> {
   const { device, kind, text, since, until, limit = DEFAULT_ROWS } = query;
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST_ROWS)) {
     throw new FleetError('invalid', `a page has 1 to ${MOST_ROWS} rows`);
@@ -34,9 +33,8 @@ export async function searchTrail(
   if (since !== undefined) select = select.where('at', '>=', since);
   if (until !== undefined) select = select.where('at', '<', until);
   if (text !== undefined) {
-    const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-    select = select.where(
-      sql<boolean>`(body like ${pattern} escape '\\' or device like ${pattern} escape '\\')`,
+    select = select.where((where) =>
+      where.or([contains(where.ref('body'), text), contains(where.ref('device'), text)]),
     );
   }
   const rows = await select.execute();

@@ -51,7 +51,8 @@ beforeAll(async () => {
     log: pino({ level: 'silent' }),
   });
   client = new Agent({ connect: { ca: server.caPem } });
-  token = (await server.tokens.create('mia', 'admin')).secret;
+  // With a character that no key has in base64: the search below finds the name and nothing else.
+  token = (await server.tokens.create('mia!', 'admin')).secret;
 });
 
 afterAll(async () => {
@@ -77,7 +78,7 @@ async function call<Answer>(method: 'GET' | 'POST' | 'PUT', path: string, body?:
 
 const status = (): Promise<AuditStatus> => call('GET', '/audit/status');
 
-it('a witness that is away is told so, holds up nothing, and gets everything in order when it is back', async () => {
+it('a witness that is away shows as such, delays nothing, and gets everything in order when it is back', async () => {
   await until(async () => (await status()).witnesses[0]?.trouble !== undefined, 'the trouble is shown');
   expect((await status()).witnesses[0]?.trouble).toContain('503');
   await call('POST', '/audit/checkpoints');
@@ -101,17 +102,17 @@ it('a witness that is away is told so, holds up nothing, and gets everything in 
   expect(metrics).toMatch(/^srup_audit_witness_failures_total\{witness="https:\S+\/srup"\} [1-9]/m);
 });
 
-it('the key service tells of codes and registration, once, with who gave the order', async () => {
+it('codes and registration of the key service have one entry each, with the caller', async () => {
   await call('POST', '/enrolment-codes', { type: 'pump' });
   await call('PUT', '/registration', { open: false });
   await call('POST', '/audit/checkpoints');
   await call('POST', '/audit/checkpoints');
-  const { rows } = await call<{ rows: AuditEntryView[] }>('GET', '/audit?text=mia');
+  const { rows } = await call<{ rows: AuditEntryView[] }>('GET', '/audit?text=mia!');
   const told = rows.map(({ kind, body }) => `${kind} ${callerText(body['by'] as Caller)}`).reverse();
   expect(told[0]).toMatch(/^token program sdk$/);
   expect(told.slice(1)).toEqual([
-    expect.stringMatching(/^code mia \(token [0-9a-f]{4}…\)$/),
-    expect.stringMatching(/^registration mia \(token [0-9a-f]{4}…\)$/),
+    expect.stringMatching(/^code mia! \(token [0-9a-f]{4}…\)$/),
+    expect.stringMatching(/^registration mia! \(token [0-9a-f]{4}…\)$/),
   ]);
   const { rows: none } = await call<{ rows: AuditEntryView[] }>('GET', '/audit?kind=alarm');
   expect(none).toEqual([]);

@@ -1,111 +1,83 @@
 /** The audit trail of a server while it runs: begins it, checks it, seals, signs, and hands to witnesses. */
-import { importVerifyKey, publicFingerprint, type PublicPems } from '@srup/node';
-import type { Clock, Random, SignKey, SuiteName } from '@srup/protocol';
+import { createQueue, importVerifyKey, publicFingerprint } from '@srup/node';
 import type { AuditEntryView, AuditQuery, AuditStatus } from '../api/forms/audit.ts';
 import type { Page } from '../api/forms/pages.ts';
-import type { KeyEvents } from '../keyservice/events.ts';
-import type { FleetTables } from '../store/tables.ts';
-import { headOf } from './append.ts';
+import { headOf } from '../chain/head.ts';
+import { createAlarms } from './alarms.ts';
 import { alarmEntry, append, beginTrail } from './begin.ts';
 import { lastCheckpoint, signCheckpoint, type StoredCheckpoint } from './checkpoints.ts';
-import { inspectTrail } from './inspect.ts';
+import { isUrl } from './deliver.ts';
 import { exportTrail, type ExportWish } from './export.ts';
+import type { TrailOptions, TrailPorts } from './ports.ts';
 import { searchTrail } from './search.ts';
 import { sealTrail } from './seal.ts';
-import { isUrl, nameWitnesses, openWitness, type Witness } from './witness.ts';
-import type { Store } from '../store/port.ts';
+import { nameWitnesses, openWitness } from './witness.ts';
 
-/** The trail is signed when so many entries have come, or after so long when anything has. */
+/** The trail is signed after this many new entries, or after this time when there is any. */
 const CHECKPOINT_ENTRIES = 1_000;
 const CHECKPOINT_MS = 300_000;
-/** The trail of a running server is looked at again, too. */
+/** Between two inspections of the trail of a running server, in milliseconds. */
 const INSPECT_MS = 3_600_000;
-/** Between two looks at whether it is time. */
+/** Between two looks at whether it is time, in milliseconds. */
 const LOOK_MS = 10_000;
-/** For witnesses to take the last checkpoint when the server stops; the next start brings what is left. */
+/** For witnesses to take the last checkpoint when the server stops, in milliseconds. The next start brings the rest. */
 const STOP_MS = 5_000;
-
-export interface TrailOptions {
-  readonly store: Store<FleetTables>;
-  /** Hex text of the server's identity. */
-  readonly server: string;
-  readonly publicKeys: Readonly<Record<SuiteName, PublicPems>>;
-  /** The Ed25519 one. */
-  readonly signKey: SignKey;
-  readonly caFingerprint: string;
-  readonly version: string;
-  readonly keyEvents: KeyEvents;
-  /** Files and https URLs. */
-  readonly witnesses: readonly string[];
-  readonly clock: Clock;
-  readonly random: Pick<Random, 'unit'>;
-  readonly log: {
-    error(fields: object, text: string): void;
-    warn(fields: object, text: string): void;
-  };
-}
 
 export interface Trail {
   status(): Promise<AuditStatus>;
   /** Seals what waits, and signs. */
   checkpoint(): Promise<StoredCheckpoint>;
   search(query: AuditQuery): Promise<Page<AuditEntryView>>;
-  /** Lines of JSON, sealed and signed to the end (docs/audit.md). */
+  /** Gives lines of JSON, sealed and signed to the end (docs/audit.md). */
   export(wish: ExportWish): AsyncGenerator<string, void>;
-  /** The last entries, the last signature, and the witnesses' last chance. */
+  /** Adds the last entry, signs, and gives the witnesses a last chance. */
   close(): Promise<void>;
 }
 
-export async function openTrail(options: TrailOptions): Promise<Trail> {
-  const { store, server, publicKeys, signKey, keyEvents, clock, random, log } = options;
+/**
+ * Opens the trail of a server that starts: inspects it, adds what this start has to tell, seals and signs it. From then
+ * on it signs by itself until `close`.
+ *
+ * @example
+ * const trail = await openTrail({ ...identity, witnesses: ['/media/usb/witness.jsonl'] }, ports);
+ * const { seq } = await trail.checkpoint();
+ */
+export async function openTrail(options: TrailOptions, ports: TrailPorts): Promise<Trail> {
+  const { server, publicKeys } = options;
+  const { store, clock, log } = ports;
   const own = { server, key: importVerifyKey(publicKeys.ed25519.signing) };
-  const signer = { server, key: signKey };
-  const files = options.witnesses.filter((place) => !isUrl(place));
-  const alarms: string[] = [];
-  let inspectedAt = clock.monotonic();
-  await beginTrail(options, await findNew());
-  await nameWitnesses(store, options.witnesses);
-  const witnesses = await Promise.all(
-    options.witnesses.map((place) => openWitness(place, { store, clock, random, log })),
+  const alarms = createAlarms(
+    own,
+    options.witnesses.filter((place) => !isUrl(place)),
+    { read: store.read, log },
   );
+  await beginTrail(options, ports, await alarms.findNew());
+  await nameWitnesses(store, options.witnesses);
+  const witnesses = await Promise.all(options.witnesses.map((place) => openWitness(place, ports)));
+  const turns = createQueue();
+  let inspectedAt = clock.monotonic();
   let sealedAt = -Infinity;
-  let turn: Promise<unknown> = Promise.resolve();
-
-  /** What is wrong with the trail, and was not found before. */
-  async function findNew(): Promise<readonly string[]> {
-    const found = (await inspectTrail(store.read, own, files)).filter((what) => !alarms.includes(what));
-    for (const what of found) log.error({ what }, 'the audit trail is not what this server signed');
-    alarms.push(...found);
-    return found;
-  }
-
-  /** One after the other. */
-  function inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-    const mine = turn.then(work);
-    turn = mine.catch(() => undefined);
-    return mine;
-  }
 
   function checkpoint(mustSeal = true): Promise<StoredCheckpoint> {
-    return inTurn(async () => {
+    return turns.run(async () => {
       if (mustSeal) {
-        await sealTrail(store, keyEvents, clock.now());
+        await sealTrail(store, ports.keyEvents, clock.now());
         sealedAt = clock.monotonic();
       }
-      const signed = await signCheckpoint(store, signer, clock.now());
+      const signed = await signCheckpoint(store, { server, key: ports.signKey }, clock.now());
       for (const witness of witnesses) witness.nudge();
       return signed;
     });
   }
 
+  async function inspect(): Promise<void> {
+    inspectedAt = clock.monotonic();
+    const found = await alarms.findNew();
+    await append(store, ...found.map((what) => alarmEntry(what, clock.now())));
+  }
+
   async function look(): Promise<void> {
-    if (clock.monotonic() - inspectedAt >= INSPECT_MS) {
-      inspectedAt = clock.monotonic();
-      await inTurn(async () => {
-        const found = await findNew();
-        await append(store, ...found.map((what) => alarmEntry(what, clock.now())));
-      });
-    }
+    if (clock.monotonic() - inspectedAt >= INSPECT_MS) await turns.run(inspect);
     const isSealDue = clock.monotonic() - sealedAt >= CHECKPOINT_MS;
     const last = await lastCheckpoint(store.read);
     const { seq } = await headOf(store.read);
@@ -134,14 +106,14 @@ export async function openTrail(options: TrailOptions): Promise<Trail> {
         entries: (await headOf(store.read)).seq,
         ...(last !== undefined && { checkpoint: { seq: last.seq, at: last.at } }),
         witnesses: witnesses.map((witness) => witness.view()),
-        alarms: [...alarms],
+        alarms: alarms.all(),
       };
     },
     close: async () => {
       clearInterval(timer);
       await append(store, { kind: 'stop', at: clock.now(), body: { version: options.version } });
       await checkpoint();
-      await Promise.all(witnesses.map((witness: Witness) => witness.stop(STOP_MS)));
+      await Promise.all(witnesses.map((witness) => witness.stop(STOP_MS)));
     },
   };
 }

@@ -25,7 +25,7 @@ import {
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
 import { policyCaller, tokenCaller } from '../api/callers.ts';
 import { trimDevice } from '../evidence/trim.ts';
-import { sha256 } from './append.ts';
+import { sha256 } from '../chain/hash.ts';
 import { append } from './begin.ts';
 import { exportTrail, type ExportWish } from './export.ts';
 import { openTrail, type Trail } from './trail.ts';
@@ -73,15 +73,18 @@ afterEach(async () => {
 
 async function startTrail(clock = systemClock): Promise<void> {
   const suites = ['ed25519', 'rsa-sha256', 'ml-dsa-65'] as const;
-  trail = await openTrail({
-    store: world.store,
+  const options = {
     server: identityText(server.id),
     publicKeys: Object.fromEntries(suites.map((suite) => [suite, { signing: publicPem(suite) }])) as never,
-    signKey: server.keys.ed25519,
     caFingerprint: 'ca'.repeat(32),
     version: '0.0.0',
-    keyEvents: { after: async () => [], drop: async () => undefined },
     witnesses: [witnessFile],
+  };
+  trail = await openTrail(options, {
+    store: world.store,
+    signKey: server.keys.ed25519,
+    keyEvents: { after: async () => [], drop: async () => undefined },
+    findRestore: async () => undefined,
     ...{ clock, random: systemRandom },
     log: world.log,
   });
@@ -134,7 +137,7 @@ async function placeOf(kind: string, type = ''): Promise<number> {
 const codes = ({ findings }: VerifyReport): string[] => [...new Set(findings.map(({ code }) => code))];
 
 describe('a history', () => {
-  it('proves what devices signed, who ordered it, and says what it does not prove', async () => {
+  it('proves what devices signed and who ordered it, and says what it does not prove', async () => {
     const report = verify(await linesOf());
     expect(report.findings).toEqual([]);
     expect(report).toMatchObject({ ok: true, server: identityText(server.id), withheld: 0 });
@@ -170,7 +173,7 @@ describe('a history', () => {
     expect(recent).toMatchObject({ ok: true, findings: [] });
   });
 
-  it('that is cut, in a line or after one, is found out', async () => {
+  it('that is cut, in a line or after one, fails', async () => {
     const lines = await linesOf();
     for (const keep of [1, 2, lines.length - 1]) {
       expect(codes(verify(lines.slice(0, keep)))).toContain('INCOMPLETE');
@@ -181,7 +184,7 @@ describe('a history', () => {
     expect(verify([]).ok).toBe(false);
   });
 
-  it('whose evidence was trimmed says so; evidence that is gone without a word is missing', async () => {
+  it('whose evidence was trimmed says so; evidence that is gone without a trim entry is missing', async () => {
     const database = breakIn(world.file);
     const { id } = database.prepare("select max(id) as id from messages where type = 'DATA'").get() as {
       id: number;
@@ -199,8 +202,8 @@ describe('a history', () => {
   });
 });
 
-describe('a history in which telemetry made no room for itself', () => {
-  it('still proves what the device runs; a receipt that is gone from it is missing', async () => {
+describe('a history whose telemetry was trimmed', () => {
+  it('still proves what the device runs; a receipt that is gone is missing', async () => {
     const keep = { rows: 5, bytes: 1 << 20, proofs: 10 };
     await world.store.commit((transaction) => trimDevice(transaction, device.text, keep, Date.now()));
     const report = verify(await linesOf());
@@ -218,7 +221,7 @@ describe('a history in which telemetry made no room for itself', () => {
   });
 });
 
-describe('with access to the database', () => {
+describe('an attacker with the database', () => {
   type Database = ReturnType<typeof breakIn>;
   interface Attack {
     readonly name: string;
@@ -273,7 +276,7 @@ describe('with access to the database', () => {
     },
   ];
 
-  it.each(attacks)('$name is found', async ({ change, found }) => {
+  it.each(attacks)('leaves a trace: $name', async ({ change, found }) => {
     const kept = await witness();
     expect(verify(await linesOf(), { witness: kept }).ok).toBe(true); // the same history, before
     const order = await placeOf('order', 'night');
@@ -288,7 +291,7 @@ describe('with access to the database', () => {
     if (found === 'LINK') expect(first?.seq).toBe(order);
   });
 
-  it('and its key everything can be rebuilt: only what a witness kept shows it, and without one that is said', async () => {
+  it("and the server's key can rebuild everything: only a witness shows it, and without one the report says so", async () => {
     const kept = await witness();
     const order = await placeOf('order', 'night');
     const database = breakIn(world.file);
@@ -304,7 +307,7 @@ describe('with access to the database', () => {
     expect(report.findings[0]?.seq).toBeGreaterThanOrEqual(order);
   });
 
-  it('a tail cut off with its checkpoints is consistent without a witness, and found with one', async () => {
+  it('can cut a tail off with its checkpoints: that is consistent without a witness, and found with one', async () => {
     const kept = await witness();
     const { entries } = await trail.status();
     const database = breakIn(world.file);
@@ -315,7 +318,7 @@ describe('with access to the database', () => {
     expect(codes(verify(await linesOf(), { witness: kept }))).toEqual(['WITNESS']);
   });
 
-  it('a start finds what the last checkpoint or the witness contradicts, raises an alarm, and goes on', async () => {
+  it('is found at a start by the last checkpoint or the witness; the server raises an alarm and goes on', async () => {
     await witness();
     await trail.close();
     const database = breakIn(world.file);
@@ -333,7 +336,7 @@ describe('with access to the database', () => {
     expect(report.ok).toBe(true);
   });
 
-  it('a server that runs finds it within the hour, and tells it once', async () => {
+  it('is found within the hour by a server that runs, which tells it once', async () => {
     await witness();
     await trail.close();
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });

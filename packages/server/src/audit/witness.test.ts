@@ -9,19 +9,20 @@ import { systemClock, systemRandom } from '@srup/node';
 import { until } from '../../test/fleet/device.ts';
 import { collectLog } from '../../test/fleet/world.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import { auditMigrations, type AuditTables } from './tables.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { nameWitnesses, openWitness, type Witness } from './witness.ts';
 import type { Store } from '../store/port.ts';
 import { behind } from '../../test/store.ts';
 
 let folder: string;
-let store: Store<AuditTables>;
+let store: Store<CoreTables>;
 let log: ReturnType<typeof collectLog>;
 let http: Server | undefined;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-witness-'));
-  store = await openSqlite(join(folder, 'test.db'), auditMigrations);
+  store = await openSqlite(join(folder, 'test.db'), coreMigrations);
   log = collectLog();
 });
 
@@ -46,7 +47,7 @@ async function sign(...places: readonly number[]): Promise<void> {
       .execute();
 }
 
-test('a witness that answers slowly, or not at all, holds up no stop', async () => {
+test('a witness that answers slowly, or not at all, delays no stop', async () => {
   let asked = 0;
   let isSlow = true;
   http = createServer((request, response) => {
@@ -83,7 +84,7 @@ test('a stop brings the last checkpoint', async () => {
   expect((await readFile(file, 'utf8')).match(/checkpoint \d/g)).toEqual(['checkpoint 1', 'checkpoint 2']);
 });
 
-test('a line that was torn by a power cut spoils none after it', async () => {
+test('a line that a power cut tore spoils no line after it', async () => {
   const file = join(folder, 'witness');
   await appendFile(file, '{"checkpoint":"srup-ch');
   await sign(1);

@@ -1,43 +1,37 @@
-import { open } from 'node:fs/promises';
-import type { Updateable } from 'kysely';
-import { backoffMs } from '@srup/node';
-import type { Clock, Random, SignedCheckpoint } from '@srup/protocol';
+import { backoffMs, type Log } from '@srup/node';
+import type { Clock, Random } from '@srup/protocol';
 import type { WitnessView } from '../api/forms/audit.ts';
-import type { AuditTables } from './tables.ts';
 import type { Store } from '../store/port.ts';
+import type { WitnessRow } from '../store/schema/audit.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { deliver, shownPlace } from './deliver.ts';
 
 const CHECKPOINTS_AT_ONCE = 100;
-/** For one checkpoint to reach a URL, in milliseconds. */
-const POST_TIMEOUT_MS = 10_000;
-/** Before a witness is tried again: doubled with each failure. */
+/** The delay before a witness is tried again. It doubles with each failure. */
 const BACKOFF = { leastMs: 1_000, mostMs: 300_000 } as const;
 
-/** Somebody else who keeps the checkpoints, so that the server can't take them back. */
+/** A place outside the server that keeps its checkpoints, so that the server can't take them back. */
 export interface Witness {
   view(): WitnessView;
   /** There is a new checkpoint. */
   nudge(): void;
-  /** Brings what it can within the time, and ends. */
+  /** Brings what it can within this time, and ends. */
   stop(withinMs: number): Promise<void>;
 }
 
-interface Log {
-  warn(fields: object, text: string): void;
-}
-
-export interface WitnessOptions {
-  readonly store: Store<AuditTables>;
+export interface WitnessPorts {
+  readonly store: Store<CoreTables>;
   readonly clock: Pick<Clock, 'now'>;
   readonly random: Pick<Random, 'unit'>;
-  readonly log: Log;
+  readonly log: Pick<Log, 'warn'>;
 }
 
-/** Of those that were ever named, these are in use from now on. */
-export async function nameWitnesses(store: Store<AuditTables>, places: readonly string[]): Promise<void> {
-  await store.commit(async (transaction) => {
-    await transaction.updateTable('audit_witnesses').set({ in_use: 0 }).execute();
+/** Marks these witnesses as the ones in use, and all others that were ever named as out of use. */
+export async function nameWitnesses(store: Store<CoreTables>, places: readonly string[]): Promise<void> {
+  await store.commit(async (write) => {
+    await write.updateTable('audit_witnesses').set({ in_use: 0 }).execute();
     for (const place of places) {
-      await transaction
+      await write
         .insertInto('audit_witnesses')
         .values({ place, seq: 0, taken_at: null, trouble: null, in_use: 1 })
         .onConflict((conflict) => conflict.column('place').doUpdateSet({ in_use: 1 }))
@@ -46,20 +40,18 @@ export async function nameWitnesses(store: Store<AuditTables>, places: readonly 
   });
 }
 
-/** Brings all checkpoints to a named one, in order, from where it left off. Holds up nobody; what fails is tried again. */
-export async function openWitness(
-  place: string,
-  { store, clock, random, log }: WitnessOptions,
-): Promise<Witness> {
-  const deliver = isUrl(place) ? deliverToUrl : deliverToFile;
-  const known = await store.read
-    .selectFrom('audit_witnesses')
-    .select(['seq', 'taken_at', 'trouble'])
-    .where('place', '=', place)
-    .executeTakeFirstOrThrow();
-  let { seq } = known;
-  let takenAt = known.taken_at ?? undefined;
-  let trouble = known.trouble ?? undefined;
+/**
+ * Opens a witness that `nameWitnesses` has named. It brings all checkpoints to the place, in order, from where it left
+ * off. Nothing waits for it, and it retries what fails.
+ *
+ * @example
+ * await nameWitnesses(store, ['https://witness.example/srup']);
+ * const witness = await openWitness('https://witness.example/srup', { store, clock, random, log });
+ * witness.nudge();
+ */
+export async function openWitness(place: string, ports: WitnessPorts): Promise<Witness> {
+  const { store, clock, random, log } = ports;
+  let state = await readState(store, place);
   let failures = 0;
   let failuresInTurn = 0;
   let running: Promise<void> | undefined;
@@ -72,40 +64,30 @@ export async function openWitness(
       const rows = await store.read
         .selectFrom('audit_checkpoints')
         .selectAll()
-        .where('seq', '>', seq)
+        .where('seq', '>', state.seq)
         .orderBy('seq')
         .limit(CHECKPOINTS_AT_ONCE)
         .execute();
       const last = rows.at(-1);
       if (last === undefined) return;
       await deliver(place, rows, ending.signal);
-      const news = { seq: last.seq, taken_at: clock.now(), trouble: null };
-      await note(news);
-      seq = news.seq;
-      takenAt = news.taken_at;
-      trouble = undefined;
+      const taken = { seq: last.seq, taken_at: clock.now(), trouble: null };
+      await writeState(store, place, taken);
+      state = taken;
       failuresInTurn = 0;
     }
   }
 
-  async function note(news: Updateable<AuditTables['audit_witnesses']>): Promise<void> {
-    await store.commit((write) =>
-      write.updateTable('audit_witnesses').set(news).where('place', '=', place).execute(),
-    );
-  }
-
   async function fail(fault: unknown): Promise<void> {
     if (ending.signal.aborted) return;
-    trouble = fault instanceof Error ? reasonOf(fault) : String(fault);
+    const trouble = fault instanceof Error ? reasonOf(fault) : String(fault);
+    state = { ...state, trouble };
     failures += 1;
     failuresInTurn += 1;
-    const waitMs = Math.round(backoffMs(failuresInTurn, BACKOFF, random.unit()));
-    log.warn(
-      { place: shownPlace(place), trouble, retryMs: waitMs },
-      'a witness did not take the checkpoints',
-    );
-    if (!isStopped) retry = setTimeout(nudge, waitMs).unref();
-    await note({ trouble }).catch(() => undefined); // a disk in trouble; here it is known all the same
+    const retryMs = Math.round(backoffMs(failuresInTurn, BACKOFF, random.unit()));
+    log.warn({ place: shownPlace(place), trouble, retryMs }, 'a witness did not take the checkpoints');
+    if (!isStopped) retry = setTimeout(nudge, retryMs).unref();
+    await writeState(store, place, { trouble }).catch(() => undefined); // the disk is in trouble; the view shows it all the same
   }
 
   function nudge(): void {
@@ -124,13 +106,7 @@ export async function openWitness(
   }
 
   return {
-    view: () => ({
-      place: shownPlace(place),
-      seq,
-      ...(takenAt !== undefined && { takenAt }),
-      failures,
-      ...(trouble !== undefined && { trouble }),
-    }),
+    view: () => viewWitness(place, state, failures),
     nudge,
     stop: async (withinMs) => {
       isStopped = true;
@@ -142,64 +118,38 @@ export async function openWitness(
   };
 }
 
-export function isUrl(place: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(place);
+type WitnessState = Pick<WitnessRow, 'seq' | 'taken_at' | 'trouble'>;
+
+function readState(store: Store<CoreTables>, place: string): Promise<WitnessState> {
+  return store.read
+    .selectFrom('audit_witnesses')
+    .select(['seq', 'taken_at', 'trouble'])
+    .where('place', '=', place)
+    .executeTakeFirstOrThrow();
 }
 
-/** What others see of a witness: the query of its URL may hold a key. */
-export function shownPlace(place: string): string {
-  return isUrl(place) ? place.replace(/[?#].*$/, '') : place;
-}
-
-/** One JSON object, as it is in witness files and sent to URLs. */
-export function formatCheckpoint({ text, signature }: SignedCheckpoint): string {
-  return JSON.stringify({ checkpoint: text, signature });
-}
-
-async function deliverToFile(path: string, checkpoints: readonly SignedCheckpoint[]): Promise<void> {
-  // For others to read: there is no secret in it.
-  const file = await open(path, 'a', 0o644);
-  try {
-    const lines = checkpoints.map((one) => `${formatCheckpoint(one)}\n`).join('');
-    await file.writeFile((await isTorn(path)) ? `\n${lines}` : lines);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** A power cut leaves half a line: what is written next would be one with it. */
-async function isTorn(path: string): Promise<boolean> {
-  const file = await open(path, 'r').catch(() => undefined); // others may let us add to it only
-  if (file === undefined) return false;
-  try {
-    const { size } = await file.stat();
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
-    return bytesRead === 1 && buffer.toString() !== '\n';
-  } finally {
-    await file.close();
-  }
-}
-
-async function deliverToUrl(
-  url: string,
-  checkpoints: readonly SignedCheckpoint[],
-  ending: AbortSignal,
+async function writeState(
+  store: Store<CoreTables>,
+  place: string,
+  state: Partial<WitnessState>,
 ): Promise<void> {
-  for (const checkpoint of checkpoints) {
-    const answer = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: formatCheckpoint(checkpoint),
-      redirect: 'error',
-      signal: AbortSignal.any([ending, AbortSignal.timeout(POST_TIMEOUT_MS)]),
-    });
-    await answer.body?.cancel();
-    if (!answer.ok) throw new Error(`it answered with the status ${answer.status}`);
-  }
+  await store.commit((write) =>
+    write.updateTable('audit_witnesses').set(state).where('place', '=', place).execute(),
+  );
 }
 
-/** Of a failed fetch the cause says more than the error. */
+function viewWitness(place: string, state: WitnessState, failures: number): WitnessView {
+  const { seq, taken_at: takenAt, trouble } = state;
+  return {
+    place: shownPlace(place),
+    seq,
+    ...(takenAt !== null && { takenAt }),
+    failures,
+    ...(trouble !== null && { trouble }),
+  };
+}
+
+/** The cause of a failed fetch says more than the error. */
 function reasonOf({ message, cause }: Error): string {
   return cause instanceof Error ? cause.message : message;
 }

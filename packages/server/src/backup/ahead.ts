@@ -1,26 +1,25 @@
 /**
- * Moves out of reach what must not go back in time when a server does (P 5.1, 8.4): numbers and codes that were used
- * after the backup are not in it.
+ * Moves out of reach what must not go back in time when a server does (P 5.1, 8.4): the backup does not know which
+ * numbers and codes were used after it.
  */
 import { counterStart, MAX_SEQUENCE_JUMP, MAX_U64, type Random } from '@srup/protocol';
 import { C2_TYPE } from '../keyservice/requests.ts';
 import type { KeyServiceTables } from '../keyservice/tables.ts';
-import type { TokenTables } from '../access/tokens.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read, Write } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
 
 /** Messages to one device that a server can have sent in a burst since the backup. */
 const BURST = 2n ** 26n;
-/** Messages a second to one device that it can have sent all the time: ten years of them stay below 2^32. */
+/** Messages a second that it can have sent to one device all the time: ten years of them stay below 2^32. */
 const A_SECOND = 10n;
-/** The device accepts a jump of 2^32 (P 5.2) above what it has seen; the rest is for what it has not seen yet. */
+/** A device accepts a jump of 2^32 (P 5.2) above what it has seen. The rest is for what it has not seen yet. */
 const LONGEST_JUMP = MAX_SEQUENCE_JUMP - 2n ** 28n;
-/** No server has ever begun to count that high by itself: see `counterStart`. */
+/** No server begins to count that high by itself: see `counterStart`. */
 const UNUSED_FROM = 2n ** 62n;
 
 /**
- * How far every counter is moved. It grows with the age of the backup, so that a second restore of the same backup
- * is beyond what was sent after the first; the random part keeps them apart when a clock was wrong.
+ * Computes how far every counter moves. It grows with the age of the backup, so that a second restore of the same backup
+ * is beyond what was sent after the first. The random part keeps them apart if a clock was wrong.
  * @param ageMs age of the backup, in milliseconds
  */
 export function jumpAfter(ageMs: number, random: Pick<Random, 'bytes'>): bigint {
@@ -30,7 +29,7 @@ export function jumpAfter(ageMs: number, random: Pick<Random, 'bytes'>): bigint 
 }
 
 /** Moves all counters of the core, and returns how many. */
-export async function moveCounters(write: Write<FleetTables>, jump: bigint): Promise<number> {
+export async function moveCounters(write: Write<CoreTables>, jump: bigint): Promise<number> {
   const rows = await write.selectFrom('peers').select(['device', 'sent', 'highest']).execute();
   for (const { device, sent, highest } of rows) {
     const last = BigInt(sent) > BigInt(highest) ? BigInt(sent) : BigInt(highest);
@@ -62,11 +61,11 @@ export function certifiedDevices(read: Read<KeyServiceTables>): Promise<Certifie
 
 /**
  * Adds the devices that the core has not heard of: they may have joined after the backup. Their counters begin where no
- * server has counted yet; the answer to a join may be that far ahead (P 5.2).
+ * server has counted. The answer to a join can be that far ahead (P 5.2).
  * @param starts 8 random bytes for each of `certified`
  */
 export async function reserveCounters(
-  write: Write<FleetTables>,
+  write: Write<CoreTables>,
   certified: readonly CertifiedDevice[],
   starts: readonly Uint8Array[],
 ): Promise<void> {
@@ -109,11 +108,11 @@ export async function dropCodes(write: Write<KeyServiceTables>): Promise<number>
 }
 
 /** Drops what is owed to devices that were revoked: they get nothing more. */
-export async function dropOwed(write: Write<FleetTables>, devices: readonly string[]): Promise<void> {
+export async function dropOwed(write: Write<CoreTables>, devices: readonly string[]): Promise<void> {
   for (const device of devices) await write.deleteFrom('outbox').where('device', '=', device).execute();
 }
 
 /** Drops all API tokens: nobody logs in with one that was revoked since, or stolen with the old machine. */
-export async function dropApiTokens(write: Write<TokenTables>): Promise<number> {
+export async function dropApiTokens(write: Write<CoreTables>): Promise<number> {
   return Number((await write.deleteFrom('api_tokens').executeTakeFirst()).numDeletedRows);
 }

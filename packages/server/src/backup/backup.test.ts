@@ -11,14 +11,15 @@ import { packTar } from 'modern-tar';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockFolder, Secret, systemClock, systemRandom } from '@srup/node';
 import { keyServiceMigrations } from '../keyservice/tables.ts';
-import { serverMigrations } from '../store/server-migrations.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import { packBackup, type Manifest } from './archive.ts';
+import { packBackup } from './archive/pack.ts';
+import type { Manifest } from './archive/manifest.ts';
 import { createBackup, type BackupMade, type BackupOptions } from './create.ts';
 import { restoreBackup, type Restored, type RestoreOptions } from './restore.ts';
 import { holdDatabases } from '../store/sqlite/snapshot.ts';
 
-/** Keys from passphrases take their time, more so on a busy machine. */
+/** Deriving a key from a passphrase is slow, more so on a busy machine. */
 const SLOW_MS = 60_000;
 
 let root: string;
@@ -39,7 +40,7 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
-/** A folder like a server's, with a device in it, one that has not joined, a code, an artifact, a token. */
+/** Makes a folder like a server's with a device, an identity that has not joined, a code, an artifact and a token. */
 async function makeServer(): Promise<void> {
   for (const part of ['server', 'key-service', 'authority', 'artifacts']) {
     await mkdir(join(folder, part), { recursive: true, mode: 0o700 });
@@ -52,7 +53,7 @@ async function makeServer(): Promise<void> {
   const artifact = randomBytes(100_000);
   digest = createHash('sha256').update(artifact).digest('hex');
   await writeFile(join(folder, 'artifacts', digest), artifact);
-  await (await openSqlite(join(folder, 'server', 'fleet.db'), serverMigrations)).close();
+  await (await openSqlite(join(folder, 'server', 'fleet.db'), coreMigrations)).close();
   await (await openSqlite(join(folder, 'key-service', 'identities.sqlite'), keyServiceMigrations)).close();
   change(
     'server/fleet.db',
@@ -93,14 +94,10 @@ function make(options: Partial<BackupOptions> = {}): Promise<BackupMade> {
 }
 
 function restore(options: Partial<RestoreOptions> = {}): Promise<Restored> {
-  return restoreBackup({
-    file,
-    folder: inRoot('new'),
-    newTokens: false,
-    clock: systemClock,
-    random: systemRandom,
-    ...options,
-  });
+  return restoreBackup(
+    { file, folder: inRoot('new'), newTokens: false, ...options },
+    { clock: systemClock, random: systemRandom },
+  );
 }
 
 const contents = (files: Manifest['files']): Manifest => ({
@@ -113,7 +110,7 @@ const contents = (files: Manifest['files']): Manifest => ({
 });
 
 describe('a backup', () => {
-  test('holds everything but locks, is for its owner alone, and comes back as it was', async () => {
+  test('holds everything but locks, is readable by its owner only, and restores as it was', async () => {
     const { manifest, missing, bytes } = await make();
     expect(missing).toEqual([]);
     const { mode, size } = await stat(file);
@@ -134,10 +131,10 @@ describe('a backup', () => {
       if (!/db|sqlite/.test(path)) expect(await readFile(place)).toEqual(await readFile(join(folder, path)));
     }
     expect((await stat(inRoot('new'))).mode & 0o777).toBe(0o700);
-    expect(await readdir(root)).toEqual(['made.backup', 'new', 'server']); // nothing is left lying about
+    expect(await readdir(root)).toEqual(['made.backup', 'new', 'server']); // nothing is left behind
   });
 
-  test('without artifacts says so; one whose file is gone is named', async () => {
+  test('without artifacts says so; an artifact whose file is gone is named', async () => {
     const { manifest } = await make({ withArtifacts: false });
     expect(manifest).toMatchObject({ withArtifacts: false });
     expect(manifest.files.some(({ path }) => path.startsWith('artifacts/'))).toBe(false);
@@ -145,13 +142,13 @@ describe('a backup', () => {
     expect((await make({ file: inRoot('second') })).missing).toEqual([digest]);
   });
 
-  test('is not made of an artifact that is not what its name says', async () => {
+  test('fails for an artifact whose content differs from its name', async () => {
     await writeFile(join(folder, 'artifacts', digest), 'swapped');
     await expect(make()).rejects.toThrow(new RegExp(`artifacts/${digest} is not what it was`));
     expect(await readdir(root)).toEqual(['server']);
   });
 
-  test('is not spoilt by what others put into the folder', async () => {
+  test('leaves out what others put into the folder', async () => {
     await mkdir(join(folder, 'mosquitto'));
     await mkdir(join(folder, 'lost+found'));
     await writeFile(join(folder, 'mosquitto', 'acl'), 'the rules\n');
@@ -163,13 +160,13 @@ describe('a backup', () => {
     expect(manifest.files).toHaveLength(8);
   });
 
-  test('that can not be read again is not written', () => {
+  test('that could not be read again is not written', () => {
     const files = [{ path: 'a b', bytes: 0, sha256: '0'.repeat(64) }];
     expect(() => packBackup(contents(files), () => [] as never)).toThrow(/path/);
   });
 
   test(
-    'with a passphrase never has a key on another disk, not even on its way',
+    'with a passphrase never puts a key on another disk in clear, not even for a moment',
     async () => {
       const elsewhere = inRoot('elsewhere');
       await mkdir(elsewhere);
@@ -189,7 +186,7 @@ describe('a backup', () => {
     SLOW_MS,
   );
 
-  test('takes away what a killed one left, and waits for no other', async () => {
+  test('removes what a killed backup left, and does not wait for another one', async () => {
     const copies = join(folder, '.backup', 'copies');
     await mkdir(copies, { recursive: true });
     await writeFile(join(copies, 'left'), 'x');
@@ -200,7 +197,7 @@ describe('a backup', () => {
     expect(existsSync(copies)).toBe(false);
   });
 
-  test('never takes the place of another, and needs a server', async () => {
+  test('never replaces another file, and needs a server', async () => {
     await writeFile(file, 'older');
     await expect(make()).rejects.toThrow(/is there already/);
     expect(await readFile(file, 'utf8')).toBe('older');
@@ -208,7 +205,7 @@ describe('a backup', () => {
   });
 
   test(
-    'opens by its passphrase only',
+    'opens with its passphrase only',
     async () => {
       const passphrase = new Secret('correct horse battery');
       await make({ passphrase });
@@ -220,7 +217,7 @@ describe('a backup', () => {
     SLOW_MS,
   );
 
-  test('knows of every device of the core as an identity, though both change meanwhile', async () => {
+  test('has an identity for every device of the core, though both databases change meanwhile', async () => {
     const files = ['server/fleet.db', 'key-service/identities.sqlite'].map((path) => join(folder, path));
     // As it happens in a server: registered there, then joined here.
     const writer = new Worker(
@@ -259,7 +256,7 @@ describe('a backup', () => {
 });
 
 describe('a restored server', () => {
-  test('has counters beyond all that the old one can have sent, for devices it has yet to hear of too', async () => {
+  test('has counters beyond all that the old server can have sent, also for devices that it has not heard of', async () => {
     await make();
     expect(await restore()).toMatchObject({ devices: 1, codesDropped: 1, tokensDropped: 0 });
     const peers = ask<{ device: string; sent: string }>(
@@ -272,20 +269,20 @@ describe('a restored server', () => {
     expect(jump).toBeLessThan(2n ** 28n);
     expect(unheard?.device).toBe('b2');
     expect(BigInt(unheard?.sent ?? 0)).toBeGreaterThanOrEqual(2n ** 62n);
-    expect(peers).toHaveLength(2); // nobody who was revoked
+    expect(peers).toHaveLength(2); // no device that was revoked
     expect(ask('key-service/identities.sqlite', 'select * from enrolment_codes')).toEqual([]);
     expect(ask('server/fleet.db', 'select id from api_tokens')).toHaveLength(1);
     expect(existsSync(join(inRoot('new'), 'server/setup-token.used'))).toBe(true);
   });
 
-  test('forgets API tokens when told to', async () => {
+  test('forgets API tokens on request', async () => {
     await make();
     expect(await restore({ newTokens: true })).toMatchObject({ tokensDropped: 1 });
     expect(ask('server/fleet.db', 'select id from api_tokens')).toEqual([]);
     expect(existsSync(join(inRoot('new'), 'server/setup-token.used'))).toBe(false);
   });
 
-  test('is not made in a folder that is in use, nor by a clock of before the backup', async () => {
+  test('is not made in a folder that is in use, nor with a clock that is before the backup', async () => {
     await make({ now: Date.now() + 60_000 });
     await expect(restore()).rejects.toThrow(/of the future/);
     await rm(file);
@@ -360,7 +357,7 @@ describe('a backup that is not what it was', () => {
     await refused(/damaged|malformed/);
   });
 
-  test('of an older version is brought up to date before revocations are put in', async () => {
+  test('of an older version is brought up to date before revocations are put in force', async () => {
     const step = "delete from kysely_migration where name = 'keyservice-restore-001'";
     change('key-service/identities.sqlite', `drop table foreign_revocations; ${step}`);
     await make();
@@ -368,7 +365,7 @@ describe('a backup that is not what it was', () => {
     expect(ask('key-service/identities.sqlite', 'select * from foreign_revocations')).toEqual([]);
   });
 
-  test('links are no files', async () => {
+  test('leaves out links', async () => {
     await symlink('/etc/hostname', join(folder, 'server', 'link'));
     const { manifest } = await make();
     expect(manifest.files.some(({ path }) => path === 'server/link')).toBe(false);

@@ -1,98 +1,105 @@
-/** Puts a server back from a backup, in a new folder, so that nothing it says contradicts what it said since. */
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+/** Puts a server back from a backup, in a new folder. */
+import { mkdtemp, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { makeFolders, makePrivateFolder, syncFolder, type Secret } from '@srup/node';
+import { makeFolders, syncFolder, type Secret } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
-import { keyServiceMigrations, type KeyServiceTables } from '../keyservice/tables.ts';
-import { serverMigrations } from '../store/server-migrations.ts';
-import { noteRestore } from '../errands/restored.ts';
-import type { TokenTables } from '../access/tokens.ts';
-import { StoreError } from '../store/fault.ts';
-import type { Migrations } from '../store/migrate.ts';
-import type { Store } from '../store/port.ts';
-import { checkSqlite, openSqlite } from '../store/sqlite/open.ts';
-import type { FleetTables } from '../store/tables.ts';
-import {
-  certifiedDevices,
-  dropApiTokens,
-  dropCodes,
-  dropOwed,
-  jumpAfter,
-  moveCounters,
-  reserveCounters,
-} from './ahead.ts';
-import { readBackup, type FileEntry, type Manifest } from './archive.ts';
-import { BackupError } from './fault.ts';
-import { adoptCrl, revokeListed, type NewlyRevoked } from './revoked.ts';
-
-const FLEET = 'server/fleet.db';
-const NOBODY: NewlyRevoked = { revoked: [], unclear: [] };
-const KEY_SERVICE = 'key-service/identities.sqlite';
+import { jumpAfter } from './ahead.ts';
+import { BackupError } from './archive/fault.ts';
+import { bringForward, type BroughtForward } from './forward.ts';
+import { bytesOf, type Manifest } from './archive/manifest.ts';
+import { readBackup } from './archive/read.ts';
+import { readOnly, unpackInto, type Meter } from './unpack.ts';
 
 export interface RestoreOptions {
+  /** The backup. */
   readonly file: string;
-  /** Empty, or not there yet. */
+  /** The folder of the restored server. It must be empty, or not exist yet. */
   readonly folder: string;
+  /** Needed if the backup is encrypted. */
   readonly passphrase?: Secret | undefined;
-  /** The newest revocation list of this server, PEM: who was revoked after the backup stays so. */
+  /** The file of the newest revocation list of this server, PEM: whoever was revoked after the backup stays so. */
   readonly crl?: string | undefined;
-  /** Forget all API tokens; the next start prints a set-up token. */
+  /** Forget all API tokens. The next start prints a set-up token. */
   readonly newTokens: boolean;
+  /** What is being done, and how much of how many bytes. */
+  readonly onProgress?: (doing: Doing, done: number, total: number) => void;
+}
+
+type Doing = 'check' | 'write';
+
+export interface RestorePorts {
   readonly clock: Clock;
   readonly random: Random;
-  /** What is being done, and how much of how many bytes. */
-  readonly onProgress?: (doing: 'check' | 'write', done: number, total: number) => void;
 }
 
-export interface Restored extends NewlyRevoked {
+export interface Restored extends BroughtForward {
   readonly manifest: Manifest;
-  /** When the revocation list was made, ms since 1970; absent without one. */
-  readonly listedAt?: number;
-  /** Devices whose counters were moved ahead. */
-  readonly devices: number;
-  readonly codesDropped: number;
-  readonly tokensDropped: number;
 }
 
-/** The folder is there as a whole, or not at all. Rejects with BackupError; nothing is written before all is checked. */
-export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
-  const { file, folder, passphrase, clock, random } = options;
+/**
+ * Restores a server. Writes nothing before the whole backup is checked. When this resolves, the folder is whole; when
+ * it rejects, with BackupError for what a user can mend, there is no folder.
+ *
+ * Then it brings the server forward: every counter moves beyond what the old server can have sent (P 5.1), enrolment
+ * codes are dropped (P 8.4), and revocations of the list are put in force (P 10.8).
+ *
+ * @example
+ * const { devices, unclear } = await restoreBackup(
+ *   { file: 'srup.backup', folder: '/var/lib/srup', crl: 'crl.pem', newTokens: false },
+ *   { clock: systemClock, random: systemRandom },
+ * );
+ */
+export async function restoreBackup(
+  options: RestoreOptions,
+  { clock, random }: RestorePorts,
+): Promise<Restored> {
+  const { file, folder, passphrase } = options;
   await refuseUsed(folder);
-  const manifest = await readBackup(file, passphrase, (contents) => {
-    const meter = meterOf(options, 'check', contents);
-    return (_file, content) => readToEnd(content, meter);
-  });
-  const ageMs = clock.now() - manifest.createdAt;
-  // The age decides how far the counters move.
-  if (!clock.isTrusted() || ageMs < 0) {
-    throw new BackupError(
-      `By the clock of this machine the backup is of the future (${new Date(manifest.createdAt).toISOString()}). Set the clock, then restore it.`,
-    );
-  }
+  const manifest = await readBackup(file, passphrase, (contents) =>
+    readOnly(meterOf(options, 'check', contents)),
+  );
+  refuseFuture(manifest, clock);
   const parent = dirname(folder);
   await makeFolders(parent);
   await refuseFull(parent, manifest);
+  const now = clock.now();
+  const changed = await appearing(folder, async (work) => {
+    await readBackup(file, passphrase, (contents) => unpackInto(work, meterOf(options, 'write', contents)));
+    return bringForward(work, {
+      crl: options.crl,
+      newTokens: options.newTokens,
+      backupOf: manifest.createdAt,
+      now,
+      jump: jumpAfter(now - manifest.createdAt, random),
+      start: () => random.bytes(8),
+    });
+  });
+  return { manifest, ...changed };
+}
+
+/**
+ * Checks all of a backup and writes nothing. Rejects with BackupError.
+ *
+ * @example
+ * const { serverId, createdAt, files } = await checkBackup('srup.backup', passphrase);
+ */
+export function checkBackup(file: string, passphrase?: Secret): Promise<Manifest> {
+  return readBackup(file, passphrase, () => readOnly());
+}
+
+/** Fills a folder beside the one that is wanted, and moves it there when it is whole. */
+async function appearing<Value>(folder: string, fill: (work: string) => Promise<Value>): Promise<Value> {
+  const parent = dirname(folder);
   const work = await mkdtemp(join(parent, `.${basename(folder)}.`));
   try {
-    await readBackup(file, passphrase, (contents) => {
-      const meter = meterOf(options, 'write', contents);
-      return (entry, content) => place(work, entry, content, meter);
-    });
-    const changed = await bringForward(work, manifest, options, jumpAfter(ageMs, random));
+    const value = await fill(work);
     await rename(work, folder);
     await syncFolder(parent);
-    return { manifest, ...changed };
+    return value;
   } catch (fault) {
     await rm(work, { recursive: true, force: true });
     throw fault;
   }
-}
-
-async function readToEnd(content: AsyncIterable<Uint8Array>, meter: (bytes: number) => void): Promise<void> {
-  for await (const chunk of content) meter(chunk.length);
 }
 
 async function refuseUsed(folder: string): Promise<void> {
@@ -104,96 +111,25 @@ async function refuseUsed(folder: string): Promise<void> {
   throw new BackupError(`${folder} is not empty. Name a new folder: nothing is ever restored over a server.`);
 }
 
-async function refuseFull(folder: string, { files }: Manifest): Promise<void> {
+/** The age of the backup decides how far the counters move, so the clock must be right. */
+function refuseFuture({ createdAt }: Manifest, clock: Clock): void {
+  if (clock.isTrusted() && clock.now() >= createdAt) return;
+  throw new BackupError(
+    `By the clock of this machine the backup is of the future (${new Date(createdAt).toISOString()}). Set the clock, then restore it.`,
+  );
+}
+
+async function refuseFull(folder: string, manifest: Manifest): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
-  const needed = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const needed = bytesOf(manifest);
   if (bavail * bsize > needed) return;
   throw new BackupError(
     `The disk has no room for it: ${needed} bytes are needed in ${folder}. Make room there.`,
   );
 }
 
-function meterOf(
-  { onProgress }: RestoreOptions,
-  doing: 'check' | 'write',
-  { files }: Manifest,
-): (bytes: number) => void {
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+function meterOf({ onProgress }: RestoreOptions, doing: Doing, manifest: Manifest): Meter {
+  const total = bytesOf(manifest);
   let done = 0;
   return (bytes) => onProgress?.(doing, (done += bytes), total);
-}
-
-async function place(
-  work: string,
-  { path }: FileEntry,
-  content: AsyncIterable<Uint8Array>,
-  meter: (bytes: number) => void,
-): Promise<void> {
-  const to = join(work, path);
-  await makePrivateFolder(dirname(to));
-  const target = createWriteStream(to, { flags: 'wx', mode: 0o600 });
-  const counted = Readable.from(content).on('data', (chunk: Uint8Array) => {
-    meter(chunk.length);
-  });
-  await pipeline(counted, target);
-  const handle = await open(to, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await syncFolder(dirname(to));
-}
-
-/** In the folder that nobody uses yet. */
-async function bringForward(
-  work: string,
-  manifest: Manifest,
-  { crl, newTokens, clock, random }: RestoreOptions,
-  jump: bigint,
-): Promise<Omit<Restored, 'manifest'>> {
-  const list = await adoptCrl(work, crl);
-  // The backup may be of an older version: opening brings it up to date.
-  await using keyService = closing(
-    await openChecked<KeyServiceTables>(join(work, KEY_SERVICE), keyServiceMigrations),
-  );
-  await using fleet = closing(
-    await openChecked<FleetTables & TokenTables>(join(work, FLEET), serverMigrations),
-  );
-  const now = clock.now();
-  const { codesDropped, since } = await keyService.commit(async (write) => ({
-    codesDropped: await dropCodes(write),
-    since: list === undefined ? NOBODY : await revokeListed(write, list, now),
-  }));
-  const certified = await certifiedDevices(keyService.read);
-  const starts = certified.map(() => random.bytes(8));
-  const { devices, tokensDropped } = await fleet.commit(async (write) => {
-    await dropOwed(write, since.revoked);
-    const moved = await moveCounters(write, jump);
-    await reserveCounters(write, certified, starts);
-    await noteRestore(write, { at: now, backupOf: manifest.createdAt, revoked: since.revoked });
-    return { devices: moved, tokensDropped: newTokens ? await dropApiTokens(write) : 0 };
-  });
-  if (newTokens) await rm(join(work, 'server', 'setup-token.used'), { force: true });
-  const listed = list === undefined ? {} : { listedAt: Number(list.number) };
-  return { devices, codesDropped, tokensDropped, ...since, ...listed };
-}
-
-async function openChecked<Tables>(file: string, migrations: Migrations): Promise<Store<Tables>> {
-  try {
-    checkSqlite(file, migrations);
-    return await openSqlite<Tables>(file, migrations);
-  } catch (fault) {
-    if (!(fault instanceof StoreError)) throw fault;
-    throw new BackupError(`${fault.message} Use another backup.`);
-  }
-}
-
-function closing<Tables>(store: Store<Tables>): Store<Tables> & AsyncDisposable {
-  return { ...store, [Symbol.asyncDispose]: () => store.close() };
-}
-
-/** Checks all of a backup and writes nothing. Rejects with BackupError. */
-export function checkBackup(file: string, passphrase?: Secret): Promise<Manifest> {
-  return readBackup(file, passphrase, () => (_file, content) => readToEnd(content, () => undefined));
 }

@@ -66,7 +66,7 @@ async function newest(...names: string[]): Promise<string> {
   return file;
 }
 
-test('an identity without a good certificate is revoked; one that only renewed too often is not', async () => {
+test('an identity without a valid certificate is revoked; one that only renewed too often is not', async () => {
   identity('a1', { '4a': LATER, '4b': LATER });
   identity('b2', { '5a': LATER, '5b': LATER });
   identity('c3', { '6a': 1, '6b': LATER }); // one ended, the other is listed
@@ -91,7 +91,7 @@ test('an identity without a good certificate is revoked; one that only renewed t
   ]);
 });
 
-test('the list takes the place of the one in the backup, for a broker that is started first', async () => {
+test('the list replaces the one in the backup, for a broker that starts first', async () => {
   const file = await newest('4a');
   const list = await adoptCrl(folder, file);
   expect(list?.number).toBe(NEW);
@@ -100,7 +100,7 @@ test('the list takes the place of the one in the backup, for a broker that is st
   expect(await readdir(join(folder, 'key-service'))).not.toContain('canary.pem');
 });
 
-test('a list that is older, of another CA, changed, or none is refused, in words', async () => {
+test('a list that is older, of another CA, changed, or no list is refused, with the reason', async () => {
   const file = join(folder, 'given.pem');
   const good = await authority.revocationList([{ serial: serial('4a'), revokedAt: 1 }], NEW);
   for (const [text, why] of [
@@ -119,7 +119,7 @@ test('a list that is older, of another CA, changed, or none is refused, in words
   }
 });
 
-test('without a list the folder keeps its own, and its canary is made anew', async () => {
+test('without a list the folder keeps its own, and the first start makes a new canary', async () => {
   expect(await adoptCrl(folder, undefined)).toBeUndefined();
   const files = await readdir(join(folder, 'key-service'));
   expect(files.filter((name) => !/-(wal|shm)$/.test(name))).toEqual(['crl.pem', 'identities.sqlite']);

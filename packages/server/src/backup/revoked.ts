@@ -1,6 +1,6 @@
 /**
- * Who was revoked after the backup (P 10.8): the backup can't know, the newest revocation list does. It names
- * certificates; whose they are is known of those that the backup has.
+ * Revocations after the backup (P 10.8): the newest revocation list knows them. It names certificates; the backup knows
+ * whose they are, for those that were issued before it.
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { readCrl, type RevocationList } from '../authority/crl.ts';
 import { addKeyEvent } from '../keyservice/events.ts';
 import type { KeyServiceTables } from '../keyservice/tables.ts';
 import type { Read, Write } from '../store/port.ts';
-import { BackupError } from './fault.ts';
+import { BackupError } from './archive/fault.ts';
 
 const CRL = join('key-service', 'crl.pem');
 const CANARY = join('key-service', 'canary.pem');
@@ -21,13 +21,13 @@ const FIND_NEWEST =
 export interface NewlyRevoked {
   /** Identities that are revoked now. */
   readonly revoked: readonly string[];
-  /** Identities whose certificates in the backup had all ended when the list was made: it can't tell of them. */
+  /** Identities whose certificates in the backup had all ended when the list was made: it does not tell of them. */
   readonly unclear: readonly string[];
 }
 
 /**
- * Takes the list in `file` as this folder's last one, after checks. Without a file the folder keeps its own. Either
- * way the first start makes a new list with a new canary: a broker may have read newer ones than are known here.
+ * Checks the list in `file` and puts it into the folder. Without a file the folder keeps its own. Either way the first
+ * start makes a new list with a new canary, because a broker may have read newer ones than are known here.
  */
 export async function adoptCrl(work: string, file: string | undefined): Promise<RevocationList | undefined> {
   await rm(join(work, CANARY), { force: true });
@@ -45,7 +45,10 @@ export async function adoptCrl(work: string, file: string | undefined): Promise<
   return list;
 }
 
-/** Puts into force what the list has and the backup has not. `now`: ms since 1970. */
+/**
+ * Puts in force the revocations that the list has and the backup does not have.
+ * @param now milliseconds since 1970
+ */
 export async function revokeListed(
   write: Write<KeyServiceTables>,
   list: RevocationList,
@@ -79,7 +82,7 @@ async function putIntoForce(
     .where('serial', '=', serial)
     .executeTakeFirst();
   if (known === undefined) {
-    // Issued after the backup, and so over after the longest life of a certificate from now.
+    // It was issued after the backup, so it ends at the latest after the longest life of a certificate from now.
     const notAfter = now + CERTIFICATE_DAYS * DAY_MS;
     await write
       .insertInto('foreign_revocations')
@@ -95,7 +98,7 @@ async function putIntoForce(
   }
 }
 
-/** Identities that are certified, and none of whose certificates held then. */
+/** Finds certified identities that had no valid certificate at this time. */
 async function withoutCertificate(read: Read<KeyServiceTables>, then: number): Promise<Set<string>> {
   const rows = await read
     .selectFrom('identities')

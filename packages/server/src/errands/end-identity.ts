@@ -1,7 +1,6 @@
 /** The end of an identity (P 10.8): by the device's or the server's word, or at once by an operator's. */
 import { within, type Delay } from '@srup/node';
 import { parseIdentity, type Caller, type Identity } from '@srup/protocol';
-import { appendAudit } from '../audit/append.ts';
 import { FleetError } from '../api/faults.ts';
 import type { Revocation } from '../api/forms/devices.ts';
 import type { IdentityDirectory } from '../peers/directory.ts';
@@ -11,6 +10,7 @@ import { END_IDENTITY, giveUpOpen } from '../turn/outcome.ts';
 import { deviceOfOwner, deviceOwner } from '../turn/owner.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 import type { PerformErrand } from './errands.ts';
+import { appendAudit } from '../chain/append.ts';
 
 /** For the key service and the broker to end an identity, in milliseconds. */
 const TIMEOUT_MS = 20_000;

@@ -5,21 +5,21 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createLanes, silentLog, type Lanes } from '@srup/node';
 import { until } from '@srup/node/testing';
 import { manualClock, type ManualClock } from '@srup/protocol/testing';
-import { fleetMigrations } from '../store/migrations.ts';
 import type { Store } from '../store/port.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import type { FleetTables } from '../store/tables.ts';
 import { createErrands, type Errand, type Errands, type PerformErrand } from './errands.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 let folder: string;
-let store: Store<FleetTables>;
+let store: Store<CoreTables>;
 let clock: ManualClock;
 let lanes: Lanes;
 let errands: Errands;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-errands-'));
-  store = await openSqlite<FleetTables>(join(folder, 'server.db'), fleetMigrations);
+  store = await openSqlite<CoreTables>(join(folder, 'server.db'), coreMigrations);
   clock = manualClock(Date.UTC(2026, 10, 29));
   lanes = createLanes();
   errands = make();

@@ -2,9 +2,9 @@
 import type { Delay, Lanes, Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import type { Store } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
 import { LONGEST_WAIT_MS } from '../time/limits.ts';
 import { createTimer, type Agenda } from '../time/timer.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Errands that are performed at the same time. */
 const AT_ONCE = 20;
@@ -30,7 +30,7 @@ export type Lane = <Value>(job: () => Promise<Value>) => Promise<Value>;
 export type PerformErrand = (errand: Errand, lane: Lane) => Promise<void>;
 
 export interface ErrandPorts {
-  readonly store: Store<FleetTables>;
+  readonly store: Store<CoreTables>;
   readonly lanes: Lanes;
   readonly clock: Clock;
   readonly delay: Delay;

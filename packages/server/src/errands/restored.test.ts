@@ -12,7 +12,7 @@ import {
 } from '../../test/fleet/device.ts';
 import { join, openWorld, type World } from '../../test/fleet/world.ts';
 import { jumpAfter, moveCounters } from '../backup/ahead.ts';
-import { noteRestore } from './restored.ts';
+import { noteRestore } from '../backup/note.ts';
 
 let world: World;
 let device: TestDevice;

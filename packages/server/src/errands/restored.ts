@@ -1,40 +1,13 @@
 /** The first start after a restore (P 5.1): every device is asked who it is, which brings both ends' numbers together. */
 import { RESTORE } from '../api/callers.ts';
+import { dropRestore, findRestore } from '../backup/note.ts';
 import type { Fleet } from '../fleet-port.ts';
-import type { FleetTables } from '../store/tables.ts';
 import { deviceOwner } from '../turn/owner.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 import type { Endings } from './end-identity.ts';
-import type { Read, Write } from '../store/port.ts';
 
-const NAME = 'restored';
 /** Devices asked at once. */
 const DEVICES_AT_ONCE = 200;
-
-export interface Restore {
-  /** Ms since 1970. */
-  readonly at: number;
-  /** When the backup was made, ms since 1970. */
-  readonly backupOf: number;
-  /** Identities that were revoked since, by the list that `srup restore` was given. */
-  readonly revoked?: readonly string[];
-}
-
-/** For the first start in this folder. Before any server opened the database. */
-export async function noteRestore(write: Write<FleetTables>, restore: Restore): Promise<void> {
-  const value = JSON.stringify(restore);
-  await write
-    .insertInto('settings')
-    .values({ name: NAME, value })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-    .execute();
-}
-
-/** What the first start after a restore finds; undefined when it was told of to every device, or there was none. */
-export async function findRestore(store: Read<FleetTables>): Promise<Restore | undefined> {
-  const row = await store.selectFrom('settings').select('value').where('name', '=', NAME).executeTakeFirst();
-  return row && (JSON.parse(row.value) as Restore);
-}
 
 /** Before anything is sent: who was revoked after the backup is let go here too; the agenda ends its sessions. */
 export async function letGoOfRevoked(
@@ -78,5 +51,5 @@ export async function greetAfterRestore(
     // What is left is asked after the next start, those before once more: it changes nothing.
     if (isStopped()) return;
   } while (cursor !== undefined);
-  await store.commit((transaction) => transaction.deleteFrom('settings').where('name', '=', NAME).execute());
+  await store.commit(dropRestore);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { NewMessage } from '../store/tables.ts';
+import type { NewMessage } from '../store/schema/messages.ts';
 import { createEntryBudget } from './budget.ts';
 
 const message = (fields: Partial<NewMessage>): NewMessage => ({
@@ -13,9 +13,9 @@ const message = (fields: Partial<NewMessage>): NewMessage => ({
   ...fields,
 });
 
-test('telemetry never has entries of its own; other messages have, until a device causes too many', () => {
+test('telemetry never gets entries of its own; other messages do, until a device causes too many', () => {
   let now = 0;
-  const deserves = createEntryBudget({ now: () => now, monotonic: () => now, isTrusted: () => true });
+  const deserves = createEntryBudget({ monotonic: () => now });
   expect(deserves(message({ type: 'DATA' }))).toBe(false);
   expect(deserves(message({ type: 'DATA', direction: 'out' }))).toBe(true);
   let granted = 1;

@@ -1,22 +1,16 @@
-import { sql } from 'kysely';
-import { BUNDLE_BYTES, BUNDLE_MESSAGES, evidenceOf, type NewAuditEntry } from '@srup/protocol';
-import { appendAudit, sha256 } from '../audit/append.ts';
-import { IS_UNCHAINED } from '../store/migrations.ts';
-import { prepare } from '../store/prepared.ts';
-import type { FleetTables, MessageRow, NewMessage, NewRefusal } from '../store/tables.ts';
+import type { NewAuditEntry } from '@srup/protocol';
+import { appendAudit } from '../chain/append.ts';
+import { sha256 } from '../chain/hash.ts';
 import type { Write } from '../store/port.ts';
+import { prepare } from '../store/prepared.ts';
+import type { MessageRow, NewMessage } from '../store/schema/messages.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { chainWaiting } from './bundle.ts';
 
-/** Refusals kept for people to read; hostile senders make as many as they like. The counts by code stay for ever. */
-export const REFUSALS_KEPT = 10_000;
-/** Refusals between two cuts of the ring. */
-const REFUSALS_CUT = 100;
-/** Characters of a topic that are kept of a refused message. */
-const TOPIC_KEPT = 200;
-/** Messages read at once while a bundle is made. */
-const READ_AT_ONCE = 64;
+type Inserted = Omit<MessageRow, 'id' | 'is_chained'>;
 
-const insertMessage = prepare((store: Write<FleetTables>, p: Omit<MessageRow, 'id'>) =>
-  store.insertInto('messages').values({
+const insertInto = (write: Write<CoreTables>, p: Inserted, isChained: 0 | 1) =>
+  write.insertInto('messages').values({
     at: p.at,
     device: p.device,
     direction: p.direction,
@@ -24,120 +18,41 @@ const insertMessage = prepare((store: Write<FleetTables>, p: Omit<MessageRow, 'i
     sequence: p.sequence,
     token: p.token,
     bytes: p.bytes,
-    is_chained: p.is_chained,
-  }),
-);
-const selectWaiting = prepare((store, p: { readonly device: string; readonly after: number }) =>
-  store
-    .selectFrom('messages')
-    .select(['id', 'bytes'])
-    .where('device', '=', p.device)
-    .where(IS_UNCHAINED)
-    .where('id', '>', p.after)
-    .orderBy('id')
-    .limit(READ_AT_ONCE),
+    is_chained: isChained,
+  });
+/** Two statements: to return the id costs time, and nothing needs the id of a message that waits, like telemetry. */
+const insertWaiting = prepare((write: Write<CoreTables>, p: Inserted) => insertInto(write, p, 0));
+const insertChained = prepare((write: Write<CoreTables>, p: Inserted) =>
+  insertInto(write, p, 1).returning('id'),
 );
 
-/** May this message have an audit entry of its own? Telemetry has none, and nobody gets them without limit. */
-export type DeservesEntry = (message: NewMessage) => boolean;
+/** A message that was accepted or sent, and whether it gets an audit entry of its own (`decideEntries`). */
+export type Evidence = NewMessage & { readonly hasEntry: boolean };
 
 /**
- * The one place where evidence is appended: messages that were accepted or sent, with the bytes that were signed.
- * Each has its audit entry, or waits for one that tells of many.
+ * The one place where evidence is appended: messages that were accepted or sent, with the bytes that were signed. Each
+ * gets its audit entry here, or waits for an entry that tells of many.
+ *
+ * @example
+ * const evidence = decideEntries(messages, deservesEntry); // before the commit, which may run its work twice
+ * await store.commit((write) => appendMessages(write, evidence));
  */
-export async function appendMessages(
-  transaction: Write<FleetTables>,
-  messages: readonly NewMessage[],
-  deservesEntry: DeservesEntry,
-): Promise<void> {
+export async function appendMessages(write: Write<CoreTables>, messages: readonly Evidence[]): Promise<void> {
   for (const message of messages) {
-    const isChained = deservesEntry(message);
-    // In the trail the messages of a device come in the order in which they were stored.
-    if (isChained) await chainWaiting(transaction, message.device, message.at);
-    const { insertId } = await insertMessage(transaction, { ...message, is_chained: isChained ? 1 : 0 });
-    if (isChained) await appendAudit(transaction, entryOf(message, Number(insertId)));
+    if (message.hasEntry) await appendWithEntry(write, message);
+    else await insertWaiting(write, message);
   }
 }
 
-function entryOf({ at, device, direction, type, sequence, token, bytes }: NewMessage, id: number) {
-  const evidence = sha256(bytes);
-  return {
-    kind: 'message',
-    at,
-    device,
-    evidence,
-    body: { id, direction, type, sequence, token },
-  } satisfies NewAuditEntry;
+async function appendWithEntry(write: Write<CoreTables>, message: NewMessage): Promise<void> {
+  // In the trail the messages of a device come in the order in which they were stored.
+  await chainWaiting(write, message.device, message.at);
+  const { rows } = await insertChained(write, message);
+  for (const { id } of rows) await appendAudit(write, entryOf(message, id));
 }
 
-/** Gives the messages of a device that wait for it their entries, one for many. */
-export async function chainWaiting(
-  transaction: Write<FleetTables>,
-  device: string,
-  at: number,
-): Promise<void> {
-  for (let bundle = await nextBundle(transaction, device); bundle !== undefined;) {
-    const { hashes, from, to } = bundle;
-    await appendAudit(transaction, {
-      kind: 'messages',
-      at,
-      device,
-      evidence: evidenceOf(hashes, sha256),
-      body: { from, to, count: hashes.length },
-    });
-    await transaction
-      .updateTable('messages')
-      .set({ is_chained: 1 })
-      .where('device', '=', device)
-      .where(IS_UNCHAINED)
-      .where('id', '<=', to)
-      .execute();
-    bundle = await nextBundle(transaction, device);
-  }
-}
-
-interface Bundle {
-  readonly hashes: readonly string[];
-  readonly from: number;
-  readonly to: number;
-}
-
-/** The oldest messages of a device that wait; no more than fit into one entry. */
-async function nextBundle(transaction: Write<FleetTables>, device: string): Promise<Bundle | undefined> {
-  const hashes: string[] = [];
-  let from = 0;
-  let to = 0;
-  let bytes = 0;
-  for (;;) {
-    const { rows } = await selectWaiting(transaction, { device, after: to });
-    for (const row of rows) {
-      bytes += row.bytes.length;
-      const isFull = hashes.length === BUNDLE_MESSAGES || bytes > BUNDLE_BYTES;
-      if (isFull && hashes.length > 0) return { hashes, from, to };
-      hashes.push(sha256(row.bytes));
-      from ||= row.id;
-      to = row.id;
-    }
-    if (rows.length < READ_AT_ONCE) return hashes.length === 0 ? undefined : { hashes, from, to };
-  }
-}
-
-/** Nothing of a refused message is kept but what it claimed to be. */
-export async function appendRefusal(transaction: Write<FleetTables>, refusal: NewRefusal): Promise<void> {
-  const topic = refusal.topic.slice(0, TOPIC_KEPT);
-  const { insertId } = await transaction
-    .insertInto('refusals')
-    .values({ ...refusal, topic })
-    .executeTakeFirst();
-  await transaction
-    .insertInto('refusal_counts')
-    .values({ code: refusal.code, count: 1 })
-    .onConflict((conflict) => conflict.column('code').doUpdateSet({ count: sql`refusal_counts.count + 1` }))
-    .execute();
-  const id = Number(insertId);
-  if (id % REFUSALS_CUT !== 0) return;
-  await transaction
-    .deleteFrom('refusals')
-    .where('id', '<=', id - REFUSALS_KEPT)
-    .execute();
+function entryOf(message: NewMessage, id: number): NewAuditEntry {
+  const { at, device, direction, type, sequence, token, bytes } = message;
+  const body = { id, direction, type, sequence, token };
+  return { kind: 'message', at, device, evidence: sha256(bytes), body };
 }

@@ -47,7 +47,7 @@ async function typesOf(token: TokenKey): Promise<string[]> {
 const count = async (table: 'messages' | 'exchanges' | 'data'): Promise<number> =>
   (await world.store.read.selectFrom(table).select('device').execute()).length;
 
-test('telemetry without end pushes out nothing but telemetry', async () => {
+test('endless telemetry pushes out nothing but telemetry', async () => {
   const staged = await begin('b', false);
   for (let n = 0; n < MANY; n++)
     await device.say(world.link, 'DATA', { dataId: 't', data: encodeText(String(n)) });
@@ -59,7 +59,7 @@ test('telemetry without end pushes out nothing but telemetry', async () => {
   expect(await world.fleet.exchange(device.text, running)).toMatchObject({ exchange: { phase: 'active' } });
 });
 
-test('a flood of requests leaves the proof of what it runs', async () => {
+test('a flood of requests leaves the proof of what the device runs', async () => {
   for (let n = 0; n < MANY; n++) await device.say(world.link, 'JOIN_REQ', {});
   expect(await count('messages')).toBeLessThan(2 * KEEP.rows);
   expect(await typesOf(running)).toEqual(['INITIATE', 'RESPONSE', 'ACTIVATE', 'RESPONSE']);
@@ -69,7 +69,7 @@ test('a flood of requests leaves the proof of what it runs', async () => {
 test.each([
   ['its receipt', () => device.say(world.link, 'RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, running)],
   ['the request that let it in', () => device.say(world.link, 'JOIN_REQ', {}, joined)],
-])('a device that repeats %s without end fills no disk', async (_what, repeat) => {
+])('a device that endlessly repeats %s does not fill the disk', async (_what, repeat) => {
   for (let n = 0; n < MANY; n++) await repeat();
   expect(await count('messages')).toBeLessThan(2 * KEEP.rows);
   expect((await typesOf(joined))[0]).toBe('JOIN_REQ');

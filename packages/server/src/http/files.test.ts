@@ -6,26 +6,24 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { systemClock } from '@srup/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openArtifacts } from '../artifacts/artifacts.ts';
-import { artifactMigrations, type ArtifactTables } from '../artifacts/tables.ts';
-import { auditMigrations, type AuditTables } from '../audit/tables.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { serveFiles } from './routes/files.ts';
 import type { Store } from '../store/port.ts';
-
-type Tables = AuditTables & ArtifactTables;
 
 const content = randomBytes(1000);
 const digest = createHash('sha256').update(content).digest('hex');
 
 let folder: string;
-let store: Store<Tables>;
+let store: Store<CoreTables>;
 let app: FastifyInstance;
 let url: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-files-'));
-  store = await openSqlite<Tables>(join(folder, 'test.db'), { ...auditMigrations, ...artifactMigrations });
-  const artifacts = await openArtifacts(join(folder, 'files'), store, systemClock);
+  store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
+  const artifacts = await openArtifacts({ folder: join(folder, 'files') }, { store, clock: systemClock });
   await artifacts.add({
     name: 'x',
     content: (async function* () {

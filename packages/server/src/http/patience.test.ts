@@ -10,17 +10,17 @@ import { pino } from 'pino';
 import { systemClock, systemRandom } from '@srup/node';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openArtifacts, type Artifacts } from '../artifacts/artifacts.ts';
-import { artifactMigrations, type ArtifactTables } from '../artifacts/tables.ts';
-import { auditMigrations, type AuditTables } from '../audit/tables.ts';
 import { openAuthority } from '../authority/authority.ts';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { createApp } from './app.ts';
 import { listenHttps, type HttpsListener } from './listener.ts';
-import { openTokens, tokenMigrations, type TokenTables } from '../access/tokens.ts';
+import { openTokens } from '../access/tokens.ts';
+import { coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
-type Tables = AuditTables & TokenTables & ArtifactTables;
+type Tables = CoreTables;
 
 const PATIENCE = { idleMs: 500, bodyMs: 800 };
 /** Between two bytes of one who dawdles. */
@@ -41,11 +41,11 @@ beforeAll(async () => {
   caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
   const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
   store = await openSqlite(join(folder, 'test.db'), {
-    ...auditMigrations,
-    ...tokenMigrations,
-    ...artifactMigrations,
+    ...coreMigrations,
+    ...coreMigrations,
+    ...coreMigrations,
   });
-  artifacts = await openArtifacts(join(folder, 'files'), store, systemClock);
+  artifacts = await openArtifacts({ folder: join(folder, 'files') }, { store, clock: systemClock });
   const tokens = openTokens(store, systemClock);
   ({ secret } = await tokens.create('me', 'operator'));
   const nothing = {} as never;

@@ -8,8 +8,8 @@ import { systemClock } from '@srup/node';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import type { FleetTables } from '../store/tables.ts';
-import { fleetMigrations } from '../store/migrations.ts';
+import { coreMigrations as coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables as CoreTables } from '../store/schema/tables.ts';
 import { createReadiness } from '../metrics/readiness.ts';
 
 let folder: string;
@@ -76,7 +76,7 @@ test('metrics need a token', async () => {
 });
 
 test('a store that can not be written, and a broker that is away, are named', async () => {
-  const store = await openSqlite<FleetTables>(join(folder, 'other.db'), fleetMigrations);
+  const store = await openSqlite<CoreTables>(join(folder, 'other.db'), coreMigrations);
   let isConnected = true;
   let now = 0;
   const readiness = createReadiness({

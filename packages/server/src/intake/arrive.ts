@@ -31,7 +31,7 @@ export type Arrive = (arrival: MqttArrival) => Promise<void>;
  */
 export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
   const { serverId, store, lanes, save, log } = ports;
-  const { refuse, isNews } = createRefusals(ports);
+  const refusals = createRefusals(ports);
 
   async function arrive(arrival: MqttArrival): Promise<void> {
     const screened = screen(arrival, { role: 'server', self: serverId });
@@ -42,14 +42,14 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
     }
     // Whatever we publish comes back to us on the device's topic (P 5.5).
     if (screened.code === 'AUTH_OWN') return;
-    return refuse(screened.code, arrival, screened.claim);
+    return refusals.refuse(screened.code, arrival, screened.claim);
   }
 
   async function take(arrival: MqttArrival, screened: Screened): Promise<void> {
     const candidate = await findCandidate(ports, screened);
     const received = receive(screened, candidate && peerOf(candidate));
     if (received.ok) return act(received.value, candidate as Candidate, arrival.topic);
-    return refuse(received.code, arrival, screened.message);
+    return refusals.refuse(received.code, arrival, screened.message);
   }
 
   async function act(fresh: Fresh, { record, isStored }: Candidate, topic: string): Promise<void> {
@@ -65,7 +65,7 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
       else addRefusal(change, answer.refused, topic, fresh);
       await addOutcome(ports, change, answer, moment, { known, by: policyCaller(record.row.type) });
     }
-    if (change.refusal !== undefined) change.isRefusalNews = isNews(change.refusal);
+    if (change.refusal !== undefined) change.isRefusalNews = refusals.isNews(change.refusal);
     change.isGreeting = fresh.message.type === 'JOIN_REQ' && record.row.standing === 'joined';
     await save(change);
   }

@@ -19,9 +19,9 @@ import { openAuthority, type Authority } from '../authority/authority.ts';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey } from '../authority/keys.ts';
 import { startBroker, type RunningBroker } from '../broker/broker.ts';
-import { fleetMigrations } from '../store/migrations.ts';
+import { coreMigrations as coreMigrations } from '../store/schema/migrations.ts';
+import type { CoreTables as CoreTables } from '../store/schema/tables.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
-import type { FleetTables } from '../store/tables.ts';
 import { createFleet, type RunningFleet } from '../fleet.ts';
 import type { Store } from '../store/port.ts';
 import { behind } from '../../test/store.ts';
@@ -35,7 +35,7 @@ let authority: Authority;
 let server: TestServer;
 let devices: TestDevice[];
 let broker: RunningBroker;
-let store: Store<FleetTables>;
+let store: Store<CoreTables>;
 let fleet: RunningFleet;
 const log = collectLog();
 const links: MqttLink[] = [];
@@ -56,7 +56,7 @@ beforeEach(async () => {
     await makeDevice(server, 'ml-dsa-65'),
   ];
   broker = await openBroker(0);
-  store = await openSqlite<FleetTables>(join(folder, 'server.db'), fleetMigrations);
+  store = await openSqlite<CoreTables>(join(folder, 'server.db'), coreMigrations);
   const link = await connect(server.id);
   fleet = await createFleet({
     store,

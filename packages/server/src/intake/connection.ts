@@ -4,9 +4,9 @@ import type { Clock } from '@srup/protocol';
 import type { Sender } from '../outbox/sender.ts';
 import type { Subscriptions } from '../outbox/subscriptions.ts';
 import type { Store } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
 import { hastenAnswers } from '../turn/hasten.ts';
 import type { Arrive } from './arrive.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Before subscriptions that the broker refused are tried again, in milliseconds. */
 const SUBSCRIBE_RETRY_MS = 5_000;
@@ -60,7 +60,7 @@ export interface FollowPorts {
   readonly connection: Connection;
   readonly subscriptions: Pick<Subscriptions, 'forget' | 'refresh'>;
   readonly sender: Pick<Sender, 'open' | 'shut'>;
-  readonly store: Store<FleetTables>;
+  readonly store: Store<CoreTables>;
   /** Called when answers are asked for anew. */
   readonly onHastened: () => void;
   readonly clock: Pick<Clock, 'now'>;

@@ -1,11 +1,11 @@
 import type { MqttArrival } from '@srup/node';
 import { identityText, type FaultCode, type Identity, type MessageType } from '@srup/protocol';
-import { appendRefusal } from '../evidence/messages.ts';
 import { addEvents, type News } from '../news/events.ts';
 import { viewRefusal } from '../news/views.ts';
-import type { NewRefusal } from '../store/tables.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 import { createThrottle } from './throttle.ts';
+import type { NewRefusal } from '../store/schema/messages.ts';
+import { appendRefusal } from '../evidence/refusals.ts';
 
 /** Refusals a second that are logged and told. */
 const REFUSALS_TOLD = 10;

@@ -1,8 +1,8 @@
 import type { Caller, Clock, JoinVerdict } from '@srup/protocol';
 import { FleetError } from '../api/faults.ts';
-import { appendAudit } from '../audit/append.ts';
-import type { FleetTables } from '../store/tables.ts';
 import type { Store } from '../store/port.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { appendAudit } from '../chain/append.ts';
 
 /** Stands for every device type that has no rule of its own. */
 export const ANY_TYPE = '*';
@@ -21,7 +21,7 @@ export interface JoinPolicies {
 }
 
 export async function openJoinPolicies(
-  store: Store<FleetTables>,
+  store: Store<CoreTables>,
   clock: Pick<Clock, 'now'>,
 ): Promise<JoinPolicies> {
   const rows = await store.read.selectFrom('join_policies').selectAll().execute();
@@ -31,12 +31,13 @@ export async function openJoinPolicies(
     all: () => Object.fromEntries(rules),
     set: async (type, verdict, by) => {
       checkRule(type, verdict, rules);
+      const at = clock.now();
       await store.commit(async (transaction) => {
         await transaction.deleteFrom('join_policies').where('type', '=', type).execute();
         if (verdict !== undefined)
           await transaction.insertInto('join_policies').values({ type, verdict }).execute();
         const body = { type, verdict: verdict ?? null, by };
-        await appendAudit(transaction, { kind: 'policy', at: clock.now(), body });
+        await appendAudit(transaction, { kind: 'policy', at, body });
       });
       if (verdict === undefined) rules.delete(type);
       else rules.set(type, verdict);

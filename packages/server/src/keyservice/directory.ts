@@ -6,7 +6,7 @@ import type { Store } from '../store/port.ts';
 import { revokeCertificates } from './certificates.ts';
 import { addKeyEvent } from './events.ts';
 import { answer, refuse, toBase64, type Answer } from './faults.ts';
-import { findRow, isExpired } from './registration.ts';
+import { findRow, isExpired } from './identities.ts';
 import { C2_TYPE } from './requests.ts';
 import type { KeyServiceTables } from './tables.ts';
 

@@ -390,7 +390,7 @@ describe('a registration is refused', () => {
     ['a type of 65 letters', { type: 'x'.repeat(65) }],
     ['the type of servers', { type: 'C2' }],
     ['no key', { key: undefined }],
-    ['a key that is no base64', { key: 'not base64!' }],
+    ['a key that is not base64', { key: 'not base64!' }],
   ])('400: %s', async (_, changes) => {
     await start();
     expect(refusalOf(await newDevice().register(changes))).toEqual([400, 'invalid']);

@@ -5,7 +5,7 @@ import type { Authority } from '../authority/authority.ts';
 import type { Store } from '../store/port.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { findRevoked } from './certificates.ts';
-import { findRow } from './registration.ts';
+import { findRow } from './identities.ts';
 import { openRevocationLists, type RevocationLists } from './revocation-list.ts';
 import { keyServiceMigrations, type KeyServiceTables } from './tables.ts';
 

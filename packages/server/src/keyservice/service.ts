@@ -13,7 +13,8 @@ import type { Authority } from '../authority/authority.ts';
 import type { BrokerControl } from '../broker/control.ts';
 import { createCodes, hasUse, type EnrolmentCodes } from './codes.ts';
 import { createDirectory, type Directory } from './directory.ts';
-import { createEnrolment, type EnrolmentSteps } from './enrolment.ts';
+import { createProving, type Proving } from './enrolment/prove.ts';
+import { createRegistering, type Registering } from './enrolment/register.ts';
 import { createKeyEvents, type KeyEvents } from './events.ts';
 import { isOpen, setOpen } from './opening.ts';
 import type { Registry } from './registry.ts';
@@ -42,7 +43,7 @@ export interface KeyServicePorts {
   readonly random: Random;
 }
 
-export interface KeyService extends Directory, EnrolmentSteps {
+export interface KeyService extends Directory, Registering, Proving {
   status(): Promise<{ active: boolean; identity: string; broker: string }>;
   /** Opens or closes the service for registrations; what is registered goes on. The choice survives a restart. */
   setOpen(isOpen: boolean, by?: Caller): Promise<void>;
@@ -73,8 +74,10 @@ export function createKeyService(options: KeyServiceOptions, ports: KeyServicePo
     if (await lists.publish()) broker.follow(lists.newest());
   }
 
+  const enrolment = { store, authority, brokerUrl: broker.url, clock, publish };
   return {
-    ...createEnrolment({ ...options, server }, { store, authority, brokerUrl: broker.url, clock, publish }),
+    ...createRegistering({ ...options, server }, enrolment),
+    ...createProving({ ...options, server }, enrolment),
     ...createDirectory(
       { server, serverKeys: options.serverKeys },
       { store, clock, publish, endSessions: (id) => broker.end(id) },

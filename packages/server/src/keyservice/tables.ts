@@ -1,7 +1,7 @@
 import type { SuiteName } from '@srup/protocol';
 import type { EnrolmentState } from '../peers/directory.ts';
 import type { Generated, Kysely } from 'kysely';
-import type { Migrations } from '../store/migrate.ts';
+import type { Migrations } from '../store/schema/steps.ts';
 
 /** The key service's own database: a trust role apart from the C2 core. Times are ms since 1970. */
 export interface KeyServiceTables {

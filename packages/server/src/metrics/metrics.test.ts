@@ -11,7 +11,6 @@ import {
 import { join, openWorld, turnedClock, type World } from '../../test/fleet/world.ts';
 import { createMeter } from './meter.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { behind } from '../../test/store.ts';
 
 let world: World;
 let device: TestDevice;
@@ -59,7 +58,6 @@ afterEach(async () => {
 });
 
 test('what happened is counted, without a name of a device', async () => {
-  await behind(world.store).schema.createTable('artifacts').addColumn('bytes', 'integer').execute();
   await world.fleet.command([device.text], { kind: 'action', actionId: 0x40 });
   const action = await device.next(world.link, 'ACTION');
   await device.say(world.link, 'RESPONSE', { status: STATUS.ACTION_SUCCESS }, tokenOf(action));

@@ -1,17 +1,16 @@
 /** The metrics of one server, in Prometheus' text form. */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Clock } from '@srup/protocol';
-import type { ArtifactTables } from '../artifacts/tables.ts';
 import type { BrokerStats } from '../broker/broker.ts';
 import type { AuditStatus } from '../api/forms/audit.ts';
 import type { Read } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
 import { auditState } from './audit-state.ts';
 import { brokerState } from './broker-state.ts';
 import { fleetState } from './fleet-state.ts';
 import { instruments } from './instruments.ts';
 import type { CountingMeter } from './meter.ts';
 import { readState } from './state.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 export interface MetricsOptions {
   /** The version that runs. */
@@ -22,7 +21,7 @@ export interface MetricsOptions {
 export interface MetricsPorts {
   /** What is counted while the server works. */
   readonly meter: CountingMeter;
-  readonly store: Read<FleetTables & ArtifactTables>;
+  readonly store: Read<CoreTables>;
   readonly clock: Clock;
   /** Is the link to the broker up, and are its answers heard? */
   readonly isConnected: () => boolean;

@@ -1,5 +1,5 @@
 import type { Clock } from '@srup/protocol';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables as CoreTables } from '../store/schema/tables.ts';
 import type { Store } from '../store/port.ts';
 
 /** Says what keeps the server from doing its work now, in words without secrets; empty when nothing does. */
@@ -9,7 +9,7 @@ export type Readiness = () => Promise<readonly string[]>;
 const HOLDS_MS = 2_000;
 
 export interface ReadinessPorts {
-  readonly store: Store<FleetTables>;
+  readonly store: Store<CoreTables>;
   readonly clock: Clock;
   readonly isConnected: () => boolean;
   /** Rejects when the key service can't read its database. */

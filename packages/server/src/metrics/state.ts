@@ -1,9 +1,8 @@
 /** What the metrics read from the store when somebody asks for them. */
 import { sql } from 'kysely';
-import { IS_OPEN } from '../store/migrations.ts';
-import type { ArtifactTables } from '../artifacts/tables.ts';
-import type { FleetTables } from '../store/tables.ts';
 import type { Read } from '../store/port.ts';
+import { IS_OPEN } from '../store/schema/exchanges.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Ages of a device's last signed message, in seconds, within which joined devices are counted. */
 export const AGES = [60, 300, 900, 3_600, 21_600, 86_400, 604_800] as const;
@@ -19,10 +18,7 @@ export interface StoredState {
   readonly artifacts: { readonly count: number; readonly bytes: number };
 }
 
-export async function readState(
-  store: Read<FleetTables & ArtifactTables>,
-  now: number,
-): Promise<StoredState> {
+export async function readState(store: Read<CoreTables>, now: number): Promise<StoredState> {
   return {
     standings: await readStandings(store),
     provenWithin: await readProven(store, now),
@@ -36,7 +32,7 @@ export async function readState(
 /** A database may give a count or a sum as a number, a bigint or a text. */
 type Amount = number | bigint | string;
 
-async function readStandings(store: Read<FleetTables>): Promise<StoredState['standings']> {
+async function readStandings(store: Read<CoreTables>): Promise<StoredState['standings']> {
   const rows = await store
     .selectFrom('devices')
     .select(['standing', (select) => select.fn.countAll<Amount>().as('count')])
@@ -45,7 +41,7 @@ async function readStandings(store: Read<FleetTables>): Promise<StoredState['sta
   return rows.map(({ standing, count }) => ({ standing, count: Number(count) }));
 }
 
-async function readProven(store: Read<FleetTables>, now: number): Promise<number[]> {
+async function readProven(store: Read<CoreTables>, now: number): Promise<number[]> {
   const counts: Readonly<Record<string, Amount | null>> = await store
     .selectFrom('peers')
     .innerJoin('devices', 'devices.id', 'peers.device')
@@ -64,7 +60,7 @@ async function readProven(store: Read<FleetTables>, now: number): Promise<number
   return [...AGES.map((_, index) => Number(counts[`age${index}`])), Number(counts['all'])];
 }
 
-async function readOpen(store: Read<FleetTables>): Promise<StoredState['open']> {
+async function readOpen(store: Read<CoreTables>): Promise<StoredState['open']> {
   const rows = await store
     .selectFrom('exchanges')
     .select(['kind', 'phase', (select) => select.fn.countAll<Amount>().as('count')])
@@ -74,7 +70,7 @@ async function readOpen(store: Read<FleetTables>): Promise<StoredState['open']> 
   return rows.map(({ kind, phase, count }) => ({ kind, phase, count: Number(count) }));
 }
 
-async function readOutbox(store: Read<FleetTables>): Promise<StoredState['outbox']> {
+async function readOutbox(store: Read<CoreTables>): Promise<StoredState['outbox']> {
   const { count, oldest } = await store
     .selectFrom('outbox')
     .select(({ fn }) => [fn.countAll<Amount>().as('count'), fn.min<Amount>('created_at').as('oldest')])
@@ -83,7 +79,7 @@ async function readOutbox(store: Read<FleetTables>): Promise<StoredState['outbox
   return { count: Number(count), ...(Number(count) > 0 && { oldest: Number(oldest) }) };
 }
 
-async function readArtifacts(store: Read<ArtifactTables>): Promise<StoredState['artifacts']> {
+async function readArtifacts(store: Read<CoreTables>): Promise<StoredState['artifacts']> {
   const { count, bytes } = await store
     .selectFrom('artifacts')
     .select(({ fn }) => [fn.countAll<Amount>().as('count'), fn.sum<Amount>('bytes').as('bytes')])

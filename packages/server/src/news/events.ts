@@ -1,8 +1,8 @@
 import type { Log } from '@srup/node';
 import type { FleetEvent } from '../api/forms/events.ts';
 import { prepare } from '../store/prepared.ts';
-import type { FleetTables } from '../store/tables.ts';
 import type { Store, Read, Write } from '../store/port.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Events that are held for those who come back and ask for what they missed. */
 export const EVENTS_KEPT = 20_000;
@@ -15,7 +15,7 @@ type WithoutPlace<Event> = Event extends unknown ? Omit<Event, 'seq' | 'at'> : n
 /** An event that has no place in the order yet. */
 export type News = WithoutPlace<FleetEvent>;
 
-const insertEvent = prepare((write: Write<FleetTables>, p: { readonly at: number; readonly event: string }) =>
+const insertEvent = prepare((write: Write<CoreTables>, p: { readonly at: number; readonly event: string }) =>
   write.insertInto('events').values({ at: p.at, event: p.event }).returning('seq'),
 );
 const selectEvents = prepare((store, p: { readonly after: number }) =>
@@ -27,7 +27,7 @@ const selectEvents = prepare((store, p: { readonly after: number }) =>
  * @returns the place of the last of them, if there are any
  */
 export async function addEvents(
-  write: Write<FleetTables>,
+  write: Write<CoreTables>,
   at: number,
   news: readonly News[],
 ): Promise<number | undefined> {
@@ -61,10 +61,10 @@ interface Watcher {
 }
 
 /** All events come from the store, live ones too: so they are in order, without gaps, before and after a restart. */
-export async function openEvents({ read, listen }: Store<FleetTables>, log: Log): Promise<Events> {
+export async function openEvents(store: Store<CoreTables>, log: Log): Promise<Events> {
   const watchers = new Set<Watcher>();
-  let last = await lastEvent(read);
-  const stopListening = listen('events', (place) => {
+  let last = await lastEvent(store.read);
+  const stopListening = store.listen('events', (place) => {
     last = Math.max(last, place);
     for (const watcher of watchers) void bringUp(watcher);
   });
@@ -82,7 +82,7 @@ export async function openEvents({ read, listen }: Store<FleetTables>, log: Log)
   }
 
   async function tellPage(watcher: Watcher): Promise<void> {
-    const { rows } = await selectEvents(read, { after: watcher.seen });
+    const { rows } = await selectEvents(store.read, { after: watcher.seen });
     if (rows.length === 0) watcher.seen = last;
     for (const { seq, at, event } of rows) {
       if (!watchers.has(watcher)) return;
@@ -116,7 +116,7 @@ export async function openEvents({ read, listen }: Store<FleetTables>, log: Log)
   };
 }
 
-async function lastEvent(store: Read<FleetTables>): Promise<number> {
+async function lastEvent(store: Read<CoreTables>): Promise<number> {
   const row = await store
     .selectFrom('events')
     .select('seq')

@@ -4,12 +4,12 @@ import type { DeviceView } from '../api/forms/devices.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
 import type { Page, PageQuery } from '../api/forms/pages.ts';
 import type { Fleet } from '../fleet-port.ts';
-import { IS_NO_DATA } from '../store/migrations.ts';
-import type { FleetTables } from '../store/tables.ts';
 import { readSoftware, readSoftwareOf } from '../peers/software.ts';
 import { selectDevices } from './select.ts';
 import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from './views.ts';
 import type { Read } from '../store/port.ts';
+import { IS_NO_DATA } from '../store/schema/exchanges.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 const DEFAULT_ROWS = 100;
 const MOST_ROWS = 500;
@@ -30,7 +30,7 @@ type Queries = Pick<
 >;
 
 /** What can be read. Devices come in the order of their ids, everything else with the newest first. */
-export function createQueries(store: Read<FleetTables>): Queries {
+export function createQueries(store: Read<CoreTables>): Queries {
   const devices = () =>
     store
       .selectFrom('devices')
@@ -118,7 +118,7 @@ async function newestFirst<
   Row extends { id: number },
   View,
 >(
-  select: SelectQueryBuilder<FleetTables, Table, Row>,
+  select: SelectQueryBuilder<CoreTables, Table, Row>,
   query: PageQuery,
   view: (row: Row) => View,
 ): Promise<Page<View>> {

@@ -2,7 +2,7 @@ import type { Standing } from '@srup/protocol';
 import { FleetError } from '../api/faults.ts';
 import type { Selection } from '../api/forms/orders.ts';
 import type { Read } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Devices read at a time. */
 const PAGE = 5_000;
@@ -15,7 +15,7 @@ const COMMANDABLE: Standing = 'joined';
  * await selectDevices(store.read, { type: 'pump' }); // ['27ab54d670b64be2', ...]
  */
 export async function selectDevices(
-  read: Read<FleetTables>,
+  read: Read<CoreTables>,
   { devices, type }: Selection,
 ): Promise<readonly string[]> {
   if (devices !== undefined) return [...new Set(devices)];

@@ -2,9 +2,11 @@ import { guessDataValue, toHex, type ServerExchange, type TokenKey } from '@srup
 import type { DeviceView } from '../api/forms/devices.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
 import type { DataView as DataValue, MessageView, RefusalView } from '../api/forms/messages.ts';
-import type { DataRow, DeviceRow, ExchangeRow, MessageRow, NewRefusal } from '../store/tables.ts';
 import { readExchange } from '../peers/exchanges.ts';
 import { explain, isFinal } from './explain.ts';
+import type { DeviceRow } from '../store/schema/devices.ts';
+import type { ExchangeRow } from '../store/schema/exchanges.ts';
+import type { DataRow, MessageRow, NewRefusal } from '../store/schema/messages.ts';
 
 /** Rows as people and programs outside see them. */
 

@@ -1,10 +1,12 @@
 import type { Clock } from '@srup/protocol';
-import { appendMessages, type DeservesEntry } from '../evidence/messages.ts';
+import { appendMessages } from '../evidence/messages.ts';
 import type { Read, Store, Write } from '../store/port.ts';
 import { prepare } from '../store/prepared.ts';
-import type { FleetTables, OutboxRow } from '../store/tables.ts';
 import { readDraft } from './draft.ts';
 import { sentEvidence, type AddresseeRow, type Signer } from './sign.ts';
+import type { OutboxRow } from '../store/schema/outbox.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { decideEntries, type DeservesEntry } from '../evidence/budget.ts';
 
 /** Messages to one device that are taken from the outbox at once. */
 const MESSAGES_AT_ONCE = 16;
@@ -32,12 +34,12 @@ const selectOwed = prepare((read, p: { readonly device: string; readonly after: 
     .limit(MESSAGES_AT_ONCE),
 );
 const deleteSent = prepare(
-  (write: Write<FleetTables>, p: { readonly device: string; readonly last: number }) =>
+  (write: Write<CoreTables>, p: { readonly device: string; readonly last: number }) =>
     write.deleteFrom('outbox').where('device', '=', p.device).where('id', '<=', p.last),
 );
 
 export interface OutboxPorts {
-  readonly store: Store<FleetTables>;
+  readonly store: Store<CoreTables>;
   readonly signer: Signer;
   readonly clock: Pick<Clock, 'now'>;
   readonly deservesEntry: DeservesEntry;
@@ -66,12 +68,17 @@ async function signAll(
       ...(await signer.sign({ id: device, ...row }, readDraft(message), BigInt(sequence), SIGN_TIMEOUT_MS)),
     })),
   );
-  const evidence = made.map((one) => sentEvidence(one.device, one, clock.now()));
+  const at = clock.now();
+  // Decided before the commit: its work can run twice.
+  const evidence = decideEntries(
+    made.map((one) => sentEvidence(one.device, one, at)),
+    deservesEntry,
+  );
   await store.commit(async (write) => {
     for (const { id, bytes } of made) {
       await write.updateTable('outbox').set({ message: bytes, is_signed: 1 }).where('id', '=', id).execute();
     }
-    await appendMessages(write, evidence, deservesEntry);
+    await appendMessages(write, evidence);
   });
   return new Map(made.map(({ id, bytes }) => [id, bytes]));
 }
@@ -87,7 +94,7 @@ export async function dropSent(
 }
 
 /** Devices that something is owed to; who waits longest comes first. */
-export async function devicesOwed(read: Read<FleetTables>): Promise<readonly string[]> {
+export async function devicesOwed(read: Read<CoreTables>): Promise<readonly string[]> {
   const rows = await read
     .selectFrom('outbox')
     .select(['device', (select) => select.fn.min('id').as('first')])

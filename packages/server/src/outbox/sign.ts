@@ -11,8 +11,9 @@ import {
   type SignKey,
   type SuiteName,
 } from '@srup/protocol';
-import type { DeviceRow, NewMessage } from '../store/tables.ts';
 import { isSealing } from './draft.ts';
+import type { DeviceRow } from '../store/schema/devices.ts';
+import type { NewMessage } from '../store/schema/messages.ts';
 
 /** What is known of a device, as far as it decides how the device is spoken to. */
 export type AddresseeRow = Pick<DeviceRow, 'id' | 'suite' | 'identification' | 'public_pem' | 'seal_pem'>;

@@ -2,8 +2,8 @@ import { sql } from 'kysely';
 import type { MqttLink } from '@srup/node';
 import { joinFilter, type Identity } from '@srup/protocol';
 import type { Standing } from '@srup/protocol';
-import type { FleetTables } from '../store/tables.ts';
 import type { Read } from '../store/port.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Devices subscribed to at once at the start. */
 const DEVICES_AT_ONCE = 500;
@@ -21,7 +21,7 @@ export interface Subscriptions {
   forget(): void;
 }
 
-export function createSubscriptions(store: Read<FleetTables>, link: MqttLink, self: Identity): Subscriptions {
+export function createSubscriptions(store: Read<CoreTables>, link: MqttLink, self: Identity): Subscriptions {
   const held = new Set<string>();
 
   async function subscribe(devices: readonly string[]): Promise<void> {

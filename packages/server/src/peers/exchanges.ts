@@ -1,8 +1,8 @@
 import type { ServerExchange, TokenKey } from '@srup/protocol';
-import { IS_OPEN } from '../store/migrations.ts';
 import type { Read } from '../store/port.ts';
 import { prepare } from '../store/prepared.ts';
-import type { ExchangeRow, FleetTables } from '../store/tables.ts';
+import { IS_OPEN, type ExchangeRow } from '../store/schema/exchanges.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 const selectExchange = prepare((read, p: { readonly device: string; readonly token: TokenKey }) =>
   read
@@ -14,7 +14,7 @@ const selectExchange = prepare((read, p: { readonly device: string; readonly tok
 
 /** The exchange of a token with this very device: an answer of another device finds nothing (P 6.3). */
 export async function findExchange(
-  read: Read<FleetTables>,
+  read: Read<CoreTables>,
   device: string,
   token: TokenKey,
 ): Promise<ServerExchange | undefined> {
@@ -24,7 +24,7 @@ export async function findExchange(
 
 /** What is still awaited of a device, or about it. */
 export async function openExchanges(
-  read: Read<FleetTables>,
+  read: Read<CoreTables>,
   device: string,
 ): Promise<readonly ServerExchange[]> {
   const rows = await read
@@ -39,5 +39,5 @@ export async function openExchanges(
 /** The time to wake has a column of its own, which can be moved for many exchanges at once: only the column counts. */
 export function readExchange({ state, wake_at: at }: Pick<ExchangeRow, 'state' | 'wake_at'>): ServerExchange {
   const { wakeAt: _stored, ...exchange } = JSON.parse(state) as ServerExchange;
-  return (at === null ? exchange : { ...exchange, wakeAt: at }) as ServerExchange;
+  return at === null ? exchange : { ...exchange, wakeAt: at };
 }

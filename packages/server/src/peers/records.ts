@@ -10,8 +10,9 @@ import {
   type VerifyKey,
 } from '@srup/protocol';
 import type { Enrolment } from './directory.ts';
-import type { DeviceRow, FleetTables, PeerRow } from '../store/tables.ts';
 import type { Read } from '../store/port.ts';
+import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Devices held in memory with their parsed keys; the others are read from the store when they speak. */
 const RECORDS_KEPT = 20_000;
@@ -39,7 +40,7 @@ export interface Records {
   forget(device: string): void;
 }
 
-export function createRecords(store: Read<FleetTables>): Records {
+export function createRecords(store: Read<CoreTables>): Records {
   const kept = new Map<string, DeviceRecord>();
 
   async function peek(device: string): Promise<DeviceRecord | undefined> {

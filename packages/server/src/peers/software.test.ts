@@ -45,11 +45,11 @@ async function identify(digest: string): Promise<void> {
   await device.say(world.link, 'DATA', { dataId: 'IDENTIFICATION_RESPONSE', data }, question);
 }
 
-/** The ways back, newest first, and what is none. */
+/** What the device ran, newest first, and whether a rollback can go back to it. */
 const ran = async () =>
   (await world.fleet.software(device.text)).map(({ digest, isWayBack }) => [digest, isWayBack]);
 
-test('what a device ran is known from its signed words, also what came with it', async () => {
+test("a device's own signed messages tell what it ran, also what it came with", async () => {
   expect(await ran()).toEqual([[FACTORY, true]]);
   await update(TWO);
   await update(THREE, { fails: true });
@@ -77,7 +77,7 @@ test('a rollback leaves behind what came after: the next one goes further back',
   expect((await ran())[0]).toEqual([THREE, true]);
 });
 
-test('what ran once and fails now is no way back any more', async () => {
+test('what ran once and fails now is no way back', async () => {
   await update(TWO);
   await update(THREE);
   await update(TWO, { fails: true });
@@ -88,7 +88,7 @@ test('what ran once and fails now is no way back any more', async () => {
   ]);
 });
 
-test('what was put on it by hand is known when it says so; what others say of themselves is not', async () => {
+test('software that was installed by hand is known when our agent names it; other agents prove nothing', async () => {
   await world.fleet.command([device.text], { kind: 'identify' });
   await identify(HAND);
   expect((await ran())[0]).toEqual([HAND, true]);
@@ -99,7 +99,7 @@ test('what was put on it by hand is known when it says so; what others say of th
   expect(await ran()).toHaveLength(2);
 });
 
-test('a device that names something new each time fills no disk', async () => {
+test('a device that names something new each time does not fill the disk', async () => {
   for (let count = 0; count < 130; count++) {
     const data = new TextEncoder().encode(named(count.toString(16).padStart(64, '0')));
     await device.say(world.link, 'DATA', { dataId: 'IDENTIFICATION_RESPONSE', data });

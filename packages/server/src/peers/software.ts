@@ -1,8 +1,8 @@
 /** What devices have proven to run, in order: what a rollback can go back to (P 10.12). */
 import type { Selectable } from 'kysely';
 import type { RanView } from '../api/forms/devices.ts';
-import type { FleetTables } from '../store/tables.ts';
 import type { Read, Write } from '../store/port.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** A proof about software, by a signed message of the device. */
 export interface SoftwareProof {
@@ -16,7 +16,7 @@ export interface SoftwareProof {
 const ROWS_KEPT = 100;
 
 export async function writeProof(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   device: string,
   at: number,
   { what, digest, token }: SoftwareProof,
@@ -68,7 +68,7 @@ export interface SoftwareOfDevice {
 
 /** The software of many devices, by id: two queries for hundreds of them. */
 export async function readSoftwareOf(
-  read: Read<FleetTables>,
+  read: Read<CoreTables>,
   devices: readonly string[],
 ): Promise<ReadonlyMap<string, SoftwareOfDevice>> {
   const known = new Map<string, SoftwareOfDevice>();
@@ -93,11 +93,11 @@ export async function readSoftwareOf(
 }
 
 /** What one device has proven to run, newest first, each digest once. */
-export async function readSoftware(read: Read<FleetTables>, device: string): Promise<readonly RanView[]> {
+export async function readSoftware(read: Read<CoreTables>, device: string): Promise<readonly RanView[]> {
   return (await readSoftwareOf(read, [device])).get(device)?.ran ?? [];
 }
 
-function viewRan(rows: readonly Selectable<FleetTables['software']>[]): readonly RanView[] {
+function viewRan(rows: readonly Selectable<CoreTables['software']>[]): readonly RanView[] {
   const seen = new Set<string>();
   return rows.flatMap(({ digest, token, at, is_undone: undone }) => {
     if (seen.has(digest)) return [];

@@ -1,4 +1,4 @@
-/** The state could not be committed (`EFFECT_STORE`): nothing was changed, and the transport is told nothing. */
+/** The state could not be committed (`EFFECT_STORE`). Nothing has changed, so the message is not acknowledged. */
 export class StoreFault extends Error {
   override readonly name = 'StoreFault';
   readonly code = 'EFFECT_STORE';

@@ -2,11 +2,11 @@ import type { Kysely } from 'kysely';
 import { StoreFault } from './fault.ts';
 import type { Announced, Announcement, Store, Work, Write } from './port.ts';
 
-/** Pieces of work in one transaction: they share one sync to disk, and the process does nothing else meanwhile. */
+/** Pieces of work in one transaction. They share one sync to the disk; the process does nothing else meanwhile. */
 const MOST_IN_ONE_COMMIT = 100;
 
 interface Waiting<Tables> {
-  /** Does the work; returns what tells its owner that it is on disk. */
+  /** Does the work. Returns a function that tells the owner of the work that it is on the disk. */
   perform(write: Write<Tables>): Promise<() => void>;
   fail(fault: unknown): void;
 }
@@ -21,7 +21,7 @@ export interface GroupCommit<Tables> {
 /**
  * Commits in groups: work that arrives while the disk is busy waits for the next transaction and shares it. When a
  * shared transaction fails, each piece is tried again alone, so that one of them can't take the others down.
- * @param onCommitted is told how long a transaction took, in milliseconds
+ * @param onCommitted gets the milliseconds that each transaction took
  */
 export function createGroupCommit<Tables>(
   database: Kysely<Tables>,
@@ -39,7 +39,7 @@ export function createGroupCommit<Tables>(
       const batch = waiting.slice(0, MOST_IN_ONE_COMMIT);
       waiting = waiting.slice(MOST_IN_ONE_COMMIT);
       if (!(await commitTogether(batch))) for (const work of batch) await commitAlone(work);
-      // SQLite never waits, so nothing else would get its turn: no socket, no timer, no signature.
+      // SQLite never waits, so without this no socket, timer or signature would get its turn.
       await new Promise((resolve) => setImmediate(resolve));
     }
     draining = undefined;
@@ -57,7 +57,7 @@ export function createGroupCommit<Tables>(
     try {
       await performAll([work]);
     } catch (cause) {
-      // Called a fault of the store, the message would be brought again for ever.
+      // If a mistake of the work were a fault of the store, the broker would bring the message again for ever.
       const isStores = cause instanceof StoreFault;
       work.fail(
         isStores ? new StoreFault(`the state could not be stored: ${cause.message}`, { cause }) : cause,

@@ -1,13 +1,11 @@
 import type { Kysely } from 'kysely';
-import { Migrator, type Migration } from 'kysely/migration';
+import { Migrator } from 'kysely/migration';
 import { StoreError } from './fault.ts';
-
-/** Forward-only steps by name, applied in the order of their names. Each part of the server adds its own. */
-export type Migrations = Readonly<Record<string, Migration>>;
+import type { Migrations } from './schema/steps.ts';
 
 /**
- * Brings a database up to date. `place` names it in messages. Throws `StoreError` when a newer version wrote it: an
- * older program would misread, and then spoil, what the newer one wrote.
+ * Brings a database up to date. Throws `StoreError` when a step fails; then nothing of that step is left.
+ * @param place names the database in messages
  */
 export async function migrate<Tables>(
   database: Kysely<Tables>,
@@ -17,7 +15,7 @@ export async function migrate<Tables>(
   const migrator = new Migrator({
     db: database,
     provider: { getMigrations: async () => ({ ...migrations }) },
-    // A part's second step comes after another part's first one, whatever their names.
+    // A later release adds steps whose names come before those that are applied already.
     allowUnorderedMigrations: true,
   });
   const { error } = await migrator.migrateToLatest();
@@ -29,7 +27,10 @@ export async function migrate<Tables>(
   );
 }
 
-/** Throws `StoreError` when one of the applied steps is not one of ours. */
+/**
+ * Throws `StoreError` when one of the applied steps is unknown here, so that a newer version wrote the database: an
+ * older program would misread, and then spoil, what the newer one wrote.
+ */
 export function refuseNewer(applied: readonly string[], place: string, migrations: Migrations): void {
   const foreign = applied.find((name) => !Object.hasOwn(migrations, name));
   if (foreign === undefined) return;

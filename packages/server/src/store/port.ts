@@ -5,7 +5,7 @@
 import type { Kysely, Transaction } from 'kysely';
 
 /** Queries of what is committed. A statement sees one moment; two statements may see two. */
-export type Read<Tables> = Pick<Kysely<Tables>, 'selectFrom' | 'executeQuery'>;
+export type Read<Tables> = Pick<Kysely<Tables>, 'selectFrom' | 'executeQuery' | 'getExecutor'>;
 
 /** One transaction. It exists only inside the work of a `commit`, so nothing is written outside of one. */
 export type Write<Tables> = Pick<

@@ -1,6 +1,6 @@
 import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
 import type { Read, Write } from './port.ts';
-import type { FleetTables } from './tables.ts';
+import type { CoreTables } from './schema/tables.ts';
 
 /** Stands for a value of each call while a statement is built. */
 class Place {
@@ -17,23 +17,36 @@ const places: unknown = new Proxy(
 );
 
 /**
- * A statement for the hot path: built and compiled by kysely once, which takes longer than to run it, and run with other
- * values each time. `build` sees places instead of values: it may put them into the statement, and nothing else.
+ * Prepares a statement for the hot path: kysely builds and compiles it once for each store, which takes longer than to
+ * run it. Each call runs it with other values. `build` gets places instead of values: it can put them into the
+ * statement, and must do nothing else with them.
+ *
+ * A statement whose source is a `Write` runs only inside a commit.
+ *
+ * @example
+ * const selectName = prepare((read, p: { readonly id: string }) =>
+ *   read.selectFrom('devices').select('name').where('id', '=', p.id),
+ * );
+ * const { rows } = await selectName(store.read, { id });
  */
 export function prepare<
   Values extends object,
   Row,
-  Source extends Read<FleetTables> | Write<FleetTables> = Read<FleetTables>,
+  Source extends Read<CoreTables> | Write<CoreTables> = Read<CoreTables>,
 >(
   build: (source: Source, values: Values) => Compilable<Row>,
 ): (source: Source, values: Values) => Promise<QueryResult<Row>> {
-  let compiled: CompiledQuery<Row> | undefined;
+  // A store and its transactions share one adapter. Another store may speak another SQL.
+  const compiled = new WeakMap<object, CompiledQuery<Row>>();
   return (source, values) => {
-    compiled ??= build(source, places as Values).compile();
+    const { adapter } = source.getExecutor();
+    let query = compiled.get(adapter);
+    if (query === undefined) {
+      query = build(source, places as Values).compile();
+      compiled.set(adapter, query);
+    }
     const given = values as Readonly<Record<string, unknown>>;
-    const parameters = compiled.parameters.map((value) =>
-      value instanceof Place ? given[value.name] : value,
-    );
-    return source.executeQuery({ ...compiled, parameters });
+    const parameters = query.parameters.map((value) => (value instanceof Place ? given[value.name] : value));
+    return source.executeQuery({ ...query, parameters });
   };
 }

@@ -12,8 +12,9 @@ import {
 } from '@srup/protocol';
 import type { DeviceRecord } from '../peers/records.ts';
 import type { SoftwareProof } from '../peers/software.ts';
-import type { DeviceRow, NewMessage, NewRefusal } from '../store/tables.ts';
 import type { Owner } from './owner.ts';
+import type { DeviceRow } from '../store/schema/devices.ts';
+import type { NewMessage, NewRefusal } from '../store/schema/messages.ts';
 
 /** A message that takes its number with the change. It is signed before it leaves, at the latest. */
 export interface Outgoing {

@@ -6,8 +6,8 @@ import {
   type ServerExchange,
   type ServerStep,
 } from '@srup/protocol';
-import type { DeviceRow } from '../store/tables.ts';
 import { addDraft, setRow, type Change } from './change.ts';
+import type { DeviceRow } from '../store/schema/devices.ts';
 
 type EffectOf<Name extends ServerEffect['do']> = Extract<ServerEffect, { readonly do: Name }>;
 type Apply<Name extends ServerEffect['do']> = (
@@ -39,7 +39,7 @@ const EFFECTS: { readonly [Name in ServerEffect['do']]: Apply<Name> } = {
 export function addStep(change: Change, step: ServerStep): void {
   change.exchanges.set(step.state.token, step.state);
   for (const effect of step.effects) {
-    (EFFECTS[effect.do] as Apply<typeof effect.do>)(change, effect as never, step.state);
+    (EFFECTS[effect.do] as Apply<typeof effect.do>)(change, effect, step.state);
   }
 }
 

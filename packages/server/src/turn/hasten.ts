@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Write } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Phases in which a device owes an answer (P 10.10). */
 const ANSWER_OWED = ['initiated', 'activating', 'sent'];
@@ -19,7 +19,7 @@ export interface Haste {
  * @param now ms since 1970
  */
 export async function hastenAnswers(
-  write: Write<FleetTables>,
+  write: Write<CoreTables>,
   now: number,
   { device, spreadMs = 0 }: Haste = {},
 ): Promise<void> {

@@ -4,13 +4,13 @@ import type { JoinPolicies } from '../joindesk/policies.ts';
 import type { Meter } from '../metrics/meter.ts';
 import type { Records } from '../peers/records.ts';
 import type { Store } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
 import type { Save } from './save.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 
 /** What a turn uses: one input of one owner, from what is known to what is committed. */
 export interface TurnPorts {
   readonly serverId: Identity;
-  readonly store: Store<FleetTables>;
+  readonly store: Store<CoreTables>;
   readonly records: Records;
   readonly policies: Pick<JoinPolicies, 'verdictFor'>;
   readonly lanes: Lanes;

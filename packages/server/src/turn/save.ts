@@ -1,17 +1,17 @@
 import type { Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import { createGrowth } from '../evidence/growth.ts';
-import type { DeservesEntry } from '../evidence/messages.ts';
 import { trimDevice, type Keep } from '../evidence/trim.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { isSealing } from '../outbox/draft.ts';
 import type { Sender } from '../outbox/sender.ts';
-import type { Signer } from '../outbox/sign.ts';
+import { sentEvidence, type Signer } from '../outbox/sign.ts';
 import type { Records } from '../peers/records.ts';
 import type { Announcement, Store } from '../store/port.ts';
-import type { FleetTables } from '../store/tables.ts';
 import type { Change, Outgoing } from './change.ts';
 import { writeChange, type Written } from './write.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { decideEntries, type DeservesEntry } from '../evidence/budget.ts';
 
 /** For the bytes of a message that is sealed: they must be there before the commit. Milliseconds. */
 const SEAL_TIMEOUT_MS = 5_000;
@@ -20,7 +20,7 @@ const SEAL_TIMEOUT_MS = 5_000;
 export type Save = (change: Change) => Promise<void>;
 
 export interface SavePorts {
-  readonly store: Store<FleetTables>;
+  readonly store: Store<CoreTables>;
   readonly records: Pick<Records, 'keep' | 'forget'>;
   readonly signer: Signer;
   readonly sender: Pick<Sender, 'wake'>;
@@ -53,8 +53,16 @@ export function createSave(
   function commit(change: Change): Promise<Written> {
     const device = change.record.row.id;
     const isTrimDue = growth.add(device, change.accepted);
+    // Decided before the commit: its work can run twice.
+    const sent = change.outgoing.flatMap(({ signed }) =>
+      signed === undefined ? [] : [sentEvidence(device, signed, change.at)],
+    );
+    const evidence = {
+      accepted: decideEntries(change.accepted, deservesEntry),
+      sent: decideEntries(sent, deservesEntry),
+    };
     return store.commit(async (write) => {
-      const written = await writeChange(write, change, deservesEntry);
+      const written = await writeChange(write, change, evidence);
       if (isTrimDue) await trimDevice(write, device, keep, change.at);
       return written;
     }, announcementsOf);

@@ -1,10 +1,7 @@
 import type { NewAuditEntry, ServerExchange } from '@srup/protocol';
-import { appendAudit } from '../audit/append.ts';
-import { appendMessages, appendRefusal, type DeservesEntry } from '../evidence/messages.ts';
+import { appendMessages, type Evidence } from '../evidence/messages.ts';
 import { prepare } from '../store/prepared.ts';
-import type { DeviceRow, ExchangeRow, FleetTables, OutboxRow, PeerRow } from '../store/tables.ts';
 import { writeDraft } from '../outbox/draft.ts';
-import { sentEvidence } from '../outbox/sign.ts';
 import type { Change } from './change.ts';
 import { addEvents, type News } from '../news/events.ts';
 import { isFinal } from '../news/explain.ts';
@@ -13,6 +10,13 @@ import type { DeviceRecord } from '../peers/records.ts';
 import { writeProof } from '../peers/software.ts';
 import { viewData, viewDevice, viewExchange, viewRefusal } from '../news/views.ts';
 import type { Write } from '../store/port.ts';
+import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
+import type { ExchangeRow } from '../store/schema/exchanges.ts';
+import type { OutboxRow } from '../store/schema/outbox.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { appendAudit } from '../chain/append.ts';
+import { appendRefusal } from '../evidence/refusals.ts';
+import { deviceEntry } from '../chain/entry.ts';
 
 /** What a change that was written brings for those who listen. */
 export interface Written {
@@ -24,26 +28,27 @@ export interface Written {
 
 /** Puts a whole change into one transaction (P 5.3). It only writes: everything was decided before. */
 export async function writeChange(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   change: Change,
-  deservesEntry: DeservesEntry,
+  evidence: { readonly accepted: readonly Evidence[]; readonly sent: readonly Evidence[] },
 ): Promise<Written> {
   await writeDevice(transaction, change);
   await writePeer(transaction, change);
   for (const exchange of change.exchanges.values()) await writeExchange(transaction, change, exchange);
-  await appendMessages(transaction, change.accepted, deservesEntry);
+  await appendMessages(transaction, evidence.accepted);
   if (change.refusal !== undefined) await appendRefusal(transaction, change.refusal);
   for (const proof of change.software) await writeProof(transaction, change.record.row.id, change.at, proof);
   await writeData(transaction, change);
   await writeDecisions(transaction, change);
   if (change.isGreeting) await hastenAnswers(transaction, change.at, { device: change.record.row.id });
   await appendAudit(transaction, ...change.entries);
-  await writeOutgoing(transaction, change, deservesEntry);
+  await writeOutgoing(transaction, change);
+  await appendMessages(transaction, evidence.sent);
   const nextErrand = await writeErrands(transaction, change);
   return { nextErrand, lastEvent: await addEvents(transaction, change.at, newsOf(change)) };
 }
 
-async function writeDevice(transaction: Write<FleetTables>, { before, record }: Change): Promise<void> {
+async function writeDevice(transaction: Write<CoreTables>, { before, record }: Change): Promise<void> {
   if (before === undefined) {
     await transaction.insertInto('devices').values(record.row).execute();
     await appendAudit(transaction, deviceEntry(record.row, record.row.first_seen_at));
@@ -52,20 +57,14 @@ async function writeDevice(transaction: Write<FleetTables>, { before, record }: 
   }
 }
 
-/** The key that this device's messages are verified with from now on. */
-export function deviceEntry(row: DeviceRow, at: number): NewAuditEntry {
-  const { id, type, suite, public_pem: key, seal_pem: sealKey } = row;
-  return { kind: 'device', at, device: id, body: { type, suite, key, ...(sealKey !== null && { sealKey }) } };
-}
-
-const updatePeer = prepare((store: Write<FleetTables>, p: PeerRow) =>
+const updatePeer = prepare((store: Write<CoreTables>, p: PeerRow) =>
   store
     .updateTable('peers')
     .set({ sent: p.sent, highest: p.highest, seen: p.seen, proven_at: p.proven_at })
     .where('device', '=', p.device),
 );
 
-async function writePeer(transaction: Write<FleetTables>, { before, record }: Change): Promise<void> {
+async function writePeer(transaction: Write<CoreTables>, { before, record }: Change): Promise<void> {
   const peer = {
     sent: record.sent.toString(),
     highest: record.window.highest.toString(),
@@ -87,7 +86,7 @@ function isOtherPeer(before: DeviceRecord, after: DeviceRecord): boolean {
   return before.sent !== after.sent || before.window !== after.window || before.provenAt !== after.provenAt;
 }
 
-const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 'id'>) =>
+const upsertExchange = prepare((store: Write<CoreTables>, p: Omit<ExchangeRow, 'id'>) =>
   store
     .insertInto('exchanges')
     .values({
@@ -114,7 +113,7 @@ const upsertExchange = prepare((store: Write<FleetTables>, p: Omit<ExchangeRow, 
 );
 
 async function writeExchange(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   { at, record, orderId }: Change,
   exchange: ServerExchange,
 ): Promise<void> {
@@ -133,7 +132,7 @@ async function writeExchange(
   });
 }
 
-const insertOutgoing = prepare((store: Write<FleetTables>, p: Omit<OutboxRow, 'id'>) =>
+const insertOutgoing = prepare((store: Write<CoreTables>, p: Omit<OutboxRow, 'id'>) =>
   store.insertInto('outbox').values({
     device: p.device,
     sequence: p.sequence,
@@ -144,11 +143,9 @@ const insertOutgoing = prepare((store: Write<FleetTables>, p: Omit<OutboxRow, 'i
 );
 
 async function writeOutgoing(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   { at, record, outgoing }: Change,
-  deservesEntry: DeservesEntry,
 ): Promise<void> {
-  if (outgoing.length === 0) return;
   const device = record.row.id;
   for (const { sequence, draft, signed } of outgoing) {
     await insertOutgoing(transaction, {
@@ -159,15 +156,11 @@ async function writeOutgoing(
       created_at: at,
     });
   }
-  const sent = outgoing.flatMap(({ signed }) =>
-    signed === undefined ? [] : [sentEvidence(device, signed, at)],
-  );
-  await appendMessages(transaction, sent, deservesEntry);
 }
 
 /** Gives the time that the first new errand is due. */
 async function writeErrands(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   { at, errands, performed }: Change,
 ): Promise<number | undefined> {
   if (performed.length > 0) await transaction.deleteFrom('errands').where('id', 'in', performed).execute();
@@ -181,14 +174,14 @@ async function writeErrands(
   return Math.min(...errands.map(({ after }) => after));
 }
 
-async function writeData(transaction: Write<FleetTables>, { at, record, data }: Change): Promise<void> {
+async function writeData(transaction: Write<CoreTables>, { at, record, data }: Change): Promise<void> {
   if (data.length === 0) return;
   const rows = data.map(({ dataId, bytes }) => ({ at, device: record.row.id, data_id: dataId, bytes }));
   await transaction.insertInto('data').values(rows).execute();
 }
 
 async function writeDecisions(
-  transaction: Write<FleetTables>,
+  transaction: Write<CoreTables>,
   { at, record, decisions }: Change,
 ): Promise<void> {
   if (decisions.length === 0) return;

@@ -1,4 +1,4 @@
-/** What who has the database, and perhaps the server's key, can do to its audit trail. */
+/** What an attacker with the database, and perhaps the server's key, can do to its audit trail. */
 import { DatabaseSync } from 'node:sqlite';
 import {
   checkpointText,
@@ -10,8 +10,8 @@ import {
   toHex,
   type SignKey,
 } from '@srup/protocol';
-import { sha256 } from '../../src/audit/append.ts';
-import type { AuditRow } from '../../src/audit/tables.ts';
+import { sha256 } from '../../src/chain/hash.ts';
+import type { AuditRow } from '../../src/store/schema/audit.ts';
 
 /** Opens the database without the triggers that keep the program from mistakes. */
 export function breakIn(file: string): DatabaseSync {
@@ -20,10 +20,7 @@ export function breakIn(file: string): DatabaseSync {
   return database;
 }
 
-/**
- * Makes a history without contradictions of what is in the database now: places, hashes, and, with the server's key,
- * signatures.
- */
+/** Rebuilds places, hashes and signatures from what is in the database now, so that the history contradicts nowhere. */
 export function rebuild(database: DatabaseSync, key: SignKey): void {
   const rows = database.prepare('select * from audit order by seq').all() as unknown as AuditRow[];
   const checkpoints = database.prepare('select text from audit_checkpoints order by seq').all();

@@ -8,9 +8,9 @@ import { importSignKey, Secret, systemClock, systemRandom } from '@srup/node';
 import { fromHex, parseIdentity, toHex, type Identity, type SignKey, type SuiteName } from '@srup/protocol';
 import type { Enrolment } from '../../src/peers/directory.ts';
 import { createFleet } from '../../src/fleet.ts';
-import { fleetMigrations } from '../../src/store/migrations.ts';
+import { coreMigrations } from '../../src/store/schema/migrations.ts';
+import type { CoreTables } from '../../src/store/schema/tables.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
-import type { FleetTables } from '../../src/store/tables.ts';
 import { createTestLink } from './link.ts';
 
 /** `sign`: committed, unsigned. `publish`: signed, not left. `published`: left, not acknowledged. */
@@ -62,7 +62,7 @@ link.beforePuback = (topic, bytes) => {
 
 const silent = () => undefined;
 const fleet = await createFleet({
-  store: await openSqlite<FleetTables>(orders.file, fleetMigrations),
+  store: await openSqlite<CoreTables>(orders.file, coreMigrations),
   serverId: parseIdentity(orders.server) as Identity,
   keys,
   directory: {

@@ -7,19 +7,19 @@ import type { IdentityDirectory } from '../../src/peers/directory.ts';
 import { createFleet, type RunningFleet } from '../../src/fleet.ts';
 import type { Delay, Log } from '@srup/node';
 import type { FleetOptions, FleetPorts } from '../../src/fleet.ts';
-import { fleetMigrations } from '../../src/store/migrations.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
-import type { FleetTables } from '../../src/store/tables.ts';
 import { makeServer, until, type TestDevice, type TestServer } from './device.ts';
 import { createTestLink, type TestLink } from './link.ts';
 import type { Store } from '../../src/store/port.ts';
+import { coreMigrations } from '../../src/store/schema/migrations.ts';
+import type { CoreTables } from '../../src/store/schema/tables.ts';
 
 export interface World {
   readonly server: TestServer;
   readonly file: string;
   readonly log: Log & { readonly lines: string[] };
   fleet: RunningFleet;
-  store: Store<FleetTables>;
+  store: Store<CoreTables>;
   link: TestLink;
   /** Ends the fleet in good order and begins a new one on the same file; the link is a new one, and connected. */
   restart(): Promise<void>;
@@ -35,6 +35,8 @@ export interface WorldOptions {
   readonly random?: Random;
   readonly keep?: FleetOptions['keep'];
   readonly meter?: FleetPorts['meter'];
+  /** Puts something between the server and its store. */
+  readonly wrapStore?: (store: Store<CoreTables>) => Store<CoreTables>;
 }
 
 export async function openWorld(options: WorldOptions): Promise<World> {
@@ -59,9 +61,10 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return world;
 
   async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
-    const store = await openSqlite<FleetTables>(file, fleetMigrations, {
+    const opened = await openSqlite<CoreTables>(file, coreMigrations, {
       onCommitted: (ms) => options.meter?.committed(ms / 1000),
     });
+    const store = options.wrapStore?.(opened) ?? opened;
     const link = createTestLink();
     const {
       clock = systemClock,

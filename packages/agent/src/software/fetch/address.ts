@@ -1,24 +1,24 @@
 import { isListedHost } from '@srup/protocol';
 
-/** Where software may come from (P 10.2). */
+/** Rules for the places that software can come from (P 10.2). */
 export interface AddressRules {
   readonly allowHttp: boolean;
-  /** Host names, of any port or with one (`host:port`); undefined: any. */
+  /** Host names, with or without a port (`host:port`); undefined: any host. */
   readonly hosts?: readonly string[] | undefined;
 }
 
 /**
- * The address to fetch from, or why not. Judges the URL of an INITIATE and the target of every redirect alike, so a
- * redirect can't reach what the first request couldn't (threat 13).
+ * Gives the address to fetch from, or why it is refused. It checks the URL of an INITIATE and the target of every redirect
+ * alike, so a redirect can't reach what the first request couldn't (threat 13).
  */
 export function judgeAddress(text: string, rules: AddressRules, base?: URL): URL | string {
   const url = URL.parse(text, base?.href);
-  if (url === null) return 'the address is no URL';
+  if (url === null) return 'the address is not a URL';
   if (base !== undefined && url.protocol !== base.protocol)
     return `a redirect from ${base.protocol} to ${url.protocol}`;
   const schemes = rules.allowHttp ? ['https:', 'http:'] : ['https:'];
   if (!schemes.includes(url.protocol)) return `the scheme ${url.protocol} is not allowed`;
-  // They would end up in logs of the server, and redirects would carry them on.
+  // User and password would appear in logs of the server, and redirects would pass them on.
   if (url.username !== '' || url.password !== '') return 'the address holds a name or a password';
   if (rules.hosts !== undefined && !isListed(url, rules.hosts)) return `the host ${url.host} is not allowed`;
   return url;

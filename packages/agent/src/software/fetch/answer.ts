@@ -1,6 +1,6 @@
 import type { FetchOutcome } from '@srup/protocol';
 
-/** How one try ended. `again`: another one may do better; `cause` says how it counts if none does. */
+/** How one try ended. `again`: another try can succeed; `cause` says how it counts if none does. */
 export type Try =
   | { readonly end: 'complete' }
   | {
@@ -11,7 +11,7 @@ export type Try =
     }
   | { readonly end: 'over'; readonly outcome: Exclude<FetchOutcome, 'ok'>; readonly reason: string };
 
-/** The server asks for patience, or failed by itself: not the file's fault. */
+/** Statuses by which a server asks for time or says that it failed itself: the file may be fine. */
 const BUSY: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 const GONE: ReadonlySet<number> = new Set([404, 410]);
 const STRONG_ETAG = /^"[\x21\x23-\x7e\x80-\xff]*"$/;
@@ -29,7 +29,7 @@ export const again = (cause: 'no-server' | 'http-error', reason: string): Try =>
   reason,
 });
 
-/** What an answer that brings no bytes means. */
+/** Explains an answer that brings no bytes. */
 export function judgeStatus(status: number, retryAfter: string | undefined, now: number): Try {
   if (GONE.has(status)) return over('no-file', `the server has no such file (${status})`);
   if (!BUSY.has(status)) return over('http-error', `the server answered ${status}`);
@@ -40,7 +40,7 @@ export function judgeStatus(status: number, retryAfter: string | undefined, now:
   };
 }
 
-/** Bytes of the whole file, if the range begins where we asked and goes to the end; else undefined. */
+/** Size of the whole file in bytes, if the range begins where we asked and goes to the end; otherwise undefined. */
 export function rangeTotal(contentRange: string | undefined, from: number): number | undefined {
   const parts = CONTENT_RANGE.exec(contentRange ?? '');
   if (parts === null || Number(parts[1]) !== from) return undefined;
@@ -53,12 +53,12 @@ export function readLength(text: string | undefined): number | undefined {
   return text !== undefined && LENGTH.test(text) ? Number(text) : undefined;
 }
 
-/** An ETag that stands for exactly these bytes; a weak one says only that the meaning is the same. */
+/** A strong ETag, which stands for exactly these bytes. A weak one says only that the meaning is the same. */
 export function strongEtag(text: string | undefined): string | undefined {
   return text !== undefined && STRONG_ETAG.test(text) ? text : undefined;
 }
 
-/** Retry-After in milliseconds from `now`: seconds or a date; undefined when it says nothing usable. */
+/** Retry-After (seconds or a date) as milliseconds from `now`; undefined when it can't be read. */
 function readRetryAfter(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const ms = LENGTH.test(text) ? Number(text) * 1000 : Date.parse(text) - now;

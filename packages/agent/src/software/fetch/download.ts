@@ -17,17 +17,17 @@ export interface DownloadRules extends AddressRules {
 export interface DownloadPorts {
   readonly transport: Transport;
   readonly clock: Clock;
-  /** Bytes written so far and, when the server said so, of all. */
+  /** Called with the bytes written so far and the bytes of the whole file, if the server said so. */
   readonly progress: (bytes: number, total: number | undefined) => void;
 }
 
-/** Left free for everything else on the device, its own state first. */
+/** Bytes that stay free for everything else on the device, above all its own state. */
 const SPARE_BYTES = 4 * 2 ** 20;
-/** Of a file that doesn't say how large it is: between two looks at what is left. */
+/** Bytes between two checks of the free space, when the size of the file is not known. */
 const LOOK_BYTES = 2 ** 20;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** One try to bring `partial` to its end. Rejects with the signal's reason only. */
+/** Tries once to complete `partial`. Rejects with the signal's reason only. */
 export async function tryDownload(
   url: URL,
   partial: PartialFile,
@@ -57,7 +57,7 @@ async function followRedirects(
   transport: Transport,
   signal: AbortSignal,
 ): Promise<Answer | Try> {
-  // The digest is of the file as stored: nothing may be encoded on the way.
+  // The digest is that of the stored file: nothing may be encoded on the way.
   const headers: Record<string, string> = { 'accept-encoding': 'identity', 'user-agent': 'srup-agent' };
   if (partial.size > 0 && partial.etag !== undefined) {
     headers['range'] = `bytes=${partial.size}-`;
@@ -93,7 +93,7 @@ async function take(
   }
 }
 
-/** An answer whose body is to be taken. `total`: bytes of the whole file, if the server says so. */
+/** An answer whose body is read. `total`: bytes of the whole file, if the server says so. */
 interface Head {
   readonly total: number | undefined;
 }

@@ -9,20 +9,20 @@ import type { Slots } from '../slots.ts';
 import type { Transport } from './transport.ts';
 
 export interface FetchRules extends DownloadRules {
-  /** Tries in a row that bring nothing. */
+  /** Most tries in a row without progress. */
   readonly attempts: number;
-  /** Between two tries. */
+  /** Wait between two tries. */
   readonly backoff: BackoffBounds;
-  /** For all tries together. */
+  /** Timeout of all tries together, in milliseconds. */
   readonly deadlineMs: number;
 }
 
-/** Bytes that are there, and of all if the server said so. Called often. */
+/** Called often, with the bytes that are here and the bytes of the whole file, if the server said so. */
 export type OnProgress = (digest: string, bytes: number, total: number | undefined) => void;
 
 export interface FetchPorts {
   readonly rules: FetchRules;
-  /** Where unfinished files are kept; on the same file system as the slots. */
+  /** Folder of unfinished files, on the same file system as the slots. */
   readonly folder: string;
   readonly slots: Slots;
   readonly createTransport: () => Transport;
@@ -40,20 +40,20 @@ export interface Wanted {
 
 export interface Fetched {
   readonly outcome: FetchOutcome;
-  /** For the log: one sentence part. */
+  /** For the log: part of a sentence. */
   readonly reason?: string;
 }
 
-/** A server that asks for more patience than this isn't obeyed to the letter. */
+/** Longest wait that a server can ask for, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 10 * 60_000;
-/** A try that brought as much was progress: the count of failures in a row begins anew. */
+/** A try that brought this many bytes was progress: the count of failures in a row begins anew. */
 const PROGRESS_BYTES = 64 * 1024;
-/** The longest that a timer of Node can wait. */
+/** Longest time of a timer of Node.js, in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Stages the file of `digest` (P 10.2), or finds it held already (P 10.12). Rejects with the signal's reason (what
- * was loaded by then is kept for the next time), and for a disk that fails otherwise than by being full.
+ * Stages the file of `digest` (P 10.2), or finds it here already (P 10.12). Rejects with the signal's reason (what was loaded
+ * is kept for the next time), or when the disk fails for a reason other than being full.
  */
 export async function fetchSoftware(
   wanted: Wanted,
@@ -84,7 +84,7 @@ interface Download {
   readonly transport: Transport;
 }
 
-/** Yields how things stand after each try; the last one counts. */
+/** Yields the outcome of each try; the last one counts. */
 async function* tries(download: Download, signal: AbortSignal): AsyncGenerator<Fetched, void> {
   const { digest, ports } = download;
   let failures = 0;
@@ -97,7 +97,7 @@ async function* tries(download: Download, signal: AbortSignal): AsyncGenerator<F
     }
     if (result.end === 'mixed') {
       yield { outcome: 'bad-digest', reason: 'the digest is another one' };
-      // A server that changed its file between two tries mixed old bytes with new ones: from the beginning, once.
+      // The server changed its file between two tries, so old bytes are mixed with new ones: begin anew, once.
       if (wasMixed) return;
       wasMixed = true;
       continue;
@@ -113,7 +113,7 @@ async function* tries(download: Download, signal: AbortSignal): AsyncGenerator<F
 
 type Attempt =
   | { readonly end: 'staged' }
-  /** Whole, but another file than wanted; it was put together over more than one try. */
+  /** The file is whole but not the wanted one, and it came in more than one try. */
   | { readonly end: 'mixed' }
   | Extract<Try, { end: 'over' }>
   | (Extract<Try, { end: 'again' }> & { readonly gained: number });
@@ -122,7 +122,7 @@ async function tryOnce({ url, digest, ports, transport }: Download, signal: Abor
   const partial = await openPartial(ports.folder, digest, url.href, signal);
   const before = partial.size;
   try {
-    // All bytes may be there already: the last run ended between the last byte and the slot.
+    // All bytes can be here already: the last run ended between the last byte and the slot.
     if (partial.digest() === digest) return await stage(partial, digest, ports);
     const progress = (bytes: number, total: number | undefined) => ports.onProgress?.(digest, bytes, total);
     const result = await tryDownload(
@@ -132,11 +132,11 @@ async function tryOnce({ url, digest, ports, transport }: Download, signal: Abor
       { transport, clock: ports.clock, progress },
       signal,
     );
-    // What can't be gone on with is no gain.
+    // Bytes that can't be continued are not progress.
     const gained = partial.etag === undefined ? 0 : partial.size - before;
     if (result.end === 'again') return { ...result, gained };
     if (result.end === 'complete' && partial.digest() === digest) return await stage(partial, digest, ports);
-    // Nothing of a wrong file is worth keeping, and a full disk needs the room.
+    // A wrong file is worth nothing, and a full disk needs the room.
     await partial.discard();
     if (result.end === 'over') return result;
     if (partial.isContinued) return { end: 'mixed' };

@@ -1,14 +1,14 @@
 /**
- * Bytes between a connection and the disk. Unlike a stream's buffer it keeps what arrived when the connection breaks:
- * a link that breaks again and again still makes progress.
+ * Holds bytes between a connection and the disk. Unlike the buffer of a stream it keeps what arrived when the connection
+ * breaks, so a link that breaks again and again still makes progress.
  */
 export interface Inflow extends AsyncIterable<Uint8Array> {
   push(chunk: Uint8Array): void;
-  /** No more comes: all is well, or `error` is thrown after the last chunk. */
+  /** Ends the inflow. With an `error`, the reader gets it after the last chunk. */
   end(error?: Error): void;
 }
 
-/** Bytes that may wait for the disk before the connection is held back. */
+/** Bytes that can wait for the disk before the connection is held back. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 
 /** `hold`: stop sending, `release`: go on. */

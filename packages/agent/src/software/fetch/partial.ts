@@ -9,36 +9,36 @@ import { readChunks } from '../chunks.ts';
 
 const PART = '.part';
 
-/** What belongs to the bytes that are there, to go on with them after a restart (P 10.2). */
+/** What must be known of the bytes that are here to continue after a restart (P 10.2). */
 const sidecarSchema = v.object({
   url: v.string(),
-  /** A strong ETag; without one there is no going on, only starting anew. */
+  /** A strong ETag. Without one a download can't be continued, only begun anew. */
   etag: v.exactOptional(v.string()),
 });
 export type Sidecar = v.InferOutput<typeof sidecarSchema>;
 
-/** A file on its way here: `<digest>.part`, 0600, and `<digest>.json` with its sidecar. */
+/** An unfinished download: `<digest>.part`, 0600, and its sidecar `<digest>.json`. */
 export interface PartialFile {
   readonly path: string;
-  /** Bytes that are there, all of them hashed. */
+  /** Bytes that are here, all of them hashed. */
   readonly size: number;
   readonly etag: string | undefined;
-  /** Drops what is there; the next byte is the first. */
+  /** Drops all bytes; the next one is the first. */
   restart(sidecar: Sidecar): Promise<void>;
   append(chunk: Uint8Array): Promise<void>;
-  /** True when some of it was there when it was opened: it may be of another version of the file. */
+  /** True when it was opened with bytes of an earlier try: they can be of another version of the file. */
   readonly isContinued: boolean;
-  /** SHA-256 of what is there, hex. */
+  /** SHA-256 of the bytes that are here, as hex. */
   digest(): string;
   /** Resolves when all bytes are on the disk. */
   sync(): Promise<void>;
-  /** Removes what is there, and the sidecar; `close` is still to be called. */
+  /** Removes both files. Call `close` afterwards. */
   discard(): Promise<void>;
-  /** Closes, and keeps what is there for the next try. */
+  /** Closes the file and keeps the bytes for the next try. */
   close(): Promise<void>;
 }
 
-/** The disk doesn't take what it should, most often for being full. */
+/** The disk refused a write, most often because it is full. */
 export class DiskFault extends Error {
   override readonly name = 'DiskFault';
   constructor(cause: unknown) {
@@ -57,7 +57,7 @@ async function onDisk<T>(work: Promise<T>): Promise<T> {
 // O_NOFOLLOW: a link put in the file's place would make us write to a file of the attacker's choice.
 const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** Opens what an earlier try for this digest and address left, hashing it, or begins with nothing. */
+/** Opens and hashes what an earlier try for this digest and address left, or begins with nothing. */
 export async function openPartial(
   folder: string,
   digest: string,
@@ -133,7 +133,7 @@ async function readSidecar(path: string): Promise<Sidecar | undefined> {
   try {
     return v.parse(sidecarSchema, JSON.parse(text));
   } catch {
-    // Damaged: the bytes can't be trusted to belong to anything. Starting anew heals it.
+    // Damaged: nobody knows what the bytes belong to, so the download begins anew.
     return undefined;
   }
 }
@@ -143,7 +143,7 @@ export async function removePartial(folder: string, digest: string): Promise<voi
   await rm(join(folder, `${digest}.json`), { force: true });
 }
 
-/** Removes unfinished downloads but those of `keep` and, of the others, the `spare` newest. */
+/** Removes unfinished downloads but those of `keep` and the `spare` newest of the others. */
 export async function collectPartials(
   folder: string,
   keep: ReadonlySet<string>,

@@ -1,6 +1,6 @@
 import type { Clock } from '@srup/protocol';
 
-/** The least that a transfer must bring: one byte a window at any rate. A window of 0 switches the check off. */
+/** The least that a transfer must bring: at least one byte in each window. A window of 0 switches the check off. */
 export interface RateFloor {
   readonly bytesPerSecond: number;
   readonly windowMs: number;
@@ -12,7 +12,7 @@ export interface RateMeter {
   isTooSlow(now: number): boolean;
 }
 
-/** Samples a window: enough to see a stall in time, few enough to be summed at every look. */
+/** Samples in a window: enough to see a stall in time, few enough to add up at every check. */
 const BUCKETS = 30;
 
 /** Stops slow retrieval (threat 8): a server that sends just enough to keep a connection open. Times in ms, monotonic. */
@@ -34,17 +34,17 @@ export function createRateMeter(floor: RateFloor, start: number): RateMeter {
   };
 }
 
-/** A meter at work. */
+/** A rate that is watched. */
 export interface RateWatch {
   readonly signal: AbortSignal;
   add(bytes: number): void;
   stop(): void;
 }
 
-/** Samples a window in which a stall is looked for. */
+/** Checks for a stall in each window. */
 const LOOKS = 20;
 
-/** Aborts its signal when the floor is not kept, and when `outer` aborts. */
+/** Aborts its signal when the transfer is slower than the floor, and when `outer` aborts. */
 export function watchRate(floor: RateFloor, clock: Clock, outer: AbortSignal): RateWatch {
   const tooSlow = new AbortController();
   const meter = createRateMeter(floor, clock.monotonic());

@@ -10,27 +10,27 @@ export interface Answer {
   readonly status: number;
   header(name: string): string | undefined;
   readonly body: AsyncIterable<Uint8Array>;
-  /** Drops what is left of the body, and the connection with it. */
+  /** Drops the rest of the body, and the connection with it. */
   discard(): void;
 }
 
-/** One GET without redirects; rejects when there is no answer. */
+/** Sends one GET and follows no redirect. Rejects when there is no answer. */
 export interface Transport {
   get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer>;
 }
 
-/** Whom to believe, by host name. */
+/** Which CAs to trust, by host name. */
 export interface Trust {
   /** PEM of the CA pinned at enrolment. */
   readonly ca: string;
-  /** The host that the pinned CA, and no other, speaks for: that of the key service. */
+  /** The host of the key service, for which only the pinned CA counts. */
   readonly pinnedHost: string;
   /** `auto`: the pinned CA for its host, the system's for others. `pinned`: only the pinned one. `system`: only those. */
   readonly mode: 'auto' | 'pinned' | 'system';
 }
 
 const CONNECT_TIMEOUT_MS = 15_000;
-/** An answer's header fields; more is an attack. */
+/** Longest header of an answer, in bytes. A longer one is an attack. */
 const MAX_HEADER_BYTES = 16_384;
 
 export function createTransport(trust: Trust, clock: Clock): Transport {
@@ -64,7 +64,7 @@ function ask(url: URL, options: RequestOptions): Promise<Answer> {
     outgoing.on('error', reject);
     outgoing.once('close', () => {
       clearTimeout(late);
-      // Without an error and without an answer: it wants to speak another protocol.
+      // No error and no answer: the server wants another protocol.
       reject(new Error('the server did not answer'));
     });
     outgoing.end();

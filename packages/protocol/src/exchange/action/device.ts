@@ -28,7 +28,7 @@ const STATUS_OF: Readonly<Record<ActOutcome, StatusCode>> = {
   failed: STATUS.ACTION_FAIL,
 };
 
-/** P 6.2: too old to be begun, also when it was taken in time and waited here. Nobody waits for it any more. */
+/** Is the token too old for its action to begin (P 6.2)? It may have waited here too long: nobody waits for it now. */
 export function isActionStale(token: TokenKey, moment: Moment): boolean {
   return isTooOld(token, ACTION_AGE_MS, moment);
 }
@@ -66,8 +66,8 @@ export function acted(
 }
 
 /**
- * An action that ran when the device stopped is never run again. That it failed is all that can be said, unless
- * stopping was what it was to do.
+ * Ends an action that ran when the device stopped. It is never run again, and counts as failed unless it was meant to stop
+ * the device.
  */
 export function actionInterrupted(
   state: WorkingState,

@@ -1,4 +1,4 @@
-/** Actions that P 10.5 proposes as standard. Every device has its own table, and may know more. */
+/** Actions that P 10.5 proposes as standard. Every device has its own table and can know more. */
 export const STANDARD_ACTIONS = {
   'low-power-on': 0x01,
   'low-power-off': 0x02,

@@ -13,9 +13,12 @@ import { settle } from '../settle.ts';
 import { isReservedDataId } from './ids.ts';
 
 /**
- * Nothing tells that DATA arrived: a device answers only what it can't use. So it is sent once; and again, under the
- * same token, when what waited at the broker is known to be lost while it is young (`wakeAt` is brought forward). Only
- * to who remembers tokens: a pySRUP would take it as new. RangeError for an id beginning `srup.`.
+ * Sends DATA. Nothing tells that DATA arrived: a device answers only what it can't use. So the server sends it once.
+ * It sends it again under the same token when it learns that the broker lost what waited there, while the DATA is
+ * young (the server then moves `wakeAt` forward). It does so only for devices that remember tokens: pySRUP would take
+ * it as new DATA.
+ *
+ * RangeError for an id that begins with `srup.`.
  */
 export function sendData(
   body: BodyOf<'DATA'>,
@@ -35,7 +38,7 @@ export function sendData(
   return { state, effects: [say('DATA', token, { dataId, data })] };
 }
 
-/** What a look at the clock leads to: DATA that may have been lost goes again; old DATA is let be. */
+/** Sends DATA again that may have been lost. Old DATA is left alone. */
 export function wakeData(known: ServerData, moment: Moment, { joined }: ServerFacts): ServerStep {
   const { wakeAt, bytes: hex, ...rest } = known;
   const data = hex === undefined ? undefined : fromHex(hex);
@@ -55,7 +58,7 @@ function remember(
   return { kind: 'data', by, dataId, content: fingerprint(dataId, data), token, openedAt: now, attempts: 0 };
 }
 
-/** DATA of a device under a token that was never seen. */
+/** Takes DATA of a device under a token that was never seen. */
 export function takeData(
   body: BodyOf<'DATA'>,
   token: TokenKey,
@@ -75,7 +78,7 @@ export function takeData(
     : { state, effects: [respond(token, status)] };
 }
 
-/** The same DATA again is answered the same and recorded once. */
+/** Takes the same DATA again: it gets the same answer and is recorded once. */
 export function takeAgain(known: ServerData, body: BodyOf<'DATA'>): ServerStep {
   if (known.by === 'server' || known.content !== fingerprint(body.dataId, body.data)) {
     return refuse(known, 'FLOW_CONFLICT');

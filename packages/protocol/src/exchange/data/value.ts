@@ -6,14 +6,14 @@ type NarrowKind = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | '
 export type NumberKind = NarrowKind | WideKind;
 export type DataKind = 'text' | 'raw' | NumberKind;
 
-/** A value that was read. A double can be NaN or infinite, which JSON has no number for. */
+/** A value that was read. A double can be NaN or infinite, which JSON can't express. */
 export type DataValue =
   | { readonly kind: 'text'; readonly value: string }
   | { readonly kind: NarrowKind; readonly value: number }
   | { readonly kind: WideKind; readonly value: bigint }
   | { readonly kind: 'raw'; readonly value: Uint8Array };
 
-/** A value while no schema declares its id: only these kinds are guessed. */
+/** A value whose id nothing declares. Only these kinds are guessed. */
 export type GuessedValue = Extract<DataValue, { readonly kind: 'text' | 'raw' }> | GuessedNumber;
 
 interface GuessedNumber {
@@ -21,14 +21,14 @@ interface GuessedNumber {
   readonly value: number;
 }
 
-/** A value to write. A whole number may be given as either type. */
+/** A value to write. A whole number can be a number or a bigint. */
 export type WritableValue =
   | Extract<DataValue, { readonly kind: 'text' | 'raw' }>
   | { readonly kind: NumberKind; readonly value: number | bigint };
 
 interface NumberCodec {
   readonly bytes: number;
-  /** The whole numbers that fit; absent: any number does. */
+  /** The whole numbers that fit; absent if any number does. */
   readonly range?: readonly [least: bigint, most: bigint];
   read(view: DataView): number | bigint;
   write(view: DataView, value: number | bigint): void;
@@ -78,15 +78,15 @@ const NUMBERS: Readonly<Record<NumberKind, NumberCodec>> = {
 };
 
 /**
- * A control character, C0 or C1, other than tab, line feed and carriage return. Small numbers are full of them. Other
- * classes are no reason to doubt a text: unassigned characters get assigned with each version of Unicode, and two ends
- * with two versions would read two values.
+ * A control character, C0 or C1, other than tab, line feed and carriage return. Small numbers are full of them. No
+ * other class makes a text doubtful. In particular unassigned characters do not: each version of Unicode assigns some,
+ * and two ends with two versions would read two values.
  */
 const CONTROL = /(?![\t\n\r])\p{Cc}/u;
 
 /**
- * Reads the bytes of an id that nothing declares (P 10.6): text, if they are UTF-8 without control characters; else 4
- * bytes are an int32 and 8 bytes a double; else they are raw.
+ * Reads bytes whose id nothing declares (P 10.6). They are text if they are UTF-8 without control characters;
+ * otherwise 4 bytes are an int32, 8 bytes are a double, and all others are raw.
  *
  * @example
  * guessDataValue(Uint8Array.of(0x68, 0x69)); // { kind: 'text', value: 'hi' }
@@ -101,8 +101,8 @@ export function guessDataValue(bytes: Uint8Array): GuessedValue {
 }
 
 /**
- * Reads the bytes of an id whose kind is declared (P 10.18). Bytes that can't be of that kind are raw: a text that is
- * not UTF-8, a number of another length.
+ * Reads bytes whose kind is declared (P 10.18). Bytes that can't be of that kind are raw: a text that is not UTF-8, a
+ * number of another length.
  *
  * @example
  * readDataValue('int8', Uint8Array.of(0x80)); // { kind: 'int8', value: -128 }
@@ -122,7 +122,12 @@ function readNumber(kind: NumberKind, bytes: Uint8Array): DataValue {
   return { kind, value: NUMBERS[kind].read(view) } as DataValue;
 }
 
-/** Tells whether a number can be written as this kind: for whole kinds, a whole number within their range. */
+/**
+ * Tells whether a number can be written as this kind. A whole kind takes whole numbers within its range.
+ *
+ * @example
+ * fitsNumber('int8', 128); // false
+ */
 export function fitsNumber(kind: NumberKind, value: number | bigint): boolean {
   const { range } = NUMBERS[kind];
   if (range === undefined) return true;

@@ -20,8 +20,8 @@ function sendRequest(exchange: ServerIdentify, moment: Moment): ServerStep {
 }
 
 /**
- * A device's word about itself, under our token or, from pySRUP, under one of its own: it answers no transaction
- * then, but it is as genuine (interop). Undefined when the bytes are no text.
+ * Takes what a device says about itself, under our token. pySRUP uses a token of its own: then it answers no
+ * transaction, but it is as genuine (interop). Undefined if the bytes are not text.
  */
 export function takeIdentification(
   token: TokenKey,
@@ -54,7 +54,7 @@ export function takeIdentification(
   }
 }
 
-/** The device has named itself under another token (P 10.7, interop). */
+/** The device identified itself under another token (P 10.7, interop). */
 export function identified(exchange: ServerIdentify, identification: string): ServerStep {
   return exchange.phase === 'sent'
     ? unchanged(settleAs(exchange, identification))

@@ -1,4 +1,4 @@
-/** The server's side of a simple join (P 9.1, 9.5). Observed joins get their own folder. */
+/** The server's side of a simple join (P 9.1, 9.5). Observed joins will have a folder of their own. */
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import type { ServerJoin, Standing } from '../server-exchange.ts';
@@ -41,16 +41,16 @@ function decide(join: ServerJoin, { phase, status, standing }: Decision): Server
   };
 }
 
-/** The operator's word. */
+/** Takes an operator's decision. */
 export function decideJoin(join: ServerJoin, verdict: Exclude<JoinVerdict, 'ask'>): ServerStep {
   return join.phase === 'pending' ? decide(join, DECISIONS[verdict]) : refuse(join, 'FLOW_STATE');
 }
 
-/** JOIN_REQ once more under the same token: the same answer, as far as it still is true. */
+/** Takes a JOIN_REQ again under the same token. It gets the same answer, as long as that is still true. */
 export function joinAgain(join: ServerJoin, facts: ServerFacts): ServerStep {
   if (join.phase === 'pending') return unchanged(join);
   if (join.phase === 'accepted' && !facts.joined) {
-    // It has left since, or was made to: this token does not let it in again (P 6.4).
+    // It has left since, or was dismissed. This token does not let it in again (P 6.4).
     return refuse(join, 'FLOW_FINISHED', respond(join.token, STATUS.JOIN_FAIL));
   }
   return { state: join, effects: [respond(join.token, join.status as StatusCode)] };

@@ -55,7 +55,7 @@ function ask(
   if (state.join.phase === 'asking') return unchanged(waiting);
   const request = say(REQUEST[what], token, {});
   if (facts.serverSpeaksProfile === true) return { state: waiting, effects: [request] };
-  // interop: pySRUP answers nobody who leaves, and its server ends by the word of one that it does not (any more) have.
+  // interop: pySRUP never answers a device that leaves, and its server ends for a device that it does not have (any more).
   const gone = go(end(waiting, token, what, 'unconfirmed', moment), IDENTITY_AFTER[what], moment);
   return { ...gone, effects: [...(state.join.phase === 'joined' ? [request] : []), ...gone.effects] };
 }
@@ -97,7 +97,7 @@ export function leaveAnsweredAgain(
   return same ? unchanged(state) : refuse(state, 'FLOW_FINISHED');
 }
 
-/** Leaving needs nobody's leave: a server may be gone. */
+/** A device can leave without an answer: its server may be gone. */
 export function wakeLeave(
   state: WorkingState,
   token: TokenKey,

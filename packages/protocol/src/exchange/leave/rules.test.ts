@@ -121,7 +121,7 @@ describe('a device that leaves (P 10.8)', () => {
     expect(inShort(device.tell({ on: 'join', token: 'j-2' }))).toEqual(['send JOIN_REQ']);
   });
 
-  it('that gave up its identity asks for nothing any more', async () => {
+  it('that gave up its identity asks for nothing', async () => {
     const device = soloDevice();
     await device.hear('DEREGISTER_CMD', 'c-1', {});
     expect(inShort(device.tell({ on: 'leave', token: 'l-1', what: 'resign' }))).toEqual([]);
@@ -143,7 +143,7 @@ describe('a device that is dismissed (P 10.8)', () => {
     expect(inShort(await device.hear(other, 'c-1', {}))).toEqual(['refused FLOW_CONFLICT']);
   });
 
-  it('does not go on with what it was told to fetch, or put off; what it switches to now is finished', async () => {
+  it('does not go on with a fetch or a deferred update; a switch that has begun is finished', async () => {
     const device = soloDevice({ serverSpeaksProfile: false });
     const url = 'https://files.example/fw';
     const digests = { fetching: 'a'.repeat(64), putOff: 'b'.repeat(64), activating: 'c'.repeat(64) };
@@ -226,7 +226,7 @@ describe('leaving at the server (P 10.8)', () => {
     expect(inShort(await server.hear('RESPONSE', token, { status: 0x70 }))).toEqual(['refused FLOW_STATUS']);
   });
 
-  it('of who is not joined is answered; only deregistering still changes the standing', async () => {
+  it('of a device that is not joined is answered; only deregistering still changes the standing', async () => {
     const server = soloServer({ joined: false });
     expect(inShort(await server.hear('RESIGN_REQUEST', 'l-1', {}))).toEqual(['send RESPONSE 70']);
     expect(inShort(await server.hear('DEREGISTER_REQ', 'l-2', {}))).toEqual(['send RESPONSE 80', 'stand']);

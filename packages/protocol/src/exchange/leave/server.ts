@@ -1,4 +1,4 @@
-/** The server's side of leaving, by the device's will or its own (P 10.8). */
+/** The server's side of leaving, whether the device or the server wants it (P 10.8). */
 import { STATUS, type StatusCode } from '../../message/status.ts';
 import type { TokenKey } from '../../token.ts';
 import type { ServerLeave, Standing } from '../server-exchange.ts';
@@ -25,8 +25,8 @@ function stand(standing: Standing): ServerEffect {
 }
 
 /**
- * The device is out at once: it is not asked for leave. It stands as deregistered only when it has heard of it, or
- * never will, as its certificate and session end then, and with them the way to tell it.
+ * Dismisses a device. It is out at once. It stands as deregistered only after it has heard of that, or never will: its
+ * certificate and session end then, and with them the way to tell it.
  */
 export function openDismissal(
   what: 'terminate' | 'deregister',
@@ -52,7 +52,7 @@ function policyOf({ confirms }: ServerLeave) {
   return confirms ? LEAVE_RETRY : LEAVE_ONCE;
 }
 
-/** Whatever came of it, the server's decision stands. */
+/** Whatever the device answers, the server's decision holds. */
 function finish(leave: ServerLeave, phase: ServerLeave['phase'], status?: number): ServerStep {
   const last = leave.what === 'deregister' ? [stand('deregistered')] : [];
   return { state: settle(leave, phase, status), effects: last };
@@ -79,7 +79,7 @@ export function wakeLeave(leave: ServerLeave, moment: Moment): ServerStep {
   );
 }
 
-/** RESIGN_REQUEST and DEREGISTER_REQ: a device may always leave. The answer leaves before its session ends. */
+/** Takes RESIGN_REQUEST and DEREGISTER_REQ. A device can always leave. The answer leaves before the session ends. */
 export function letGo(
   what: 'resign' | 'deregister',
   token: TokenKey,
@@ -100,7 +100,7 @@ export function letGo(
   };
   const answer = respond(token, status);
   if (what === 'deregister') return { state, effects: [answer, stand('deregistered')] };
-  // Who was let go already does not become one who resigned.
+  // A device that was dismissed before does not become one that resigned.
   return { state, effects: facts.joined ? [answer, stand('resigned')] : [answer] };
 }
 

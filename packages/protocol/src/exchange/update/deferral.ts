@@ -1,4 +1,4 @@
-/** DATA `srup.defer` follows an answer 1D under the same token: why, and until when (P 10.11). */
+/** DATA `srup.defer` follows an answer 1D under the same token. It says why, and until when (P 10.11). */
 import type { TokenKey } from '../../token.ts';
 import { encodeText, readText } from '../../wire/text.ts';
 import { clip } from '../clip.ts';
@@ -9,7 +9,7 @@ export const MAX_REASON_LENGTH = 500;
 
 export interface Deferral {
   readonly reason: string;
-  /** When the device would like to be asked again, ms since 1970. */
+  /** When the device wants to be asked again, ms since 1970. */
   readonly until?: number;
 }
 
@@ -18,7 +18,7 @@ export function encodeDeferral(token: TokenKey, { reason, until }: Deferral): Ui
   return encodeText(JSON.stringify({ token, reason: shown, ...(until !== undefined && { until }) }));
 }
 
-/** Undefined when it is not of this form, or speaks of another token. */
+/** Reads a deferral; undefined if it has another form or names another token. */
 export function decodeDeferral(token: TokenKey, data: Uint8Array): Deferral | undefined {
   const value = parse(data);
   if (typeof value !== 'object' || value === null) return undefined;

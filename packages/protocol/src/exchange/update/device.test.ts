@@ -121,7 +121,7 @@ describe('INITIATE at the device', () => {
     expect(inShort(await initiate(device, 'a token of another make'))).toEqual(['fetch']);
   });
 
-  it('finds room for so many, then is answered FE, and not obeyed later', async () => {
+  it('finds room for this many, then is answered FE, and not obeyed later', async () => {
     const device = soloDevice();
     const tokens = Array.from({ length: MAX_OPEN.update }, () => device.newToken());
     for (const token of tokens) expect(inShort(await initiate(device, token))).toEqual(['fetch']);

@@ -220,7 +220,7 @@ export function wakeUpdate(
   return { state: open(state, token, rest), effects: owed(token, rest) };
 }
 
-/** Who leaves neither fetches nor tries later what it was told before (P 10.8). What it may switch to now is finished. */
+/** A device that leaves does not fetch or retry earlier orders (P 10.8). An installation that has begun is finished. */
 export function forgetUnbegun(state: WorkingState, moment: Moment): WorkingState {
   return Object.entries(state.open).reduce((next, [token, update]) => {
     if (update.kind !== 'update') return next;

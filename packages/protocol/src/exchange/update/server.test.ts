@@ -40,7 +40,7 @@ describe('an update at the server', () => {
     expect(update(server, token).wakeAt).toBeUndefined();
   });
 
-  it('activates at once when told so', async () => {
+  it('activates at once when the command says so', async () => {
     const server = soloServer();
     const token = begin(server, true);
     expect(inShort(await answer(server, token, 0x00))).toEqual(['prove', 'send ACTIVATE']);
@@ -61,7 +61,7 @@ describe('an update at the server', () => {
     expect(update(server, token)).toMatchObject({ phase: 'failed', status });
   });
 
-  it('that was put off is activated again on the word of an operator (P 10.11)', async () => {
+  it('that the device deferred is activated again when an operator says so (P 10.11)', async () => {
     const server = soloServer();
     const token = await activated(server);
     const { activatedAt } = update(server, token);

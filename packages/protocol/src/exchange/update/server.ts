@@ -51,12 +51,12 @@ function sendInitiate(update: ServerUpdate, moment: Moment): ServerStep {
 }
 
 /**
- * The operator's word, or our own when the update is to be activated at once. A device that put it off (P 10.11) is
- * asked again now instead of at the time that it named.
+ * Sends ACTIVATE, because an operator says so or the update is to be activated at once. A device that deferred it (P
+ * 10.11) is asked now instead of at the time that it named.
  */
 export function activateUpdate(update: ServerUpdate, moment: Moment, facts: ServerFacts): ServerStep {
-  const isPutOff = update.phase === 'activating' && update.deferral !== undefined;
-  if (update.phase !== 'staged' && !isPutOff) return refuse(update, 'FLOW_STATE');
+  const isDeferred = update.phase === 'activating' && update.deferral !== undefined;
+  if (update.phase !== 'staged' && !isDeferred) return refuse(update, 'FLOW_STATE');
   // The device would refuse it (P 6.2). A new INITIATE finds the file held already (P 10.12).
   if (isTooOld(update.token, UPDATE_AGE_MS, moment)) return refuse(update, 'FLOW_TOKEN_AGE');
   const { confirms } = facts;
@@ -95,7 +95,7 @@ export function answerUpdate(
       return answerExpired(update, status);
     case 'active':
     case 'reverted':
-      // An earlier answer may be overtaken by the last one.
+      // The last answer can overtake an earlier one.
       return isEarlier(status) ? unchanged(update) : answerLate(update, status, []);
     case 'failed':
     case 'cancelled':
@@ -151,12 +151,12 @@ function answerActivate(update: ServerUpdate, status: number, moment: Moment): S
   }
 }
 
-/** A device that defers is asked again at the pace of the retries. */
+/** When to ask a device again that deferred without naming a time: at the pace of the retries. */
 function laterThan(update: ServerUpdate, moment: Moment): number {
   return update.wakeAt ?? moment.now + ACTIVATE_RETRY.firstMs;
 }
 
-/** Terminal it stays, but what a device proves to run is known from now on. */
+/** It stays expired, but from now on it is known what the device proves to run. */
 function answerExpired(update: ServerUpdate, status: number): ServerStep {
   const wasActivated = update.activatedAt !== undefined;
   const late = answerLate(update, status, wasActivated ? ACTIVATE_STATUSES : INITIATE_STATUSES);
@@ -167,7 +167,7 @@ function answerExpired(update: ServerUpdate, status: number): ServerStep {
   return late;
 }
 
-/** DATA `srup.defer` (P 10.11). */
+/** Takes DATA `srup.defer` (P 10.11). */
 export function deferUpdate(update: ServerUpdate, data: Uint8Array, moment: Moment): ServerStep {
   const deferral = decodeDeferral(update.token, data);
   if (deferral === undefined) return refuse(update, 'FLOW_CONFLICT');

@@ -11,7 +11,7 @@ import {
 } from 'kysely';
 import { faultOf } from './fault.ts';
 
-/** Prepared statements kept; the program has fewer forms of query than that. */
+/** Prepared statements that are kept. The program has fewer forms of query than that. */
 const STATEMENTS_KEPT = 256;
 
 /** Kysely on Node's own SQLite: one connection, so transactions queue up behind each other. */
@@ -66,7 +66,7 @@ class SqliteDriver implements Driver {
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    // A full disk ends a transaction by itself.
+    // A full disk has already ended the transaction.
     if (!this.#database.isTransaction) return;
     await connection.executeQuery(CompiledQuery.raw('rollback'));
   }
@@ -98,8 +98,9 @@ class SqliteConnection implements DatabaseConnection {
       const { statement, returnsRows } = this.#prepare(sql);
       const values = parameters as readonly SQLInputValue[];
       if (returnsRows) return { rows: statement.all(...values) as Row[] };
-      const { changes, lastInsertRowid } = statement.run(...values);
-      return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+      // No `insertId`: other databases have none, so an id comes from `returning`.
+      const { changes } = statement.run(...values);
+      return { rows: [], numAffectedRows: BigInt(changes) };
     } catch (fault) {
       throw faultOf(fault);
     }

@@ -32,7 +32,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('a database is durable: WAL and full sync, for its owner alone', async () => {
+test('a database is durable: WAL and full sync, readable by its owner only', async () => {
   const mode = await sql<{ journal_mode: string }>`pragma journal_mode`.execute(behind(store));
   const sync = await sql<{ synchronous: number }>`pragma synchronous`.execute(behind(store));
   expect(mode.rows[0]?.journal_mode).toBe('wal');
@@ -41,7 +41,7 @@ test('a database is durable: WAL and full sync, for its owner alone', async () =
   expect(sync.rows[0]?.synchronous).toBe(2);
 });
 
-test('a full disk fails the work, and only while it is full', async () => {
+test('a full disk fails the work, only while it is full', async () => {
   await insert(store, 1, 'small');
   const pages = await sql<{ page_count: number }>`pragma page_count`.execute(behind(store));
   await sql.raw(`pragma max_page_count = ${pages.rows[0]?.page_count ?? 0}`).execute(behind(store));
@@ -52,14 +52,14 @@ test('a full disk fails the work, and only while it is full', async () => {
   expect(await idsIn(store)).toEqual([1, 2]);
 });
 
-test('a value that is committed is there for another connection, which only reads', async () => {
+test('another connection that only reads sees what is committed', async () => {
   await insert(store, 7);
   const other = openSqliteReadOnly<NoteTables>(file);
   expect(await other.read.selectFrom('notes').select('id').execute()).toEqual([{ id: 7 }]);
   await other.close();
 });
 
-test('a file that is no good database is refused in words', async () => {
+test('a file that is no sound database is refused, with the reason', async () => {
   checkSqlite(file, noteMigrations);
   expect(() => {
     checkSqlite(file, {});

@@ -3,25 +3,29 @@ import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { StoreError } from '../fault.ts';
 import { createGroupCommit } from '../group-commit.ts';
-import { migrate, refuseNewer, type Migrations } from '../migrate.ts';
+import { migrate, refuseNewer } from '../migrate.ts';
+import type { Migrations } from '../schema/steps.ts';
 import type { Read, Store } from '../port.ts';
 import { sqliteDialect } from './dialect.ts';
 
-/** Milliseconds that a write waits for another process's write (a backup, an inspection) before it fails. */
+/** Milliseconds that a write waits for the write of another process before it fails. */
 const BUSY_TIMEOUT_MS = 5_000;
-/** Pages of 4 KiB that the log grows by before they are moved into the database. */
+/** The log is moved into the database when it has grown by this many pages of 4 KiB. */
 const CHECKPOINT_PAGES = 4_000;
-/** KiB of the database that are held in memory. */
+/** KiB of the database that stay in memory. */
 const CACHE_KIB = 16_384;
 
 export interface SqliteOptions {
-  /** How long a transaction took until it was on the disk, in milliseconds. */
+  /** Called after each transaction with the milliseconds that it took until it was on the disk. */
   readonly onCommitted?: (ms: number) => void;
 }
 
 /**
- * Opens (or makes) a database in a file: WAL, so that readers never wait; full sync, so that what is committed survives
- * a power cut (P 5.3). Throws `StoreError` when the file was written by a newer version.
+ * Opens a database in a file, makes it if there is none, and brings it up to date. WAL: readers never wait. Full sync:
+ * what is committed survives a power cut (P 5.3). Rejects with `StoreError` when a newer version wrote the file.
+ *
+ * @example
+ * const store = await openSqlite<CoreTables>('fleet.db', coreMigrations);
  */
 export async function openSqlite<Tables>(
   file: string,
@@ -53,19 +57,20 @@ export async function openSqlite<Tables>(
   };
 }
 
-/** A database that another process may be writing to, for reading only; its schema is taken as it is. */
+/** A database for reading only. Another process can write to it meanwhile. */
 export interface ReadOnly<Tables> {
   readonly read: Read<Tables>;
   close(): Promise<void>;
 }
 
+/** Opens a database for reading only. Its schema stays as it is, so it may be of an earlier version. */
 export function openSqliteReadOnly<Tables>(file: string): ReadOnly<Tables> {
   const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   const kysely = new Kysely<Tables>({ dialect: sqliteDialect(database) });
   return { read: kysely, close: () => kysely.destroy() };
 }
 
-/** Checks a file that came from elsewhere. Throws `StoreError` when it is damaged or of a newer version. */
+/** Checks a file that came from elsewhere. Throws `StoreError` when it is damaged or a newer version wrote it. */
 export function checkSqlite(file: string, migrations: Migrations): void {
   const database = new DatabaseSync(file);
   try {

@@ -1,9 +1,9 @@
 /** Copies of databases while others write to them, all of them as they were at one time. */
 import { backup, DatabaseSync } from 'node:sqlite';
 
-/** Pages copied at a time; in between the process does other things. */
+/** Pages that are copied at a time. In between the process does other things. */
 const PAGES_AT_ONCE = 2_000;
-/** Milliseconds that are waited for another process that writes. */
+/** Milliseconds that a copy waits for another process that writes. */
 const BUSY_TIMEOUT_MS = 10_000;
 
 export interface Snapshots {
@@ -13,8 +13,13 @@ export interface Snapshots {
 }
 
 /**
- * Holds the state of each database as it is now; the order is the one given, a moment apart. What others commit
- * afterwards is not in the copies, and they need not wait for them (WAL).
+ * Holds the state of each database as it is now, one a moment after the other, in the given order. The copies do not
+ * have what others commit later, and others do not wait for the copies (WAL).
+ *
+ * @example
+ * const snapshots = holdDatabases(['server/fleet.db', 'key-service/identities.sqlite']);
+ * await snapshots.copy('server/fleet.db', 'copy.db');
+ * snapshots.close();
  */
 export function holdDatabases(files: readonly string[]): Snapshots {
   const held = new Map<string, DatabaseSync>();

@@ -1,4 +1,0 @@
-/** A backup can't be made, read or restored. The message says why, then what to do; nothing was left half done. */
-export class BackupError extends Error {
-  override readonly name = 'BackupError';
-}

@@ -1,0 +1,111 @@
+/** The first part of the server: all that stands before the C2 core. */
+import { realDelay, systemClock as clock, systemRandom as random } from '@srup/node';
+import { identityText } from '@srup/protocol';
+import { startBroker, type BrokerOptions, type BrokerPorts } from '../broker/broker.ts';
+import type { BrokerControl } from '../broker/control.ts';
+import { controlEmbedded } from '../broker/embedded.ts';
+import { controlExternal } from '../broker/external/external.ts';
+import { listenHttps, type HttpsListener } from '../http/listener.ts';
+import { openRegistry, type Registry } from '../keyservice/registry.ts';
+import { createKeyService, type KeyService } from '../keyservice/service.ts';
+import { DEFAULT_HTTPS_PORT, DEFAULT_LISTEN, DEFAULT_MQTTS_PORT, type ServerOptions } from '../options.ts';
+import { readSessionsPassword } from '../vault/broker-access.ts';
+import { openVault, type Vault } from '../vault/vault.ts';
+import { certificateHosts, embeddedUrl, httpsUrl, loopbackUrl } from './addresses.ts';
+
+/** What stands before the C2 core: the folder, both ports, the broker and the key service. */
+export interface Ground {
+  readonly vault: Vault;
+  readonly listener: HttpsListener;
+  /** Where people and devices find the HTTPS port. */
+  readonly url: string;
+  readonly broker: BrokerControl;
+  readonly keys: KeyService;
+}
+
+/** Makes the ground; each part is closed with the stack. */
+export async function layGround(options: ServerOptions, stack: AsyncDisposableStack): Promise<Ground> {
+  const vault = stack.adopt(await openFolder(options), (part) => part.close());
+  const { authority, folder, keys: serviceKeys } = vault.keyService;
+  const listener = await listenHttps({
+    host: options.listen ?? DEFAULT_LISTEN,
+    port: options.httpsPort ?? DEFAULT_HTTPS_PORT,
+    credential: vault.credentials.tls(),
+  });
+  stack.defer(() => listener.close());
+  const registry = await openRegistry({ folder }, { authority, clock, random });
+  stack.defer(() => registry.close());
+  const broker = await openBroker(options, vault, registry);
+  stack.defer(() => broker.close());
+  const { id: serverId, publicKeys: serverKeys } = vault.server;
+  const keys = createKeyService(
+    { serverId, serverKeys, keys: serviceKeys, requireCode: options.requireEnrolmentCode ?? true },
+    { registry, authority, broker, clock, random },
+  );
+  return { vault, listener, url: httpsUrl(options, listener.port), broker, keys };
+}
+
+function openFolder(options: ServerOptions): Promise<Vault> {
+  const { folder, certificateMs, log } = options;
+  return openVault(
+    {
+      folder,
+      names: certificateHosts(options),
+      ...(certificateMs !== undefined && { certificateMs }),
+    },
+    {
+      clock,
+      random,
+      warn: (message) => {
+        log.warn(message);
+      },
+    },
+  );
+}
+
+/** The broker has the newest revocation list before anybody else can use it. */
+async function openBroker(options: ServerOptions, vault: Vault, registry: Registry): Promise<BrokerControl> {
+  if (options.broker === undefined) return startEmbedded(options, vault, registry);
+  const { url, ca = vault.keyService.authority.caPem, reload, sessionsUrl } = options.broker;
+  const control = controlExternal(
+    {
+      ...{ url, ca },
+      ...(reload !== undefined && { reload }),
+      ...(sessionsUrl !== undefined && {
+        sessions: { url: sessionsUrl, password: await readSessionsPassword(options.folder) },
+      }),
+    },
+    { credential: () => vault.credentials.mqtt(), clock, random, delay: realDelay, log: options.log },
+  );
+  control.follow(registry.lists.newest());
+  return control;
+}
+
+async function startEmbedded(
+  options: ServerOptions,
+  vault: Vault,
+  registry: Registry,
+): Promise<BrokerControl> {
+  const { listen: host = DEFAULT_LISTEN, mqttsPort: port = DEFAULT_MQTTS_PORT, log } = options;
+  const { crl } = registry.lists.newest();
+  const tls: BrokerOptions['tls'] =
+    options.insecurePlainMqtt === true
+      ? 'insecure-plain'
+      : { credential: vault.credentials.tls(), ca: vault.keyService.authority.caPem, crl };
+  const ports: BrokerPorts = {
+    isAllowed: (id) => registry.isAllowed(id),
+    clock,
+    onRefusal: ({ code, identity, detail }) => {
+      log.info({ code, sender: identity === undefined ? undefined : identityText(identity) }, detail);
+    },
+    warn: (message) => {
+      log.warn(message);
+    },
+  };
+  const broker = await startBroker({ host, port, serverId: vault.server.id, tls }, ports);
+  return controlEmbedded(broker, {
+    url: embeddedUrl(options, broker.port),
+    serverUrl: loopbackUrl(options, broker.port),
+    startedAt: clock.now(),
+  });
+}
