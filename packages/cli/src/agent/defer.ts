@@ -9,10 +9,7 @@ import type { AskOptions } from './ask.ts';
 const DEFAULT_REASON = "deferred by the device's owner";
 
 /** Runs `srup agent defer`, the owner's deferral (P 10.11). `time` is a length of time, or `off`. */
-export async function defer(
-  time: string,
-  options: AskOptions & { readonly reason?: string },
-): Promise<void> {
+export async function defer(time: string, options: AskOptions & { readonly reason?: string }): Promise<void> {
   const { homeAt, MAX_DEFERRAL_MS, deferUpdates } = await import('@srup/agent');
   const folder = resolve(options.home);
   const output = createOutput(options.json === true);
