@@ -1,4 +1,4 @@
-/** Errands: what one owner's turn asked of another owner, or of its own one later. */
+/** Errands: what one owner's turn asked of another owner, or of itself for later. */
 import type { Delay, Lanes, Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import type { Store } from '../store/port.ts';
@@ -8,7 +8,7 @@ import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Errands that are performed at the same time. */
 const AT_ONCE = 20;
-/** After an errand failed, in milliseconds. */
+/** Time before a failed errand is tried again, in milliseconds. */
 const RETRY_MS = 60_000;
 
 export interface Errand {
@@ -23,9 +23,9 @@ export interface Errand {
 export type Lane = <Value>(job: () => Promise<Value>) => Promise<Value>;
 
 /**
- * Performs errands of one kind. It can be called again for the same errand, after a kill or a failure: it finds what is
- * done already. Work that changes the owner is done in its lane; work that waits for somebody else is not, as the owner
- * would be deaf meanwhile. Rejects when the errand is to be performed again later.
+ * Performs errands of one kind. It can be called again for the same errand, after a kill or a failure, and finds what
+ * is done already. It changes the owner in the owner's lane. It does not wait for others there: meanwhile the owner's
+ * messages would wait. Rejects when the errand has to be performed again later.
  */
 export type PerformErrand = (errand: Errand, lane: Lane) => Promise<void>;
 
@@ -38,7 +38,7 @@ export interface ErrandPorts {
 }
 
 export interface Errands {
-  /** Performs what is due, from now on. An errand of a kind without a performer waits, and is logged. */
+  /** Begins to perform what is due. An errand of a kind without a performer waits, and is logged. */
   start(performers: Readonly<Record<string, PerformErrand>>): void;
   stop(): void;
   /** Resolves when no errand is being performed. */
@@ -46,8 +46,8 @@ export interface Errands {
 }
 
 /**
- * Performs errands when they are due, each until it succeeds. They are rows, written in the commit of the turn that
- * asks: none is lost, and none is there without its cause.
+ * Performs errands when they are due, each until it succeeds. An errand is a row that the commit of the asking turn
+ * writes. So no errand is lost, and none exists without its cause.
  *
  * @example
  * const errands = createErrands({ store, lanes, clock, delay, log });
@@ -61,7 +61,7 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
     timer.nudge(due);
   });
 
-  /** What neither is being performed nor rests. */
+  /** The errands that are neither being performed nor resting. */
   function waiting() {
     const all = store.read.selectFrom('errands');
     const taken = [...running.keys(), ...resting];
@@ -83,19 +83,19 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
       await performer(errand, (job) => lanes.run(owner, job));
       await store.commit((write) => write.deleteFrom('errands').where('id', '=', id).execute());
     } catch (fault) {
-      log.error({ err: fault, owner, kind }, 'an errand could not be performed; it is tried again');
-      await postpone(id);
+      log.error({ err: fault, owner, kind }, 'an errand could not be performed; the server retries');
+      await retryLater(id);
     }
   }
 
-  async function postpone(id: number): Promise<void> {
+  async function retryLater(id: number): Promise<void> {
     const after = clock.now() + RETRY_MS;
     try {
       await store.commit((write) =>
         write.updateTable('errands').set({ after }).where('id', '=', id).execute(),
       );
     } catch {
-      // The store is in trouble, and the errand stays due: it rests, so that it is not tried again at once.
+      // The store is in trouble, so the errand stays due. It rests, so that it is not tried again at once.
       resting.add(id);
       delay(RETRY_MS, () => {
         resting.delete(id);

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { until } from '@srup/node/testing';
 import { test as base } from '../../test/fixtures.ts';
 import { report } from '../../test/fleet/world.ts';
-import type { Read, Store } from '../store/port.ts';
+import type { Store } from '../store/port.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Between two looks at a store that may be at rest, in milliseconds. */

@@ -1,7 +1,12 @@
 import { isDigest, isReservedDataId, MAX_MESSAGE_BYTES, type ServerCommand } from '@srup/protocol';
 import { FleetError } from '../api/faults.ts';
 
-/** Throws FleetError for a command that is wrong in itself, whatever the device. */
+/**
+ * Throws FleetError for a command that is wrong for every device.
+ *
+ * @example
+ * checkCommand({ kind: 'action', actionId: 256 }); // FleetError: an action id is a whole number from 0 to 255
+ */
 export function checkCommand(command: ServerCommand): void {
   switch (command.kind) {
     case 'update':
@@ -13,13 +18,13 @@ export function checkCommand(command: ServerCommand): void {
     case 'data':
       checkData(command);
       break;
-    default: // says nothing but its kind
+    default: // the other commands have nothing but their kind
   }
 }
 
 function checkUpdate({ digest, url }: Extract<ServerCommand, { kind: 'update' }>): void {
   if (!isDigest(digest)) throw invalid('a digest is 64 lower-case hex digits (SHA-256)'); // P 2.6
-  if (!url.startsWith('https:') || !URL.canParse(url)) throw invalid(`"${url}" is no https URL`); // P 10.2
+  if (!url.startsWith('https:') || !URL.canParse(url)) throw invalid(`"${url}" is not an https URL`); // P 10.2
 }
 
 function checkAction({ actionId }: Extract<ServerCommand, { kind: 'action' }>): void {

@@ -185,7 +185,7 @@ describe('a rollback goes back', () => {
     await update(world, joined, { digest: ONE });
     const command = { kind: 'rollback', to: ONE } as const;
     expect(outcomesOf(await place({ devices: idsOf(joined), command }))).toEqual([
-      [joined.text, `this device runs ${ONE} already`],
+      [joined.text, `this device already runs ${ONE}`],
     ]);
     const receipts = await place({ devices: idsOf(joined), command: { kind: 'rollback', to: TWO } });
     expect(outcomesOf(receipts)[0]?.[1]).toContain('use an update');
@@ -234,9 +234,9 @@ describe('a rollback goes back', () => {
     expect(more).toEqual([]);
     const ofOrder = await world.fleet.exchanges({ order: order! });
     const key = (device: string, token: TokenKey) => `${device} ${token}`;
-    expect(
-      ofOrder.rows.map(({ device, exchange }) => key(device, exchange.token)).sort(),
-    ).toEqual(taken.map(({ device, token }) => key(device, token)).sort());
+    expect(ofOrder.rows.map(({ device, exchange }) => key(device, exchange.token)).sort()).toEqual(
+      taken.map(({ device, token }) => key(device, token)).sort(),
+    );
     const entries = (await trail()).slice(before);
     expect(entries.map(({ device, orderId, by }) => ({ device, orderId, by }))).toEqual(
       expect.arrayContaining(taken.map(({ device }) => ({ device, orderId: order, by: MIA }))),

@@ -18,15 +18,15 @@ import { appendAudit } from '../chain/append.ts';
 import { appendRefusal } from '../evidence/refusals.ts';
 import { deviceEntry } from '../chain/entry.ts';
 
-/** What a change that was written brings for those who listen. */
+/** What a written change brings for those that listen to the store. */
 export interface Written {
-  /** Place of its last event, if it makes any. */
+  /** The place of its last event; undefined without events. */
   readonly lastEvent: number | undefined;
-  /** When the first of its errands is due, ms since 1970, if it has any. */
+  /** When the first of its errands is due, ms since 1970; undefined without errands. */
   readonly nextErrand: number | undefined;
 }
 
-/** Puts a whole change into one transaction (P 5.3). It only writes: everything was decided before. */
+/** Writes a whole change in one transaction (P 5.3). It decides nothing: its work can run twice. */
 export async function writeChange(
   transaction: Write<CoreTables>,
   change: Change,
@@ -158,7 +158,7 @@ async function writeOutgoing(
   }
 }
 
-/** Gives the time that the first new errand is due. */
+/** Returns when the first new errand is due, ms since 1970. */
 async function writeErrands(
   transaction: Write<CoreTables>,
   { at, errands, performed }: Change,
@@ -198,7 +198,7 @@ async function writeDecisions(
   await appendAudit(transaction, ...entries);
 }
 
-/** What those who watch are told. Data is news by itself, not as the exchange that brought it. */
+/** The events of a change. Data is an event of its own; the exchange that brought it is none. */
 function newsOf({ at, before, record, exchanges, data, refusal, isRefusalNews }: Change): News[] {
   const news: News[] = [];
   if (before?.row !== record.row) news.push({ kind: 'device', device: viewDevice(withProof(record)) });
