@@ -128,7 +128,7 @@ async function openFleet(
   const fleet = fleetOf({ ...turn, signer }, policies, events, endings);
   let greeting: Promise<void> = Promise.resolve();
   const greet = (): Promise<void> =>
-    greetAfterRestore(turn, fleet, isStopped).catch((fault: unknown) => {
+    greetAfterRestore(turn, fleet, { isStopped, onHastened: nudgeTimeouts }).catch((fault: unknown) => {
       log.error({ err: fault }, 'devices could not be asked after the restore; the next start does it');
     });
 

@@ -29,6 +29,8 @@ export function openTar(chunks: AsyncIterable<Uint8Array>, kind: ArchiveKind): R
     kind === 'tar.gz'
       ? createGunzip()
       : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } });
+  // An archive that is damaged at its beginning fails before anybody reads: without a listener that would end the agent.
+  unpacked.on('error', () => undefined);
   // The reader sees an error of either stream as its own.
   return pipeline(stored, unpacked, () => undefined);
 }

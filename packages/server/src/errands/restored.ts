@@ -2,12 +2,15 @@
 import { RESTORE } from '../api/callers.ts';
 import { dropRestore, findRestore } from '../backup/note.ts';
 import type { Fleet } from '../fleet-port.ts';
+import { hastenAnswers } from '../turn/hasten.ts';
 import { deviceOwner } from '../turn/owner.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 import type { Endings } from './end-identity.ts';
 
 /** Devices asked at once. */
 const DEVICES_AT_ONCE = 200;
+/** Over which all devices that owe an answer are asked again, in milliseconds. */
+const HASTE_SPREAD_MS = 2_000;
 
 /** Before anything is sent: who was revoked after the backup is let go here too; the agenda ends its sessions. */
 export async function letGoOfRevoked(
@@ -24,9 +27,9 @@ export async function letGoOfRevoked(
  * itself says something newer: its answer closes that, and it shows which devices are still ours.
  */
 export async function greetAfterRestore(
-  { store, log }: Pick<TurnPorts, 'store' | 'log'>,
+  { store, clock, log }: Pick<TurnPorts, 'store' | 'clock' | 'log'>,
   fleet: Pick<Fleet, 'devices' | 'command'>,
-  isStopped: () => boolean,
+  { isStopped, onHastened }: { readonly isStopped: () => boolean; readonly onHastened: () => void },
 ): Promise<void> {
   const restore = await findRestore(store.read);
   if (restore === undefined) return;
@@ -35,6 +38,10 @@ export async function greetAfterRestore(
     { backupOf: new Date(backupOf).toISOString() },
     'this server was restored from a backup: what happened since is unknown here; all devices are asked who they are',
   );
+  // Answers that came since went to the server that is gone: a broker elsewhere keeps none of them.
+  const now = clock.now();
+  await store.commit((write) => hastenAnswers(write, now, { spreadMs: HASTE_SPREAD_MS }));
+  onHastened();
   let cursor: string | undefined;
   do {
     const page = await fleet.devices({
