@@ -23,12 +23,13 @@ test('the examples of telemetry report by lines and by the socket, and take data
   });
   const { id } = await untilJoined(site, device);
   const program = runExample(ground, 'telemetry', process.execPath, ['socket.mjs'], { SRUP_SOCKET: socket });
-  const reading = (dataId: string) =>
+  const reading = (dataId: string, isWanted: (row: Reading) => boolean = () => true) =>
     until(`${dataId} is at the server`, async () => {
       const rows = await site.api((api) => api.list<Reading>(`/devices/${id}/data`));
-      return rows.find((row) => row.dataId === dataId);
+      return rows.find((row) => row.dataId === dataId && isWanted(row));
     });
-  expect(typeof (await reading('load')).value).toBe('number');
+  // The bytes of some doubles, such as 11.2, are text too, and read as that (P 10.6): another load follows.
+  await reading('load', ({ value }) => typeof value === 'number');
   expect(await reading('uptime')).toMatchObject({ kind: 'double' });
   expect(await reading('level')).toMatchObject({ kind: 'raw', value: '07' });
   expect((await site.ctl('data', id, 'setpoint', 'warm')).code).toBe(0);

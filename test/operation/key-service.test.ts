@@ -1,24 +1,19 @@
 /** The key service of a running server keeps to the contract that the agent's tests rely on. */
-import { afterAll, beforeAll } from 'vitest';
 import { fetchPinnedCa, systemClock } from '@srup/node';
 import { testKeyService } from '../../packages/agent/test/contracts/key-service.ts';
 import { keyServiceAt, type KeyService } from '../../packages/agent/src/identity/service.ts';
 import { TYPE } from '../support/device.ts';
-import { newGround, startSite, type Ground, type Site } from '../support/server.ts';
+import { test } from '../support/fixtures.ts';
+import { startSite, type Site } from '../support/server.ts';
 
-let ground: Ground;
 let site: Site;
 let service: KeyService;
 
-beforeAll(async () => {
-  ground = await newGround();
-  site = await startSite(ground);
+test.beforeAll(async ({ makeGround }) => {
+  site = await startSite(await makeGround());
   const { signal } = new AbortController();
   const ca = await fetchPinnedCa(site.url, site.caFingerprint, signal);
   service = keyServiceAt(site.url, ca, systemClock, signal);
-});
-afterAll(async () => {
-  await ground.clear();
 });
 
 testKeyService("the server's", () => ({

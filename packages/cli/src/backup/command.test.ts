@@ -18,7 +18,7 @@ afterEach(async () => {
 test.each<[string[], RegExp]>([
   [
     ['restore', 'run.sh', '--check'],
-    /run\.sh is no backup of srup\.\nUse a file that srup backup wrote\.\n$/,
+    /run\.sh is not a backup of srup\.\nUse a file that srup backup wrote\.\n$/,
   ],
   [['restore', 'none', '--check'], /none can't be used: it does not exist\nCheck the path/],
   [['restore', '.', '--check'], /: it is a folder\n/],

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { checkAudit } from './audit.ts';
 import { judgeCertificate } from './certificates.ts';
 import { checkClock } from './clock.ts';
@@ -35,7 +34,7 @@ export function serverChecks(questions: ServerQuestions): Check[] {
     ...diskChecks(folder, ['artifacts/', MOSQUITTO_PID]),
     ...DATABASES.map((path) => ({
       name: 'database',
-      run: async () => [checkDatabase(join(folder, path), path)],
+      run: async () => [await checkDatabase(join(folder, path), path)],
     })),
     { name: 'audit', run: () => checkAudit(folder) },
     { name: 'certificates', run: () => checkCertificates(folder) },
@@ -69,18 +68,11 @@ async function checkProcess({ folder, url }: ServerQuestions): Promise<Judgement
   );
 }
 
-function checkDatabase(file: string, name: string): Judgement {
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
-  try {
-    const row = database.prepare('pragma quick_check(1)').get() as { quick_check: string };
-    if (row.quick_check === 'ok') return ok(`${name} is whole`);
-    return failed(
-      `${name} is damaged: ${row.quick_check}`,
-      'Stop the server, and restore a backup: srup restore',
-    );
-  } finally {
-    database.close();
-  }
+async function checkDatabase(file: string, name: string): Promise<Judgement> {
+  const { findDamage } = await import('@srup/server');
+  const damage = findDamage(file);
+  if (damage === undefined) return ok(`${name} is whole`);
+  return failed(`${name} is damaged: ${damage}`, 'Stop the server, and restore a backup: srup restore');
 }
 
 async function checkCertificates(folder: string): Promise<Judgement[]> {

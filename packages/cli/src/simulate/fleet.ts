@@ -1,7 +1,7 @@
 /** Starts and stops the simulated devices together. */
 import type { Fault } from './choose.ts';
-import { startDevice, type SimulatedDevice } from './device.ts';
-import { enrol, makeKeys, type NewKeys } from './enrol.ts';
+import { startDevice, type SimulatedDevice } from './device/device.ts';
+import { enrol, makeKeys, type NewKeys } from './device/enrol.ts';
 import type { KnownDevice } from './keep.ts';
 import type { Site } from './site.ts';
 

@@ -1,4 +1,4 @@
-/** One end alone, which keeps its state from step to step: for tests of single rules. */
+/** One end alone, which keeps its state from step to step, for tests of single rules. */
 import { resumeDevice, stepDevice } from '../exchange/device.ts';
 import type { DeviceEffect, DeviceFacts, DeviceInput } from '../exchange/device-step.ts';
 import type { Moment, Step } from '../exchange/step.ts';
@@ -17,9 +17,9 @@ import { NOTHING_STORED, stepStored, type StoredDevice } from './stored-device.t
 const START = Date.UTC(2026, 0, 1);
 
 export interface Solo {
-  /** May be moved: `solo.moment = { ...solo.moment, now }`. Jitter is none unless told. */
+  /** A test can move it: `solo.moment = { ...solo.moment, now }`. By default there is no jitter. */
   moment: Moment;
-  /** A UUIDv7 made `ageMs` before now. */
+  /** A UUIDv7 that was made `ageMs` before now. */
   newToken(ageMs?: number): TokenKey;
   pass(ms: number): void;
 }
@@ -91,7 +91,7 @@ export interface SoloServer extends Solo {
   exchange(token: TokenKey): ServerExchange | undefined;
 }
 
-/** A server with one device, which is joined and confirms unless told. */
+/** A server with one device. By default the device is joined and confirms. */
 export function soloServer(facts: Partial<ServerFacts> = {}): SoloServer {
   const all: ServerFacts = {
     confirms: true,
@@ -131,7 +131,7 @@ interface AnyStep {
   readonly code?: FaultCode;
 }
 
-/** A step in short, to compare with: `['send RESPONSE 2f', 'refused FLOW_LIMIT']`. */
+/** A step in short, for comparisons: `['send RESPONSE 2f', 'refused FLOW_LIMIT']`. */
 export function inShort({ effects = [], refused, code }: AnyStep): string[] {
   const refusal = refused ?? code;
   return [...effects.map(effectInShort), ...(refusal === undefined ? [] : [`refused ${refusal}`])];

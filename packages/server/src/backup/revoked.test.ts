@@ -105,13 +105,13 @@ test('a list that is older, of another CA, changed, or no list is refused, with 
   const good = await authority.revocationList([{ serial: serial('4a'), revokedAt: 1 }], NEW);
   for (const [text, why] of [
     [await authority.revocationList([], OLD - 1n), /is older than the revocation list in the backup/],
-    [await (await makeAuthority()).revocationList([], NEW), /no revocation list by the CA of this server/],
+    [await (await makeAuthority()).revocationList([], NEW), /not a revocation list by the CA of this server/],
     [
       good.replace(/(\n\w{20})(\w)/, (_, start: string, one: string) => start + (one === 'A' ? 'B' : 'A')),
-      /no rev/,
+      /not a rev/,
     ],
-    [authority.caPem, /no revocation list/],
-    ['', /no revocation list.* Name the newest one: key-service\/crl.pem/],
+    [authority.caPem, /not a revocation list/],
+    ['', /not a revocation list.* Name the newest one: key-service\/crl.pem/],
   ] as const) {
     await writeFile(file, text);
     await expect(adoptCrl(folder, file)).rejects.toThrow(why);

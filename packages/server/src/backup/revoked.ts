@@ -36,7 +36,7 @@ export async function adoptCrl(work: string, file: string | undefined): Promise<
   const ca = await readFile(join(work, 'authority', 'ca.pem'), 'utf8');
   const list = readCrl(pem, ca);
   if (list === undefined)
-    throw new BackupError(`${file} is no revocation list by the CA of this server. ${FIND_NEWEST}`);
+    throw new BackupError(`${file} is not a revocation list by the CA of this server. ${FIND_NEWEST}`);
   const own = readCrl(await readFile(join(work, CRL), 'utf8').catch(() => ''), ca);
   if (own !== undefined && list.number < own.number)
     throw new BackupError(`${file} is older than the revocation list in the backup. ${FIND_NEWEST}`);

@@ -55,15 +55,17 @@ export interface Errands {
  */
 export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts): Errands {
   const running = new Map<number, Promise<void>>();
+  const resting = new Set<number>();
   const timer = createTimer({ clock, delay, log });
   const stopListening = store.listen('errands', (due) => {
     timer.nudge(due);
   });
 
-  /** What is not being performed. */
+  /** What neither is being performed nor rests. */
   function waiting() {
     const all = store.read.selectFrom('errands');
-    return running.size === 0 ? all : all.where('id', 'not in', [...running.keys()]);
+    const taken = [...running.keys(), ...resting];
+    return taken.length === 0 ? all : all.where('id', 'not in', taken);
   }
 
   function begin(errand: Errand, performer: PerformErrand | undefined): void {
@@ -93,8 +95,12 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
         write.updateTable('errands').set({ after }).where('id', '=', id).execute(),
       );
     } catch {
-      // The store is in trouble, and the errand stays due: not at once again.
-      await new Promise<void>((resolve) => delay(RETRY_MS, resolve));
+      // The store is in trouble, and the errand stays due: it rests, so that it is not tried again at once.
+      resting.add(id);
+      delay(RETRY_MS, () => {
+        resting.delete(id);
+        timer.nudge(clock.now());
+      });
     }
   }
 

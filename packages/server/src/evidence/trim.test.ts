@@ -8,9 +8,9 @@ const MANY = 90;
 
 let world: World;
 let device: TestDevice;
-/** Of the request that let the device in. */
+/** The token of the request that let the device in. */
 let joined: TokenKey;
-/** Of the update that it runs. */
+/** The token of the update that it runs. */
 let running: TokenKey;
 
 beforeEach(async () => {

@@ -4,6 +4,7 @@ import type { DeviceView } from '../api/forms/devices.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
 import type { Page, PageQuery } from '../api/forms/pages.ts';
 import type { Fleet } from '../fleet-port.ts';
+import { contains } from '../store/search.ts';
 import { readSoftware, readSoftwareOf } from '../peers/software.ts';
 import { selectDevices } from './select.ts';
 import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from './views.ts';
@@ -47,11 +48,15 @@ export function createQueries(store: Read<CoreTables>): Queries {
       if (query.cursor !== undefined) select = select.where('devices.id', '>', query.cursor);
       if (query.type !== undefined) select = select.where('type', '=', query.type);
       if (query.standing !== undefined) select = select.where('standing', '=', query.standing);
-      if (query.search !== undefined) {
-        const pattern = `%${query.search.replace(/[\\%_]/g, '\\$&')}%`;
-        select = select.where(
-          sql<boolean>`(devices.id like ${pattern} escape '\\' or name like ${pattern} escape '\\'
-            or type like ${pattern} escape '\\' or running_digest like ${pattern} escape '\\')`,
+      const part = query.search;
+      if (part !== undefined) {
+        select = select.where((where) =>
+          where.or([
+            contains(where.ref('devices.id'), part),
+            contains(where.ref('name'), part),
+            contains(where.ref('type'), part),
+            contains(where.ref('running_digest'), part),
+          ]),
         );
       }
       return pageOf(await select.execute(), limit, ({ id }) => id, viewDevice);

@@ -50,7 +50,7 @@ async function openSource(file: string, passphrase: Secret | undefined): Promise
   }
   if (!isEncrypted(start)) {
     if (!start.subarray(0, 2).equals(GZIP_MAGIC))
-      throw new BackupError(`${file} is no backup of srup. Use a file that srup backup wrote.`);
+      throw new BackupError(`${file} is not a backup of srup. Use a file that srup backup wrote.`);
     return through(createReadStream(file), createGunzip());
   }
   if (passphrase === undefined) {
@@ -114,7 +114,7 @@ async function feed(source: Readable, decoder: WritableStreamDefaultWriter<Uint8
 async function readManifest(name: string, body: AsyncIterable<Uint8Array>): Promise<Manifest> {
   if (name !== MANIFEST_FILE)
     throw new BackupError(
-      'This is no backup of srup: it does not begin with a manifest. Use a file that srup backup wrote.',
+      'This is not a backup of srup: it does not begin with a manifest. Use a file that srup backup wrote.',
     );
   const chunks: Uint8Array[] = [];
   let bytes = 0;

@@ -59,7 +59,7 @@ test('another connection that only reads sees what is committed', async () => {
   await other.close();
 });
 
-test('a file that is no sound database is refused, with the reason', async () => {
+test('a damaged file, or another one, is refused as a database, with the reason', async () => {
   checkSqlite(file, noteMigrations);
   expect(() => {
     checkSqlite(file, {});

@@ -70,12 +70,28 @@ export function openSqliteReadOnly<Tables>(file: string): ReadOnly<Tables> {
   return { read: kysely, close: () => kysely.destroy() };
 }
 
+/**
+ * What is wrong with the file of a database, in SQLite's words; undefined when it is whole. A server can be using it.
+ *
+ * @example
+ * findDamage('/var/lib/srup/server/fleet.db'); // undefined
+ */
+export function findDamage(file: string): string | undefined {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+  try {
+    const { quick_check: found } = database.prepare('pragma quick_check(1)').get() as { quick_check: string };
+    return found === 'ok' ? undefined : found;
+  } finally {
+    database.close();
+  }
+}
+
 /** Checks a file that came from elsewhere. Throws `StoreError` when it is damaged or a newer version wrote it. */
 export function checkSqlite(file: string, migrations: Migrations): void {
-  const database = new DatabaseSync(file);
+  const damage = findDamage(file);
+  if (damage !== undefined) throw new StoreError(`The database is damaged: ${damage}.`);
+  const database = new DatabaseSync(file, { readOnly: true });
   try {
-    const found = database.prepare('pragma quick_check(1)').get() as { quick_check: string };
-    if (found.quick_check !== 'ok') throw new StoreError(`The database is damaged: ${found.quick_check}.`);
     refuseNewer(appliedSteps(database), file, migrations);
   } finally {
     database.close();

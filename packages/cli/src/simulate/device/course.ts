@@ -1,6 +1,6 @@
 /** Follows what becomes of a simulated device, from the events of its session. */
 import { openPromise, reasonOf, type EngineEvent, type LinkEvent } from '@srup/agent/parts';
-import type { Site } from './site.ts';
+import type { Site } from '../site.ts';
 
 export type Standing = 'asking' | 'joined' | 'out' | 'left';
 

@@ -12,7 +12,7 @@ import {
   type Credentials,
   type KeyService,
 } from '@srup/agent/parts';
-import type { Site } from './site.ts';
+import type { Site } from '../site.ts';
 
 /** Makes the keys; only the device ever has the private ones (P 8.1). */
 export interface NewKeys {

@@ -2,12 +2,12 @@
 import { connectMqtt } from '@srup/node';
 import type { Identity } from '@srup/protocol';
 import { AGENT_VERSION, openSession, type Log, type Session } from '@srup/agent/parts';
-import type { Fault } from './choose.ts';
+import type { Fault } from '../choose.ts';
 import { misbehave, openDoublingLink } from './connectivity.ts';
 import { followEvents, type Standing } from './course.ts';
-import type { KnownDevice } from './keep.ts';
+import type { KnownDevice } from '../keep.ts';
 import { simulatedPerformers } from './performers.ts';
-import type { Site } from './site.ts';
+import type { Site } from '../site.ts';
 
 export interface SimulatedDevice {
   readonly number: number;

@@ -1,8 +1,8 @@
 /** Plays connections with faults: devices that go offline, or that connect again and again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectMqtt, type MqttLink, type MqttOptions } from '@srup/node';
-import { drawn, type Fault } from './choose.ts';
-import type { Site } from './site.ts';
+import { drawn, type Fault } from '../choose.ts';
+import type { Site } from '../site.ts';
 
 /** How long a flapping connection lasts and how long it is gone, ms. */
 const UP_MS = { least: 10_000, most: 60_000 };

@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createTransport, judgeStatus, type Answer, type Performers, type Store } from '@srup/agent/parts';
 import { systemClock } from '@srup/node';
 import type { FetchOutcome } from '@srup/protocol';
-import { drawn, type Fault } from './choose.ts';
-import { SOFTWARE } from './keep.ts';
-import type { Site } from './site.ts';
+import { drawn, type Fault } from '../choose.ts';
+import { SOFTWARE } from '../keep.ts';
+import type { Site } from '../site.ts';
 
 /** The digests of what a device holds, the newest last (P 10.4, 10.12). */
 interface Software {
