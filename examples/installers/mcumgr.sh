@@ -1,6 +1,6 @@
 #!/bin/sh
-# Updates a microcontroller behind this device, by mcumgr and MCUboot. This device goes on running: no restart of it.
-# The contract is in docs/installers.md. $CONNECTION says how the controller is reached.
+# Updates a microcontroller behind this device with mcumgr and MCUboot. This device keeps running and does not restart.
+# The contract is in docs/installers.md. $CONNECTION says how to reach the controller.
 # An image that was not confirmed is given up by MCUboot at the next reset: that is the way back.
 set -eu
 state=${STATE:-/var/lib/srup-mcumgr}

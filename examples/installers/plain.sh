@@ -8,7 +8,7 @@
 #     "env": { "APP_FOLDER": "/opt/pump", "APP_RESTART": "systemctl restart pump" }
 #   }
 #
-# The service starts $APP_FOLDER/current. Every step may be cut off anywhere and be called again.
+# The service starts $APP_FOLDER/current. Every step can be cut off anywhere, and is then called again.
 set -eu
 cd "${APP_FOLDER:?is not set}"
 
