@@ -30,7 +30,7 @@ case $1 in
     running
     ;;
   install)
-    # From here on the other slot holds nothing that anybody knows.
+    # From here on the content of the other slot is unknown.
     write "slot.$booted" "$(running)"
     for known in "$state"/slot.*; do
       [ "$known" = "$state/slot.$booted" ] || rm -f "$known"
