@@ -1,50 +1,51 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join as joinPath } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemClock, systemRandom } from '@srup/node';
+import { expect } from 'vitest';
+import { silentLog, systemClock, systemRandom } from '@srup/node';
+import { fakeLink, until, type FakeLink } from '@srup/node/testing';
 import { decode, fromHex, identityText, STATUS, toHex } from '@srup/protocol';
-import {
-  directoryOf,
-  makeDevice,
-  makeServer,
-  until,
-  type TestDevice,
-  type TestServer,
-} from '../test/fleet/device.ts';
-import { createTestLink, type TestLink } from '../test/fleet/link.ts';
+import { test as base } from '../test/fixtures.ts';
+import { directoryOf, makeDevice, type TestDevice, type TestServer } from '../test/fleet/device.ts';
 import type { Instant, VictimOrders } from '../test/fleet/victim.ts';
-import { coreMigrations as coreMigrations } from './store/schema/migrations.ts';
-import type { CoreTables as CoreTables } from './store/schema/tables.ts';
+import { coreMigrations } from './store/schema/migrations.ts';
+import type { CoreTables } from './store/schema/tables.ts';
 import { openSqlite } from './store/sqlite/open.ts';
 import { createFleet, type RunningFleet } from './fleet.ts';
 
 const VICTIM = fileURLToPath(new URL('../test/fleet/victim.ts', import.meta.url));
 
-let folder: string;
-let file: string;
-let broker: string;
-let server: TestServer;
-let device: TestDevice;
+/** What outlives a server that is killed: its folder, the broker, and the device. */
+interface Place {
+  readonly folder: string;
+  /** The server's database. */
+  readonly file: string;
+  /** What the broker has, one message a line. */
+  readonly broker: string;
+  readonly server: TestServer;
+  readonly device: TestDevice;
+}
 
-beforeEach(async () => {
-  folder = await mkdtemp(joinPath(tmpdir(), 'srup-kill-'));
-  file = joinPath(folder, 'server.db');
-  broker = joinPath(folder, 'broker.log');
+const test = base.extend('place', async ({ folder, server }): Promise<Place> => {
+  const [file, broker] = [joinPath(folder, 'server.db'), joinPath(folder, 'broker.log')];
   await writeFile(broker, '');
-  server = await makeServer();
   // Its signatures differ each time: bytes that are the same were kept, not made again.
-  device = await makeDevice(server, 'ml-dsa-65');
+  return { folder, file, broker, server, device: await makeDevice(server, 'ml-dsa-65') };
 });
 
-afterEach(async () => {
-  await rm(folder, { recursive: true, force: true });
-});
+/** The policy that lets every device in, as an earlier run of the server left it. */
+async function acceptAll({ file }: Place): Promise<void> {
+  const store = await openSqlite<CoreTables>(file, coreMigrations);
+  await store.commit((write) => write.updateTable('join_policies').set({ verdict: 'accept' }).execute());
+  await store.close();
+}
 
 /** Runs the server until it is dead; gives the lines that it printed. */
-async function runVictim(orders: Pick<VictimOrders, 'die' | 'deliver' | 'command'>): Promise<string[]> {
+async function runVictim(
+  { folder, file, broker, server, device }: Place,
+  orders: Pick<VictimOrders, 'die' | 'deliver' | 'command'>,
+): Promise<string[]> {
   const path = joinPath(folder, 'orders.json');
   const { enrolment } = device;
   const all: VictimOrders = {
@@ -68,18 +69,18 @@ async function runVictim(orders: Pick<VictimOrders, 'die' | 'deliver' | 'command
   return output.split('\n').filter((line) => line !== '');
 }
 
-async function sentBefore(): Promise<Uint8Array[]> {
+async function sentBefore({ broker }: Place): Promise<Uint8Array[]> {
   const lines = (await readFile(broker, 'utf8')).split('\n').filter((line) => line !== '');
   return lines.map((line) => fromHex(line.split(' ')[1] as string) as Uint8Array);
 }
 
 /** The next start, in this process; what it publishes is in `link.published`. */
 async function surviving<Value>(
-  work: (fleet: RunningFleet, link: TestLink) => Promise<Value>,
+  { file, server, device }: Place,
+  work: (fleet: RunningFleet, link: FakeLink) => Promise<Value>,
 ): Promise<Value> {
   const store = await openSqlite<CoreTables>(file, coreMigrations);
-  const link = createTestLink();
-  const silent = () => undefined;
+  const link = fakeLink();
   const fleet = await createFleet({
     store,
     serverId: server.id,
@@ -88,7 +89,7 @@ async function surviving<Value>(
     link,
     clock: systemClock,
     random: systemRandom,
-    log: { debug: silent, info: silent, warn: silent, error: silent },
+    log: silentLog,
   });
   await fleet.start();
   link.connect();
@@ -112,27 +113,29 @@ function expectNumbersUsedOnce(all: readonly Uint8Array[]): void {
   }
 }
 
-test.each<[string, Instant, number]>([
+test.for<[string, Instant, number]>([
   ['committed, not acknowledged', 'commit', 1],
   ['committed, not signed', 'sign', 1],
   ['signed, not left', 'publish', 1],
   ['left, not noted', 'published', 1],
   ['the second left, not noted', 'published', 2],
-])('killed when a join is %s: it is answered exactly once', async (_, at, time) => {
-  const policy = await openSqlite<CoreTables>(file, coreMigrations);
-  await policy.commit((write) => write.updateTable('join_policies').set({ verdict: 'accept' }).execute());
-  await policy.close();
+])('killed when a join is %s: it is answered exactly once', async ([, at, time], { place }) => {
+  await acceptAll(place);
+  const { device } = place;
   const request = await device.write('JOIN_REQ', {});
   const orders = { deliver: [{ topic: request.topic, hex: toHex(request.bytes) }], command: [] };
-  const lines = await runVictim({ die: { at, time }, ...orders });
-  const before = await sentBefore();
+  const lines = await runVictim(place, { die: { at, time }, ...orders });
+  const before = await sentBefore(place);
 
-  await surviving(async (fleet, link) => {
+  await surviving(place, async (fleet, link) => {
     // A broker brings again what was not acknowledged, and what was while the PUBACK got lost.
     if (at === 'commit') expect(lines).toEqual([]);
     await link.deliver(request.topic, request.bytes);
-    await until(() => [...before, ...link.published.map(({ bytes }) => bytes)].length >= 2);
-    await until(async () => (await fleet.messages({ device: device.text })).rows.length === 3);
+    await until('the answers', () => [...before, ...link.published.map(({ bytes }) => bytes)].length >= 2);
+    await until(
+      'three messages',
+      async () => (await fleet.messages({ device: device.text })).rows.length === 3,
+    );
     const all = [...before, ...link.published.map(({ bytes }) => bytes)];
     expectNumbersUsedOnce(all);
     const heard = all.map((bytes) => device.hear(bytes));
@@ -145,31 +148,37 @@ test.each<[string, Instant, number]>([
   });
 });
 
-test('killed three times in the middle of many commands: none is lost, no number is used twice', async () => {
-  const policy = await openSqlite<CoreTables>(file, coreMigrations);
-  await policy.commit((write) => write.updateTable('join_policies').set({ verdict: 'accept' }).execute());
-  await policy.close();
+test('killed three times in the middle of many commands: none is lost, no number is used twice', async ({
+  place,
+}) => {
+  await acceptAll(place);
+  const { device } = place;
   const request = await device.write('JOIN_REQ', {});
-  await surviving(async (_, link) => {
+  await surviving(place, async (_, link) => {
     await link.deliver(request.topic, request.bytes);
-    await until(() => link.published.length === 2);
+    await until('the answers', () => link.published.length === 2);
     for (const { bytes } of link.published) device.hear(bytes);
   });
   const promised = new Set<string>();
   const instants: readonly Instant[] = ['publish', 'sign', 'published'];
   for (const [index, at] of instants.entries()) {
-    const lines = await runVictim({ die: { at, time: 20 + 7 * index }, deliver: [], command: [device.text] });
+    const lines = await runVictim(place, {
+      die: { at, time: 20 + 7 * index },
+      deliver: [],
+      command: [device.text],
+    });
     for (const line of lines) promised.add(line.replace('command ', ''));
   }
   expect(promised.size).toBeGreaterThan(20);
-  const last = await surviving(async (_, link) => {
-    await until(() => link.published.length > 0);
-    const store = await openSqlite<CoreTables>(file, coreMigrations);
-    await until(async () => (await store.read.selectFrom('outbox').select('id').execute()).length === 0);
+  const last = await surviving(place, async (_, link) => {
+    await until('a message', () => link.published.length > 0);
+    const store = await openSqlite<CoreTables>(place.file, coreMigrations);
+    const owed = store.read.selectFrom('outbox').select('id');
+    await until('an empty outbox', async () => (await owed.execute()).length === 0);
     await store.close();
     return link.published.map(({ bytes }) => bytes);
   });
-  const all = [...(await sentBefore()), ...last];
+  const all = [...(await sentBefore(place)), ...last];
   expectNumbersUsedOnce(all);
   const heard = new Set<string>();
   for (const bytes of all) {

@@ -1,12 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { systemRandom } from '@srup/node';
-import { encodeText, STATUS } from '@srup/protocol';
-import { directoryOf, makeDevice, makeServer, tokenOf, until } from '../test/fleet/device.ts';
+import { until } from '@srup/node/testing';
+import { manualClock } from '@srup/protocol/testing';
+import { directoryOf, makeDevice, makeServer } from '../test/fleet/device.ts';
 import { failsOnce, outsideOfWork } from '../test/fails-once.ts';
-import { join, openWorld, turnedClock, type World, type WorldOptions } from '../test/fleet/world.ts';
+import { START, test } from '../test/fixtures.ts';
+import {
+  acceptAll,
+  identify,
+  join,
+  openWorld,
+  report,
+  update,
+  type World,
+  type WorldOptions,
+} from '../test/fleet/world.ts';
 import { openTokens } from './access/tokens.ts';
 import { openArtifacts } from './artifacts/artifacts.ts';
 import { signCheckpoint } from './audit/checkpoints.ts';
@@ -24,60 +33,39 @@ const TABLES = [
   ...(['software', 'join_decisions', 'join_policies', 'artifacts', 'audit_checkpoints'] as const),
 ];
 
-let folder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(joinPath(tmpdir(), 'srup-retry-'));
-});
-
-afterEach(async () => {
-  await rm(folder, { recursive: true });
-});
-
 /** Does all kinds of things that commit, and gives the rows that they leave. */
-async function play(wrapStore?: WorldOptions['wrapStore']): Promise<Record<string, readonly string[]>> {
+async function play(
+  folder: string,
+  wrapStore?: WorldOptions['wrapStore'],
+): Promise<Record<string, readonly string[]>> {
   const server = await makeServer();
   const device = await makeDevice(server);
-  const { clock, random } = outsideOfWork(turnedClock().clock, systemRandom);
+  const { clock, random } = outsideOfWork(manualClock(START), systemRandom);
   const world = await openWorld({
     ...{ server, directory: directoryOf(device), clock, random, keep: KEEP },
     ...(wrapStore && { wrapStore }),
   });
   const { fleet, link, store } = world;
-  await fleet.setJoinPolicy('*', 'accept');
+  await acceptAll(world);
   await join(world, device, `srup-agent/0.1.0 (linux x64; node 24.0.0) running ${'1'.repeat(64)}`);
-  const update = {
-    kind: 'update',
-    url: 'https://files.test/x',
-    digest: '2'.repeat(64),
-    activateAtOnce: true,
-  };
-  await fleet.command([device.text], update as never);
-  const token = tokenOf(await device.next(link, 'INITIATE'));
-  await device.say(link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
-  await device.next(link, 'ACTIVATE');
-  await device.say(link, 'RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, token);
+  await update(world, device, { digest: '2'.repeat(64) });
   // Nothing stays open: when it was asked again would depend on the moment.
-  const question = tokenOf(await device.next(link, 'ID_REQUEST'));
-  const answer = { dataId: 'IDENTIFICATION_RESPONSE', data: encodeText('srup-agent/0.1.0 test') };
-  await device.say(link, 'DATA', answer, question);
-  await device.say(link, 'DATA', { dataId: 'level', data: encodeText('7') });
+  await identify(link, device, 'srup-agent/0.1.0 test');
+  await report(world, device, 7, 'level');
   await link.deliver('SRUP/none', new Uint8Array([1]));
   await fleet.rename(device.text, 'pump');
   for (let count = 0; count < REQUESTS; count++) await device.say(link, 'JOIN_REQ', {});
-  await until(
-    async () => (await store.read.selectFrom('outbox').select('id').execute()).length === 0,
-    'sent',
-  );
-  await playTheRest(world);
+  const owed = store.read.selectFrom('outbox').select('id');
+  await until('an empty outbox', async () => (await owed.execute()).length === 0);
+  await playTheRest(world, folder);
   const rows = await rowsOf(world);
   await world.close();
   return rows;
 }
 
 /** What happens beside the devices. */
-async function playTheRest({ store, server }: World): Promise<void> {
-  const { clock } = outsideOfWork(turnedClock().clock, systemRandom);
+async function playTheRest({ store, server }: World, folder: string): Promise<void> {
+  const { clock } = outsideOfWork(manualClock(START), systemRandom);
   const artifacts = await openArtifacts(
     { folder: joinPath(folder, server.id.toString(16)) },
     { store, clock },
@@ -115,9 +103,11 @@ function stable(name: string, value: unknown): unknown {
   return name === 'state' ? (JSON.parse(String(value)) as unknown) : value;
 }
 
-test('a server whose transactions all fail once leaves the same rows, and charges no device twice', async () => {
-  const once = await play();
-  const twice = await play(failsOnce);
+test('a server whose transactions all fail once leaves the same rows, and charges no device twice', async ({
+  folder,
+}) => {
+  const once = await play(folder);
+  const twice = await play(folder, failsOnce);
   expect(twice).toEqual(once);
   const own = once['audit']?.filter((kind) => kind === 'message').length;
   expect(own).toBeGreaterThan(300);

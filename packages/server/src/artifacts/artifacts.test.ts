@@ -1,35 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '@srup/node';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { coreMigrations } from '../store/schema/migrations.ts';
-import type { CoreTables } from '../store/schema/tables.ts';
-import { openSqlite } from '../store/sqlite/open.ts';
-import { openArtifacts, type Artifacts } from './artifacts.ts';
-import type { Store } from '../store/port.ts';
+import { describe, expect } from 'vitest';
+import { test as base } from '../../test/fixtures.ts';
+import { openArtifacts, type Artifacts, type Upload } from './artifacts.ts';
 
 const LIMIT = 100_000;
 
-let folder: string;
-let store: Store<CoreTables>;
-let artifacts: Artifacts;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'srup-artifacts-'));
-  store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
-  artifacts = await open();
-});
-
-afterEach(async () => {
-  await store.close();
-  await rm(folder, { recursive: true });
-});
-
-function open(): Promise<Artifacts> {
-  return openArtifacts({ folder: join(folder, 'files'), limitBytes: LIMIT }, { store, clock: systemClock });
-}
+const it = base
+  .extend('open', ({ folder, store }) => (): Promise<Artifacts> => {
+    const options = { folder: join(folder, 'files'), limitBytes: LIMIT };
+    return openArtifacts(options, { store, clock: systemClock });
+  })
+  .extend('artifacts', ({ open }) => open());
 
 async function* chunks(...parts: Uint8Array[]): AsyncIterable<Uint8Array> {
   yield* parts;
@@ -40,7 +24,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 describe('artifacts', () => {
-  it('are stored under their digest, readable by their owner only', async () => {
+  it('are stored under their digest, readable by their owner only', async ({ artifacts }) => {
     const content = randomBytes(50_000);
     const added = await artifacts.add({
       content: chunks(content.subarray(0, 7), content.subarray(7)),
@@ -52,7 +36,7 @@ describe('artifacts', () => {
     expect((await stat(file?.path ?? '')).mode & 0o777).toBe(0o600);
   });
 
-  it('store the same content once', async () => {
+  it('store the same content once', async ({ artifacts }) => {
     const content = randomBytes(10);
     await artifacts.add({ content: chunks(content), name: 'first' });
     await artifacts.add({ content: chunks(content), name: 'second', version: '2' });
@@ -60,7 +44,7 @@ describe('artifacts', () => {
     expect(rows).toMatchObject([{ digest: sha256(content), name: 'second', version: '2' }]);
   });
 
-  it.each([
+  it.for<[string, Omit<Upload, 'name'>, string]>([
     ['too large', { content: chunks(randomBytes(LIMIT), randomBytes(1)) }, 'too-large'],
     ['empty', { content: chunks() }, 'empty'],
     [
@@ -68,13 +52,13 @@ describe('artifacts', () => {
       { content: chunks(randomBytes(3)), digest: '0'.repeat(64) },
       'digest-mismatch',
     ],
-  ])('refuse a file that is %s and keep nothing of it', async (_, upload, code) => {
+  ])('refuse a file that is %s and keep nothing of it', async ([, upload, code], { folder, artifacts }) => {
     await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ code });
     expect((await artifacts.list({})).rows).toEqual([]);
     expect(await readdir(join(folder, 'files'), { recursive: true })).toEqual(['incoming']);
   });
 
-  it('keep nothing of an upload that breaks off', async () => {
+  it('keep nothing of an upload that breaks off', async ({ folder, artifacts }) => {
     async function* broken(): AsyncIterable<Uint8Array> {
       yield randomBytes(10);
       throw new Error('connection reset');
@@ -83,21 +67,23 @@ describe('artifacts', () => {
     expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
   });
 
-  it('remove at the next start what a killed upload left', async () => {
+  it('remove at the next start what a killed upload left', async ({ folder, artifacts: _first, open }) => {
     await writeFile(join(folder, 'files', 'incoming', 'left-over'), 'half');
     await open();
     expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
   });
 
-  it.each(['../test.db', 'incoming', '..', 'A'.repeat(64), ''])(
+  it.for(['../server.db', 'incoming', '..', 'A'.repeat(64), ''])(
     'find no file by the name "%s"',
-    async (name) => {
+    async (name, { artifacts }) => {
       expect(await artifacts.file(name)).toBeUndefined();
       expect(await artifacts.remove(name)).toBe(false);
     },
   );
 
-  it('are listed in pages and found by a part of name, version or digest, with wildcards as letters', async () => {
+  it('are listed in pages and found by a part of name, version or digest, with wildcards as letters', async ({
+    artifacts,
+  }) => {
     for (const name of ['pump 100%', 'pump_a', 'valve']) {
       await artifacts.add({ content: chunks(Buffer.from(name)), name, version: `v-${name}` });
     }
@@ -116,7 +102,7 @@ describe('artifacts', () => {
     );
   });
 
-  it('are removed with row and file', async () => {
+  it('are removed with row and file', async ({ artifacts }) => {
     const { digest } = await artifacts.add({ content: chunks(randomBytes(5)), name: 'x' });
     expect(await artifacts.remove(digest)).toBe(true);
     expect(await artifacts.file(digest)).toBeUndefined();

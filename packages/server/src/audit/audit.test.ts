@@ -1,25 +1,17 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
+import { until } from '@srup/node/testing';
 import {
   callerText,
   contentHash,
   evidenceOf,
   linkHash,
   NO_LINK,
-  STATUS,
   type Caller,
   type NewAuditEntry,
 } from '@srup/protocol';
-import {
-  directoryOf,
-  makeDevice,
-  makeServer,
-  tokenOf,
-  until,
-  type TestDevice,
-} from '../../test/fleet/device.ts';
-import { join, openWorld, type World } from '../../test/fleet/world.ts';
+import { test as base } from '../../test/fixtures.ts';
+import { acceptAll, join, report, update, type World } from '../../test/fleet/world.ts';
 import { policyCaller, tokenCaller } from '../api/callers.ts';
-import type { Keep } from '../evidence/trim.ts';
 import { appendAudit } from '../chain/append.ts';
 import { sha256 } from '../chain/hash.ts';
 import type { AuditRow } from '../store/schema/audit.ts';
@@ -27,31 +19,18 @@ import { behind } from '../../test/store.ts';
 
 const MIA = tokenCaller({ id: '3f2a91c0', name: 'mia' });
 const NIGHT_SHIFT = tokenCaller({ id: '77ab', name: 'night shift' });
-const UPDATE = {
-  kind: 'update',
-  url: 'https://files.example/a',
-  digest: 'ab'.repeat(32),
-  activateAtOnce: true,
-} as const;
 
-let world: World;
-
-afterEach(async () => {
-  await world.close();
+/** `world` lets every device in, by an order of Mia. */
+const it = base.extend('world', async ({ openWorld, worldOptions }): Promise<World> => {
+  const world = await openWorld(worldOptions);
+  await acceptAll(world, MIA);
+  return world;
 });
 
-async function begin(keep?: Keep): Promise<TestDevice> {
-  const server = await makeServer();
-  const device = await makeDevice(server);
-  world = await openWorld({ directory: directoryOf(device), server, ...(keep && { keep }) });
-  await world.fleet.setJoinPolicy('*', 'accept', MIA);
-  return device;
-}
+const entries = ({ store }: World): Promise<AuditRow[]> =>
+  store.read.selectFrom('audit').selectAll().orderBy('seq').execute();
 
-const entries = (): Promise<AuditRow[]> =>
-  world.store.read.selectFrom('audit').selectAll().orderBy('seq').execute();
-
-const kinds = async (): Promise<string[]> => (await entries()).map(({ kind }) => kind);
+const kinds = async (world: World): Promise<string[]> => (await entries(world)).map(({ kind }) => kind);
 
 /** Hashes everything again, as somebody else would. */
 function expectWhole(rows: readonly AuditRow[]): void {
@@ -64,17 +43,15 @@ function expectWhole(rows: readonly AuditRow[]): void {
 }
 
 describe('the audit trail', () => {
-  it('has entries for a join, an order and its receipts, in that order, each with the hash of its message', async () => {
-    const device = await begin();
+  it('has entries for a join, an order and its receipts, in that order, each with the hash of its message', async ({
+    world,
+    device,
+  }) => {
     await join(world, device);
-    await world.fleet.command([device.text], UPDATE, NIGHT_SHIFT);
-    const token = tokenOf(await device.next(world.link, 'INITIATE'));
-    await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
-    await device.next(world.link, 'ACTIVATE');
-    await device.say(world.link, 'RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, token);
+    await update(world, device, { digest: 'ab'.repeat(32), by: NIGHT_SHIFT });
     await device.next(world.link, 'ID_REQUEST');
 
-    const rows = await entries();
+    const rows = await entries(world);
     expectWhole(rows);
     const told = rows.map(({ kind, body }) => {
       const { type, order, by } = JSON.parse(body) as Record<string, string> & { by?: Caller };
@@ -109,37 +86,40 @@ describe('the audit trail', () => {
     }
   });
 
-  it('holds an entry and what it records together, or neither', async () => {
-    await begin();
-    const before = await kinds();
+  it('holds an entry and what it records together, or neither', async ({ world }) => {
+    const before = await kinds(world);
     const lost = world.store.commit(async (transaction) => {
       await appendAudit(transaction, { kind: 'alarm', at: 1, body: { what: 'x' } });
       throw new Error('power cut');
     });
     await expect(lost).rejects.toThrow('power cut');
-    expect(await kinds()).toEqual(before);
+    expect(await kinds(world)).toEqual(before);
     const entry: NewAuditEntry = { kind: 'alarm', at: 1, body: { what: 'x' } };
     // @ts-expect-error an entry outside of a transaction does not compile
     const outside = (): Promise<void> => appendAudit(world.store.read, entry);
     expect(outside).toBeTypeOf('function');
   });
 
-  it('refuses every change but an append', async () => {
-    await begin();
+  it('refuses every change but an append', async ({ world }) => {
     const change = behind(world.store).updateTable('audit').set({ at: 0 }).execute();
     await expect(change).rejects.toThrow('append-only');
     await expect(behind(world.store).deleteFrom('audit').execute()).rejects.toThrow('append-only');
   });
 
-  it('grows little when a joined device floods, and keeps the hashes of what was trimmed', async () => {
-    const device = await begin({ rows: 200, bytes: 1 << 20, proofs: 10 });
+  it('grows little when a joined device floods, and keeps the hashes of what was trimmed', async ({
+    device,
+    openWorld,
+  }) => {
+    const world = await openWorld({ keep: { rows: 200, bytes: 1 << 20, proofs: 10 } });
+    await acceptAll(world, MIA);
     await join(world, device);
     const count = 500;
     for (let sent = 0; sent < count; sent += 1) {
-      await device.say(world.link, 'DATA', { dataId: 't', data: Buffer.from(String(sent)) });
+      await report(world, device, sent);
     }
-    await until(async () => (await world.fleet.data({ device: device.text, limit: 500 })).rows.length > 0);
-    const rows = await entries();
+    const data = async () => (await world.fleet.data({ device: device.text, limit: 500 })).rows;
+    await until('data', async () => (await data()).length > 0);
+    const rows = await entries(world);
     expectWhole(rows);
     expect(rows.length).toBeLessThan(count / 5);
     const bundles = rows.filter(({ kind }) => kind === 'messages');

@@ -8,15 +8,12 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { systemClock, systemRandom } from '@srup/node';
 import { callerText, readCheckpoint, type Caller } from '@srup/protocol';
-import { makeCaCertificate } from '../authority/ca.ts';
-import { openAuthority } from '../authority/authority.ts';
-import { makeTlsKey } from '../authority/keys.ts';
 import type { AuditEntryView, AuditStatus } from '../api/forms/audit.ts';
 import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
-import { until } from '../../test/fleet/device.ts';
+import { until } from '@srup/node/testing';
+import { makeAuthority } from '../../test/authority.ts';
 
 let folder: string;
 let witness: Server;
@@ -28,11 +25,9 @@ let token: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-trail-'));
-  const caKey = await makeTlsKey();
-  const ca = await makeCaCertificate(caKey, 'witness', systemClock, systemRandom);
-  const authority = await openAuthority(caKey, ca, systemClock, systemRandom);
+  const authority = await makeAuthority('witness');
   const { key, chain } = await authority.issueServer(['localhost']);
-  setDefaultCACertificates([...getCACertificates(), ca]);
+  setDefaultCACertificates([...getCACertificates(), authority.caPem]);
   witness = createServer({ key: key.reveal(), cert: chain }, (incoming, answer) => {
     let text = '';
     incoming.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
@@ -79,15 +74,15 @@ async function call<Answer>(method: 'GET' | 'POST' | 'PUT', path: string, body?:
 const status = (): Promise<AuditStatus> => call('GET', '/audit/status');
 
 it('a witness that is away shows as such, delays nothing, and gets everything in order when it is back', async () => {
-  await until(async () => (await status()).witnesses[0]?.trouble !== undefined, 'the trouble is shown');
+  await until('the trouble is shown', async () => (await status()).witnesses[0]?.trouble !== undefined);
   expect((await status()).witnesses[0]?.trouble).toContain('503');
   await call('POST', '/audit/checkpoints');
   isAway = false;
   await call('POST', '/audit/checkpoints');
-  await until(async () => {
+  await until('the witness has everything', async () => {
     const { checkpoint, witnesses } = await status();
     return witnesses[0]?.seq === checkpoint?.seq && witnesses[0]?.trouble === undefined;
-  }, 'the witness has everything');
+  });
   const places = received.map((text) => {
     const { checkpoint } = JSON.parse(text) as { checkpoint: string };
     return readCheckpoint(checkpoint)?.seq ?? 0;

@@ -1,28 +1,23 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { importVerifyKey, publicFingerprint, systemClock, systemRandom } from '@srup/node';
+import { until } from '@srup/node/testing';
 import {
   createVerifier,
   identityText,
   STATUS,
   type Caller,
+  type Clock,
   type SignedCheckpoint,
   type SuiteName,
   type VerifyOptions,
   type VerifyReport,
 } from '@srup/protocol';
 import { breakIn, rebuild } from '../../test/audit/forge.ts';
-import {
-  directoryOf,
-  makeDevice,
-  makeServer,
-  tokenOf,
-  until,
-  type TestDevice,
-  type TestServer,
-} from '../../test/fleet/device.ts';
-import { join, openWorld, type World } from '../../test/fleet/world.ts';
+import { test as base } from '../../test/fixtures.ts';
+import { makeDevice, type TestDevice } from '../../test/fleet/device.ts';
+import { acceptAll, join, report, update, type World } from '../../test/fleet/world.ts';
 import { policyCaller, tokenCaller } from '../api/callers.ts';
 import { trimDevice } from '../evidence/trim.ts';
 import { sha256 } from '../chain/hash.ts';
@@ -33,76 +28,70 @@ import { openTrail, type Trail } from './trail.ts';
 const NIGHT_SHIFT = tokenCaller({ id: '77ab', name: 'night shift' });
 const DAY_SHIFT = tokenCaller({ id: '78cd', name: 'day shift' });
 const DIGEST = 'ab'.repeat(32);
-const UPDATE = { kind: 'update', url: 'https://f.example/a', digest: DIGEST, activateAtOnce: true } as const;
 
-let server: TestServer;
-let world: World;
-let trail: Trail;
-let device: TestDevice;
-let other: TestDevice;
-let witnessFile: string;
+/** A world with a history: two devices joined, one of them was updated, and both said things. */
+interface History {
+  readonly world: World;
+  readonly device: TestDevice;
+  readonly other: TestDevice;
+  readonly witnessFile: string;
+  trail: Trail;
+  /** Opens the trail again, with another clock if it is given. */
+  startTrail(clock?: Clock): Promise<void>;
+}
 
-const publicPem = (suite: SuiteName): string =>
-  createPublicKey(world.server.privatePems[suite]).export({ type: 'spki', format: 'pem' }).toString();
+const it = base
+  .extend('other', ({ server }) => makeDevice(server, 'ml-dsa-65'))
+  .extend('history', async ({ world, device, other }, { onCleanup }): Promise<History> => {
+    const witnessFile = `${world.file}.witness`;
+    const startTrail = async (clock?: Clock) => {
+      history.trail = await openTrailOf(world, witnessFile, clock);
+    };
+    const trail = await openTrailOf(world, witnessFile);
+    const history: History = { world, device, other, witnessFile, trail, startTrail };
+    onCleanup(() => history.trail.close());
+    await acceptAll(world, tokenCaller({ id: '3f2a91c0', name: 'mia' }));
+    await join(world, device);
+    await orderUpdate(history, NIGHT_SHIFT);
+    await trail.checkpoint();
+    await join(world, other);
+    for (let sent = 0; sent < 20; sent += 1) await report(world, device, sent, 'level');
+    await trail.checkpoint();
+    return history;
+  });
 
-beforeAll(async () => {
-  server = await makeServer();
-});
+const publicPem = ({ server }: World, suite: SuiteName): string =>
+  createPublicKey(server.privatePems[suite]).export({ type: 'spki', format: 'pem' }).toString();
 
-beforeEach(async () => {
-  device = await makeDevice(server);
-  other = await makeDevice(server, 'ml-dsa-65');
-  world = await openWorld({ directory: directoryOf(device, other), server });
-  witnessFile = `${world.file}.witness`;
-  await startTrail();
-  await world.fleet.setJoinPolicy('*', 'accept', tokenCaller({ id: '3f2a91c0', name: 'mia' }));
-  await join(world, device);
-  await update(NIGHT_SHIFT);
-  await trail.checkpoint();
-  await join(world, other);
-  for (let sent = 0; sent < 20; sent += 1) {
-    await device.say(world.link, 'DATA', { dataId: 'level', data: Buffer.from(String(sent)) });
-  }
-  await trail.checkpoint();
-});
-
-afterEach(async () => {
-  await trail.close();
-  await world.close();
-});
-
-async function startTrail(clock = systemClock): Promise<void> {
+function openTrailOf(world: World, witnessFile: string, clock: Clock = systemClock): Promise<Trail> {
+  const { server, store, log } = world;
   const suites = ['ed25519', 'rsa-sha256', 'ml-dsa-65'] as const;
   const options = {
     server: identityText(server.id),
-    publicKeys: Object.fromEntries(suites.map((suite) => [suite, { signing: publicPem(suite) }])) as never,
+    publicKeys: Object.fromEntries(
+      suites.map((suite) => [suite, { signing: publicPem(world, suite) }]),
+    ) as never,
     caFingerprint: 'ca'.repeat(32),
     version: '0.0.0',
     witnesses: [witnessFile],
   };
-  trail = await openTrail(options, {
-    store: world.store,
+  return openTrail(options, {
+    ...{ store, log, clock, random: systemRandom },
     signKey: server.keys.ed25519,
     keyEvents: { after: async () => [], drop: async () => undefined },
     findRestore: async () => undefined,
-    ...{ clock, random: systemRandom },
-    log: world.log,
   });
 }
 
 /** INITIATE to the receipt that the software runs. */
-async function update(by: Caller): Promise<void> {
-  await world.fleet.command([device.text], UPDATE, by);
-  const token = tokenOf(await device.next(world.link, 'INITIATE'));
-  await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
-  await device.next(world.link, 'ACTIVATE');
-  await device.say(world.link, 'RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, token);
+async function orderUpdate({ world, device }: History, by: Caller): Promise<void> {
+  await update(world, device, { digest: DIGEST, by });
   await device.next(world.link, 'ID_REQUEST');
 }
 
-async function linesOf(wish: ExportWish = {}): Promise<string[]> {
+async function linesOf({ world }: History, wish: ExportWish = {}): Promise<string[]> {
   const lines: string[] = [];
-  for await (const line of exportTrail(world.store.read, identityText(server.id), wish, Date.now()))
+  for await (const line of exportTrail(world.store.read, identityText(world.server.id), wish, Date.now()))
     lines.push(line.trimEnd());
   return lines;
 }
@@ -114,10 +103,11 @@ function verify(lines: readonly string[], options: Partial<VerifyOptions> = {}):
   return verifier.finish();
 }
 
-async function witness(): Promise<SignedCheckpoint[]> {
-  await until(
-    async () => (await trail.status()).witnesses[0]?.seq === (await trail.status()).checkpoint?.seq,
-  );
+async function witness({ trail, witnessFile }: History): Promise<SignedCheckpoint[]> {
+  await until('the witness to have everything', async () => {
+    const { witnesses, checkpoint } = await trail.status();
+    return witnesses[0]?.seq === checkpoint?.seq;
+  });
   const text = await readFile(witnessFile, 'utf8');
   return text
     .trimEnd()
@@ -127,7 +117,7 @@ async function witness(): Promise<SignedCheckpoint[]> {
 }
 
 /** Place of the n-th entry of a kind. */
-async function placeOf(kind: string, type = ''): Promise<number> {
+async function placeOf({ world }: History, kind: string, type = ''): Promise<number> {
   const rows = await world.store.read.selectFrom('audit').selectAll().orderBy('seq').execute();
   const found = rows.find((row) => row.kind === kind && row.body.includes(type));
   if (found === undefined) throw new Error(`no entry ${kind} ${type}`);
@@ -137,10 +127,15 @@ async function placeOf(kind: string, type = ''): Promise<number> {
 const codes = ({ findings }: VerifyReport): string[] => [...new Set(findings.map(({ code }) => code))];
 
 describe('a history', () => {
-  it('proves what devices signed and who ordered it, and says what it does not prove', async () => {
-    const report = verify(await linesOf());
+  it('proves what devices signed and who ordered it, and says what it does not prove', async ({
+    world,
+    device,
+    other,
+    history,
+  }) => {
+    const report = verify(await linesOf(history));
     expect(report.findings).toEqual([]);
-    expect(report).toMatchObject({ ok: true, server: identityText(server.id), withheld: 0 });
+    expect(report).toMatchObject({ ok: true, server: identityText(world.server.id), withheld: 0 });
     const mine = report.devices.find((one) => one.device === device.text);
     expect(mine?.facts.map(({ what, digest, by }) => [what, digest, by])).toEqual([
       ['joined', undefined, policyCaller('demo')],
@@ -154,27 +149,31 @@ describe('a history', () => {
     expect(report.notProven.join('\n')).toContain('names its key itself');
   });
 
-  it('proves more with the key and a witness from outside', async () => {
-    const serverKey = publicFingerprint(publicPem('ed25519'));
-    const report = verify(await linesOf(), { serverKey, witness: await witness() });
+  it('proves more with the key and a witness from outside', async ({ world, history }) => {
+    const serverKey = publicFingerprint(publicPem(world, 'ed25519'));
+    const report = verify(await linesOf(history), { serverKey, witness: await witness(history) });
     expect(report).toMatchObject({ ok: true, witnessedThrough: report.entries });
     expect(report.notProven.join('\n')).not.toContain('can make a whole new history');
-    expect(codes(verify(await linesOf(), { serverKey: 'ab'.repeat(32) }))).toEqual(['SERVER_KEY']);
+    expect(codes(verify(await linesOf(history), { serverKey: 'ab'.repeat(32) }))).toEqual(['SERVER_KEY']);
   });
 
-  it('of one device proves as much of that device, and hides the others', async () => {
-    const lines = await linesOf({ device: other.text });
-    const report = verify(lines, { witness: await witness() });
+  it('of one device proves as much of that device, and hides the others', async ({
+    device,
+    other,
+    history,
+  }) => {
+    const lines = await linesOf(history, { device: other.text });
+    const report = verify(lines, { witness: await witness(history) });
     expect(report).toMatchObject({ ok: true, findings: [], witnessedThrough: report.entries });
     expect(report.withheld).toBeGreaterThan(5);
     expect(report.devices.map((one) => one.device)).toEqual([other.text]);
     expect(lines.join('\n')).not.toContain(device.text);
-    const recent = verify(await linesOf({ since: Date.now() + 1000 }));
+    const recent = verify(await linesOf(history, { since: Date.now() + 1000 }));
     expect(recent).toMatchObject({ ok: true, findings: [] });
   });
 
-  it('that is cut, in a line or after one, fails', async () => {
-    const lines = await linesOf();
+  it('that is cut, in a line or after one, fails', async ({ history }) => {
+    const lines = await linesOf(history);
     for (const keep of [1, 2, lines.length - 1]) {
       expect(codes(verify(lines.slice(0, keep)))).toContain('INCOMPLETE');
     }
@@ -184,7 +183,11 @@ describe('a history', () => {
     expect(verify([]).ok).toBe(false);
   });
 
-  it('whose evidence was trimmed says so; evidence that is gone without a trim entry is missing', async () => {
+  it('whose evidence was trimmed says so; evidence that is gone without a trim entry is missing', async ({
+    world,
+    device,
+    history,
+  }) => {
     const database = breakIn(world.file);
     const { id } = database.prepare("select max(id) as id from messages where type = 'DATA'").get() as {
       id: number;
@@ -192,10 +195,10 @@ describe('a history', () => {
     database
       .prepare("delete from messages where device = ? and type = 'DATA' and id <= ?")
       .run(device.text, id);
-    expect(codes(verify(await linesOf()))).toEqual(['MISSING']);
+    expect(codes(verify(await linesOf(history)))).toEqual(['MISSING']);
     database.close();
     await append(world.store, { kind: 'trim', at: 1, device: device.text, body: { through: id } });
-    const report = verify(await linesOf());
+    const report = verify(await linesOf(history));
     expect(report.findings).toEqual([]);
     expect(report.devices.find((one) => one.device === device.text)?.trimmed).toBe(21);
     expect(report.notProven.join('\n')).toContain('What 21 messages said');
@@ -203,10 +206,14 @@ describe('a history', () => {
 });
 
 describe('a history whose telemetry was trimmed', () => {
-  it('still proves what the device runs; a receipt that is gone is missing', async () => {
+  it('still proves what the device runs; a receipt that is gone is missing', async ({
+    world,
+    device,
+    history,
+  }) => {
     const keep = { rows: 5, bytes: 1 << 20, proofs: 10 };
     await world.store.commit((transaction) => trimDevice(transaction, device.text, keep, Date.now()));
-    const report = verify(await linesOf());
+    const report = verify(await linesOf(history));
     expect(report.findings).toEqual([]);
     const told = report.devices.find((one) => one.device === device.text);
     expect(told?.facts.map(({ what }) => what)).toEqual(['joined', 'staged', 'ran']);
@@ -217,7 +224,7 @@ describe('a history whose telemetry was trimmed', () => {
       .get(device.text) as { running: string };
     database.prepare("delete from messages where token = ? and type = 'ACTIVATE'").run(running);
     database.close();
-    expect(codes(verify(await linesOf()))).toEqual(['MISSING']);
+    expect(codes(verify(await linesOf(history)))).toEqual(['MISSING']);
   });
 });
 
@@ -276,88 +283,97 @@ describe('an attacker with the database', () => {
     },
   ];
 
-  it.each(attacks)('leaves a trace: $name', async ({ change, found }) => {
-    const kept = await witness();
-    expect(verify(await linesOf(), { witness: kept }).ok).toBe(true); // the same history, before
-    const order = await placeOf('order', 'night');
-    const receipt = await placeOf('message', 'RESPONSE');
-    const { entries: last } = await trail.status();
+  it.for(attacks)('leaves a trace: $name', async ({ change, found }, { world, history }) => {
+    const kept = await witness(history);
+    expect(verify(await linesOf(history), { witness: kept }).ok).toBe(true); // the same history, before
+    const order = await placeOf(history, 'order', 'night');
+    const receipt = await placeOf(history, 'message', 'RESPONSE');
+    const { entries: last } = await history.trail.status();
     const database = breakIn(world.file);
     change(database, { order, receipt, last });
     database.close();
-    const report = verify(await linesOf(), { witness: kept });
+    const report = verify(await linesOf(history), { witness: kept });
     expect(codes(report)).toContain(found);
     const [first] = report.findings;
     if (found === 'LINK') expect(first?.seq).toBe(order);
   });
 
-  it("and the server's key can rebuild everything: only a witness shows it, and without one the report says so", async () => {
-    const kept = await witness();
-    const order = await placeOf('order', 'night');
+  it("and the server's key can rebuild everything: only a witness shows it, and without one the report says so", async ({
+    world,
+    history,
+  }) => {
+    const kept = await witness(history);
+    const order = await placeOf(history, 'order', 'night');
     const database = breakIn(world.file);
     database.prepare("update audit set body = replace(body, 'night', 'early') where seq = ?").run(order);
     rebuild(database, world.server.keys.ed25519);
     database.close();
-    const serverKey = publicFingerprint(publicPem('ed25519'));
-    const alone = verify(await linesOf(), { serverKey });
+    const serverKey = publicFingerprint(publicPem(world, 'ed25519'));
+    const alone = verify(await linesOf(history), { serverKey });
     expect(alone.findings).toEqual([]);
     expect(alone.notProven.join('\n')).toContain('can make a whole new history');
-    const report = verify(await linesOf(), { serverKey, witness: kept });
+    const report = verify(await linesOf(history), { serverKey, witness: kept });
     expect(codes(report)).toEqual(['WITNESS']);
     expect(report.findings[0]?.seq).toBeGreaterThanOrEqual(order);
   });
 
-  it('can cut a tail off with its checkpoints: that is consistent without a witness, and found with one', async () => {
-    const kept = await witness();
-    const { entries } = await trail.status();
+  it('can cut a tail off with its checkpoints: that is consistent without a witness, and found with one', async ({
+    world,
+    history,
+  }) => {
+    const kept = await witness(history);
+    const { entries } = await history.trail.status();
     const database = breakIn(world.file);
     database.prepare('delete from audit where seq > ?').run(entries - 3);
     rebuild(database, world.server.keys.ed25519);
     database.close();
-    expect(verify(await linesOf()).ok).toBe(true);
-    expect(codes(verify(await linesOf(), { witness: kept }))).toEqual(['WITNESS']);
+    expect(verify(await linesOf(history)).ok).toBe(true);
+    expect(codes(verify(await linesOf(history), { witness: kept }))).toEqual(['WITNESS']);
   });
 
-  it('is found at a start by the last checkpoint or the witness; the server raises an alarm and goes on', async () => {
-    await witness();
-    await trail.close();
+  it('is found at a start by the last checkpoint or the witness; the server raises an alarm and goes on', async ({
+    world,
+    history,
+  }) => {
+    await witness(history);
+    await history.trail.close();
     const database = breakIn(world.file);
     database.prepare("update audit set body = replace(body, 'night', 'early')").run();
     rebuild(database, world.server.keys.ed25519);
     database.close();
-    await startTrail();
-    const { alarms } = await trail.status();
+    await history.startTrail();
+    const { alarms } = await history.trail.status();
     expect(alarms).toHaveLength(1);
-    expect(alarms[0]).toContain(witnessFile);
+    expect(alarms[0]).toContain(history.witnessFile);
     expect(world.log.lines.join('\n')).toContain('the audit trail is not what this server signed');
-    await update(DAY_SHIFT);
-    const report = verify(await linesOf());
+    await orderUpdate(history, DAY_SHIFT);
+    const report = verify(await linesOf(history));
     expect(report.alarms).toHaveLength(1);
     expect(report.ok).toBe(true);
   });
 
-  it('is found within the hour by a server that runs, which tells it once', async () => {
-    await witness();
-    await trail.close();
+  it('is found within the hour by a server that runs, which tells it once', async ({ world, history }) => {
+    await witness(history);
+    await history.trail.close();
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     try {
       let later = 0;
-      await startTrail({ ...systemClock, monotonic: () => later });
-      await witness(); // what comes there later would be of the new past
-      expect((await trail.status()).alarms).toEqual([]);
+      await history.startTrail({ ...systemClock, monotonic: () => later });
+      await witness(history); // what comes there later would be of the new past
+      expect((await history.trail.status()).alarms).toEqual([]);
       const database = breakIn(world.file);
       database.prepare("update audit set body = replace(body, 'night', 'early')").run();
       rebuild(database, world.server.keys.ed25519);
       database.close();
       for (later of [3_500_000, 3_700_000, 7_400_000]) {
         vi.advanceTimersByTime(10_000);
-        await trail.checkpoint(); // waits its turn: what the timer began is done
-        expect((await trail.status()).alarms).toHaveLength(later < 3_600_000 ? 0 : 1);
+        await history.trail.checkpoint(); // waits its turn: what the timer began is done
+        expect((await history.trail.status()).alarms).toHaveLength(later < 3_600_000 ? 0 : 1);
       }
     } finally {
       vi.useRealTimers();
     }
-    expect((await trail.status()).alarms).toEqual([expect.stringContaining(witnessFile)]);
+    expect((await history.trail.status()).alarms).toEqual([expect.stringContaining(history.witnessFile)]);
     const rows = await world.store.read
       .selectFrom('audit')
       .select('seq')
@@ -368,13 +384,13 @@ describe('an attacker with the database', () => {
 });
 
 describe('forged evidence', () => {
-  it.each([
+  it.for([
     ['of a device that never said it', 'SIGNATURE'],
     ['repeated, as if it came a second time', 'COUNTER'],
     ['of something that nobody ordered', 'TOKEN'],
-  ])('%s is found though the chain is whole', async (how, found) => {
+  ] as const)('%s is found though the chain is whole', async ([how, found], { world, device, history }) => {
     const database = breakIn(world.file);
-    const receipt = await placeOf('message', 'RESPONSE');
+    const receipt = await placeOf(history, 'message', 'RESPONSE');
     const rows = await world.store.read
       .selectFrom('audit')
       .selectAll()
@@ -409,7 +425,7 @@ describe('forged evidence', () => {
     expect(receipt).toBeGreaterThan(0);
     rebuild(database, world.server.keys.ed25519);
     database.close();
-    const report = verify(await linesOf());
+    const report = verify(await linesOf(history));
     expect(codes(report)).toContain(found);
     expect(codes(report)).not.toContain('LINK');
   });

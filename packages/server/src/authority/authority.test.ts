@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import { generateKeys, systemClock, systemRandom, type KeySet } from '@srup/node';
 import { parseIdentity, type Clock } from '@srup/protocol';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { makeAuthority } from '../../test/authority.ts';
 import { isMissing } from '../../../../scripts/system-programs.ts';
 import { openAuthority, type Authority } from './authority.ts';
-import { makeCaCertificate } from './ca.ts';
 import { makeTlsKey } from './keys.ts';
 import { Extension, Pkcs10CertificateRequestGenerator } from './x509.ts';
 
@@ -32,15 +32,7 @@ beforeAll(async () => {
   srup = await generateKeys('rsa-sha256');
 });
 
-async function open(clock: Clock): Promise<Authority> {
-  const key = await makeTlsKey();
-  return openAuthority(
-    key,
-    await makeCaCertificate(key, 'b9d077e223834cf6', clock, systemRandom),
-    clock,
-    systemRandom,
-  );
-}
+const open = (clock: Clock): Promise<Authority> => makeAuthority('b9d077e223834cf6', clock);
 
 interface Pair {
   readonly privateKey: KeyObject;

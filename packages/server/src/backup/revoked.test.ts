@@ -3,11 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemClock, systemRandom } from '@srup/node';
-import { openAuthority, type Authority } from '../authority/authority.ts';
-import { makeCaCertificate } from '../authority/ca.ts';
+import { makeAuthority } from '../../test/authority.ts';
+import type { Authority } from '../authority/authority.ts';
 import { readCrl } from '../authority/crl.ts';
-import { makeTlsKey } from '../authority/keys.ts';
 import { keyServiceMigrations, type KeyServiceTables } from '../keyservice/tables.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { adoptCrl, revokeListed } from './revoked.ts';
@@ -39,16 +37,6 @@ afterEach(async () => {
   await store.close();
   await rm(folder, { recursive: true });
 });
-
-async function makeAuthority(): Promise<Authority> {
-  const key = await makeTlsKey();
-  return openAuthority(
-    key,
-    await makeCaCertificate(key, 'b9d0', systemClock, systemRandom),
-    systemClock,
-    systemRandom,
-  );
-}
 
 /** A certified identity with these certificates: name to end. */
 function identity(id: string, certificates: Readonly<Record<string, number>>): void {

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { generateKeys, newIdentity, systemClock, systemRandom, type Secret } from '@srup/node';
+import { until } from '@srup/node/testing';
 import {
   deviceTopic,
   identityText,
@@ -14,22 +15,18 @@ import {
 } from '@srup/protocol';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { makePair, requestCertificate } from '../../test/authority.ts';
 import { openAuthority, type Authority, type Credential } from '../authority/authority.ts';
 import { makeCaCertificate } from '../authority/ca.ts';
 import { makeTlsKey, newSerial, parseKey, publicPartOf, toSigner } from '../authority/keys.ts';
-import {
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  Pkcs10CertificateRequestGenerator,
-  X509CertificateGenerator,
-} from '../authority/x509.ts';
+import { ExtendedKeyUsage, ExtendedKeyUsageExtension, X509CertificateGenerator } from '../authority/x509.ts';
 import { startBroker, type BrokerPorts, type RunningBroker } from './broker.ts';
 import type { BrokerRefusal } from './refusals.ts';
 import type { RefusalCode } from './rules.ts';
 import { DEVICE_PACE } from './doors/pace.ts';
 import { DEVICE_QUEUE } from './session.ts';
 
-const DEADLINE_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
 const YEAR = 365 * 86_400_000;
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const server = 0xb9d077e223834cf6n;
@@ -65,16 +62,8 @@ interface Device {
 
 async function makeDevice(issuer = authority): Promise<Device> {
   const id = newIdentity(systemRandom);
-  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const request = await Pkcs10CertificateRequestGenerator.create({
-    name: `CN=${identityText(id)}`,
-    keys: {
-      privateKey: pair.privateKey.toCryptoKey(EC, true, ['sign']),
-      publicKey: pair.publicKey.toCryptoKey(EC, true, ['verify']),
-    },
-    signingAlgorithm: EC,
-  });
-  const issued = await issuer.issueDevice(id, request.toString('pem'), srupKey);
+  const pair = makePair();
+  const issued = await issuer.issueDevice(id, await requestCertificate(identityText(id), pair), srupKey);
   if (!issued.ok) throw new Error(issued.message);
   return {
     id,
@@ -138,15 +127,6 @@ function startAlone(): Promise<RunningBroker> {
   return startBroker({ ...place, tls: { credential: tlsCredential, ca, crl: emptyCrl } }, ports);
 }
 
-/** Waits for what must come, and says what did not. */
-async function until(what: string, isThere: () => boolean): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  while (!isThere()) {
-    if (performance.now() > end) throw new Error(`did not happen: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 const codes = (): RefusalCode[] => refusals.map(({ code }) => code);
 const sawRefusal = (code: RefusalCode, id?: Identity) =>
   until(code, () => refusals.some((refusal) => refusal.code === code && refusal.identity === id));
@@ -170,7 +150,7 @@ function open(device: Device, options: IClientOptions = {}): Link {
     ca,
     clean: true,
     reconnectPeriod: 0,
-    connectTimeout: DEADLINE_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     ...options,
   });
   clients.push(client);

@@ -1,5 +1,4 @@
 /** Vault, key service and broker together, wired as the server wires them: from registration to revocation. */
-import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -19,6 +18,7 @@ import {
   systemRandom,
   type MqttLink,
 } from '@srup/node';
+import { until } from '@srup/node/testing';
 import {
   deviceTopic,
   identityText,
@@ -30,7 +30,7 @@ import {
 } from '@srup/protocol';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Pkcs10CertificateRequestGenerator } from '../authority/x509.ts';
+import { makePair, requestCertificate } from '../../test/authority.ts';
 import { keyServiceRoutes } from '../keyservice/http/routes.ts';
 import { openRegistry, type Registry } from '../keyservice/registry.ts';
 import { createKeyService, type KeyService } from '../keyservice/service.ts';
@@ -38,9 +38,6 @@ import { openVault, type Vault } from '../vault/vault.ts';
 import { startBroker, type RunningBroker } from './broker.ts';
 import { controlEmbedded } from './embedded.ts';
 import type { BrokerRefusal } from './refusals.ts';
-
-const DEADLINE_MS = 10_000;
-const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 let folder: string;
 let vault: Vault;
@@ -98,14 +95,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function until(what: string, isThere: () => boolean): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  while (!isThere()) {
-    if (performance.now() > end) throw new Error(`did not happen: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 async function post(name: string, body: unknown): Promise<Record<string, string>> {
   const call = request(`${url}/KeyEx/register/${name}`, { method: 'POST', ca, agent: false });
   call.end(JSON.stringify(body));
@@ -128,16 +117,8 @@ async function enrol(
     ...(sealing && { sealKey: pemToBody(sealing.publicPem) }),
   });
   await post('validate', { identity, signature: proveText(signing.privatePem, identity) });
-  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const csr = await Pkcs10CertificateRequestGenerator.create({
-    name: `CN=${identity}`,
-    keys: {
-      privateKey: pair.privateKey.toCryptoKey(EC, true, ['sign']),
-      publicKey: pair.publicKey.toCryptoKey(EC, true, ['verify']),
-    },
-    signingAlgorithm: EC,
-  });
-  const pem = csr.toString('pem');
+  const pair = makePair();
+  const pem = await requestCertificate(identity, pair);
   const { certificate } = await post('access', {
     identity,
     csr: Buffer.from(pem).toString('base64'),

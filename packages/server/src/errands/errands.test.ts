@@ -1,42 +1,66 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { createLanes, silentLog, type Lanes } from '@srup/node';
 import { until } from '@srup/node/testing';
-import { manualClock, type ManualClock } from '@srup/protocol/testing';
+import type { ManualClock } from '@srup/protocol/testing';
+import { test as base } from '../../test/fixtures.ts';
 import type { Store } from '../store/port.ts';
-import { openSqlite } from '../store/sqlite/open.ts';
 import { createErrands, type Errand, type Errands, type PerformErrand } from './errands.ts';
-import { coreMigrations } from '../store/schema/migrations.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-let folder: string;
-let store: Store<CoreTables>;
-let clock: ManualClock;
-let lanes: Lanes;
-let errands: Errands;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'srup-errands-'));
-  store = await openSqlite<CoreTables>(join(folder, 'server.db'), coreMigrations);
-  clock = manualClock(Date.UTC(2026, 10, 29));
-  lanes = createLanes();
-  errands = make();
-});
-
-afterEach(async () => {
-  errands.stop();
-  await errands.settle();
-  await store.close();
-  await rm(folder, { recursive: true });
-});
-
-function make(): Errands {
-  return createErrands({ store, lanes, clock, delay: clock.delay, log: silentLog });
+/** Errands on a store, and what a test does to them. */
+interface Desk {
+  readonly clock: ManualClock;
+  readonly lanes: Lanes;
+  errands: Errands;
+  /** What `note` performed, in order. */
+  readonly done: Errand[];
+  readonly note: PerformErrand;
+  readonly ask: (owner: string, kind?: string, afterMs?: number) => Promise<void>;
+  /** The owners of the errands that are left. */
+  readonly left: () => Promise<readonly string[]>;
+  /** Lets the timers ring, and what they begin come to an end. */
+  readonly pass: (ms: number) => Promise<void>;
+  /** Ends the errands, and begins them again on the same store. */
+  readonly restart: () => void;
 }
 
-async function ask(owner: string, kind = 'note', afterMs = 0): Promise<void> {
+const test = base.extend('desk', ({ store, clock }, { onCleanup }): Desk => {
+  const lanes = createLanes();
+  const make = () => createErrands({ store, lanes, clock, delay: clock.delay, log: silentLog });
+  const done: Errand[] = [];
+  const desk: Desk = {
+    ...{ clock, lanes, done },
+    errands: make(),
+    note: async (errand) => void done.push(errand),
+    ask: (owner, kind = 'note', afterMs = 0) => ask(store, clock, owner, kind, afterMs),
+    left: async () => {
+      const rows = await store.read.selectFrom('errands').select('owner').orderBy('id').execute();
+      return rows.map(({ owner }) => owner);
+    },
+    pass: async (ms) => {
+      clock.advance(ms);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await desk.errands.settle();
+    },
+    restart: () => {
+      desk.errands.stop();
+      desk.errands = make();
+    },
+  };
+  onCleanup(async () => {
+    desk.errands.stop();
+    await desk.errands.settle();
+  });
+  return desk;
+});
+
+async function ask(
+  store: Store<CoreTables>,
+  clock: ManualClock,
+  owner: string,
+  kind: string,
+  afterMs: number,
+): Promise<void> {
   const now = clock.now();
   const errand = { owner, kind, body: JSON.stringify({ for: owner }), after: now + afterMs, created_at: now };
   await store.commit(
@@ -45,27 +69,9 @@ async function ask(owner: string, kind = 'note', afterMs = 0): Promise<void> {
   );
 }
 
-async function left(): Promise<readonly string[]> {
-  const rows = await store.read.selectFrom('errands').select('owner').orderBy('id').execute();
-  return rows.map(({ owner }) => owner);
-}
-
-/** Lets the timers ring, and what they begin come to an end. */
-async function pass(ms: number): Promise<void> {
-  clock.advance(ms);
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  await errands.settle();
-}
-
-const done: Errand[] = [];
-const note: PerformErrand = async (errand) => void done.push(errand);
-
-beforeEach(() => {
-  done.length = 0;
-});
-
-test('an errand is performed once, with what it was asked, and is gone', async () => {
-  errands.start({ note });
+test('an errand is performed once, with what it was asked, and is gone', async ({ desk }) => {
+  const { done, note, ask, left, pass } = desk;
+  desk.errands.start({ note });
   await pass(100);
   await ask('device/a1');
   await until('it is performed', async () => {
@@ -77,12 +83,12 @@ test('an errand is performed once, with what it was asked, and is gone', async (
   expect(done).toHaveLength(1);
 });
 
-test('what was asked before a stop is performed after the next start', async () => {
+test('what was asked before a stop is performed after the next start', async ({ desk }) => {
+  const { done, note, ask, left, pass } = desk;
   await ask('device/a1');
   await ask('device/b2');
-  errands.stop();
-  errands = make();
-  errands.start({ note });
+  desk.restart();
+  desk.errands.start({ note });
   await until('both are performed', async () => {
     await pass(100);
     return (await left()).length === 0;
@@ -90,8 +96,9 @@ test('what was asked before a stop is performed after the next start', async () 
   expect(done.map(({ owner }) => owner)).toEqual(['device/a1', 'device/b2']);
 });
 
-test('an errand waits for its time', async () => {
-  errands.start({ note });
+test('an errand waits for its time', async ({ desk }) => {
+  const { done, note, ask, pass } = desk;
+  desk.errands.start({ note });
   await ask('device/a1', 'note', 10_000);
   await pass(9_000);
   expect(done).toEqual([]);
@@ -101,13 +108,14 @@ test('an errand waits for its time', async () => {
   });
 });
 
-test('an errand that fails is tried again until it succeeds, and holds up no other', async () => {
+test('an errand that fails is tried again until it succeeds, and holds up no other', async ({ desk }) => {
+  const { done, note, ask, left, pass } = desk;
   let failures = 2;
   const flaky: PerformErrand = async (errand) => {
     if (failures-- > 0) throw new Error('away');
     done.push(errand);
   };
-  errands.start({ flaky, note });
+  desk.errands.start({ flaky, note });
   await ask('device/a1', 'flaky');
   await ask('device/b2');
   await until('the other one is performed', async () => {
@@ -122,18 +130,20 @@ test('an errand that fails is tried again until it succeeds, and holds up no oth
   expect(failures).toBe(-1);
 });
 
-test('an errand of a kind that nobody performs waits, and is not lost', async () => {
-  errands.start({ note });
+test('an errand of a kind that nobody performs waits, and is not lost', async ({ desk }) => {
+  const { note, ask, left, pass } = desk;
+  desk.errands.start({ note });
   await ask('device/a1', 'from a newer version');
   await pass(200_000);
   expect(await left()).toEqual(['device/a1']);
 });
 
-test('the lane that a performer is given is its owner’s', async () => {
+test('the lane that a performer is given is its owner’s', async ({ desk }) => {
+  const { clock, lanes, ask, left, pass } = desk;
   const order: string[] = [];
   let release: () => void = () => undefined;
   const held = lanes.run('device/a1', () => new Promise<void>((resolve) => (release = resolve)));
-  errands.start({
+  desk.errands.start({
     note: (errand, lane) => lane(async () => void order.push(errand.owner)),
   });
   await ask('device/a1');

@@ -1,39 +1,18 @@
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { systemRandom } from '@srup/node';
+import { until } from '@srup/node/testing';
 import { encodeText } from '@srup/protocol';
-import {
-  directoryOf,
-  makeDevice,
-  makeServer,
-  tokenOf,
-  until,
-  type TestDevice,
-} from '../../test/fleet/device.ts';
-import { join, openWorld, type World } from '../../test/fleet/world.ts';
+import { test } from '../../test/fixtures.ts';
+import { tokenOf } from '../../test/fleet/device.ts';
+import { report, type World } from '../../test/fleet/world.ts';
 import { jumpAfter, moveCounters } from '../backup/ahead.ts';
 import { noteRestore } from '../backup/note.ts';
 
-let world: World;
-let device: TestDevice;
-
-beforeEach(async () => {
-  const server = await makeServer();
-  device = await makeDevice(server);
-  world = await openWorld({ server, directory: directoryOf(device) });
-  await world.fleet.setJoinPolicy('*', 'accept');
-  await join(world, device);
-  await until(async () => (await world.fleet.device(device.text))?.identification, 'identification');
-});
-
-afterEach(async () => {
-  await world.close();
-});
-
 type Peer = Record<'sent' | 'highest' | 'seen', string>;
 
-function onDatabase<Value>(work: (database: DatabaseSync) => Value): Value {
-  const database = new DatabaseSync(world.file, { timeout: 5_000 });
+function onDatabase<Value>({ file }: World, work: (database: DatabaseSync) => Value): Value {
+  const database = new DatabaseSync(file, { timeout: 5_000 });
   try {
     return work(database);
   } finally {
@@ -41,9 +20,12 @@ function onDatabase<Value>(work: (database: DatabaseSync) => Value): Value {
   }
 }
 
-test('after a restore every device is asked, and what it said since the backup can not be repeated by others', async () => {
-  const backup = onDatabase((database) => database.prepare('select * from peers').get() as Peer);
-  const said = await device.say(world.link, 'DATA', { dataId: 'level', data: encodeText('7') });
+test('after a restore every device is asked, and what it said since the backup can not be repeated by others', async ({
+  world,
+  joined: device,
+}) => {
+  const backup = onDatabase(world, (database) => database.prepare('select * from peers').get() as Peer);
+  const said = await report(world, device, 7, 'level');
   await world.fleet.command([device.text], { kind: 'action', actionId: 0x40 });
   const forgotten = await device.next(world.link, 'ACTION');
 
@@ -66,13 +48,11 @@ test('after a restore every device is asked, and what it said since the backup c
   expect(await world.fleet.refusalCounts()).toMatchObject({ REPLAY_OLD: 1 });
   expect((await world.fleet.data({ device: device.text })).rows).toEqual([]);
 
-  await until(
-    () =>
-      onDatabase(
-        (database) => database.prepare("select 1 from settings where name = 'restored'").get() === undefined,
-      ),
-    'the note to be taken away',
-  );
+  const isNoted = () =>
+    onDatabase(world, (database) =>
+      database.prepare("select 1 from settings where name = 'restored'").get(),
+    ) !== undefined;
+  await until('the note to be taken away', () => !isNoted());
   const before = (await world.fleet.exchanges({ kind: 'identify' })).rows.length;
   await world.restart();
   expect((await world.fleet.exchanges({ kind: 'identify' })).rows).toHaveLength(before);

@@ -1,13 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pino } from 'pino';
-import { Agent, request } from 'undici';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { request } from 'undici';
+import { describe, expect } from 'vitest';
 import { generateKeys, pemToBody } from '@srup/node';
-import type { RunningServer } from '../options.ts';
-import { startServer } from '../server.ts';
+import { test as base, type Running } from '../../test/http/running.ts';
 import { ROLES, type Role } from '../api/vocabulary.ts';
 
 interface Operation {
@@ -26,34 +21,32 @@ interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** Open to who has no token yet, by intention. */
+/** Open to a caller without a token, by intention. */
 const OPEN = ['GET /openapi.json', 'POST /setup', 'GET /healthz', 'GET /readyz'];
 /** Not under /api/v1. */
 const AT_ROOT = ['/healthz', '/readyz', '/metrics'];
 
-let folder: string;
-let server: RunningServer;
-let client: Agent;
-let secrets: Record<Role, string>;
+type Call = (method: string, path: string, secret?: string, body?: unknown) => Promise<Answer>;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'srup-api-'));
-  const log = pino({ level: 'silent' });
-  server = await startServer({ folder: join(folder, 'server'), httpsPort: 0, mqttsPort: 0, log });
-  client = new Agent({ connect: { ca: server.caPem } });
-  const created = await Promise.all(
-    ROLES.map(async (role) => [role, (await server.tokens.create(role, role)).secret]),
-  );
-  secrets = Object.fromEntries(created) as Record<Role, string>;
-});
+const it = base
+  /** The secret of a token of each role. */
+  .extend('secrets', { scope: 'file' }, async ({ running: { server } }) => {
+    const created = await Promise.all(
+      ROLES.map(async (role) => [role, (await server.tokens.create(role, role)).secret]),
+    );
+    return Object.fromEntries(created) as Record<Role, string>;
+  })
+  .extend('call', { scope: 'file' }, ({ running }): Call => {
+    return (method, path, secret, body) => callServer(running, method, path, secret, body);
+  });
 
-afterAll(async () => {
-  await client.close();
-  await server.close();
-  await rm(folder, { recursive: true });
-});
-
-async function call(method: string, path: string, secret?: string, body?: unknown): Promise<Answer> {
+async function callServer(
+  { server, client }: Running,
+  method: string,
+  path: string,
+  secret?: string,
+  body?: unknown,
+): Promise<Answer> {
   const {
     statusCode,
     headers,
@@ -83,7 +76,7 @@ async function call(method: string, path: string, secret?: string, body?: unknow
   };
 }
 
-async function operations(): Promise<{ method: string; path: string; role: Role | undefined }[]> {
+async function operations(call: Call): Promise<{ method: string; path: string; role: Role | undefined }[]> {
   const { paths } = (await call('GET', '/openapi.json')).body as unknown as OpenApi;
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
@@ -103,7 +96,9 @@ function concrete(path: string): string {
 }
 
 describe('the HTTP API', () => {
-  it('registers nobody without an enrolment code, by default (P 8.4)', async () => {
+  it('registers nobody without an enrolment code, by default (P 8.4)', async ({
+    running: { server, client },
+  }) => {
     const { signing } = await generateKeys('rsa-sha256');
     const { statusCode, body } = await request(`${server.url}/KeyEx/register/register`, {
       method: 'POST',
@@ -113,10 +108,10 @@ describe('the HTTP API', () => {
     expect([statusCode, await body.json()]).toMatchObject([403, { error: 'wrong-code' }]);
   });
 
-  it('describes itself, made from the code', async () => {
+  it('describes itself, made from the code', async ({ call }) => {
     const { body } = await call('GET', '/openapi.json');
     expect(body).toMatchObject({ openapi: '3.1.0', info: { title: expect.any(String) as string } });
-    const names = (await operations()).map(({ method, path }) => `${method} ${path}`);
+    const names = (await operations(call)).map(({ method, path }) => `${method} ${path}`);
     expect(names).toEqual(
       expect.arrayContaining(['GET /devices', 'POST /commands', 'PUT /artifacts', 'GET /events']),
     );
@@ -124,8 +119,8 @@ describe('the HTTP API', () => {
     expect(JSON.stringify(body)).toContain('"pattern":"^[0-9a-f]{64}$"');
   });
 
-  it('asks for a token on every route but a few', async () => {
-    for (const { method, path, role } of await operations()) {
+  it('asks for a token on every route but a few', async ({ call, secrets }) => {
+    for (const { method, path, role } of await operations(call)) {
       if (OPEN.includes(`${method} ${path}`)) {
         expect(role, path).toBeUndefined();
         continue;
@@ -139,8 +134,8 @@ describe('the HTTP API', () => {
     }
   });
 
-  it('lets each role do what its routes say, and no more', async () => {
-    for (const { method, path, role } of await operations()) {
+  it('lets each role do what its routes say, and no more', async ({ call, secrets }) => {
+    for (const { method, path, role } of await operations(call)) {
       if (role === undefined) continue;
       for (const tried of ROLES) {
         const { status, body } = await call(method, concrete(path), secrets[tried]);
@@ -151,7 +146,7 @@ describe('the HTTP API', () => {
     }
   });
 
-  it.each([
+  it.for<[string, string, unknown]>([
     ['GET', '/devices/ABC', undefined],
     ['GET', '/devices/%2B', undefined],
     ['GET', '/devices?limit=0', undefined],
@@ -164,13 +159,13 @@ describe('the HTTP API', () => {
     ['PUT', '/join-policy/pump', { verdict: 'maybe' }],
     ['POST', '/tokens', { name: 'x', role: 'root' }],
     ['POST', '/enrolment-codes', { uses: 0 }],
-  ])('says what is wrong with %s %s', async (method, path, body) => {
+  ])('says what is wrong with %s %s', async ([method, path, body], { call, secrets }) => {
     const answer = await call(method, path, secrets.admin, body);
     expect(answer.status).toBe(400);
     expect(answer.body['message']).toEqual(expect.stringMatching(/\w+/));
   });
 
-  it('says what is not there', async () => {
+  it('says what is not there', async ({ call, secrets }) => {
     const digest = '0'.repeat(64);
     for (const [method, path, body] of [
       ['GET', '/devices/1a2b3c'],
@@ -192,7 +187,7 @@ describe('the HTTP API', () => {
     expect(unknown).toMatchObject({ status: 202, body: [{ device: '1a', ok: false }] });
   });
 
-  it('creates a token for each role, which may do what the role may', async () => {
+  it('creates a token for each role, which may do what the role may', async ({ call, secrets }) => {
     for (const role of ROLES) {
       const made = await call('POST', '/tokens', secrets.admin, { name: role, role });
       expect(made).toMatchObject({ status: 201, body: { token: { role } } });
@@ -204,7 +199,7 @@ describe('the HTTP API', () => {
     }
   });
 
-  it('takes the set-up token once', async () => {
+  it('takes the set-up token once', async ({ call, running: { server } }) => {
     expect((await call('POST', '/setup', undefined, { token: 'guess' })).status).toBe(401);
     const first = await call('POST', '/setup', undefined, { token: server.setupToken, name: 'me' });
     expect(first).toMatchObject({ status: 201, body: { token: { name: 'me', role: 'admin' } } });
@@ -212,7 +207,7 @@ describe('the HTTP API', () => {
     expect((await call('GET', '/me', first.body['secret'] as string)).status).toBe(200);
   });
 
-  it('writes nothing down for who only guesses a set-up token', async () => {
+  it('writes nothing down for a caller that only guesses a set-up token', async ({ call, secrets }) => {
     const tokens = () => call('GET', '/audit?kind=token&limit=100', secrets.viewer);
     const before = await tokens();
     expect((await call('POST', '/setup', undefined, { token: 'guess', name: 'x'.repeat(100) })).status).toBe(
@@ -224,7 +219,7 @@ describe('the HTTP API', () => {
     expect((await call('GET', '/audit?kind=nonsense', secrets.viewer)).status).toBe(400);
   });
 
-  it('stops guessing of set-up tokens', async () => {
+  it('stops guessing of set-up tokens', async ({ call }) => {
     const statuses: number[] = [];
     for (let tries = 0; tries < 12; tries++) {
       statuses.push((await call('POST', '/setup', undefined, { token: `guess ${tries}` })).status);
@@ -232,7 +227,7 @@ describe('the HTTP API', () => {
     expect(statuses).toContain(429);
   });
 
-  it('keeps policies, and falls back to * when one is removed', async () => {
+  it('keeps policies, and falls back to * when one is removed', async ({ call, secrets }) => {
     expect((await call('GET', '/join-policy', secrets.viewer)).body).toEqual({ '*': 'ask' });
     await call('PUT', '/join-policy/pump', secrets.admin, { verdict: 'accept' });
     expect((await call('GET', '/join-policy', secrets.viewer)).body).toEqual({ '*': 'ask', pump: 'accept' });
@@ -240,9 +235,9 @@ describe('the HTTP API', () => {
     expect((await call('GET', '/join-policy', secrets.viewer)).body).toEqual({ '*': 'ask' });
   });
 
-  it.each(['text/plain', 'application/json', 'application/octet-stream', 'multipart/form-data; boundary=x'])(
+  it.for(['text/plain', 'application/json', 'application/octet-stream', 'multipart/form-data; boundary=x'])(
     'takes an upload as the bytes that it is, whatever it is called: %s',
-    async (type) => {
+    async (type, { running: { server, client }, secrets }) => {
       const content = Buffer.from([0x7b, 0xff, 0xfe, 0x00, 0x80, ...Buffer.from(type)]);
       const { statusCode, body } = await request(`${server.url}/api/v1/artifacts?name=x`, {
         method: 'PUT',
@@ -258,11 +253,11 @@ describe('the HTTP API', () => {
     },
   );
 
-  it('refuses a cursor that it did not give', async () => {
+  it('refuses a cursor that it did not give', async ({ call, secrets }) => {
     expect((await call('GET', '/artifacts?cursor=abc', secrets.viewer)).status).toBe(400);
   });
 
-  it('sends headers that keep browsers from doing harm', async () => {
+  it('sends headers that keep browsers from doing harm', async ({ call, secrets }) => {
     const { headers } = await call('GET', '/me', secrets.viewer);
     expect(headers).toMatchObject({
       'content-security-policy': expect.stringContaining("default-src 'none'") as string,

@@ -4,11 +4,9 @@ import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { systemClock, systemRandom } from '@srup/node';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openAuthority, type Authority } from '../authority/authority.ts';
-import { makeCaCertificate } from '../authority/ca.ts';
-import { makeTlsKey } from '../authority/keys.ts';
+import { makeAuthority } from '../../test/authority.ts';
+import type { Authority } from '../authority/authority.ts';
 import { listenHttps, type HttpsListener, type RequestHandler } from './listener.ts';
 
 const host = '127.0.0.1';
@@ -22,9 +20,7 @@ let authority: Authority;
 let listener: HttpsListener;
 
 beforeAll(async () => {
-  const key = await makeTlsKey();
-  const ca = await makeCaCertificate(key, 'test', systemClock, systemRandom);
-  authority = await openAuthority(key, ca, systemClock, systemRandom);
+  authority = await makeAuthority();
 });
 
 beforeEach(async () => {
@@ -63,9 +59,7 @@ test('closing ends connections that wait for an answer, and those in the middle 
 test('new connections get a renewed certificate', async () => {
   listener.serve(handler);
   await ask('/');
-  const key = await makeTlsKey();
-  const ca = await makeCaCertificate(key, 'other', systemClock, systemRandom);
-  const other = await openAuthority(key, ca, systemClock, systemRandom);
+  const other = await makeAuthority('other');
   listener.setTls(await other.issueServer([host]));
   await expect(ask('/')).rejects.toThrow();
   authority = other;

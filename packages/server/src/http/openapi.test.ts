@@ -1,44 +1,30 @@
 import { readFile } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pino } from 'pino';
-import { Agent, request } from 'undici';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { request } from 'undici';
+import { describe, expect } from 'vitest';
+import { test as base } from '../../test/http/running.ts';
 import { shapesOf, type OpenApi, type OperationShape } from '../../test/http/shape.ts';
 import { API_PREFIX, OPERATIONS } from '../api/operations.ts';
 import type { Operation } from '../api/operations/operation.ts';
 import { PERMISSIONS } from '../api/permissions.ts';
-import { startServer } from '../server.ts';
 
 type Shapes = Readonly<Record<string, OperationShape>>;
 type Described = Readonly<Record<string, unknown>>;
 
 const RELEASED = new URL('../../test/http/openapi-0.1.json', import.meta.url);
 
-let document: OpenApi;
-let shapes: Shapes;
-let released: Shapes;
-
-beforeAll(async () => {
-  released = JSON.parse(await readFile(RELEASED, 'utf8')) as Shapes;
-  const folder = await mkdtemp(join(tmpdir(), 'srup-openapi-'));
-  const log = pino({ level: 'silent' });
-  const server = await startServer({ folder, httpsPort: 0, mqttsPort: 0, log });
-  const dispatcher = new Agent({ connect: { ca: server.caPem } });
-  const { body } = await request(`${server.url}${API_PREFIX}/openapi.json`, { dispatcher });
-  document = (await body.json()) as OpenApi;
-  shapes = shapesOf(document);
-  await dispatcher.close();
-  await server.close();
-  await rm(folder, { recursive: true });
-});
+const test = base
+  .extend('released', { scope: 'file' }, async () => JSON.parse(await readFile(RELEASED, 'utf8')) as Shapes)
+  .extend('document', { scope: 'file' }, async ({ running: { server, client } }): Promise<OpenApi> => {
+    const { body } = await request(`${server.url}${API_PREFIX}/openapi.json`, { dispatcher: client });
+    return (await body.json()) as OpenApi;
+  })
+  .extend('shapes', { scope: 'file' }, ({ document }): Shapes => shapesOf(document));
 
 const plain = (field: string): string => field.replace(/!$/, '');
 const isRequired = (field: string): boolean => field.endsWith('!');
 
 describe('a client of release 0.1', () => {
-  test('finds every operation and every status', () => {
+  test('finds every operation and every status', ({ released, shapes }) => {
     for (const [name, { answers }] of Object.entries(released)) {
       expect(shapes, name).toHaveProperty([name]);
       expect(Object.keys(shapes[name]?.answers ?? {}), name).toEqual(
@@ -47,7 +33,10 @@ describe('a client of release 0.1', () => {
     }
   });
 
-  test('finds every field of an answer, and those that were always there still are', () => {
+  test('finds every field of an answer, and those that were always there still are', ({
+    released,
+    shapes,
+  }) => {
     for (const [name, { answers }] of Object.entries(released)) {
       for (const [status, fields] of Object.entries(answers)) {
         const now = shapes[name]?.answers[status] ?? [];
@@ -59,7 +48,7 @@ describe('a client of release 0.1', () => {
     }
   });
 
-  test('may send what it sent, and need not send more', () => {
+  test('may send what it sent, and need not send more', ({ released, shapes }) => {
     for (const [name, { parameters, body }] of Object.entries(released)) {
       const [before, now] = [[...parameters, ...body], shapes[name]];
       const taken = [...(now?.parameters ?? []), ...(now?.body ?? [])];
@@ -69,7 +58,10 @@ describe('a client of release 0.1', () => {
   });
 });
 
-test('every operation of the table is described, with its permission and the lowest role that has it', () => {
+test('every operation of the table is described, with its permission and the lowest role that has it', ({
+  document,
+  shapes,
+}) => {
   const { paths } = document;
   const table = Object.entries<Operation>(OPERATIONS).filter(([, { isHidden }]) => isHidden !== true);
   for (const [name, { method, path, permission }] of table) {
@@ -83,7 +75,7 @@ test('every operation of the table is described, with its permission and the low
   expect(Object.keys(shapes)).toHaveLength(table.length);
 });
 
-test('the form of an event is described', () => {
+test('the form of an event is described', ({ document }) => {
   expect(document.components.schemas).toHaveProperty('Event');
   expect(document.paths['/events']?.['get']).toMatchObject({
     'x-events': { $ref: '#/components/schemas/Event' },

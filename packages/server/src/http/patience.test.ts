@@ -7,12 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { systemClock, systemRandom } from '@srup/node';
+import { systemClock } from '@srup/node';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { makeAuthority } from '../../test/authority.ts';
 import { openArtifacts, type Artifacts } from '../artifacts/artifacts.ts';
-import { openAuthority } from '../authority/authority.ts';
-import { makeCaCertificate } from '../authority/ca.ts';
-import { makeTlsKey } from '../authority/keys.ts';
+import type { Store } from '../store/port.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { createApp } from './app.ts';
 import { listenHttps, type HttpsListener } from './listener.ts';
@@ -20,14 +19,12 @@ import { openTokens } from '../access/tokens.ts';
 import { coreMigrations } from '../store/schema/migrations.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-type Tables = CoreTables;
-
 const PATIENCE = { idleMs: 500, bodyMs: 800 };
 /** Between two bytes of one who dawdles. */
 const STEP_MS = 100;
 
 let folder: string;
-let store: Awaited<ReturnType<typeof openSqlite<Tables>>>;
+let store: Store<CoreTables>;
 let artifacts: Artifacts;
 let listener: HttpsListener;
 let app: FastifyInstance;
@@ -37,14 +34,9 @@ const sockets: TLSSocket[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-patience-'));
-  const caKey = await makeTlsKey();
-  caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
-  const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
-  store = await openSqlite(join(folder, 'test.db'), {
-    ...coreMigrations,
-    ...coreMigrations,
-    ...coreMigrations,
-  });
+  const authority = await makeAuthority();
+  ({ caPem } = authority);
+  store = await openSqlite<CoreTables>(join(folder, 'test.db'), coreMigrations);
   artifacts = await openArtifacts({ folder: join(folder, 'files') }, { store, clock: systemClock });
   const tokens = openTokens(store, systemClock);
   ({ secret } = await tokens.create('me', 'operator'));

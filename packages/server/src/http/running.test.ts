@@ -1,50 +1,26 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pino } from 'pino';
-import { Agent, request } from 'undici';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { request } from 'undici';
+import { expect } from 'vitest';
 import { systemClock } from '@srup/node';
-import type { RunningServer } from '../options.ts';
-import { startServer } from '../server.ts';
-import { openSqlite } from '../store/sqlite/open.ts';
-import { coreMigrations as coreMigrations } from '../store/schema/migrations.ts';
-import type { CoreTables as CoreTables } from '../store/schema/tables.ts';
+import { test as withStore } from '../../test/fixtures.ts';
+import { test as base } from '../../test/http/running.ts';
 import { createReadiness } from '../metrics/readiness.ts';
 
-let folder: string;
-let server: RunningServer;
-let client: Agent;
-let secret: string;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'srup-operation-'));
-  const log = pino({ level: 'silent' });
-  server = await startServer({ folder: join(folder, 'server'), httpsPort: 0, mqttsPort: 0, log });
-  client = new Agent({ connect: { ca: server.caPem } });
-  ({ secret } = await server.tokens.create('prometheus', 'viewer'));
+const test = base.extend('get', ({ running: { server, client } }) => {
+  return async (path: string, authorization?: string): Promise<{ status: number; text: string }> => {
+    const { statusCode, body } = await request(`${server.url}${path}`, {
+      dispatcher: client,
+      headers: authorization === undefined ? {} : { authorization },
+    });
+    return { status: statusCode, text: await body.text() };
+  };
 });
 
-afterAll(async () => {
-  await client.close();
-  await server.close();
-  await rm(folder, { recursive: true });
-});
-
-async function get(path: string, authorization?: string): Promise<{ status: number; text: string }> {
-  const { statusCode, body } = await request(`${server.url}${path}`, {
-    dispatcher: client,
-    headers: authorization === undefined ? {} : { authorization },
-  });
-  return { status: statusCode, text: await body.text() };
-}
-
-test('everybody may ask whether the server is alive and ready', async () => {
+test('everybody may ask whether the server is alive and ready', async ({ get }) => {
   expect(await get('/healthz')).toEqual({ status: 200, text: '{"status":"ok"}' });
   expect(await get('/readyz')).toEqual({ status: 200, text: '{"status":"ready","reasons":[]}' });
 });
 
-test('they are described with the rest, at the root', async () => {
+test('they are described with the rest, at the root', async ({ get }) => {
   const { paths } = JSON.parse((await get('/api/v1/openapi.json')).text) as {
     paths: Record<string, { get: { 'x-role'?: string; summary: string; servers?: unknown } }>;
   };
@@ -58,7 +34,8 @@ test('they are described with the rest, at the root', async () => {
   expect(paths['/devices']?.get.servers).toBeUndefined();
 });
 
-test('metrics need a token', async () => {
+test('metrics need a token', async ({ get, running }) => {
+  const { secret } = await running.server.tokens.create('prometheus', 'viewer');
   expect((await get('/metrics')).status).toBe(401);
   const { status, text } = await get('/metrics', `Bearer ${secret}`);
   expect(status).toBe(200);
@@ -75,8 +52,7 @@ test('metrics need a token', async () => {
   expect(text).toMatch(/^srup_build_info{version="[^"]+"} 1$/m);
 });
 
-test('a store that can not be written, and a broker that is away, are named', async () => {
-  const store = await openSqlite<CoreTables>(join(folder, 'other.db'), coreMigrations);
+withStore('a store that can not be written, and a broker that is away, are named', async ({ store }) => {
   let isConnected = true;
   let now = 0;
   const readiness = createReadiness({

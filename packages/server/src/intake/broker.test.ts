@@ -1,86 +1,64 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { connectMqtt, systemClock, systemRandom, type MqttLink } from '@srup/node';
+import { until } from '@srup/node/testing';
 import { encodeText, mqttClientId, STATUS, type Identity, type Message } from '@srup/protocol';
+import { test as base } from '../../test/fixtures.ts';
 import {
   directoryOf,
   makeDevice,
-  makeServer,
   tokenOf,
-  until,
   type TestDevice,
   type TestServer,
 } from '../../test/fleet/device.ts';
-import { collectLog } from '../../test/fleet/world.ts';
-import { openAuthority, type Authority } from '../authority/authority.ts';
-import { makeCaCertificate } from '../authority/ca.ts';
-import { makeTlsKey } from '../authority/keys.ts';
-import { startBroker, type RunningBroker } from '../broker/broker.ts';
-import { coreMigrations as coreMigrations } from '../store/schema/migrations.ts';
-import type { CoreTables as CoreTables } from '../store/schema/tables.ts';
-import { openSqlite } from '../store/sqlite/open.ts';
-import { createFleet, type RunningFleet } from '../fleet.ts';
-import type { Store } from '../store/port.ts';
 import { behind } from '../../test/store.ts';
+import type { Authority } from '../authority/authority.ts';
+import { startBroker, type RunningBroker } from '../broker/broker.ts';
+import { createFleet, type RunningFleet } from '../fleet.ts';
 
 /** The fleet behind a real broker: TLS 1.3, client certificates, MQTT 3.1.1. */
 
 const BACKOFF = { leastMs: 20, mostMs: 100 };
 
-let folder: string;
-let authority: Authority;
-let server: TestServer;
-let devices: TestDevice[];
-let broker: RunningBroker;
-let store: Store<CoreTables>;
-let fleet: RunningFleet;
-const log = collectLog();
-const links: MqttLink[] = [];
+/** A fleet, the broker that it is connected to, and the devices that the key service knows, one of each suite. */
+interface Site {
+  readonly authority: Authority;
+  readonly server: TestServer;
+  readonly devices: readonly [TestDevice, TestDevice, TestDevice];
+  readonly fleet: RunningFleet;
+  readonly links: MqttLink[];
+  broker: RunningBroker;
+}
 
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'srup-broker-'));
-  const caKey = await makeTlsKey();
-  authority = await openAuthority(
-    caKey,
-    await makeCaCertificate(caKey, 'test', systemClock, systemRandom),
-    systemClock,
-    systemRandom,
-  );
-  server = await makeServer();
-  devices = [
+const test = base.extend('site', async ({ authority, server, store, log }, { onCleanup }): Promise<Site> => {
+  const devices = [
     await makeDevice(server),
     await makeDevice(server, 'rsa-sha256'),
     await makeDevice(server, 'ml-dsa-65'),
-  ];
-  broker = await openBroker(0);
-  store = await openSqlite<CoreTables>(join(folder, 'server.db'), coreMigrations);
-  const link = await connect(server.id);
-  fleet = await createFleet({
-    store,
-    serverId: server.id,
-    keys: server.keys,
-    directory: directoryOf(...devices),
-    link,
-    clock: systemClock,
-    random: systemRandom,
-    log,
+  ] as const;
+  const links: MqttLink[] = [];
+  const broker = await openBroker({ authority, server }, 0);
+  const link = await connect({ authority, broker, links }, server.id);
+  const system = { clock: systemClock, random: systemRandom };
+  const fleet = await createFleet({
+    ...{ store, serverId: server.id, keys: server.keys, directory: directoryOf(...devices), link, log },
+    ...system,
+  });
+  const site: Site = { authority, server, devices, fleet, links, broker };
+  onCleanup(async () => {
+    await fleet.stop();
+    await Promise.all(links.map((one) => one.close()));
+    await site.broker.close();
   });
   await fleet.start();
   await fleet.setJoinPolicy('*', 'accept');
+  return site;
 });
 
-afterEach(async () => {
-  await fleet.stop();
-  await Promise.all(links.splice(0).map((link) => link.close()));
-  await broker.close();
-  await store.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function openBroker(port: number): Promise<RunningBroker> {
+async function openBroker(
+  { authority, server }: Pick<Site, 'authority' | 'server'>,
+  port: number,
+): Promise<RunningBroker> {
   const credential = await authority.issueServer(['127.0.0.1']);
   const tls = { credential, ca: authority.caPem, crl: await authority.revocationList([]) };
   return startBroker(
@@ -94,7 +72,10 @@ async function openBroker(port: number): Promise<RunningBroker> {
   );
 }
 
-async function connect(id: Identity): Promise<MqttLink> {
+async function connect(
+  { authority, broker, links }: Pick<Site, 'authority' | 'broker' | 'links'>,
+  id: Identity,
+): Promise<MqttLink> {
   const { chain, key } = await authority.issueClient(id);
   const link = connectMqtt({
     url: `mqtts://127.0.0.1:${broker.port}`,
@@ -115,8 +96,8 @@ interface Client {
 }
 
 /** The device's own connection; what it accepts is heard once. */
-async function online(device: TestDevice): Promise<Client> {
-  const link = await connect(device.id);
+async function online(site: Site, device: TestDevice): Promise<Client> {
+  const link = await connect(site, device.id);
   const heard: Message[] = [];
   link.onMessage = async ({ bytes }) => {
     const message = device.hear(bytes);
@@ -139,7 +120,7 @@ async function online(device: TestDevice): Promise<Client> {
   return {
     heard,
     publish: async (topic, bytes) => {
-      await until(() =>
+      await until('a PUBACK', () =>
         link.publish(topic, bytes).then(
           () => true,
           () => false,
@@ -150,59 +131,66 @@ async function online(device: TestDevice): Promise<Client> {
 }
 
 const find = (client: Client, type: Message['type']) =>
-  until(() => client.heard.find((message) => message.type === type), type);
+  until(type, () => client.heard.find((message) => message.type === type));
 
-async function update(device: TestDevice): Promise<Client> {
-  const client = await online(device);
+async function update(site: Site, device: TestDevice): Promise<Client> {
+  const { fleet } = site;
+  const client = await online(site, device);
   const request = await device.write('JOIN_REQ', {});
   await client.publish(request.topic, request.bytes);
   // It confirms (P 10.7), so what gets lost with a broker is asked again.
   const asked = tokenOf(await find(client, 'ID_REQUEST'));
   const said = { dataId: 'IDENTIFICATION_RESPONSE', data: encodeText('srup-agent/0 of a test') };
-  const identification = await device.write('DATA', said, asked);
+  const identification = await device.write('DATA', said, { token: asked });
   await client.publish(identification.topic, identification.bytes);
-  await until(async () => (await fleet.device(device.text))?.confirms === true);
+  await until('its name', async () => (await fleet.device(device.text))?.confirms === true);
   const url = 'https://files.test/a';
   const digest = 'c'.repeat(64);
   await fleet.command([device.text], { kind: 'update', url, digest, activateAtOnce: true });
   const token = tokenOf(await find(client, 'INITIATE'));
-  const staged = await device.write('RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
+  const staged = await device.write('RESPONSE', { status: STATUS.UPDATE_SUCCESS }, { token });
   await client.publish(staged.topic, staged.bytes);
   await find(client, 'ACTIVATE');
-  const active = await device.write('RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, token);
+  const active = await device.write('RESPONSE', { status: STATUS.ACTIVATE_SUCCESS }, { token });
   await client.publish(active.topic, active.bytes);
-  await until(async () => (await fleet.device(device.text))?.running?.digest === digest);
+  await until('the update', async () => (await fleet.device(device.text))?.running?.digest === digest);
   return client;
 }
 
-test('devices of every suite join, and are updated, at the same time', async () => {
-  await Promise.all(devices.map(update));
+test('devices of every suite join, and are updated, at the same time', async ({ site }) => {
+  const { fleet, devices } = site;
+  await Promise.all(devices.map((device) => update(site, device)));
   expect(await fleet.refusalCounts()).toEqual({});
 });
 
-test('what the store could not take is brought again by the broker, and taken once', async () => {
-  const [device] = devices as [TestDevice];
-  const client = await update(device);
+test('what the store could not take is brought again by the broker, and taken once', async ({
+  site,
+  store,
+  log,
+}) => {
+  const { fleet, devices } = site;
+  const [device] = devices;
+  const client = await update(site, device);
   await sql`pragma query_only = on`.execute(behind(store));
   const data = await device.write('DATA', { dataId: 't', data: encodeText('1') });
   await client.publish(data.topic, data.bytes);
-  await until(
-    () => log.lines.some((line) => line.includes('could not be stored')),
-    'the connection to be dropped',
+  await until('the connection to be dropped', () =>
+    log.lines.some((line) => line.includes('could not be stored')),
   );
   await sql`pragma query_only = off`.execute(behind(store));
-  await until(async () => (await fleet.data({ device: device.text })).rows.length > 0);
+  await until('the data', async () => (await fleet.data({ device: device.text })).rows.length > 0);
   expect((await fleet.data({ device: device.text })).rows).toHaveLength(1);
   expect(await fleet.refusalCounts()).toEqual({});
 });
 
-test('the broker dies and comes back without its memory: commands wait and arrive', async () => {
-  const [device] = devices as [TestDevice];
-  const client = await update(device);
+test('the broker dies and comes back without its memory: commands wait and arrive', async ({ site }) => {
+  const { fleet, devices, broker } = site;
+  const [device] = devices;
+  const client = await update(site, device);
   const { port } = broker;
   await broker.close();
   const [receipt] = await fleet.command([device.text], { kind: 'action', actionId: 4 });
   expect(receipt).toMatchObject({ ok: true });
-  broker = await openBroker(port);
+  site.broker = await openBroker(site, port);
   await find(client, 'ACTION');
 });

@@ -2,19 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newIdentity, systemClock, systemRandom } from '@srup/node';
+import { makeAuthority } from '../../test/authority.ts';
 import { deskSuite } from '../../test/keyservice/desk-suite.ts';
-import { makeCaCertificate } from '../authority/ca.ts';
-import { openAuthority } from '../authority/authority.ts';
-import { makeTlsKey } from '../authority/keys.ts';
 import { openRegistry } from './registry.ts';
 import { createKeyService } from './service.ts';
 
 deskSuite('the key service', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'srup-desk-'));
   const system = { clock: systemClock, random: systemRandom };
-  const key = await makeTlsKey();
-  const ca = await makeCaCertificate(key, 'test', systemClock, systemRandom);
-  const authority = await openAuthority(key, ca, systemClock, systemRandom);
+  const authority = await makeAuthority();
   const registry = await openRegistry({ folder }, { authority, ...system });
   const broker = {
     url: 'mqtts://broker.example:8883',

@@ -19,6 +19,7 @@ import { identityText, parseIdentity, type Clock, type Identity, type SuiteName 
 import Fastify, { type FastifyInstance } from 'fastify';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { requestCertificate } from '../../test/authority.ts';
 import type { Authority } from '../authority/authority.ts';
 import { readCrl } from '../authority/crl.ts';
 import { Pkcs10CertificateRequestGenerator } from '../authority/x509.ts';
@@ -162,22 +163,7 @@ const unbase64 = (text: string | undefined) => Buffer.from(text ?? '', 'base64')
 const inLines = (text: string | Buffer) =>
   (typeof text === 'string' ? Buffer.from(text) : text).toString('base64').replace(/.{1,76}/g, '$&\n');
 
-const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-
-async function requestFor(
-  name: string,
-  pair = generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-): Promise<string> {
-  const request = await Pkcs10CertificateRequestGenerator.create({
-    name: `CN=${name}`,
-    keys: {
-      privateKey: pair.privateKey.toCryptoKey(EC, true, ['sign']),
-      publicKey: pair.publicKey.toCryptoKey(EC, true, ['verify']),
-    },
-    signingAlgorithm: EC,
-  });
-  return `${request.toString('pem')}\n`;
-}
+const requestFor = async (name: string) => `${await requestCertificate(name)}\n`;
 
 /** A device as it enrols, step by step. */
 function newDevice(suite: SuiteName = 'ed25519', keys: KeySet = device[suite]) {

@@ -1,41 +1,21 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { encodeText, STATUS } from '@srup/protocol';
-import {
-  directoryOf,
-  makeDevice,
-  makeServer,
-  tokenOf,
-  until,
-  type TestDevice,
-} from '../../test/fleet/device.ts';
-import { join, openWorld, turnedClock, type World } from '../../test/fleet/world.ts';
-import { createMeter } from './meter.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { expect } from 'vitest';
+import { until } from '@srup/node/testing';
+import { STATUS, type Clock } from '@srup/protocol';
+import { test as base } from '../../test/fixtures.ts';
+import { tokenOf } from '../../test/fleet/device.ts';
+import { report, type World } from '../../test/fleet/world.ts';
+import { createMeter, type CountingMeter } from './meter.ts';
+import { createMetrics } from './metrics.ts';
 
-let world: World;
-let device: TestDevice;
-let metrics: Metrics;
-let turn: (ms: number) => void;
+const test = base
+  .extend('meter', (): CountingMeter => createMeter())
+  .extend('worldOptions', ({ clock, meter }) => ({ time: clock, meter }));
 
-beforeEach(async () => {
-  const server = await makeServer();
-  device = await makeDevice(server);
-  const meter = createMeter();
-  const turned = turnedClock();
-  ({ turn } = turned);
-  world = await openWorld({
-    server,
-    directory: directoryOf(device),
-    clock: turned.clock,
-    delay: turned.delay,
-    meter,
-  });
-  metrics = createMetrics(
+function metricsOf({ store }: World, meter: CountingMeter, clock: Clock) {
+  return createMetrics(
     { version: '1.2.3' },
     {
-      meter,
-      store: world.store.read,
-      clock: turned.clock,
+      ...{ meter, store: store.read, clock },
       isConnected: () => true,
       broker: () => undefined,
       certificates: () => ({ ca: 3000, tls: 2000, mqtt: 1000 }),
@@ -49,27 +29,27 @@ beforeEach(async () => {
       }),
     },
   );
-  await world.fleet.setJoinPolicy('*', 'accept');
-  await join(world, device);
-});
+}
 
-afterEach(async () => {
-  await world.close();
-});
-
-test('what happened is counted, without a name of a device', async () => {
+test('what happened is counted, without a name of a device', async ({
+  world,
+  joined: device,
+  clock,
+  meter,
+}) => {
+  const metrics = metricsOf(world, meter, clock);
   await world.fleet.command([device.text], { kind: 'action', actionId: 0x40 });
   const action = await device.next(world.link, 'ACTION');
   await device.say(world.link, 'RESPONSE', { status: STATUS.ACTION_SUCCESS }, tokenOf(action));
-  const said = await device.say(world.link, 'DATA', { dataId: 'level', data: encodeText('7') });
+  const said = await report(world, device, 7, 'level');
   await world.link.deliver(said.topic, said.bytes); // a second time
-  turn(120_000);
+  clock.advance(120_000);
 
   let text = '';
-  await until(async () => {
+  await until('the action to be over', async () => {
     text = await metrics.text();
     return text.includes('srup_exchanges_ended_total{kind="action",phase="done"} 1');
-  }, 'the action to be over');
+  });
   for (const line of [
     'srup_messages_total{direction="in",type="RESPONSE"} 1',
     'srup_messages_total{direction="out",type="ACTION"} 1',

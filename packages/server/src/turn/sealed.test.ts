@@ -1,10 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join as joinPath } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { importOpenKey, newToken, realDelay, systemClock, systemRandom } from '@srup/node';
 import { encodeHeader, tokenOfKey, type Draft, type MessageOf, type SuiteName } from '@srup/protocol';
-import { directoryOf, makeDevice, makeServer } from '../../test/fleet/device.ts';
-import { join, openWorld, type World } from '../../test/fleet/world.ts';
+import { test } from '../../test/fixtures.ts';
+import { directoryOf, makeDevice } from '../../test/fleet/device.ts';
+import { acceptAll, join, type World } from '../../test/fleet/world.ts';
 import { createEntryBudget } from '../evidence/budget.ts';
 import { KEPT_PER_DEVICE } from '../evidence/trim.ts';
 import { SILENT } from '../metrics/meter.ts';
@@ -21,15 +22,9 @@ const FORMS = [
   Buffer.from(NONCE).toString('base64'),
 ];
 
-let world: World;
-
-afterEach(async () => {
-  await world.close();
-});
-
 /** Files of the server's folder that hold the nonce, in whatever form. */
-async function filesWithNonce(): Promise<string[]> {
-  const folder = dirname(world.file);
+async function filesWithNonce({ file }: World): Promise<string[]> {
+  const folder = dirname(file);
   const found: string[] = [];
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
@@ -40,11 +35,16 @@ async function filesWithNonce(): Promise<string[]> {
 }
 
 /** Answers as a human-moderated join does (P 9.2), in the way of every turn: a draft, a change, a commit. */
-async function answerWithNonce(id: string, token: Uint8Array, signer: Signer): Promise<void> {
-  const records = createRecords(world.store.read);
+async function answerWithNonce(
+  { store, log }: World,
+  id: string,
+  token: Uint8Array,
+  signer: Signer,
+): Promise<void> {
+  const records = createRecords(store.read);
   const save = createSave(
     {
-      ...{ store: world.store, records, signer, clock: systemClock, meter: SILENT, log: world.log },
+      ...{ store, records, signer, clock: systemClock, meter: SILENT, log },
       sender: { wake: () => undefined },
       timer: { nudge: () => undefined },
       deservesEntry: createEntryBudget(systemClock),
@@ -60,18 +60,17 @@ async function answerWithNonce(id: string, token: Uint8Array, signer: Signer): P
 const signerOf = ({ server: { id, keys } }: World): Signer =>
   createSigner({ serverId: id, keys, delay: realDelay });
 
-test.each<SuiteName>(['rsa-sha256', 'ed25519', 'ml-dsa-65'])(
+test.for<SuiteName>(['rsa-sha256', 'ed25519', 'ml-dsa-65'])(
   'a nonce for a device with %s reaches the device, and never lies on the disk in clear',
-  async (suite) => {
-    const server = await makeServer();
+  async (suite, { server, openWorld }) => {
     const device = await makeDevice(server, suite);
-    world = await openWorld({ server, directory: directoryOf(device) });
-    await world.fleet.setJoinPolicy('*', 'accept');
+    const world = await openWorld({ directory: directoryOf(device) });
+    await acceptAll(world);
     await join(world, device);
     const token = newToken(systemClock, systemRandom);
     await device.say(world.link, 'HM_JOIN_REQ', {}, token);
-    await answerWithNonce(device.text, tokenOfKey(token), signerOf(world));
-    expect(await filesWithNonce()).toEqual([]);
+    await answerWithNonce(world, device.text, tokenOfKey(token), signerOf(world));
+    expect(await filesWithNonce(world)).toEqual([]);
     const unsigned = world.store.read.selectFrom('outbox').select('id').where('is_signed', '=', 0);
     expect(await unsigned.execute()).toEqual([]);
 
@@ -82,20 +81,18 @@ test.each<SuiteName>(['rsa-sha256', 'ed25519', 'ml-dsa-65'])(
       header: encodeHeader(answer),
     });
     expect(opened).toEqual(NONCE);
-    expect(await filesWithNonce()).toEqual([]);
+    expect(await filesWithNonce(world)).toEqual([]);
   },
 );
 
-test('a nonce that can not be sealed is not stored at all, and neither is its turn', async () => {
-  const server = await makeServer();
-  const device = await makeDevice(server);
-  world = await openWorld({ server, directory: directoryOf(device) });
-  await world.fleet.setJoinPolicy('*', 'accept');
-  await join(world, device);
+test('a nonce that can not be sealed is not stored at all, and neither is its turn', async ({
+  world,
+  joined: device,
+}) => {
   const before = await world.store.read.selectFrom('peers').selectAll().execute();
   const broken: Signer = { sign: () => Promise.reject(new Error('no key')) };
   const token = tokenOfKey(newToken(systemClock, systemRandom));
-  await expect(answerWithNonce(device.text, token, broken)).rejects.toThrow('no key');
-  expect(await filesWithNonce()).toEqual([]);
+  await expect(answerWithNonce(world, device.text, token, broken)).rejects.toThrow('no key');
+  expect(await filesWithNonce(world)).toEqual([]);
   expect(await world.store.read.selectFrom('peers').selectAll().execute()).toEqual(before);
 });

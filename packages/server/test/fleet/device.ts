@@ -8,61 +8,38 @@ import {
   systemRandom,
   type KeySet,
 } from '@srup/node';
+import { until, type FakeLink } from '@srup/node/testing';
 import {
-  compose,
   deviceTopic,
-  EMPTY_WINDOW,
   identityText,
-  isJoinRequest,
-  nextSequence,
-  receive,
-  screen,
   tokenKey,
-  tokenOfKey,
-  topicFromDevice,
   type BodyOf,
-  type Draft,
   type Identity,
   type Message,
   type MessageType,
-  type ReplayWindow,
   type SignKey,
   type SuiteName,
   type TokenKey,
   type VerifyKey,
 } from '@srup/protocol';
+import { scriptedPeer, type ScriptedPeer, type Written } from '@srup/protocol/testing';
 import type { Enrolment, IdentityDirectory } from '../../src/peers/directory.ts';
-import type { TestLink } from './link.ts';
 
-/** A device made of real keys and real bytes; what it says is up to the test. */
-export interface TestDevice {
+/** A device made of real keys and real bytes. What it says is up to the test. */
+export interface TestDevice extends Pick<ScriptedPeer, 'write'> {
   readonly id: Identity;
   readonly text: string;
   readonly topic: string;
   readonly keys: KeySet;
-  readonly signKey: SignKey;
   enrolment: Enrolment;
-  /** A signed message with the next number, and the topic that it belongs on. */
-  write<T extends MessageType>(
-    type: T,
-    body: BodyOf<T>,
-    token?: TokenKey,
-    sequence?: bigint,
-  ): Promise<Written>;
-  /** Writes it and brings it to the server; resolves on the PUBACK. */
-  say<T extends MessageType>(link: TestLink, type: T, body: BodyOf<T>, token?: TokenKey): Promise<Written>;
-  /** Judges bytes as a device does; what is refused is a code. */
+  /** Writes a message and brings it to the server. Resolves on the PUBACK. */
+  say<T extends MessageType>(link: FakeLink, type: T, body: BodyOf<T>, token?: TokenKey): Promise<Written>;
+  /** Judges bytes as a device does; a refusal is its code. */
   hear(bytes: Uint8Array): Message | string;
   /** All that was published to it and is accepted, in order; each only once. */
-  heard(link: TestLink): Message[];
+  heard(link: FakeLink): Message[];
   /** Waits for the next message of this type that was not waited for before. */
-  next(link: TestLink, type: MessageType): Promise<Message>;
-}
-
-export interface Written {
-  readonly token: TokenKey;
-  readonly bytes: Uint8Array;
-  readonly topic: string;
+  next(link: FakeLink, type: MessageType): Promise<Message>;
 }
 
 export interface TestServer {
@@ -93,13 +70,16 @@ export async function makeDevice(
   type = 'demo',
 ): Promise<TestDevice> {
   const keys = await generateKeys(suite);
-  const signKey = importSignKey(keys.signing.privatePem);
   const id = newIdentity(systemRandom);
   const topic = deviceTopic(id);
-  let sent = 0n;
-  let joinToken: TokenKey | undefined;
-  let window: ReplayWindow = EMPTY_WINDOW;
-  const read = new WeakMap<TestLink, number>();
+  const peer = scriptedPeer({
+    role: 'device',
+    self: id,
+    key: importSignKey(keys.signing.privatePem),
+    peer: { id: server.id, key: server.verify[suite] },
+    newToken: () => newToken(systemClock, systemRandom),
+  });
+  const read = new WeakMap<FakeLink, number>();
   const accepted: Message[] = [];
   let taken = 0;
 
@@ -108,34 +88,20 @@ export async function makeDevice(
     text: identityText(id),
     topic,
     keys,
-    signKey,
     enrolment: {
       ...{ id, type, suite, state: 'certified' },
       publicPem: keys.signing.publicPem,
       ...(keys.sealing && { sealPem: keys.sealing.publicPem }),
     },
-    write: async (messageType, body, token = newToken(systemClock, systemRandom), sequence) => {
-      const number = sequence ?? nextSequence({ sent, highest: window.highest });
-      sent = number;
-      if (isJoinRequest(messageType)) joinToken = token;
-      const draft = { type: messageType, token: tokenOfKey(token), body } as unknown as Draft;
-      const { bytes } = await compose(draft, number, id, { id: server.id }, signKey);
-      return { token, bytes, topic: topicFromDevice(messageType, server.id, id) };
-    },
+    write: (messageType, body, lies) => peer.write(messageType, body, lies),
     say: async (link, messageType, body, token) => {
-      const written = await device.write(messageType, body, token);
+      const written = await peer.write(messageType, body, token === undefined ? {} : { token });
       await link.deliver(written.topic, written.bytes);
       return written;
     },
     hear: (bytes) => {
-      const screened = screen({ bytes, topic, retained: false }, { role: 'device', self: id });
-      if (!screened.ok) return screened.code;
-      const peer = { key: server.verify[suite], window, sent, joinToken, forbids: () => undefined };
-      const isServer = screened.value.message.sender === server.id;
-      const result = receive(screened.value, isServer ? peer : undefined);
-      if (!result.ok) return result.code;
-      window = result.value.window;
-      return result.value.message;
+      const heard = peer.hear({ bytes, topic, retained: false });
+      return heard.ok ? heard.value : heard.code;
     },
     heard: (link) => {
       const from = read.get(link) ?? 0;
@@ -148,16 +114,15 @@ export async function makeDevice(
       }
       return accepted;
     },
-    next: async (link, messageType) => {
-      const found = await until(
-        () =>
-          device.heard(link).findIndex((message, index) => index >= taken && message.type === messageType) +
-          1,
-        `${messageType} to ${device.text}; it heard ${accepted.map((message) => message.type).join(' ')}`,
-      );
-      taken = found;
-      return accepted[found - 1]!;
-    },
+    next: (link, messageType) =>
+      until(`${messageType} to device ${device.text}`, () => {
+        const found = device
+          .heard(link)
+          .findIndex(({ type: heard }, index) => index >= taken && heard === messageType);
+        if (found < 0) return undefined;
+        taken = found + 1;
+        return accepted[found];
+      }),
   };
   return device;
 }
@@ -166,10 +131,10 @@ export function tokenOf(message: Message): TokenKey {
   return tokenKey(message.token);
 }
 
+export type TestDirectory = IdentityDirectory & { readonly revoked: string[] };
+
 /** A key service that vouches for these devices. */
-export function directoryOf(
-  ...devices: readonly TestDevice[]
-): IdentityDirectory & { readonly revoked: string[] } {
+export function directoryOf(...devices: readonly TestDevice[]): TestDirectory {
   const revoked: string[] = [];
   return {
     revoked,
@@ -181,20 +146,4 @@ export function directoryOf(
       }
     },
   };
-}
-
-const DEADLINE_MS = 10_000;
-
-/** The first truthy value of a condition that others bring about. */
-export async function until<Value>(
-  condition: () => Value | Promise<Value>,
-  what = 'the condition',
-): Promise<NonNullable<Value>> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    const value = await condition();
-    if (value) return value;
-    if (performance.now() > end) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }

@@ -4,14 +4,14 @@
  * broker had it.
  */
 import { appendFileSync, readFileSync, writeSync } from 'node:fs';
-import { importSignKey, Secret, systemClock, systemRandom } from '@srup/node';
+import { importSignKey, Secret, silentLog, systemClock, systemRandom } from '@srup/node';
+import { fakeLink } from '@srup/node/testing';
 import { fromHex, parseIdentity, toHex, type Identity, type SignKey, type SuiteName } from '@srup/protocol';
 import type { Enrolment } from '../../src/peers/directory.ts';
 import { createFleet } from '../../src/fleet.ts';
 import { coreMigrations } from '../../src/store/schema/migrations.ts';
 import type { CoreTables } from '../../src/store/schema/tables.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
-import { createTestLink } from './link.ts';
 
 /** `sign`: committed, unsigned. `publish`: signed, not left. `published`: left, not acknowledged. */
 export type Instant = 'sign' | 'publish' | 'published' | 'commit' | 'never';
@@ -51,7 +51,7 @@ const keys = Object.fromEntries(
   }),
 ) as Record<SuiteName, SignKey>;
 
-const link = createTestLink();
+const link = fakeLink();
 link.onPublish = () => {
   reach('publish');
 };
@@ -60,7 +60,6 @@ link.beforePuback = (topic, bytes) => {
   reach('published');
 };
 
-const silent = () => undefined;
 const fleet = await createFleet({
   store: await openSqlite<CoreTables>(orders.file, coreMigrations),
   serverId: parseIdentity(orders.server) as Identity,
@@ -76,9 +75,7 @@ const fleet = await createFleet({
   clock: systemClock,
   random: systemRandom,
   log: {
-    debug: silent,
-    info: silent,
-    warn: silent,
+    ...silentLog,
     error: (_, text) => {
       tell(`error ${text}`);
     },

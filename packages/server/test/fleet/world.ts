@@ -1,35 +1,39 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import { systemClock, systemRandom } from '@srup/node';
-import type { Clock, Random } from '@srup/protocol';
+import { systemClock, systemRandom, type Delay } from '@srup/node';
+import { fakeLink, type FakeLink } from '@srup/node/testing';
+import { encodeText, STATUS, type Caller, type Clock, type Random, type TokenKey } from '@srup/protocol';
+import type { ManualClock, Written } from '@srup/protocol/testing';
+import { createFleet, type FleetOptions, type FleetPorts, type RunningFleet } from '../../src/fleet.ts';
 import type { IdentityDirectory } from '../../src/peers/directory.ts';
-import { createFleet, type RunningFleet } from '../../src/fleet.ts';
-import type { Delay, Log } from '@srup/node';
-import type { FleetOptions, FleetPorts } from '../../src/fleet.ts';
-import { openSqlite } from '../../src/store/sqlite/open.ts';
-import { makeServer, until, type TestDevice, type TestServer } from './device.ts';
-import { createTestLink, type TestLink } from './link.ts';
 import type { Store } from '../../src/store/port.ts';
 import { coreMigrations } from '../../src/store/schema/migrations.ts';
 import type { CoreTables } from '../../src/store/schema/tables.ts';
+import { openSqlite } from '../../src/store/sqlite/open.ts';
+import { collectLog, type CollectedLog } from '../log.ts';
+import { tokenOf, type TestDevice, type TestServer } from './device.ts';
 
+/** A fleet on a store in a folder of its own, behind a fake link. */
 export interface World {
   readonly server: TestServer;
   readonly file: string;
-  readonly log: Log & { readonly lines: string[] };
+  readonly log: CollectedLog;
   fleet: RunningFleet;
   store: Store<CoreTables>;
-  link: TestLink;
-  /** Ends the fleet in good order and begins a new one on the same file; the link is a new one, and connected. */
+  link: FakeLink;
+  /** Ends the fleet in good order and begins a new one on the same file. The link is a new one, and connected. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface WorldOptions {
+  readonly server: TestServer;
   readonly directory: IdentityDirectory;
-  readonly server?: TestServer;
   readonly keys?: FleetPorts['keys'];
+  /** A clock that the test moves, and the timers that follow it. By default time is real. */
+  readonly time?: ManualClock;
+  /** A clock without timers of its own. */
   readonly clock?: Clock;
   readonly delay?: Delay;
   readonly random?: Random;
@@ -41,7 +45,7 @@ export interface WorldOptions {
 
 export async function openWorld(options: WorldOptions): Promise<World> {
   const folder = await mkdtemp(joinPath(tmpdir(), 'srup-fleet-'));
-  const server = options.server ?? (await makeServer());
+  const { server } = options;
   const file = joinPath(folder, 'server.db');
   const log = collectLog();
   const world: World = {
@@ -65,16 +69,9 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       onCommitted: (ms) => options.meter?.committed(ms / 1000),
     });
     const store = options.wrapStore?.(opened) ?? opened;
-    const link = createTestLink();
-    const {
-      clock = systemClock,
-      random = systemRandom,
-      directory,
-      delay,
-      keep,
-      meter,
-      keys = server.keys,
-    } = options;
+    const link = fakeLink();
+    const { time, directory, keep, meter, random = systemRandom, keys = server.keys } = options;
+    const { clock = time ?? systemClock, delay = time?.delay } = options;
     const optional = { ...(delay && { delay }), ...(meter && { meter }) };
     const ports = { store, serverId: server.id, keys, directory, link, clock, random, log, ...optional };
     const fleet = await createFleet(ports, { ...(keep && { keep }) });
@@ -90,53 +87,67 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-export function collectLog(): World['log'] {
-  const lines: string[] = [];
-  const keep = (level: string) => (fields: object, text: string) => {
-    lines.push(
-      `${level} ${text} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? value.stack : value))}`,
-    );
-  };
-  return { lines, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
+/** Lets every device in that asks. */
+export function acceptAll({ fleet }: World, by?: Caller): Promise<void> {
+  return fleet.setJoinPolicy('*', 'accept', by);
 }
 
-/** Lets the device in by policy and answers the question what it is. */
+/** The device asks to join, is let in by the policy, and answers the question what it is. */
 export async function join(
-  world: World,
+  { link }: World,
   device: TestDevice,
   identification = 'srup-agent/0.1.0 test',
 ): Promise<void> {
-  await device.say(world.link, 'JOIN_REQ', {});
-  await device.next(world.link, 'RESPONSE');
-  const question = await device.next(world.link, 'ID_REQUEST');
-  const data = new TextEncoder().encode(identification);
-  await device.say(
-    world.link,
-    'DATA',
-    { dataId: 'IDENTIFICATION_RESPONSE', data },
-    new TextDecoder().decode(question.token),
-  );
+  await device.say(link, 'JOIN_REQ', {});
+  await device.next(link, 'RESPONSE');
+  await identify(link, device, identification);
 }
 
-/** A clock that stands still until it is turned, and the waiting that follows it. */
-export function turnedClock(start = Date.UTC(2026, 10, 21)) {
-  let now = start;
-  let waiting: { readonly at: number; readonly ring: () => void }[] = [];
-  const clock: Clock = { now: () => now, monotonic: () => now - start, isTrusted: () => true };
-  const delay: Delay = (ms, ring) => {
-    const entry = { at: now + ms, ring };
-    waiting.push(entry);
-    return () => {
-      waiting = waiting.filter((other) => other !== entry);
-    };
-  };
-  const turn = (ms: number) => {
-    now += ms;
-    const due = waiting.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
-    waiting = waiting.filter((entry) => !due.includes(entry));
-    for (const { ring } of due) ring();
-  };
-  return { clock, delay, turn };
+/** The device answers the question what it is. */
+export async function identify(link: FakeLink, device: TestDevice, identification: string): Promise<void> {
+  const question = tokenOf(await device.next(link, 'ID_REQUEST'));
+  const data = encodeText(identification);
+  await device.say(link, 'DATA', { dataId: 'IDENTIFICATION_RESPONSE', data }, question);
 }
 
-export { until };
+/** The device sends a value by itself, as text. */
+export function report(
+  { link }: World,
+  device: TestDevice,
+  value: string | number,
+  dataId = 't',
+): Promise<Written> {
+  return device.say(link, 'DATA', { dataId, data: encodeText(String(value)) });
+}
+
+export interface UpdateWish {
+  readonly digest: string;
+  /** By default true. */
+  readonly activateAtOnce?: boolean;
+  readonly isRollback?: true;
+  readonly by?: Caller;
+}
+
+/** Orders an update, which the device stages: INITIATE to the receipt for it. */
+export async function stage(world: World, device: TestDevice, wish: UpdateWish): Promise<TokenKey> {
+  const { digest, activateAtOnce = true, isRollback, by } = wish;
+  const url = 'https://files.test/a';
+  const order = { kind: 'update', url, digest, activateAtOnce, ...(isRollback && { isRollback }) } as const;
+  await world.fleet.command([device.text], order, by);
+  const token = tokenOf(await device.next(world.link, 'INITIATE'));
+  await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
+  return token;
+}
+
+/** Orders an update, which the device stages and then activates with this status: INITIATE to the last receipt. */
+export async function update(
+  world: World,
+  device: TestDevice,
+  wish: UpdateWish,
+  status: number = STATUS.ACTIVATE_SUCCESS,
+): Promise<TokenKey> {
+  const token = await stage(world, device, wish);
+  await device.next(world.link, 'ACTIVATE');
+  await device.say(world.link, 'RESPONSE', { status }, token);
+  return token;
+}
