@@ -1,5 +1,5 @@
-// A version that does not work: it starts, looks well for a moment, and dies during its health check.
-// The agent goes back to the version before.
+// A version that does not work: it starts, looks healthy for a moment, and dies during its health check.
+// The agent goes back to the previous version.
 const SECONDS = Number(process.env.DEMO_SECONDS ?? '5');
 const { setTimeout } = globalThis;
 

@@ -1,5 +1,5 @@
 // A tiny device program. Every line `id=value` on stdout becomes DATA; every other line goes to the agent's log.
-// It imports nothing: stored without its name, as in a slot, it runs all the same.
+// It imports nothing, so it also runs when it is stored without its name, as in a slot.
 const VERSION = '1.0.0';
 const SECONDS = Number(process.env.DEMO_SECONDS ?? '5');
 const { setInterval, clearInterval } = globalThis;

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Updates a microcontroller behind this device, by mcumgr and MCUboot. This device goes on running: no restart of it.
-# The contract is in docs/installers.md. $CONNECTION says how the controller is reached.
-# An image that was not confirmed is given up by MCUboot at the next reset: that is the way back.
+# Updates a microcontroller behind this device with mcumgr and MCUboot. This device keeps running and does not restart.
+# The contract is in docs/installers.md. $CONNECTION says how to reach the controller.
+# MCUboot gives up an image that was not confirmed at the next reset: that is the way back.
 set -eu
 state=${STATE:-/var/lib/srup-mcumgr}
 connection=${CONNECTION:---conntype serial --connstring dev=/dev/ttyACM0,baud=115200}
@@ -11,14 +11,14 @@ mcu() {
   # shellcheck disable=SC2086 # the words of the connection
   mcumgr $connection "$@"
 }
-# The hash that MCUboot knows: of the image that runs (flag "active"), or of slot 1.
+# The hash that MCUboot knows, of the image that runs (flag "active") or of slot 1.
 hash_of() {
   mcu image list | awk -v wanted="$1" '
     /slot=/ { slot = $NF; active = 0 }
     /flags:/ { active = /active/ }
     /hash:/ { if (wanted == "active" ? active : slot == "slot=1") print $2 }'
 }
-# It is another hash than that of the file: which image came from which file is written down.
+# It differs from the hash of the file, so this script records which image came from which file.
 running() {
   hash=$(hash_of active)
   [ -n "$hash" ] || return 1

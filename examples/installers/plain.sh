@@ -1,5 +1,5 @@
 #!/bin/sh
-# An installer in a few lines: one program, its versions side by side, a link to the one that runs.
+# An installer in a few lines: one program, its versions side by side, and a link to the one that runs.
 # The contract is in docs/installers.md. In agent.json:
 #
 #   "software": {
@@ -8,7 +8,7 @@
 #     "env": { "APP_FOLDER": "/opt/pump", "APP_RESTART": "systemctl restart pump" }
 #   }
 #
-# The service starts $APP_FOLDER/current. Every step may be cut off anywhere and be called again.
+# The service starts $APP_FOLDER/current. Every step can be cut off anywhere, and is then called again.
 set -eu
 cd "${APP_FOLDER:?is not set}"
 
@@ -24,7 +24,7 @@ link_to() {
 
 case $1 in
   running)
-    # Not what should run: what the link really leads to.
+    # What the link really leads to, not what should run.
     if [ -e current ]; then digest_of current; else echo nothing; fi
     ;;
   install)
@@ -47,7 +47,7 @@ case $1 in
     link_to "versions/$digest"
     ;;
   confirm)
-    # Only this one and the way back are kept.
+    # Keep only this version and the way back.
     for version in versions/*; do
       case $version in
         "versions/$2" | "$(cat previous)") ;;

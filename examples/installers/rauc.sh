@@ -1,5 +1,5 @@
 #!/bin/sh
-# Hands software over to RAUC: two slots, a bootloader that counts tries, bundles as artifacts.
+# Gives software to RAUC: two slots, a bootloader that counts tries, bundles as artifacts.
 # The contract is in docs/installers.md. RAUC must not activate by itself: in its system.conf, section [system],
 # activate-installed=false. $STATE has to outlive a switch: it lies on the data partition, as the agent's home does.
 set -eu
@@ -9,7 +9,7 @@ mkdir -p "$state"
 booted=$(rauc status --output-format=shell | sed -n "s/^RAUC_SYSTEM_BOOTED_BOOTNAME='\{0,1\}\([^']*\)'\{0,1\}$/\1/p")
 [ -n "$booted" ] || { echo 'RAUC does not say which slot is booted' >&2; exit 1; }
 
-# RAUC knows slots, not our digests: what was installed while which slot was booted is written down.
+# RAUC knows slots, not our digests, so this script records what was installed while which slot was booted.
 write() {
   printf '%s\n' "$2" >"$state/$1.new"
   sync
@@ -30,7 +30,7 @@ case $1 in
     running
     ;;
   install)
-    # From here on the other slot holds nothing that anybody knows.
+    # From here on the content of the other slot is unknown.
     write "slot.$booted" "$(running)"
     for known in "$state"/slot.*; do
       [ "$known" = "$state/slot.$booted" ] || rm -f "$known"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Hands software over to SWUpdate with two copies of the system, chosen by U-Boot.
-# The contract is in docs/installers.md. This device's own: the images' sw-description has the modes copy1 and copy2
+# Gives software to SWUpdate with two copies of the system, chosen by U-Boot.
+# The contract is in docs/installers.md. On this device, the sw-description of images has the modes copy1 and copy2
 # in the set "stable"; the kernel's command line says copy=1 or copy=2; U-Boot starts the copy in its variable "copy",
 # and while "upgrade_available" is 1 it counts "bootcount" and goes back to the other copy by itself.
 # $STATE has to outlive a switch: it lies on the data partition, as the agent's home does.

@@ -1,4 +1,4 @@
-// A server of its own for greenhouses: node controller.ts [FOLDER]
+// A server for greenhouses: node controller.ts [FOLDER]
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Controller } from '@srup/server';

@@ -1,4 +1,4 @@
-// A greenhouse as a managed device: start controller.ts first, it prints the command that starts this.
+// A greenhouse as a managed device. Start controller.ts first: it prints the command that starts this program.
 import { Device } from '@srup/agent';
 
 const [url = '', caFingerprint = '', enrolmentCode = '', home = './greenhouse-device'] =

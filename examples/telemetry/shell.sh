@@ -1,5 +1,5 @@
 #!/bin/sh
-# Started by the agent: every line of the form id=value is sent to the server, the rest is logged.
+# Started by the agent, which sends every line of the form id=value to the server and logs the rest.
 echo "reading the load of this machine"
 while :; do
   read -r load _ </proc/loadavg

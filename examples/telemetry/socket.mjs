@@ -1,4 +1,4 @@
-// Started by anybody: reports by the agent's socket, and shows what the server sends.
+// Can be started by anybody: reports through the agent's socket, and shows what the server sends.
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { uptime } from 'node:os';

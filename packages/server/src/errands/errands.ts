@@ -1,8 +1,7 @@
 /** Errands: what one owner's turn asked of another owner, or of itself for later. */
-import type { Delay, Lanes, Log } from '@srup/node';
+import type { Delay, Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import type { Store } from '../store/port.ts';
-import { LONGEST_WAIT_MS } from '../time/limits.ts';
 import { createTimer, type Agenda } from '../time/timer.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
@@ -10,6 +9,8 @@ import type { CoreTables } from '../store/schema/tables.ts';
 const AT_ONCE = 20;
 /** Time before a failed errand is tried again, in milliseconds. */
 const RETRY_MS = 60_000;
+/** An errand that was asked later than now, by more than this, was asked before the clock was set back. Milliseconds. */
+const CLOCK_STEP_MS = 3_600_000;
 
 export interface Errand {
   readonly id: number;
@@ -19,19 +20,16 @@ export interface Errand {
   readonly body: unknown;
 }
 
-/** Runs a job in the lane of the errand's owner. */
-export type Lane = <Value>(job: () => Promise<Value>) => Promise<Value>;
-
 /**
- * Performs errands of one kind. It can be called again for the same errand, after a kill or a failure, and finds what
- * is done already. It changes the owner in the owner's lane. It does not wait for others there: meanwhile the owner's
- * messages would wait. Rejects when the errand has to be performed again later.
+ * Performs errands of one kind, at least once each. It is called again for the same errand after a kill or a failure,
+ * and finds what is done already. It changes the owner in the owner's lane. It does not wait for others there:
+ * meanwhile the owner's messages would wait. Errands of one owner can be performed in any order. Rejects when the
+ * errand has to be performed again later.
  */
-export type PerformErrand = (errand: Errand, lane: Lane) => Promise<void>;
+export type PerformErrand = (errand: Errand) => Promise<void>;
 
 export interface ErrandPorts {
   readonly store: Store<CoreTables>;
-  readonly lanes: Lanes;
   readonly clock: Clock;
   readonly delay: Delay;
   readonly log: Log;
@@ -50,12 +48,13 @@ export interface Errands {
  * writes. So no errand is lost, and none exists without its cause.
  *
  * @example
- * const errands = createErrands({ store, lanes, clock, delay, log });
- * errands.start({ 'end-identity': ({ owner }, lane) => endIdentity(deviceOfOwner(owner), lane) });
+ * const errands = createErrands({ store, clock, delay, log });
+ * errands.start({ 'end-identity': ({ owner }) => endIdentity(deviceOfOwner(owner)) });
  */
-export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts): Errands {
+export function createErrands({ store, clock, delay, log }: ErrandPorts): Errands {
   const running = new Map<number, Promise<void>>();
   const resting = new Set<number>();
+  let isStopped = false;
   const timer = createTimer({ clock, delay, log });
   const stopListening = store.listen('errands', (due) => {
     timer.nudge(due);
@@ -69,6 +68,13 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
   }
 
   function begin(errand: Errand, performer: PerformErrand | undefined): void {
+    if (isStopped) return;
+    if (performer === undefined) {
+      // A newer version asked for it, and performs it after its next start.
+      log.error({ owner: errand.owner, kind: errand.kind }, 'no performer takes this errand; it waits');
+      resting.add(errand.id);
+      return;
+    }
     const performing = perform(errand, performer).finally(() => {
       running.delete(errand.id);
       timer.nudge(clock.now());
@@ -76,11 +82,10 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
     running.set(errand.id, performing);
   }
 
-  async function perform(errand: Errand, performer: PerformErrand | undefined): Promise<void> {
+  async function perform(errand: Errand, performer: PerformErrand): Promise<void> {
     const { id, owner, kind } = errand;
     try {
-      if (performer === undefined) throw new TypeError(`no performer takes errands of the kind "${kind}"`);
-      await performer(errand, (job) => lanes.run(owner, job));
+      await performer(errand);
       await store.commit((write) => write.deleteFrom('errands').where('id', '=', id).execute());
     } catch (fault) {
       log.error({ err: fault, owner, kind }, 'an errand could not be performed; the server retries');
@@ -113,7 +118,9 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
       ring: async (now) => {
         const due = await waiting()
           .select(['id', 'owner', 'kind', 'body'])
-          .where((where) => where.or([where('after', '<=', now), where('after', '>', now + LONGEST_WAIT_MS)]))
+          .where((where) =>
+            where.or([where('after', '<=', now), where('created_at', '>', now + CLOCK_STEP_MS)]),
+          )
           .orderBy('after')
           .limit(AT_ONCE - running.size)
           .execute();
@@ -128,6 +135,7 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
       timer.start(agendaOf(performers));
     },
     stop: () => {
+      isStopped = true;
       timer.stop();
       stopListening();
     },

@@ -20,7 +20,7 @@ const test = base
     openArtifacts({ folder }, { store, clock: systemClock }),
   )
   .extend('orders', ({ world: { fleet }, artifacts }): Orders => {
-    const ports = { fleet, artifacts, command: fleet.commandFor, random: systemRandom };
+    const ports = { fleet, artifacts, command: fleet.commandInOrder, random: systemRandom };
     return createOrders(ports, { server: SERVER });
   })
   /** Places an order of Mia's. */

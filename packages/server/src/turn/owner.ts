@@ -2,7 +2,7 @@
  * What a turn belongs to. The turns of one owner run one after another, in its lane. A turn never waits for another
  * owner: it asks another owner by an errand.
  */
-export type Owner = `device/${string}`;
+export type Owner = `device/${string}` | `rollout/${string}` | `server/${string}`;
 
 /**
  * The owner of what concerns a device. `id`: its identity as text (P 2.7).
@@ -14,7 +14,9 @@ export function deviceOwner(id: string): Owner {
   return `device/${id}`;
 }
 
-/** The id of the device of an owner that `deviceOwner` made. */
+/** The id of the device of an owner that `deviceOwner` made. Throws TypeError for an owner that is not a device. */
 export function deviceOfOwner(owner: string): string {
-  return owner.slice('device/'.length);
+  const [kind, id] = owner.split('/');
+  if (kind !== 'device' || id === undefined) throw new TypeError(`${owner} is not a device`);
+  return id;
 }
