@@ -32,7 +32,12 @@ export interface CandidatePorts {
   readonly log: Log;
 }
 
-/** What the server judges a candidate's message by (P 4.6). */
+/**
+ * What the server judges a candidate's message by (P 4.6).
+ *
+ * @example
+ * const received = receive(screened, peerOf(candidate));
+ */
 export function peerOf({ record, isBarred }: Candidate): Peer {
   return {
     key: record.key,
@@ -45,6 +50,9 @@ export function peerOf({ record, isBarred }: Candidate): Peer {
 /**
  * Finds the device that may have sent a message. Runs in the lane of the device that the topic names. A message that
  * names one sender and comes on the topic of another costs no question and no parsed key (P 7.4).
+ *
+ * @example
+ * const candidate = await findCandidate(ports, screened); // undefined: refuse it as AUTH_SENDER
  */
 export async function findCandidate(
   ports: CandidatePorts,
