@@ -145,7 +145,7 @@ export function createEndings(ports: EndingPorts): Endings {
     revoke: async (device, by) => {
       const id = parseIdentity(device);
       if (id === undefined || id === serverId)
-        throw new FleetError('invalid', `${device} is no device's identity`);
+        throw new FleetError('invalid', `${device} is not the identity of a device`);
       const isKnown = await lanes.run(deviceOwner(device), async () => {
         if (await letGo(device, by)) return true;
         await orderForStranger(device, id, by);

@@ -70,7 +70,7 @@ export function createErrands({ store, clock, delay, log }: ErrandPorts): Errand
   function begin(errand: Errand, performer: PerformErrand | undefined): void {
     if (isStopped) return;
     if (performer === undefined) {
-      // Of a newer version, which performs it when it is started again.
+      // A newer version asked for it, and performs it when it is started again.
       log.error({ owner: errand.owner, kind: errand.kind }, 'no performer takes this errand; it waits');
       resting.add(errand.id);
       return;

@@ -1,6 +1,9 @@
 import type { Clock } from '@srup/protocol';
 
-/** True so often in so many milliseconds, and false beyond: what hostile senders cause must not drown the rest. */
+/**
+ * True for the first `most` calls in each `perMs` milliseconds, and false for the others: what hostile senders cause must
+ * not drown the rest.
+ */
 export function createThrottle(clock: Clock, most: number, perMs: number): () => boolean {
   let since = -Infinity;
   let count = 0;

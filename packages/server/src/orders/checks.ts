@@ -19,7 +19,7 @@ export function checkCommand(command: ServerCommand): void {
 
 function checkUpdate({ digest, url }: Extract<ServerCommand, { kind: 'update' }>): void {
   if (!isDigest(digest)) throw invalid('a digest is 64 lower-case hex digits (SHA-256)'); // P 2.6
-  if (!url.startsWith('https:') || !URL.canParse(url)) throw invalid(`"${url}" is no https URL`); // P 10.2
+  if (!url.startsWith('https:') || !URL.canParse(url)) throw invalid(`"${url}" is not an https URL`); // P 10.2
 }
 
 function checkAction({ actionId }: Extract<ServerCommand, { kind: 'action' }>): void {

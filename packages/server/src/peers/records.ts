@@ -87,7 +87,7 @@ function readRecord(row: DeviceRow & PeerRow): DeviceRecord {
   };
 }
 
-/** Of a device that never proved anything: kept only after its first message did (P 4.6). */
+/** The record of a device that has proven nothing yet. It is kept only after the device's first message did (P 4.6). */
 export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random, 'bytes'>): DeviceRecord {
   const key = importVerifyKey(enrolment.publicPem);
   return {
