@@ -45,7 +45,7 @@ onEachBroker('a device that defers an update', () => {
     expect(wakeAt).toBeLessThan(Date.now() + 2 * HOUR + MINUTE);
     const shown = await site.ctl('exchanges', '--device', id, '--kind', 'update');
     expect(shown.stdout).toMatch(
-      /put the activation off: a patient is on it \(asked again at [-0-9]+ [0-9:]+ UTC\)/,
+      /deferred the activation: a patient is on it \(asked again at [-0-9]+ [0-9:]+ UTC\)/,
     );
 
     // The owner's deferral takes precedence over the conditions; an operator can ask again at once.

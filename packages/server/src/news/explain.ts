@@ -94,7 +94,7 @@ export function explain(exchange: ServerExchange): string {
   if (exchange.kind === 'action' && exchange.phase === 'done')
     return LAST_WORDS.get(exchange.actionId) ?? words;
   if (exchange.kind === 'update' && exchange.deferral !== undefined && !isFinal(exchange)) {
-    return `The device put the activation off: ${exchange.deferral.reason}${askedAgain(exchange.wakeAt)}`;
+    return `The device deferred the activation: ${exchange.deferral.reason}${askedAgain(exchange.wakeAt)}`;
   }
   if (exchange.phase === 'expired' && exchange.kind !== 'join') return words + lateAnswer(exchange.status);
   return isFailure(exchange) ? words + reasonOf(exchange.status) : words;
