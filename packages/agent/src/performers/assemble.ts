@@ -200,8 +200,7 @@ function fetchPorts(
     },
     folder: folders.downloads,
     slots,
-    // The CA is known once the device is enrolled.
-    createTransport: () => createTransport({ ...trust, ca: surroundings.ca }, clock),
+    createTransport: () => createTransport({ ...trust, ca: surroundings.ca() }, clock),
     clock,
     random,
     log,
