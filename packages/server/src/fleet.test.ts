@@ -286,6 +286,24 @@ describe('what is refused', () => {
 });
 
 describe('the main job', () => {
+  test('the order is in every event about its exchanges, and in the answer to a word about one', async ({
+    world,
+    joined: device,
+  }) => {
+    const seen: (string | undefined)[] = [];
+    world.fleet.watch((event) => {
+      if (event.kind === 'exchange' && event.change.exchange.kind === 'update') seen.push(event.change.order);
+    });
+    const [receipt] = await world.fleet.command([device.text], { ...UPDATE, activateAtOnce: false });
+    if (receipt?.ok !== true) throw new Error('not taken');
+    const { token, order } = receipt;
+    await device.next(world.link, 'INITIATE');
+    await device.say(world.link, 'RESPONSE', { status: STATUS.UPDATE_SUCCESS }, token);
+    expect(await world.fleet.activate(device.text, token)).toMatchObject({ order });
+    await until('the events', () => seen.length === 3);
+    expect(seen).toEqual([order, order, order]);
+  });
+
   test('exchanges carry the id of the order that began them, and are found by it', async ({
     world,
     joined: device,

@@ -23,6 +23,7 @@ import { openEvents, type Events } from './news/events.ts';
 import { createQueries } from './news/queries.ts';
 import { createCommand, newOrderId, type Command, type CommandPorts } from './orders/command.ts';
 import { createRename } from './orders/rename.ts';
+import { selectDevices } from './orders/select.ts';
 import { createSayWord } from './orders/word.ts';
 import { createSender } from './outbox/sender.ts';
 import { createSigner } from './outbox/sign.ts';
@@ -31,6 +32,7 @@ import type { IdentityDirectory } from './peers/directory.ts';
 import { createRecords } from './peers/records.ts';
 import { StoreError } from './store/fault.ts';
 import type { Store } from './store/port.ts';
+import { readSetting, writeSetting } from './store/settings.ts';
 import { exchangeTimeouts } from './time/timeouts.ts';
 import { createTimer } from './time/timer.ts';
 import { END_IDENTITY } from './turn/outcome.ts';
@@ -64,7 +66,7 @@ export interface FleetOptions {
 /** The C2 core as the composition root holds it. */
 export interface RunningFleet extends Fleet {
   /** Commands devices as a part of an order that has an id already. */
-  readonly commandFor: Command;
+  readonly commandInOrder: Command;
   /** Takes up what was left open: messages that are owed, timeouts, errands, subscriptions. */
   start(): Promise<void>;
   /** Is the broker connected, so that devices can be heard? */
@@ -102,7 +104,7 @@ async function openFleet(
   const records = createRecords(store.read);
   const signer = createSigner({ serverId, keys, delay });
   const timer = createTimer({ clock, delay, log });
-  const errands = createErrands({ store, lanes, clock, delay, log });
+  const errands = createErrands({ store, clock, delay, log });
   const subscriptions = createSubscriptions(store.read, link, serverId);
   const nudgeTimeouts = () => {
     timer.nudge(clock.now());
@@ -167,14 +169,15 @@ function fleetOf(
   policies: JoinPolicies,
   events: Events,
   endings: Endings,
-): Fleet & Pick<RunningFleet, 'commandFor'> {
+): Fleet & Pick<RunningFleet, 'commandInOrder'> {
   const say = createSayWord(ports);
   const command = createCommand(ports);
   const rename = createRename(ports);
   return {
     serverId: ports.serverId,
     ...createQueries(ports.store.read),
-    commandFor: command,
+    select: (selection) => selectDevices(ports.store.read, selection),
+    commandInOrder: command,
     command: (devices, order, by = PROGRAM) => command(devices, order, by, newOrderId(ports.random)),
     activate: (device, token, by = PROGRAM) => say(device, token, { on: 'activate' }, by),
     cancel: (device, token, by = PROGRAM) => say(device, token, { on: 'cancel' }, by),
@@ -192,15 +195,11 @@ async function claimStore(store: Store<CoreTables>, serverId: Identity): Promise
   const name = 'server';
   const value = identityText(serverId);
   await store.commit(async (write) => {
-    const row = await write
-      .selectFrom('settings')
-      .select('value')
-      .where('name', '=', name)
-      .executeTakeFirst();
-    if (row === undefined) await write.insertInto('settings').values({ name, value }).execute();
-    else if (row.value !== value) {
+    const owner = await readSetting(write, name);
+    if (owner === undefined) await writeSetting(write, name, value);
+    else if (owner !== value) {
       throw new StoreError(
-        `The database belongs to the server ${row.value}, not to ${value}. Use the folder of that server.`,
+        `The database belongs to the server ${owner}, not to ${value}. Use the folder of that server.`,
       );
     }
   });

@@ -348,6 +348,23 @@ test('what a revocation ends is counted', async ({ openJoined, device }) => {
   expect(ended).toEqual(['action expired']);
 });
 
+test('a device that left and is revoked again while the key service is away is tried until it is done', async ({
+  openJoined,
+  device,
+  directory,
+}) => {
+  const world = await openJoined();
+  expect(await world.fleet.revoke(device.text)).toEqual({ id: device.text, ended: true });
+  const working = directory.revoke;
+  directory.revoke = () => Promise.reject(new Error('away'));
+  expect(await world.fleet.revoke(device.text)).toMatchObject({ ended: false, problem: 'away' });
+  const owed = world.store.read.selectFrom('errands').select(['owner', 'kind']);
+  expect(await owed.execute()).toEqual([{ owner: `device/${device.text}`, kind: 'end-identity' }]);
+  directory.revoke = working;
+  expect(await world.fleet.revoke(device.text)).toMatchObject({ ended: true });
+  expect(await owed.execute()).toEqual([]);
+});
+
 test('while an identity is being ended, what its device says waits for nothing', async ({
   openJoined,
   device,

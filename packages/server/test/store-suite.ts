@@ -24,7 +24,8 @@ export const noteMigrations: Migrations = {
 
 /** A place for one database, which the suite opens, closes and opens again. */
 export interface Place {
-  open(migrations: Migrations): Promise<Store<NoteTables>>;
+  /** `onFault` gets what a listener throws. */
+  open(migrations: Migrations, onFault?: (fault: unknown) => void): Promise<Store<NoteTables>>;
   /** Everything in the place goes. */
   remove(): Promise<void>;
 }
@@ -55,8 +56,11 @@ export function storeSuite(kind: string, makePlace: () => Promise<Place>): void 
       await place.remove();
     });
 
-    async function open(migrations: Migrations = noteMigrations): Promise<Store<NoteTables>> {
-      const store = await place.open(migrations);
+    async function open(
+      migrations: Migrations = noteMigrations,
+      onFault?: (fault: unknown) => void,
+    ): Promise<Store<NoteTables>> {
+      const store = await place.open(migrations, onFault);
       opened.add(store);
       return store;
     }
@@ -190,6 +194,29 @@ export function storeSuite(kind: string, makePlace: () => Promise<Place>): void 
       stop();
       await commit(2);
       expect(heard).toEqual([1]);
+    });
+
+    it('commits once what a listener fails to hear', async () => {
+      const faults: unknown[] = [];
+      const store = await open(noteMigrations, (fault) => faults.push(fault));
+      const heard: number[] = [];
+      store.listen('events', () => {
+        throw new Error('deaf');
+      });
+      store.listen('events', (at) => heard.push(at));
+      const commit = (id: number) =>
+        store.commit(
+          (write) =>
+            write
+              .insertInto('notes')
+              .values({ ...note(id), id: undefined as never })
+              .execute(),
+          () => [{ of: 'events', place: id }],
+        );
+      await Promise.all([commit(1), commit(2), commit(3)]);
+      expect(await idsIn(store)).toHaveLength(3);
+      expect(heard).toEqual([1, 2, 3]);
+      expect(faults).toHaveLength(3);
     });
 
     it('leaves nothing of a migration that fails half-way, and the next start goes on', async () => {

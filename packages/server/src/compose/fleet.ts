@@ -69,17 +69,20 @@ export async function openFleetParts(
   const artifacts = await openArtifacts({ folder: join(options.folder, 'artifacts') }, { store, clock });
   return {
     ...{ fleet, link, trail, artifacts },
-    orders: createOrders({ fleet, artifacts, command: fleet.commandFor, random }, { server: url }),
+    orders: createOrders({ fleet, artifacts, command: fleet.commandInOrder, random }, { server: url }),
     tokens: openTokens(store, clock),
     metrics: watch(ground, store, meter, trail, isConnected),
     readiness: createReadiness({ store, clock, isConnected, askKeyService: () => keys.status() }),
   };
 }
 
-function openStore({ folder }: ServerOptions, meter: CountingMeter): Promise<Store<CoreTables>> {
+function openStore({ folder, log }: ServerOptions, meter: CountingMeter): Promise<Store<CoreTables>> {
   return openSqlite<CoreTables>(join(folder, 'server', 'fleet.db'), coreMigrations, {
     onCommitted: (ms) => {
       meter.committed(ms / 1000);
+    },
+    onFault: (fault) => {
+      log.error({ err: fault }, 'a listener of the store failed');
     },
   });
 }

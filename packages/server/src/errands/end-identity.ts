@@ -14,6 +14,8 @@ import { appendAudit } from '../chain/append.ts';
 
 /** For the key service and the broker to end an identity, in milliseconds. */
 const TIMEOUT_MS = 20_000;
+/** After they could not, in milliseconds. */
+const AGAIN_MS = 60_000;
 
 export interface EndingPorts extends TurnPorts {
   readonly directory: Pick<IdentityDirectory, 'find' | 'revoke'>;
@@ -79,6 +81,23 @@ export function createEndings(ports: EndingPorts): Endings {
     return undefined;
   }
 
+  /** A device that left before has no errand any more: what could not be ended now is tried again all the same. */
+  async function oweEnd(device: string): Promise<void> {
+    const owner = deviceOwner(device);
+    const now = clock.now();
+    await store.commit(async (write) => {
+      const owed = await write
+        .selectFrom('errands')
+        .select('id')
+        .where('owner', '=', owner)
+        .where('kind', '=', END_IDENTITY)
+        .executeTakeFirst();
+      if (owed !== undefined) return;
+      const errand = { owner, kind: END_IDENTITY, body: '{}', after: now + AGAIN_MS, created_at: now };
+      await write.insertInto('errands').values(errand).execute();
+    });
+  }
+
   async function dropErrand(device: string): Promise<void> {
     await store.commit((write) =>
       write
@@ -133,6 +152,7 @@ export function createEndings(ports: EndingPorts): Endings {
         return false;
       });
       const problem = await (isKnown ? end(device) : endAtKeyService(id, device));
+      if (isKnown && problem !== undefined) await oweEnd(device);
       return { id: device, ended: problem === undefined, ...(problem !== undefined && { problem }) };
     },
   };

@@ -7,6 +7,8 @@ import type { Store } from '../store/port.ts';
 import { createErrands, type Errand, type Errands, type PerformErrand } from './errands.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
+const DAY_MS = 86_400_000;
+
 /** Errands on a store, and what a test does to them. */
 interface Desk {
   readonly clock: ManualClock;
@@ -26,7 +28,7 @@ interface Desk {
 
 const test = base.extend('desk', ({ store, clock }, { onCleanup }): Desk => {
   const lanes = createLanes();
-  const make = () => createErrands({ store, lanes, clock, delay: clock.delay, log: silentLog });
+  const make = () => createErrands({ store, clock, delay: clock.delay, log: silentLog });
   const done: Errand[] = [];
   const desk: Desk = {
     ...{ clock, lanes, done },
@@ -138,13 +140,13 @@ test('an errand of a kind that nobody performs waits, and is not lost', async ({
   expect(await left()).toEqual(['device/a1']);
 });
 
-test('the lane that a performer is given is its owner’s', async ({ desk }) => {
+test('an errand that waits in the lane of its owner holds up no other owner', async ({ desk }) => {
   const { clock, lanes, ask, left, pass } = desk;
   const order: string[] = [];
   let release: () => void = () => undefined;
   const held = lanes.run('device/a1', () => new Promise<void>((resolve) => (release = resolve)));
   desk.errands.start({
-    note: (errand, lane) => lane(async () => void order.push(errand.owner)),
+    note: (errand) => lanes.run(errand.owner, async () => void order.push(errand.owner)),
   });
   await ask('device/a1');
   await ask('device/b2');
@@ -161,4 +163,24 @@ test('the lane that a performer is given is its owner’s', async ({ desk }) => 
     return (await left()).length === 0;
   });
   expect(order).toEqual(['device/b2', 'device/a1']);
+});
+
+test('an errand for next month waits for next month', async ({ desk }) => {
+  const { ask, left, pass } = desk;
+  desk.errands.start({ note: desk.note });
+  await ask('rollout/r1', 'note', 30 * DAY_MS);
+  await pass(DAY_MS);
+  expect(await left()).toEqual(['rollout/r1']);
+});
+
+test('an errand of a clock that was ahead does not wait for that clock', async ({ desk }) => {
+  const { clock, ask, left, pass } = desk;
+  clock.set(clock.now() + 365 * DAY_MS);
+  await ask('device/a1', 'note', 1_000);
+  clock.set(clock.now() - 365 * DAY_MS);
+  desk.errands.start({ note: desk.note });
+  await until('it is performed', async () => {
+    await pass(100);
+    return (await left()).length === 0;
+  });
 });

@@ -1,8 +1,7 @@
 /** Errands: what one owner's turn asked of another owner, or of its own one later. */
-import type { Delay, Lanes, Log } from '@srup/node';
+import type { Delay, Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import type { Store } from '../store/port.ts';
-import { LONGEST_WAIT_MS } from '../time/limits.ts';
 import { createTimer, type Agenda } from '../time/timer.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
@@ -10,6 +9,8 @@ import type { CoreTables } from '../store/schema/tables.ts';
 const AT_ONCE = 20;
 /** After an errand failed, in milliseconds. */
 const RETRY_MS = 60_000;
+/** Clocks are set by this much and more. What was asked later than now, by more than this, was asked by another clock. */
+const CLOCK_STEP_MS = 3_600_000;
 
 export interface Errand {
   readonly id: number;
@@ -19,19 +20,16 @@ export interface Errand {
   readonly body: unknown;
 }
 
-/** Runs a job in the lane of the errand's owner. */
-export type Lane = <Value>(job: () => Promise<Value>) => Promise<Value>;
-
 /**
- * Performs errands of one kind. It can be called again for the same errand, after a kill or a failure: it finds what is
- * done already. Work that changes the owner is done in its lane; work that waits for somebody else is not, as the owner
- * would be deaf meanwhile. Rejects when the errand is to be performed again later.
+ * Performs errands of one kind, at least once each: it is called again for the same errand after a kill or a failure,
+ * and finds what is done already. Work that changes the owner runs in the owner's lane; work that waits for somebody
+ * else does not, as the owner would be deaf meanwhile. Errands of one owner can be performed in any order. Rejects when
+ * the errand is to be performed again later.
  */
-export type PerformErrand = (errand: Errand, lane: Lane) => Promise<void>;
+export type PerformErrand = (errand: Errand) => Promise<void>;
 
 export interface ErrandPorts {
   readonly store: Store<CoreTables>;
-  readonly lanes: Lanes;
   readonly clock: Clock;
   readonly delay: Delay;
   readonly log: Log;
@@ -50,12 +48,13 @@ export interface Errands {
  * asks: none is lost, and none is there without its cause.
  *
  * @example
- * const errands = createErrands({ store, lanes, clock, delay, log });
- * errands.start({ 'end-identity': ({ owner }, lane) => endIdentity(deviceOfOwner(owner), lane) });
+ * const errands = createErrands({ store, clock, delay, log });
+ * errands.start({ 'end-identity': ({ owner }) => endIdentity(deviceOfOwner(owner)) });
  */
-export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts): Errands {
+export function createErrands({ store, clock, delay, log }: ErrandPorts): Errands {
   const running = new Map<number, Promise<void>>();
   const resting = new Set<number>();
+  let isStopped = false;
   const timer = createTimer({ clock, delay, log });
   const stopListening = store.listen('errands', (due) => {
     timer.nudge(due);
@@ -69,6 +68,13 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
   }
 
   function begin(errand: Errand, performer: PerformErrand | undefined): void {
+    if (isStopped) return;
+    if (performer === undefined) {
+      // Of a newer version, which performs it when it is started again.
+      log.error({ owner: errand.owner, kind: errand.kind }, 'no performer takes this errand; it waits');
+      resting.add(errand.id);
+      return;
+    }
     const performing = perform(errand, performer).finally(() => {
       running.delete(errand.id);
       timer.nudge(clock.now());
@@ -76,19 +82,18 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
     running.set(errand.id, performing);
   }
 
-  async function perform(errand: Errand, performer: PerformErrand | undefined): Promise<void> {
+  async function perform(errand: Errand, performer: PerformErrand): Promise<void> {
     const { id, owner, kind } = errand;
     try {
-      if (performer === undefined) throw new TypeError(`no performer takes errands of the kind "${kind}"`);
-      await performer(errand, (job) => lanes.run(owner, job));
+      await performer(errand);
       await store.commit((write) => write.deleteFrom('errands').where('id', '=', id).execute());
     } catch (fault) {
       log.error({ err: fault, owner, kind }, 'an errand could not be performed; it is tried again');
-      await postpone(id);
+      await tryLater(id);
     }
   }
 
-  async function postpone(id: number): Promise<void> {
+  async function tryLater(id: number): Promise<void> {
     const after = clock.now() + RETRY_MS;
     try {
       await store.commit((write) =>
@@ -113,7 +118,9 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
       ring: async (now) => {
         const due = await waiting()
           .select(['id', 'owner', 'kind', 'body'])
-          .where((where) => where.or([where('after', '<=', now), where('after', '>', now + LONGEST_WAIT_MS)]))
+          .where((where) =>
+            where.or([where('after', '<=', now), where('created_at', '>', now + CLOCK_STEP_MS)]),
+          )
           .orderBy('after')
           .limit(AT_ONCE - running.size)
           .execute();
@@ -128,6 +135,7 @@ export function createErrands({ store, lanes, clock, delay, log }: ErrandPorts):
       timer.start(agendaOf(performers));
     },
     stop: () => {
+      isStopped = true;
       timer.stop();
       stopListening();
     },

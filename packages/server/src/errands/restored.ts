@@ -12,7 +12,7 @@ const DEVICES_AT_ONCE = 200;
 /** Over which all devices that owe an answer are asked again, in milliseconds. */
 const HASTE_SPREAD_MS = 2_000;
 
-/** Before anything is sent: who was revoked after the backup is let go here too; the agenda ends its sessions. */
+/** Before anything is sent: whoever was revoked after the backup is let go here too; an errand ends its sessions. */
 export async function letGoOfRevoked(
   { store, lanes }: Pick<TurnPorts, 'store' | 'lanes'>,
   endings: Pick<Endings, 'letGo'>,

@@ -1,6 +1,7 @@
 import type { Clock } from '@srup/protocol';
-import type { CoreTables as CoreTables } from '../store/schema/tables.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
 import type { Store } from '../store/port.ts';
+import { writeSetting } from '../store/settings.ts';
 
 /** Says what keeps the server from doing its work now, in words without secrets; empty when nothing does. */
 export type Readiness = () => Promise<readonly string[]>;
@@ -26,13 +27,7 @@ export function createReadiness({ store, clock, isConnected, askKeyService }: Re
         () => [reason],
       );
     const value = String(clock.now());
-    const writing = store.commit((transaction) =>
-      transaction
-        .insertInto('settings')
-        .values({ name: 'readiness', value })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-        .execute(),
-    );
+    const writing = store.commit((write) => writeSetting(write, 'readiness', value));
     return [
       ...(await fails(writing, 'the database cannot be written: is the disk full or read-only?')),
       ...(await fails(askKeyService(), "the key service's database cannot be read")),

@@ -32,18 +32,25 @@ export async function addEvents(
   news: readonly News[],
 ): Promise<number | undefined> {
   if (news.length === 0) return undefined;
-  let last = 0;
+  const places: number[] = [];
   for (const event of news) {
-    const [row] = (await insertEvent(write, { at, event: JSON.stringify(event) })).rows;
-    last = (row as { seq: number }).seq;
+    const { rows } = await insertEvent(write, { at, event: JSON.stringify(event) });
+    for (const { seq } of rows) places.push(seq);
   }
-  if (last % EVENTS_CUT < news.length) {
-    await write
-      .deleteFrom('events')
-      .where('seq', '<=', last - EVENTS_KEPT)
-      .execute();
-  }
-  return last;
+  // Places can have gaps, so now and then is enough, and how many there are is counted.
+  if (places.some((place) => place % EVENTS_CUT === 0)) await cutEvents(write);
+  return places.at(-1);
+}
+
+async function cutEvents(write: Write<CoreTables>): Promise<void> {
+  const last = await write
+    .selectFrom('events')
+    .select('seq')
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .offset(EVENTS_KEPT)
+    .executeTakeFirst();
+  if (last !== undefined) await write.deleteFrom('events').where('seq', '<=', last.seq).execute();
 }
 
 export interface Events {

@@ -1,3 +1,4 @@
+import type { TokenKey } from '@srup/protocol';
 import { sql, type SelectQueryBuilder } from 'kysely';
 import { FleetError } from '../api/faults.ts';
 import type { DeviceView } from '../api/forms/devices.ts';
@@ -6,7 +7,6 @@ import type { Page, PageQuery } from '../api/forms/pages.ts';
 import type { Fleet } from '../fleet-port.ts';
 import { contains } from '../store/search.ts';
 import { readSoftware, readSoftwareOf } from '../peers/software.ts';
-import { selectDevices } from './select.ts';
 import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from './views.ts';
 import type { Read } from '../store/port.ts';
 import { IS_NO_DATA } from '../store/schema/exchanges.ts';
@@ -21,7 +21,6 @@ type Queries = Pick<
   | 'device'
   | 'software'
   | 'softwareOf'
-  | 'select'
   | 'exchanges'
   | 'exchange'
   | 'messages'
@@ -71,8 +70,6 @@ export function createQueries(store: Read<CoreTables>): Queries {
 
     softwareOf: (ids) => readSoftwareOf(store, ids),
 
-    select: (selection) => selectDevices(store, selection),
-
     exchanges: async (query) => {
       let select = store.selectFrom('exchanges').selectAll();
       if (query.device !== undefined) select = select.where('device', '=', query.device);
@@ -83,15 +80,7 @@ export function createQueries(store: Read<CoreTables>): Queries {
       return newestFirst(select, query, viewExchangeRow);
     },
 
-    exchange: async (device, token): Promise<ExchangeView | undefined> => {
-      const row = await store
-        .selectFrom('exchanges')
-        .selectAll()
-        .where('device', '=', device)
-        .where('token', '=', token)
-        .executeTakeFirst();
-      return row && viewExchangeRow(row);
-    },
+    exchange: (device, token) => findExchangeView(store, device, token),
 
     messages: async (query) => {
       let select = store.selectFrom('messages').selectAll();
@@ -116,6 +105,21 @@ export function createQueries(store: Read<CoreTables>): Queries {
       return Object.fromEntries(rows.map(({ code, count }) => [code, count]));
     },
   };
+}
+
+/** One exchange with what its phase means; undefined when there is none. */
+export async function findExchangeView(
+  read: Read<CoreTables>,
+  device: string,
+  token: TokenKey,
+): Promise<ExchangeView | undefined> {
+  const row = await read
+    .selectFrom('exchanges')
+    .selectAll()
+    .where('device', '=', device)
+    .where('token', '=', token)
+    .executeTakeFirst();
+  return row && viewExchangeRow(row);
 }
 
 async function newestFirst<

@@ -37,17 +37,20 @@ function viewProof(
 }
 
 /** What the phase of an exchange means goes with it. */
-export function viewExchange(device: string, exchange: ServerExchange, updatedAt: number): ExchangeView {
-  return { device, exchange, updatedAt, explanation: explain(exchange), isFinal: isFinal(exchange) };
+export function viewExchange(
+  device: string,
+  exchange: ServerExchange,
+  updatedAt: number,
+  order?: string,
+): ExchangeView {
+  const meaning = { explanation: explain(exchange), isFinal: isFinal(exchange) };
+  return { device, exchange, ...(order !== undefined && { order }), updatedAt, ...meaning };
 }
 
 export function viewExchangeRow(
   row: Pick<ExchangeRow, 'device' | 'state' | 'wake_at' | 'order_id' | 'updated_at'>,
 ): ExchangeView {
-  return {
-    ...viewExchange(row.device, readExchange(row), row.updated_at),
-    ...(row.order_id !== null && { order: row.order_id }),
-  };
+  return viewExchange(row.device, readExchange(row), row.updated_at, row.order_id ?? undefined);
 }
 
 export function viewMessage({

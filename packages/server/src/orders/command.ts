@@ -106,9 +106,9 @@ export function createCommand(ports: CommandPorts): Command {
         return lanes
           .run(deviceOwner(device), () => commandOne(device, command, by, orderId))
           .catch((fault: unknown) => {
-            if (!(fault instanceof StoreFault)) throw fault;
-            log.error({ err: fault, device }, 'a command could not be stored');
-            return refused(device, NOT_STORED);
+            // The others are committed: their receipts must not be lost with this one.
+            log.error({ err: fault, device }, 'a command could not be made or stored');
+            return refused(device, fault instanceof StoreFault ? NOT_STORED : NOT_MADE);
           });
       });
       receipts.push(...(await Promise.all(some)));
@@ -118,6 +118,7 @@ export function createCommand(ports: CommandPorts): Command {
 }
 
 const UNKNOWN = 'no device with this id is known';
+const NOT_MADE = 'the server failed to make the message (its log says more); nothing was sent';
 const NOT_STORED = 'the server could not store the command (is its disk full?); nothing was sent';
 
 function refused(device: string, reason: string): CommandReceipt {

@@ -8,7 +8,7 @@ import {
 import { FleetError } from '../api/faults.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
 import { explainRefusal } from '../news/explain.ts';
-import { viewExchange } from '../news/views.ts';
+import { findExchangeView } from '../news/queries.ts';
 import { findExchange } from '../peers/exchanges.ts';
 import { beginChange } from '../turn/change.ts';
 import { factsOf, momentOf } from '../turn/facts.ts';
@@ -44,7 +44,7 @@ export function createSayWord(ports: TurnPorts): SayWord {
       body: { order: word.on, token, by, ...verdict },
     });
     await save(change);
-    return viewExchange(device, step.state, moment.now);
+    return (await findExchangeView(store.read, device, token)) as ExchangeView;
   }
 
   return (device, token, word, by) => lanes.run(deviceOwner(device), () => say(device, token, word, by));

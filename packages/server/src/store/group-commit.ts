@@ -18,14 +18,29 @@ export interface GroupCommit<Tables> {
   readonly settle: () => Promise<void>;
 }
 
+function throwAside(fault: unknown): void {
+  queueMicrotask(() => {
+    throw fault;
+  });
+}
+
+export interface GroupCommitOptions {
+  /** Gets the milliseconds that each transaction took. */
+  readonly onCommitted?: ((ms: number) => void) | undefined;
+  /** Gets what a listener threw. By default it is thrown where nobody catches it: it is a mistake of the program. */
+  readonly onFault?: ((fault: unknown) => void) | undefined;
+}
+
 /**
  * Commits in groups: work that arrives while the disk is busy waits for the next transaction and shares it. When a
  * shared transaction fails, each piece is tried again alone, so that one of them can't take the others down.
- * @param onCommitted gets the milliseconds that each transaction took
+ *
+ * What is told after a commit can't undo it: a listener or `onCommitted` that throws is reported to `onFault`, and
+ * nothing is committed again.
  */
 export function createGroupCommit<Tables>(
   database: Kysely<Tables>,
-  onCommitted: (ms: number) => void = () => undefined,
+  { onCommitted = () => undefined, onFault = throwAside }: GroupCommitOptions = {},
 ): GroupCommit<Tables> {
   let waiting: Waiting<Tables>[] = [];
   let draining: Promise<void> | undefined;
@@ -47,15 +62,12 @@ export function createGroupCommit<Tables>(
 
   async function commitTogether(batch: readonly Waiting<Tables>[]): Promise<boolean> {
     if (batch.length < 2) return false;
-    return performAll(batch).then(
-      () => true,
-      () => false,
-    );
+    return performAll(batch).then(tellAll, () => false);
   }
 
   async function commitAlone(work: Waiting<Tables>): Promise<void> {
     try {
-      await performAll([work]);
+      tellAll(await performAll([work]));
     } catch (cause) {
       // If a mistake of the work were a fault of the store, the broker would bring the message again for ever.
       const isStores = cause instanceof StoreFault;
@@ -65,19 +77,42 @@ export function createGroupCommit<Tables>(
     }
   }
 
-  async function performAll(batch: readonly Waiting<Tables>[]): Promise<void> {
+  /** Rejects when nothing was committed. Else gives what is to be told now. */
+  async function performAll(batch: readonly Waiting<Tables>[]): Promise<readonly (() => void)[]> {
     const begun = performance.now();
     const committed = await database.transaction().execute(async (transaction) => {
       const told: (() => void)[] = [];
       for (const work of batch) told.push(await work.perform(transaction));
       return told;
     });
-    onCommitted(performance.now() - begun);
-    for (const tell of committed) tell();
+    const ms = performance.now() - begun;
+    return [
+      () => {
+        onCommitted(ms);
+      },
+      ...committed,
+    ];
+  }
+
+  function tellAll(told: readonly (() => void)[]): true {
+    for (const tell of told) {
+      try {
+        tell();
+      } catch (fault) {
+        onFault(fault);
+      }
+    }
+    return true;
   }
 
   function tellListeners(announcements: readonly Announcement[]): void {
-    for (const { of, place } of announcements) for (const listener of listeners[of]) listener(place);
+    tellAll(
+      announcements.flatMap(({ of, place }) =>
+        [...listeners[of]].map((listener) => () => {
+          listener(place);
+        }),
+      ),
+    );
   }
 
   return {

@@ -57,8 +57,6 @@ export interface Change {
   /** What a caller said, for the audit trail. */
   readonly entries: NewAuditEntry[];
   readonly errands: NewErrand[];
-  /** Ids of errands that this change performs: they are over with it. */
-  readonly performed: number[];
   /** The order that begins the exchanges of this change. */
   orderId?: string;
   refusal?: NewRefusal;
@@ -84,7 +82,6 @@ export function beginChange(record: DeviceRecord, at: number, isStored = true): 
     software: [],
     entries: [],
     errands: [],
-    performed: [],
     isRefusalNews: false,
     exhausted: false,
     isGreeting: false,

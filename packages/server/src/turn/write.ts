@@ -1,4 +1,4 @@
-import type { NewAuditEntry, ServerExchange } from '@srup/protocol';
+import type { NewAuditEntry, ServerExchange, TokenKey } from '@srup/protocol';
 import { appendMessages, type Evidence } from '../evidence/messages.ts';
 import { prepare } from '../store/prepared.ts';
 import { writeDraft } from '../outbox/draft.ts';
@@ -34,7 +34,11 @@ export async function writeChange(
 ): Promise<Written> {
   await writeDevice(transaction, change);
   await writePeer(transaction, change);
-  for (const exchange of change.exchanges.values()) await writeExchange(transaction, change, exchange);
+  const orders = new Map<TokenKey, string>();
+  for (const exchange of change.exchanges.values()) {
+    const order = await writeExchange(transaction, change, exchange);
+    if (order !== null) orders.set(exchange.token, order);
+  }
   await appendMessages(transaction, evidence.accepted);
   if (change.refusal !== undefined) await appendRefusal(transaction, change.refusal);
   for (const proof of change.software) await writeProof(transaction, change.record.row.id, change.at, proof);
@@ -45,7 +49,7 @@ export async function writeChange(
   await writeOutgoing(transaction, change);
   await appendMessages(transaction, evidence.sent);
   const nextErrand = await writeErrands(transaction, change);
-  return { nextErrand, lastEvent: await addEvents(transaction, change.at, newsOf(change)) };
+  return { nextErrand, lastEvent: await addEvents(transaction, change.at, newsOf(change, orders)) };
 }
 
 async function writeDevice(transaction: Write<CoreTables>, { before, record }: Change): Promise<void> {
@@ -86,8 +90,10 @@ function isOtherPeer(before: DeviceRecord, after: DeviceRecord): boolean {
   return before.sent !== after.sent || before.window !== after.window || before.provenAt !== after.provenAt;
 }
 
-const upsertExchange = prepare((store: Write<CoreTables>, p: Omit<ExchangeRow, 'id'>) =>
-  store
+type NewExchange = Omit<ExchangeRow, 'id'>;
+
+const upsert = (write: Write<CoreTables>, p: NewExchange) =>
+  write
     .insertInto('exchanges')
     .values({
       device: p.device,
@@ -109,16 +115,21 @@ const upsertExchange = prepare((store: Write<CoreTables>, p: Omit<ExchangeRow, '
         wake_at: p.wake_at,
         updated_at: p.updated_at,
       }),
-    ),
+    );
+/** Two statements: to return a column costs time, and nothing needs the order of telemetry, which has none. */
+const upsertExchange = prepare(upsert);
+const upsertInOrder = prepare((write: Write<CoreTables>, p: NewExchange) =>
+  upsert(write, p).returning('order_id'),
 );
 
+/** Gives the order that began the exchange, if one did. */
 async function writeExchange(
   transaction: Write<CoreTables>,
   { at, record, orderId }: Change,
   exchange: ServerExchange,
-): Promise<void> {
+): Promise<string | null> {
   const { token, kind, openedAt } = exchange;
-  await upsertExchange(transaction, {
+  const row: NewExchange = {
     device: record.row.id,
     token,
     kind,
@@ -129,7 +140,10 @@ async function writeExchange(
     state: JSON.stringify(exchange),
     wake_at: exchange.wakeAt ?? null,
     updated_at: at,
-  });
+  };
+  if (kind !== 'data') return (await upsertInOrder(transaction, row)).rows[0]?.order_id ?? null;
+  await upsertExchange(transaction, row);
+  return row.order_id;
 }
 
 const insertOutgoing = prepare((store: Write<CoreTables>, p: Omit<OutboxRow, 'id'>) =>
@@ -161,9 +175,8 @@ async function writeOutgoing(
 /** Gives the time that the first new errand is due. */
 async function writeErrands(
   transaction: Write<CoreTables>,
-  { at, errands, performed }: Change,
+  { at, errands }: Change,
 ): Promise<number | undefined> {
-  if (performed.length > 0) await transaction.deleteFrom('errands').where('id', 'in', performed).execute();
   if (errands.length === 0) return undefined;
   const rows = errands.map(({ body, ...errand }) => ({
     ...errand,
@@ -199,12 +212,18 @@ async function writeDecisions(
 }
 
 /** What those who watch are told. Data is news by itself, not as the exchange that brought it. */
-function newsOf({ at, before, record, exchanges, data, refusal, isRefusalNews }: Change): News[] {
+function newsOf(
+  { at, before, record, exchanges, data, refusal, isRefusalNews }: Change,
+  orders: ReadonlyMap<TokenKey, string>,
+): News[] {
   const news: News[] = [];
   if (before?.row !== record.row) news.push({ kind: 'device', device: viewDevice(withProof(record)) });
   for (const exchange of exchanges.values()) {
     if (exchange.kind === 'data' && exchange.phase === 'received') continue;
-    news.push({ kind: 'exchange', change: viewExchange(record.row.id, exchange, at) });
+    news.push({
+      kind: 'exchange',
+      change: viewExchange(record.row.id, exchange, at, orders.get(exchange.token)),
+    });
   }
   for (const { dataId, bytes } of data) {
     news.push({ kind: 'data', data: viewData({ at, device: record.row.id, data_id: dataId, bytes }) });

@@ -12,7 +12,7 @@ import { checkSqlite, openSqlite, openSqliteReadOnly } from './open.ts';
 storeSuite('SQLite', async () => {
   const place = await mkdtemp(join(tmpdir(), 'srup-store-'));
   return {
-    open: (migrations) => openSqlite<NoteTables>(join(place, 'server.db'), migrations),
+    open: (migrations, onFault) => openSqlite<NoteTables>(join(place, 'server.db'), migrations, { onFault }),
     remove: () => rm(place, { recursive: true, force: true }),
   };
 });

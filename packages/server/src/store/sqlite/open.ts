@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { StoreError } from '../fault.ts';
-import { createGroupCommit } from '../group-commit.ts';
+import { createGroupCommit, type GroupCommitOptions } from '../group-commit.ts';
 import { migrate, refuseNewer } from '../migrate.ts';
 import type { Migrations } from '../schema/steps.ts';
 import type { Read, Store } from '../port.ts';
@@ -15,11 +15,6 @@ const CHECKPOINT_PAGES = 4_000;
 /** KiB of the database that stay in memory. */
 const CACHE_KIB = 16_384;
 
-export interface SqliteOptions {
-  /** Called after each transaction with the milliseconds that it took until it was on the disk. */
-  readonly onCommitted?: (ms: number) => void;
-}
-
 /**
  * Opens a database in a file, makes it if there is none, and brings it up to date. WAL: readers never wait. Full sync:
  * what is committed survives a power cut (P 5.3). Rejects with `StoreError` when a newer version wrote the file.
@@ -30,7 +25,7 @@ export interface SqliteOptions {
 export async function openSqlite<Tables>(
   file: string,
   migrations: Migrations,
-  { onCommitted }: SqliteOptions = {},
+  options: GroupCommitOptions = {},
 ): Promise<Store<Tables>> {
   // Private from its first byte on; SQLite gives its side files the same mode.
   closeSync(openSync(file, 'a', 0o600));
@@ -45,7 +40,7 @@ export async function openSqlite<Tables>(
     await kysely.destroy();
     throw fault;
   }
-  const group = createGroupCommit(kysely, onCommitted);
+  const group = createGroupCommit(kysely, options);
   return {
     read: kysely,
     commit: group.commit,
