@@ -35,6 +35,7 @@ export interface CandidatePorts {
 /** What a candidate's message is judged by (P 4.6). */
 export function peerOf({ record, isBarred }: Candidate): Peer {
   return {
+    id: record.id,
     key: record.key,
     window: record.window,
     sent: record.sent,
