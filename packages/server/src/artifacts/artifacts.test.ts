@@ -52,8 +52,8 @@ describe('artifacts', () => {
       { content: chunks(randomBytes(3)), digest: '0'.repeat(64) },
       'digest-mismatch',
     ],
-  ])('refuse a file that is %s and keep nothing of it', async ([, upload, code], { folder, artifacts }) => {
-    await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ code });
+  ])('refuse a file that is %s and keep nothing of it', async ([, upload, kind], { folder, artifacts }) => {
+    await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ kind });
     expect((await artifacts.list({})).rows).toEqual([]);
     expect(await readdir(join(folder, 'files'), { recursive: true })).toEqual(['incoming']);
   });
