@@ -102,6 +102,13 @@ describe('artifacts', () => {
     );
   });
 
+  it.for([{ limit: 0 }, { limit: 501 }, { cursor: '0' }, { cursor: 'abc' }])(
+    'are not listed for a page that there can not be: %j',
+    async (query, { artifacts }) => {
+      await expect(artifacts.list(query)).rejects.toMatchObject({ kind: 'invalid' });
+    },
+  );
+
   it('are removed with row and file', async ({ artifacts }) => {
     const { digest } = await artifacts.add({ content: chunks(randomBytes(5)), name: 'x' });
     expect(await artifacts.remove(digest)).toBe(true);
