@@ -85,7 +85,7 @@ function keepFresh({ log }: ServerOptions, { vault, listener, broker }: Ground, 
 
 function describe(
   { vault, url, broker, keys }: Ground,
-  { fleet, artifacts, tokens }: FleetParts,
+  { fleet, orders, artifacts, tokens }: FleetParts,
 ): Omit<RunningServer, 'close'> {
   const { authority } = vault.keyService;
   const { id, setupToken } = vault.server;
@@ -96,7 +96,7 @@ function describe(
     caPem: authority.caPem,
     caFingerprint: authority.fingerprint,
     ...(setupToken.shown === undefined ? {} : { setupToken: setupToken.shown.reveal() }),
-    ...{ fleet, artifacts, tokens },
+    ...{ fleet, orders, artifacts, tokens },
     codes: keys.codes,
   };
 }
