@@ -93,7 +93,7 @@ function readRecord(row: DeviceRow & PeerRow): DeviceRecord {
   };
 }
 
-/** Of a device that never proved anything: kept only after its first message did (P 4.6). */
+/** Makes the record of a device that has not proven anything. It is kept only after its first message did (P 4.6). */
 export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random, 'bytes'>): DeviceRecord {
   const key = importVerifyKey(enrolment.publicPem);
   return {

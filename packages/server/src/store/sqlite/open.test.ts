@@ -80,7 +80,7 @@ test('a damaged database is refused with the reason, and one of a newer version 
   expect(check({})).toThrow(/written by a newer version/);
 });
 
-test('a file that is no database is refused as damaged', async () => {
+test('a file that is not a database is refused as damaged', async () => {
   const other = join(folder, 'other.db');
   await writeFile(other, 'no database'.repeat(1_000));
   const check = () => {
