@@ -4,6 +4,7 @@ import {
   identityText,
   isJoinRequest,
   serverForbids,
+  type AuthCode,
   type Clock,
   type Identity,
   type Peer,
@@ -44,19 +45,25 @@ export function peerOf({ record, isBarred }: Candidate): Peer {
 }
 
 /**
- * Finds who may have sent the message; in the lane of the device that its topic names. Nothing is asked or parsed for a
- * message that names one sender and comes on the topic of another (P 7.4).
+ * The code for a message on the topic of another device than its sender; undefined for any other message. A device must
+ * not speak on a sibling's topic (P 7.4), so this is a refusal in any case. It costs one query at most: no key is
+ * parsed, and the key service is not asked.
  */
+export async function refuseForeign(
+  { records }: Pick<CandidatePorts, 'records'>,
+  { message, topic }: Screened,
+): Promise<AuthCode | undefined> {
+  if (topic.device === message.sender) return undefined;
+  return (await records.isStored(identityText(message.sender))) ? 'AUTH_TOPIC' : 'AUTH_SENDER';
+}
+
+/** Finds who may have sent a message on the topic of its sender. Runs in the lane of that device. */
 export async function findCandidate(
   ports: CandidatePorts,
   { message, topic }: Screened,
 ): Promise<Candidate | undefined> {
   const { records, clock, random } = ports;
   const device = identityText(message.sender);
-  if (topic.device !== message.sender) {
-    const record = await records.peek(device);
-    return record && { record, isStored: true, isBarred: true };
-  }
   const record = await records.find(device);
   const mustAsk = isJoinRequest(message.type) && topic.kind === 'join' && record?.row.standing !== 'joined';
   if (!mustAsk) return record && { record, isStored: true, isBarred: false };

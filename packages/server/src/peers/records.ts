@@ -32,8 +32,8 @@ export interface DeviceRecord {
 export interface Records {
   /** Only in the device's lane: a reading that crosses a change would bring an old window back. */
   find(device: string): Promise<DeviceRecord | undefined>;
-  /** From anywhere: reads and keeps nothing. */
-  peek(device: string): Promise<DeviceRecord | undefined>;
+  /** Whether anything is stored of a device. From anywhere: it reads no record, and so parses no key. */
+  isStored(device: string): Promise<boolean>;
   /** After its commit. */
   keep(record: DeviceRecord): void;
   /** After a commit that failed: the store knows better. */
@@ -43,9 +43,7 @@ export interface Records {
 export function createRecords(store: Read<CoreTables>): Records {
   const kept = new Map<string, DeviceRecord>();
 
-  async function peek(device: string): Promise<DeviceRecord | undefined> {
-    const known = kept.get(device);
-    if (known !== undefined) return known;
+  async function read(device: string): Promise<DeviceRecord | undefined> {
     const row = await store
       .selectFrom('devices')
       .innerJoin('peers', 'peers.device', 'devices.id')
@@ -62,10 +60,18 @@ export function createRecords(store: Read<CoreTables>): Records {
   }
 
   return {
-    peek,
+    isStored: async (device) => {
+      if (kept.has(device)) return true;
+      const row = await store
+        .selectFrom('peers')
+        .select('device')
+        .where('device', '=', device)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
     keep,
     find: async (device) => {
-      const record = await peek(device);
+      const record = kept.get(device) ?? (await read(device));
       if (record !== undefined) keep(record);
       return record;
     },
