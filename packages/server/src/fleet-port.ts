@@ -15,9 +15,9 @@ import type { Page, PageQuery } from './api/forms/pages.ts';
 import type { SoftwareOfDevice } from './peers/software.ts';
 
 /**
- * The fleet, as HTTP, the SDK and the server's own programs use it. A call rejects with `FleetError` when the request
- * can't be met. `by` is who gives the order, for the audit trail and the evidence of joins (P 9.8); by default it is
- * the program that runs the server.
+ * The fleet, as HTTP, the SDK and the server's own programs use it. A call rejects with `FleetError` when it can't do
+ * what was asked. `by`: the caller, for the audit trail and the evidence of joins (P 9.8); by default the program that
+ * runs the server.
  *
  * @example
  * const { rows } = await fleet.devices({ standing: 'joined' });
@@ -28,9 +28,9 @@ export interface Fleet {
   /** Devices in the order of their ids. */
   devices(query: DeviceQuery): Promise<Page<DeviceView>>;
   device(id: string): Promise<DeviceView | undefined>;
-  /** What the device proved to run, newest first, each digest once. */
+  /** What the device has proven to run, newest first, each digest once. */
   software(id: string): Promise<readonly RanView[]>;
-  /** What each of these devices runs, and what it proved to run before; devices that are not known are left out. */
+  /** What each of these devices runs, and what it has proven to have run. Unknown devices are left out. */
   softwareOf(ids: readonly string[]): Promise<ReadonlyMap<string, SoftwareOfDevice>>;
   /** The ids of the devices that a selection means, each once. */
   select(selection: Selection): Promise<readonly string[]>;
@@ -54,7 +54,7 @@ export interface Fleet {
   ): Promise<readonly CommandReceipt[]>;
   /** Activates a staged update. A device that defers it is asked again now. */
   activate(device: string, token: TokenKey, by?: Caller): Promise<ExchangeView>;
-  /** Gives up an update that is not activated. */
+  /** Cancels an update that is not activated. */
   cancel(device: string, token: TokenKey, by?: Caller): Promise<ExchangeView>;
   decideJoin(
     device: string,
@@ -64,14 +64,17 @@ export interface Fleet {
   ): Promise<ExchangeView>;
   /** By device type; `*` is for types without a rule of their own. A new server has one rule: `*` is `ask`. */
   joinPolicy(): Promise<Readonly<Record<string, JoinVerdict>>>;
-  /** `verdict` undefined removes the rule of the type. */
+  /** Sets the rule of a type. Undefined removes it. */
   setJoinPolicy(type: string, verdict: JoinVerdict | undefined, by?: Caller): Promise<void>;
   /**
-   * Ends an identity now, without asking or waiting for the device: lost or stolen (P 10.8). When this resolves, the
-   * end is committed, and nothing of the device is believed any more. `ended` is false when its certificate, or its
-   * session at the broker, could not be ended yet; the server tries that again until it is done.
+   * Ends the identity of a lost or stolen device now, without its answer (P 10.8). When this resolves, the end is
+   * committed, and the server refuses every message of the device. `ended` is false when its certificate, or its
+   * session at the broker, could not be ended yet; the server retries until they are.
    */
   revoke(id: string, by?: Caller): Promise<Revocation>;
-  /** Listens from now on, or from after event `since` if the server still has it. Returns a function that stops it. */
+  /**
+   * Calls the listener with each event from now on, or after event `since`, if the server still has those. Returns a
+   * function that stops it.
+   */
   watch(listener: (event: FleetEvent) => void, since?: number): () => void;
 }

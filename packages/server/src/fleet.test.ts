@@ -386,8 +386,8 @@ describe('the main job', () => {
 
   test.for([
     [{ ...UPDATE, digest: 'A'.repeat(64) }, /64 lower-case hex/],
-    [{ ...UPDATE, url: 'ftp://x' }, /no https URL/],
-    [{ ...UPDATE, url: 'http://x' }, /no https URL/],
+    [{ ...UPDATE, url: 'ftp://x' }, /is not an https URL/],
+    [{ ...UPDATE, url: 'http://x' }, /is not an https URL/],
     [{ kind: 'action', actionId: 256 }, /0 to 255/],
     [{ kind: 'data', dataId: 'srup.x', data: encodeText('') }, /the protocol's own/],
     [{ kind: 'data', dataId: '', data: encodeText('') }, /a text without NUL/],

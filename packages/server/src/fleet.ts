@@ -1,4 +1,4 @@
-/** The C2 core: made here from its rooms. */
+/** The fleet is made here, from its rooms. */
 import { createLanes, realDelay, type Delay, type Log, type MqttLink } from '@srup/node';
 import {
   identityText,
@@ -40,46 +40,46 @@ import type { TurnPorts } from './turn/ports.ts';
 import { createSave } from './turn/save.ts';
 import type { CoreTables } from './store/schema/tables.ts';
 
-/** What the C2 core is made from. */
+/** What the fleet uses. */
 export interface FleetPorts {
   readonly store: Store<CoreTables>;
   readonly serverId: Identity;
   /** The server's key of each suite: to a device it signs with the one of the device's suite (P 4.1). */
   readonly keys: Readonly<Record<SuiteName, SignKey>>;
   readonly directory: IdentityDirectory;
-  /** Its three handlers are the core's own from now on. */
+  /** The fleet takes its three handlers. */
   readonly link: MqttLink;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   /** By default nothing is counted. */
   readonly meter?: Meter;
-  /** By default real time; a test turns the clock itself. */
+  /** By default real time. A test moves the time itself. */
   readonly delay?: Delay;
 }
 
 export interface FleetOptions {
-  /** What is kept of one device; by default `KEPT_PER_DEVICE`. */
+  /** How much is kept of one device; by default `KEPT_PER_DEVICE`. */
   readonly keep?: Keep;
 }
 
-/** The C2 core as the composition root holds it. */
+/** The fleet, as the composition root holds it. */
 export interface RunningFleet extends Fleet {
-  /** Commands devices as a part of an order that has an id already. */
+  /** Commands devices as part of an order that has an id already. */
   readonly commandInOrder: Command;
-  /** Takes up what was left open: messages that are owed, timeouts, errands, subscriptions. */
+  /** Goes on with what is open in the store: owed messages, timeouts, errands, subscriptions. */
   start(): Promise<void>;
-  /** Is the broker connected, so that devices can be heard? */
+  /** Tells whether the broker is connected. */
   isConnected(): boolean;
-  /** Resolves when nothing is being worked on any more. Then close the link and the store. */
+  /** Resolves when no work is going on any more. Then close the link and the store. */
   stop(): Promise<void>;
   /** Takes a message from a transport. Acknowledge it when this resolves, and only then (P 5.3). */
   readonly arrive: Arrive;
 }
 
 /**
- * Takes the handlers of the link before it returns: call it in the same turn as `connectMqtt`. What arrives waits for
- * `start`. Rejects when the store belongs to another server.
+ * Makes a fleet. It takes the handlers of the link before it returns: call it in the same tick as `connectMqtt`.
+ * Messages that arrive wait for `start`. Rejects when the store belongs to another server.
  *
  * @example
  * const fleet = await createFleet({ store, serverId, keys, directory, link, clock, random, log });
@@ -190,7 +190,7 @@ function fleetOf(
   };
 }
 
-/** Numbers and tokens belong to one server: with another's store it would say things twice, or not at all. */
+/** Numbers and tokens belong to one server. With the store of another it would send messages twice, or not at all. */
 async function claimStore(store: Store<CoreTables>, serverId: Identity): Promise<void> {
   const name = 'server';
   const value = identityText(serverId);

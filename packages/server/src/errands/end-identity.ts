@@ -1,4 +1,4 @@
-/** The end of an identity (P 10.8): by the device's or the server's word, or at once by an operator's. */
+/** Ends an identity (P 10.8): when the device left for good, or at once when an operator revokes it. */
 import { within, type Delay } from '@srup/node';
 import { parseIdentity, type Caller, type Identity } from '@srup/protocol';
 import { FleetError } from '../api/faults.ts';
@@ -12,7 +12,7 @@ import type { TurnPorts } from '../turn/ports.ts';
 import type { PerformErrand } from './errands.ts';
 import { appendAudit } from '../chain/append.ts';
 
-/** For the key service and the broker to end an identity, in milliseconds. */
+/** Timeout for the key service and the broker to end an identity, in milliseconds. */
 const TIMEOUT_MS = 20_000;
 /** After they could not, in milliseconds. */
 const AGAIN_MS = 60_000;
@@ -26,19 +26,25 @@ export interface EndingPorts extends TurnPorts {
 export interface Endings {
   /** Performs the errand of a device that left for good. */
   readonly perform: PerformErrand;
-  /** In the device's lane: commits that it has left; an errand ends its identity. False: nothing is known of it. */
+  /** Commits that a device has left; an errand ends its identity. Runs in the device's lane. False: it is unknown. */
   letGo(device: string, by: Caller): Promise<boolean>;
-  /** Commits that the device has left, and ends its identity now. The errand does what could not be done yet. */
+  /** Commits that a device has left, and ends its identity now. An errand retries what failed. */
   revoke(device: string, by: Caller): Promise<Revocation>;
   /** Resolves when no identity is being ended. */
   settle(): Promise<void>;
 }
 
+/**
+ * Makes what ends identities.
+ *
+ * @example
+ * const { ended, problem } = await createEndings(ports).revoke('27ab54d670b64be2', by);
+ */
 export function createEndings(ports: EndingPorts): Endings {
   const { serverId, store, records, lanes, save, directory, subscriptions, clock, delay, log } = ports;
   const endings = new Map<string, Promise<string | undefined>>();
 
-  /** Whoever wants the same at the same time waits for the one that is under way. Gives the problem, if there is one. */
+  /** Ends an identity. A second call at the same time waits for the first. Returns the problem, if there is one. */
   function end(device: string): Promise<string | undefined> {
     const begun = endings.get(device);
     if (begun !== undefined) return begun;
@@ -50,7 +56,7 @@ export function createEndings(ports: EndingPorts): Endings {
   async function endOnce(device: string): Promise<string | undefined> {
     const id = await lanes.run(deviceOwner(device), () => emptyOutbox(device));
     if (id === undefined) return undefined;
-    // Not in the device's lane: what it says meanwhile would wait, and all that the broker brings after it.
+    // Not in the device's lane: there, its messages would wait meanwhile, and every message after them.
     const problem = await endAtKeyService(id, device);
     if (problem !== undefined) return problem;
     await dropErrand(device);
@@ -58,7 +64,7 @@ export function createEndings(ports: EndingPorts): Endings {
     return undefined;
   }
 
-  /** Undefined: it has not left. */
+  /** Deletes what is owed to a device that left. Undefined: it has not left. */
   async function emptyOutbox(device: string): Promise<Identity | undefined> {
     const record = await records.find(device);
     if (record?.row.standing !== 'deregistered') return undefined;
@@ -73,7 +79,7 @@ export function createEndings(ports: EndingPorts): Endings {
     } catch (fault) {
       log.error(
         { err: fault, device },
-        'the identity of a device that left could not be ended; it is tried again',
+        'the identity of a device that left could not be ended; the server retries',
       );
       return fault instanceof Error ? fault.message : 'unknown reason';
     }
@@ -108,7 +114,7 @@ export function createEndings(ports: EndingPorts): Endings {
     );
   }
 
-  /** Committed before the end itself: killed in between, the errand does the rest. */
+  // It commits before the identity ends. If the process is killed in between, the errand does the rest.
   async function letGo(device: string, by: Caller): Promise<boolean> {
     const record = await records.find(device);
     if (record === undefined) return false;
@@ -122,7 +128,7 @@ export function createEndings(ports: EndingPorts): Endings {
     return true;
   }
 
-  /** Notes the order about a device that registered, and never asked to join. */
+  /** Notes the order to revoke a device that registered, but never asked to join. */
   async function orderForStranger(device: string, id: Identity, by: Caller): Promise<void> {
     if ((await directory.find(id)) === undefined)
       throw new FleetError('not-found', `no device ${device} is known or registered`);

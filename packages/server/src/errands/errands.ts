@@ -1,4 +1,4 @@
-/** Errands: what one owner's turn asked of another owner, or of its own one later. */
+/** Errands: what one owner's turn asked of another owner, or of itself for later. */
 import type { Delay, Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import type { Store } from '../store/port.ts';
@@ -7,9 +7,9 @@ import type { CoreTables } from '../store/schema/tables.ts';
 
 /** Errands that are performed at the same time. */
 const AT_ONCE = 20;
-/** After an errand failed, in milliseconds. */
+/** Time before a failed errand is tried again, in milliseconds. */
 const RETRY_MS = 60_000;
-/** Clocks are set by this much and more. What was asked later than now, by more than this, was asked by another clock. */
+/** An errand that was asked later than now, by more than this, was asked before the clock was set back. Milliseconds. */
 const CLOCK_STEP_MS = 3_600_000;
 
 export interface Errand {
@@ -21,10 +21,10 @@ export interface Errand {
 }
 
 /**
- * Performs errands of one kind, at least once each: it is called again for the same errand after a kill or a failure,
- * and finds what is done already. Work that changes the owner runs in the owner's lane; work that waits for somebody
- * else does not, as the owner would be deaf meanwhile. Errands of one owner can be performed in any order. Rejects when
- * the errand is to be performed again later.
+ * Performs errands of one kind, at least once each. It is called again for the same errand after a kill or a failure,
+ * and finds what is done already. It changes the owner in the owner's lane. It does not wait for others there:
+ * meanwhile the owner's messages would wait. Errands of one owner can be performed in any order. Rejects when the
+ * errand has to be performed again later.
  */
 export type PerformErrand = (errand: Errand) => Promise<void>;
 
@@ -36,7 +36,7 @@ export interface ErrandPorts {
 }
 
 export interface Errands {
-  /** Performs what is due, from now on. An errand of a kind without a performer waits, and is logged. */
+  /** Begins to perform what is due. An errand of a kind without a performer waits, and is logged. */
   start(performers: Readonly<Record<string, PerformErrand>>): void;
   stop(): void;
   /** Resolves when no errand is being performed. */
@@ -44,8 +44,8 @@ export interface Errands {
 }
 
 /**
- * Performs errands when they are due, each until it succeeds. They are rows, written in the commit of the turn that
- * asks: none is lost, and none is there without its cause.
+ * Performs errands when they are due, each until it succeeds. An errand is a row that the commit of the asking turn
+ * writes. So no errand is lost, and none exists without its cause.
  *
  * @example
  * const errands = createErrands({ store, clock, delay, log });
@@ -60,7 +60,7 @@ export function createErrands({ store, clock, delay, log }: ErrandPorts): Errand
     timer.nudge(due);
   });
 
-  /** What neither is being performed nor rests. */
+  /** The errands that are neither being performed nor resting. */
   function waiting() {
     const all = store.read.selectFrom('errands');
     const taken = [...running.keys(), ...resting];
@@ -70,7 +70,7 @@ export function createErrands({ store, clock, delay, log }: ErrandPorts): Errand
   function begin(errand: Errand, performer: PerformErrand | undefined): void {
     if (isStopped) return;
     if (performer === undefined) {
-      // A newer version asked for it, and performs it when it is started again.
+      // A newer version asked for it, and performs it after its next start.
       log.error({ owner: errand.owner, kind: errand.kind }, 'no performer takes this errand; it waits');
       resting.add(errand.id);
       return;
@@ -88,19 +88,19 @@ export function createErrands({ store, clock, delay, log }: ErrandPorts): Errand
       await performer(errand);
       await store.commit((write) => write.deleteFrom('errands').where('id', '=', id).execute());
     } catch (fault) {
-      log.error({ err: fault, owner, kind }, 'an errand could not be performed; it is tried again');
-      await tryLater(id);
+      log.error({ err: fault, owner, kind }, 'an errand could not be performed; the server retries');
+      await retryLater(id);
     }
   }
 
-  async function tryLater(id: number): Promise<void> {
+  async function retryLater(id: number): Promise<void> {
     const after = clock.now() + RETRY_MS;
     try {
       await store.commit((write) =>
         write.updateTable('errands').set({ after }).where('id', '=', id).execute(),
       );
     } catch {
-      // The store is in trouble, and the errand stays due: it rests, so that it is not tried again at once.
+      // The store is in trouble, so the errand stays due. It rests, so that it is not tried again at once.
       resting.add(id);
       delay(RETRY_MS, () => {
         resting.delete(id);

@@ -1,4 +1,4 @@
-/** The first start after a restore (P 5.1): every device is asked who it is, which brings both ends' numbers together. */
+/** The first start after a restore (P 5.1) asks every device what it is, which brings both ends' numbers together. */
 import { RESTORE } from '../api/callers.ts';
 import { dropRestore, findRestore } from '../backup/note.ts';
 import type { Fleet } from '../fleet-port.ts';
@@ -9,10 +9,10 @@ import type { Endings } from './end-identity.ts';
 
 /** Devices asked at once. */
 const DEVICES_AT_ONCE = 200;
-/** Over which all devices that owe an answer are asked again, in milliseconds. */
+/** Time over which all devices that owe an answer are asked again, in milliseconds. */
 const HASTE_SPREAD_MS = 2_000;
 
-/** Before anything is sent: whoever was revoked after the backup is let go here too; an errand ends its sessions. */
+/** Lets go of the devices that were revoked after the backup, before anything is sent. Errands end their identities. */
 export async function letGoOfRevoked(
   { store, lanes }: Pick<TurnPorts, 'store' | 'lanes'>,
   endings: Pick<Endings, 'letGo'>,
@@ -23,8 +23,8 @@ export async function letGoOfRevoked(
 }
 
 /**
- * What a device said after the backup is unknown here, so it could be repeated to us by others until the device
- * itself says something newer: its answer closes that, and it shows which devices are still ours.
+ * Asks every joined device what it is. What a device said after the backup is unknown here, so an attacker could repeat
+ * it until the device itself says something newer. Its answer ends that, and shows which devices are still ours.
  */
 export async function greetAfterRestore(
   { store, clock, log }: Pick<TurnPorts, 'store' | 'clock' | 'log'>,
@@ -36,7 +36,7 @@ export async function greetAfterRestore(
   const { backupOf } = restore;
   log.warn(
     { backupOf: new Date(backupOf).toISOString() },
-    'this server was restored from a backup: what happened since is unknown here; all devices are asked who they are',
+    'this server was restored from a backup: what happened since is unknown here; all devices are asked what they are',
   );
   // Answers that came since went to the server that is gone: a broker elsewhere keeps none of them.
   const now = clock.now();
@@ -55,7 +55,7 @@ export async function greetAfterRestore(
       RESTORE,
     );
     cursor = page.next;
-    // What is left is asked after the next start, those before once more: it changes nothing.
+    // The next start asks all devices again. A second question does no harm.
     if (isStopped()) return;
   } while (cursor !== undefined);
   await store.commit(dropRestore);

@@ -22,12 +22,16 @@ import type { TurnPorts } from '../turn/ports.ts';
 import { findCandidate, peerOf, refuseForeign, type Candidate, type CandidatePorts } from './candidate.ts';
 import { createRefusals } from './refuse.ts';
 
-/** Takes one message from a transport. */
+/** Takes one message from a transport. Resolves when it may be acknowledged (P 5.3). */
 export type Arrive = (arrival: MqttArrival) => Promise<void>;
 
 /**
- * Takes what the transport hands over (P 4.6, 5.3). Resolves when the message may be acknowledged: its outcome, a
- * refusal too, is on disk. Rejects when the store failed, so that the broker keeps the message and brings it again.
+ * Makes the way in for messages (P 4.6, 5.3). It resolves when the outcome of a message is on disk, whether the message
+ * was accepted or refused. It rejects when the store failed: then the broker keeps the message and delivers it again.
+ *
+ * @example
+ * const arrive = createIntake(ports);
+ * await arrive({ topic, bytes, retained: false }); // now acknowledge it
  */
 export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
   const { serverId, store, lanes, save, log } = ports;
@@ -36,11 +40,11 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
   async function arrive(arrival: MqttArrival): Promise<void> {
     const screened = screen(arrival, { role: 'server', self: serverId });
     if (screened.ok) {
-      // The topic names the lane: a device that claims to be another one holds up nobody but itself.
+      // The topic names the lane: a device that claims to be another one delays only itself.
       const owner = deviceOwner(identityText(screened.value.topic.device));
       return lanes.run(owner, () => take(arrival, screened.value));
     }
-    // Whatever we publish comes back to us on the device's topic (P 5.5).
+    // Everything that we publish comes back to us on the device's topic (P 5.5). It must cost no look-up.
     if (screened.code === 'AUTH_OWN') return;
     return refusals.refuse(screened.code, arrival, screened.claim);
   }
@@ -82,7 +86,7 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
   return (arrival) =>
     arrive(arrival).catch((fault: unknown) => {
       if (fault instanceof StoreFault) throw fault;
-      // Brought again it would fail again, and hold up everybody behind it. The sender asks anew in time (P 10.10).
+      // Delivered again it would fail again, and delay every message behind it. The sender retries later (P 10.10).
       log.error({ err: fault, topic: arrival.topic }, 'a message could not be handled and was dropped');
     });
 }

@@ -1,4 +1,4 @@
-/** Who may have sent a message: what is stored of it, or what the key service vouches for. */
+/** The device that may have sent a message: one that is stored, or one that the key service vouches for. */
 import { within, type Delay, type Log } from '@srup/node';
 import {
   identityText,
@@ -14,13 +14,13 @@ import {
 import type { Enrolment, IdentityDirectory } from '../peers/directory.ts';
 import { newRecord, type DeviceRecord, type Records } from '../peers/records.ts';
 
-/** For the key service's word on a device that wants to join, in milliseconds; others wait behind it. */
+/** Timeout of a question to the key service, in milliseconds. Other messages wait behind it. */
 const DIRECTORY_TIMEOUT_MS = 5_000;
 
 export interface Candidate {
   readonly record: DeviceRecord;
   readonly isStored: boolean;
-  /** The key service no longer lets it in, or not yet. */
+  /** The key service does not vouch for it: not yet, or no longer. */
   readonly isBarred: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface CandidatePorts {
   readonly log: Log;
 }
 
-/** What a candidate's message is judged by (P 4.6). */
+/** What the server judges a candidate's message by (P 4.6). */
 export function peerOf({ record, isBarred }: Candidate): Peer {
   return {
     id: record.id,
@@ -70,12 +70,12 @@ export async function findCandidate(
   const enrolment = await askDirectory(ports, message.sender);
   const isBarred = enrolment?.state !== 'certified';
   if (record !== undefined) return { record, isStored: true, isBarred };
-  // Only the certified get a key here, so that the unfinished and the unknown are one to us (P 8.5).
+  // Only a certified device gets a key here. One that is not certified yet looks like an unknown one (P 8.5).
   if (enrolment === undefined || isBarred) return undefined;
   return { record: newRecord(enrolment, clock.now(), random), isStored: false, isBarred };
 }
 
-/** A key service that does not answer is one that does not vouch; the device asks again. */
+/** A key service that does not answer does not vouch for the device. The device asks again later. */
 async function askDirectory(
   { directory, delay, log }: CandidatePorts,
   sender: Identity,

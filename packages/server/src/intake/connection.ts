@@ -1,4 +1,4 @@
-/** What the broker's connection means for the core: what arrives while it starts waits, and answers must be heard. */
+/** The connection to the broker. What arrives during the start waits; nothing is sent before answers are heard. */
 import type { Delay, Log, MqttLink } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import type { Sender } from '../outbox/sender.ts';
@@ -8,23 +8,26 @@ import { hastenAnswers } from '../turn/hasten.ts';
 import type { Arrive } from './arrive.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-/** Before subscriptions that the broker refused are tried again, in milliseconds. */
+/** Time before the server retries subscriptions that the broker refused, in milliseconds. */
 const SUBSCRIBE_RETRY_MS = 5_000;
-/** Over which all devices are asked again, after the broker forgot us, in milliseconds. */
+/** Time over which all devices are asked again after the broker lost our session, in milliseconds. */
 const HASTE_SPREAD_MS = 2_000;
 
-/** The link's handlers, held from the first moment. */
+/** The handlers of the link. They are set from the first moment. */
 export interface Connection {
   isUp(): boolean;
-  /** The broker came without our session, and what devices said meanwhile may have gone to nobody. */
+  /** Open: the broker lost our session, so messages of devices may be lost. */
   readonly loss: { isOpen: boolean };
-  /** Takes what has arrived since the first moment, and all that arrives from now on. */
+  /** Hands over what has arrived since the first moment, and everything that arrives from now on. */
   begin(arrive: Arrive, onChange: () => void): void;
-  /** Its end is ours: nobody needs to hear of it. */
+  /** Forgets the connection: the server is stopping. */
   end(): void;
 }
 
-/** With a kept session messages arrive at once; they wait for `begin`, and so do their PUBACKs (P 5.3). */
+/**
+ * Takes the handlers of a link. With a kept session messages arrive at once: they, and their PUBACKs, wait for `begin`
+ * (P 5.3).
+ */
 export function holdLink(link: MqttLink, log: Pick<Log, 'warn'>): Connection {
   let isUp = false;
   const loss = { isOpen: false };
@@ -61,14 +64,14 @@ export interface FollowPorts {
   readonly subscriptions: Pick<Subscriptions, 'forget' | 'refresh'>;
   readonly sender: Pick<Sender, 'open' | 'shut'>;
   readonly store: Store<CoreTables>;
-  /** Called when answers are asked for anew. */
+  /** Called after devices were asked again. */
   readonly onHastened: () => void;
   readonly clock: Pick<Clock, 'now'>;
   readonly delay: Delay;
   readonly log: Pick<Log, 'error'>;
 }
 
-/** Opens the sender only while answers can be heard. Call the result whenever the connection changed. */
+/** Opens the sender only while the answers of devices can be heard. Call the result when the connection changes. */
 export function followConnection({
   connection,
   subscriptions,
@@ -81,7 +84,7 @@ export function followConnection({
 }: FollowPorts): () => Promise<void> {
   let turn = 0;
 
-  /** A device that kept its session, or came back before us, does not greet: nobody else would notice. */
+  /** A device that kept its session, or came back before us, does not greet. So the server asks again by itself. */
   async function mendLoss(): Promise<void> {
     if (!connection.loss.isOpen) return;
     connection.loss.isOpen = false;
@@ -106,8 +109,8 @@ export function followConnection({
       await subscriptions.refresh();
       if (!isOver()) sender.open();
     } catch (fault) {
-      if (isOver()) return; // the link comes back by itself, and so do we
-      log.error({ err: fault }, 'the broker did not take the subscriptions; they are tried again');
+      if (isOver()) return; // the link connects again by itself, and then this runs again
+      log.error({ err: fault }, 'the broker did not take the subscriptions; the server retries');
       delay(SUBSCRIBE_RETRY_MS, () => void follow());
     }
   };

@@ -7,13 +7,13 @@ import { createThrottle } from './throttle.ts';
 import type { NewRefusal } from '../store/schema/messages.ts';
 import { appendRefusal } from '../evidence/refusals.ts';
 
-/** Refusals a second that are logged and told. */
+/** Refusals in one second that are logged and become events. */
 const REFUSALS_TOLD = 10;
 
 export interface Refusals {
-  /** Commits that a message was refused: counted, kept for a while, told to whoever watches. */
+  /** Commits that a message was refused: it is counted, kept for a while, and becomes an event. */
   refuse(code: FaultCode, arrival: MqttArrival, claim?: ScreenedOut['claim']): Promise<void>;
-  /** Says whether a refusal is logged and told. Call it once for each: of a flood only some are. */
+  /** Tells whether a refusal becomes an event, and logs it if so. Call it once for each: of a flood only some do. */
   isNews(refusal: NewRefusal): boolean;
 }
 

@@ -1,8 +1,12 @@
 import type { Clock } from '@srup/protocol';
 
 /**
- * True for the first `most` calls in each `perMs` milliseconds, and false for the others: what hostile senders cause must
- * not drown the rest.
+ * Returns a function that is true at most `most` times in each `perMs` milliseconds. It keeps a flood that hostile
+ * senders cause from drowning the rest.
+ *
+ * @example
+ * const mayTell = createThrottle(clock, 10, 1000);
+ * if (mayTell()) log.info({ code }, 'a message was refused');
  */
 export function createThrottle(clock: Clock, most: number, perMs: number): () => boolean {
   let since = -Infinity;

@@ -4,9 +4,9 @@ import { prepare } from '../store/prepared.ts';
 import type { Store, Read, Write } from '../store/port.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-/** Events that are held for those who come back and ask for what they missed. */
+/** Events that are kept for listeners that come back and ask for what they missed. */
 export const EVENTS_KEPT = 20_000;
-/** Events between two cuts of the ring. */
+/** Events between two deletions of the oldest ones. */
 const EVENTS_CUT = 200;
 /** Events read at once for one listener. */
 const EVENTS_AT_ONCE = 200;
@@ -23,8 +23,9 @@ const selectEvents = prepare((store, p: { readonly after: number }) =>
 );
 
 /**
- * In the transaction of what happened: there is no event without its cause, and none is lost.
- * @returns the place of the last of them, if there are any
+ * Adds events in the transaction of what happened. So there is no event without its cause, and none is lost.
+ *
+ * @returns the place of the last one, if there are any
  */
 export async function addEvents(
   write: Write<CoreTables>,
@@ -54,20 +55,26 @@ async function cutEvents(write: Write<CoreTables>): Promise<void> {
 }
 
 export interface Events {
-  /** Calls the listener with each event from now on, or from after place `since`. Returns how to stop. */
+  /** Calls the listener with each event from now on, or after place `since`. Returns a function that stops it. */
   watch(listener: (event: FleetEvent) => void, since?: number): () => void;
   stop(): void;
 }
 
-/** One who listens, at its own pace. */
+/** A listener, which reads at its own pace. */
 interface Watcher {
   readonly listener: (event: FleetEvent) => void;
-  /** Place of the event that it was told last. */
+  /** The place of the last event that it got. */
   seen: number;
   isReading: boolean;
 }
 
-/** All events come from the store, live ones too: so they are in order, without gaps, before and after a restart. */
+/**
+ * Opens the events. All of them are read from the store, live ones too. So they come in order and without gaps, before
+ * and after a restart.
+ *
+ * @example
+ * const stop = (await openEvents(store, log)).watch(({ seq, kind }) => console.log(seq, kind));
+ */
 export async function openEvents(store: Store<CoreTables>, log: Log): Promise<Events> {
   const watchers = new Set<Watcher>();
   let last = await lastEvent(store.read);
@@ -82,7 +89,7 @@ export async function openEvents(store: Store<CoreTables>, log: Log): Promise<Ev
     try {
       while (watcher.seen < last && watchers.has(watcher)) await tellPage(watcher);
     } catch (fault) {
-      log.error({ err: fault }, 'events could not be read; those who watch hear of them with the next one');
+      log.error({ err: fault }, 'events could not be read; listeners get them with the next one');
     } finally {
       watcher.isReading = false;
     }
@@ -102,13 +109,13 @@ export async function openEvents(store: Store<CoreTables>, log: Log): Promise<Ev
     try {
       listener(event);
     } catch (fault) {
-      log.error({ err: fault, seq: event.seq }, 'someone who watches failed');
+      log.error({ err: fault, seq: event.seq }, 'a listener failed');
     }
   }
 
   return {
     watch: (listener, since = last) => {
-      // A place beyond the last belongs to another database, of before it was restored.
+      // A place beyond the last one is of the database before a restore.
       const watcher: Watcher = { listener, seen: Math.min(since, last), isReading: false };
       watchers.add(watcher);
       void bringUp(watcher);

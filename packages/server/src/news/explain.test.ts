@@ -12,7 +12,7 @@ test.each([0x01, 0x04, 0x05, 0x40])('action %i that is answered "done" was done'
 });
 
 test.each([0x03, 0x09])('action %i can not be proven by who did it, and nothing says so', (actionId) => {
-  expect(explain(done(actionId))).toMatch(/^The device said that it .* can not prove it\.$/);
+  expect(explain(done(actionId))).toMatch(/^The device said that it .* cannot prove it\.$/);
 });
 
 test('an action that its owner did not allow was not tried: 2F does not tell that from a failure', () => {

@@ -15,7 +15,7 @@ interface PhaseMeaning {
   readonly isOpen?: true;
 }
 
-/** Every phase in words, and whether something is still awaited. Promises nothing that no receipt has proven. */
+/** Every phase in words, and whether something is still awaited. It promises nothing that no receipt has proven. */
 const PHASES: { readonly [K in Kind]: Readonly<Record<PhaseOf<K>, PhaseMeaning>> } = {
   update: {
     initiated: {
@@ -67,12 +67,12 @@ const PHASES: { readonly [K in Kind]: Readonly<Record<PhaseOf<K>, PhaseMeaning>>
   },
 };
 
-/** Done, says the device, and then there is nobody left who could prove it. */
+/** Actions after which no device is left that could prove them. */
 const LAST_WORDS: ReadonlyMap<number, string> = new Map([
-  [STANDARD_ACTIONS['power-off'], 'The device said that it powers off; once off, it can not prove it.'],
+  [STANDARD_ACTIONS['power-off'], 'The device said that it powers off; once it is off, it cannot prove it.'],
   [
     STANDARD_ACTIONS['self-destruct'],
-    'The device said that it erases itself; once erased, it can not prove it.',
+    'The device said that it erases itself; once it is erased, it cannot prove it.',
   ],
 ]);
 
@@ -80,12 +80,17 @@ function meaningOf(exchange: ServerExchange): PhaseMeaning {
   return (PHASES[exchange.kind] as Readonly<Record<string, PhaseMeaning>>)[exchange.phase] as PhaseMeaning;
 }
 
-/** Nothing is awaited any more: not from the device, and not from a person. */
+/**
+ * Tells whether nothing is awaited any more, neither from the device nor from a person.
+ *
+ * @example
+ * isFinal({ kind: 'action', phase: 'done', ... }); // true
+ */
 export function isFinal(exchange: ServerExchange): boolean {
   return meaningOf(exchange).isOpen !== true;
 }
 
-/** What the phase means, with the reason of a failure in the device's own words. */
+/** Says what the phase of an exchange means, with the reason that the device gave for a failure. */
 export function explain(exchange: ServerExchange): string {
   const { words } = meaningOf(exchange);
   if (exchange.kind === 'update' && exchange.isRollback === true && exchange.phase === 'active') {
@@ -105,7 +110,7 @@ function askedAgain(wakeAt: number | undefined): string {
   return ` (asked again at ${new Date(wakeAt).toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
 }
 
-/** The phase is over for good, but what the device proved later is worth knowing. */
+/** The phase stays what it is, but what the device answered later is worth knowing. */
 function lateAnswer(status: number | undefined): string {
   return status === undefined ? '' : ` It answered later.${reasonOf(status)}`;
 }
@@ -121,7 +126,7 @@ function reasonOf(status: number | undefined): string {
   return name === undefined ? ` Reason: status ${hex}.` : ` Reason: ${STATUS_MEANING[name]} (${hex}).`;
 }
 
-/** Why an exchange did not take an operator's word. */
+/** Says why an exchange did not take a word of a caller. */
 export function explainRefusal(code: FlowCode, exchange: ServerExchange): string {
   return `this can't be done now: ${FAULT_MEANING[code]}. ${explain(exchange)}`;
 }

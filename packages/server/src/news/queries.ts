@@ -26,7 +26,12 @@ type Queries = Pick<
   | 'refusalCounts'
 >;
 
-/** What can be read. Devices come in the order of their ids, everything else with the newest first. */
+/**
+ * Makes what can be read of a fleet. Devices come in the order of their ids, everything else comes newest first.
+ *
+ * @example
+ * const { rows, next } = await createQueries(store.read).devices({ type: 'pump', limit: 100 });
+ */
 export function createQueries(store: Read<CoreTables>): Queries {
   const devices = () =>
     store

@@ -8,7 +8,7 @@ import type { DeviceRow } from '../store/schema/devices.ts';
 import type { ExchangeRow } from '../store/schema/exchanges.ts';
 import type { DataRow, MessageRow, NewRefusal } from '../store/schema/messages.ts';
 
-/** Rows as people and programs outside see them. */
+/* Rows, as people and programs outside see them. */
 
 export function viewDevice(row: DeviceRow & { readonly proven_at: number | null }): DeviceView {
   const running = viewProof(row.running_digest, row.running_at, row.running_token);
@@ -36,7 +36,7 @@ function viewProof(
   return digest === null || provenAt === null || token === null ? undefined : { digest, provenAt, token };
 }
 
-/** What the phase of an exchange means goes with it. */
+/** Views an exchange, with what its phase means. `updatedAt`: ms since 1970. */
 export function viewExchange(
   device: string,
   exchange: ServerExchange,
@@ -70,7 +70,7 @@ export function viewData({ at, device, data_id: dataId, bytes }: Omit<DataRow, '
   return { at, device, dataId, hex: toHex(bytes), ...viewValue(bytes) };
 }
 
-/** A double that JSON has no number for is its name. */
+/** Reads a value as JSON can carry it. A double that JSON has no number for is a text, such as `NaN`. */
 function viewValue(bytes: Uint8Array): Pick<DataValue, 'kind' | 'value'> {
   const { kind, value } = guessDataValue(bytes);
   if (typeof value === 'object') return { kind, value: toHex(value) };

@@ -1,7 +1,12 @@
 import { isDigest, isReservedDataId, MAX_MESSAGE_BYTES, type ServerCommand } from '@srup/protocol';
 import { FleetError } from '../api/faults.ts';
 
-/** Throws FleetError for a command that is wrong in itself, whatever the device. */
+/**
+ * Throws FleetError for a command that is wrong for every device.
+ *
+ * @example
+ * checkCommand({ kind: 'action', actionId: 256 }); // FleetError: an action id is a whole number from 0 to 255
+ */
 export function checkCommand(command: ServerCommand): void {
   switch (command.kind) {
     case 'update':
@@ -13,7 +18,7 @@ export function checkCommand(command: ServerCommand): void {
     case 'data':
       checkData(command);
       break;
-    default: // says nothing but its kind
+    default: // the other commands have nothing but their kind
   }
 }
 

@@ -21,14 +21,18 @@ import { deviceOwner } from '../turn/owner.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 import { checkCommand } from './checks.ts';
 
-/** Devices that are commanded at once; their commits share transactions. */
+/** Devices that are commanded at the same time. Their commits share transactions. */
 const DEVICES_AT_ONCE = 200;
-/** For a signature that a command waits for, in milliseconds. */
+/** Timeout of a signature that a command waits for, in milliseconds. */
 const SIGN_TIMEOUT_MS = 1_000;
 
 /**
  * Commands devices: one message each, with a token of its own (P 10.9). Receipts come in the order of the devices.
- * `orderId`: the order that all of it belongs to. Rejects with FleetError for a command that is wrong in itself.
+ * `orderId`: the order that the commands are part of. Rejects with FleetError for a command that is wrong for every
+ * device.
+ *
+ * @example
+ * const [receipt] = await command(['27ab54d670b64be2'], { kind: 'action', actionId: 4 }, by, newOrderId(random));
  */
 export type Command = (
   devices: readonly string[],
@@ -78,8 +82,8 @@ export function createCommand(ports: CommandPorts): Command {
   }
 
   /**
-   * Signs what a change sends before it is committed, which saves a second commit. Not for answers: they are made
-   * while the link waits. What could not be signed is signed before it leaves.
+   * Signs the messages of a change before it is committed, which saves a second commit. Answers are not signed early:
+   * the link waits while they are made. A message that could not be signed here is signed before it leaves.
    */
   async function signEarly(change: Change): Promise<void> {
     const { row } = change.record;
@@ -131,7 +135,7 @@ function whyNot(record: DeviceRecord | undefined): string | undefined {
   return standing === 'joined' ? undefined : `the device is not joined (it is ${standing})`;
 }
 
-/** What was ordered, for the trail; of data its name, as the message itself has the rest. */
+/** The details of a command for the audit trail. Of data that is its name: the message itself has the value. */
 function detailsOf(command: ServerCommand): Readonly<Record<string, string | number | boolean>> {
   switch (command.kind) {
     case 'update':
@@ -145,7 +149,7 @@ function detailsOf(command: ServerCommand): Readonly<Record<string, string | num
   }
 }
 
-/** Bytes that say how long the signature is (P 2.2). */
+/** Bytes of the length of the signature (P 2.2). */
 const SIGNATURE_LENGTH_BYTES = 2;
 
 function whyUnsendable({ exhausted, outgoing, record }: Change, sender: Identity): string | undefined {

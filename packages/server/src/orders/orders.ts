@@ -1,4 +1,4 @@
-/** Orders: what a caller wants of some devices. HTTP, programs and whatever else gives orders uses the same ones. */
+/** Orders: what a caller wants of some devices. HTTP, programs and every other caller use the same ones. */
 import type { Caller, Random } from '@srup/protocol';
 import type { CommandReceipt, OrderBody } from '../api/forms/orders.ts';
 import type { Artifacts } from '../artifacts/artifacts.ts';
@@ -16,26 +16,28 @@ export interface OrderPorts {
 }
 
 export interface OrderOptions {
-  /** How devices reach the server to fetch software, `https://host:port`. */
+  /** Where devices fetch software from the server, `https://host:port`. */
   readonly server: string;
 }
 
 export interface Orders {
   /**
-   * Gives an order to the devices that it selects. Resolves when the messages are signed and stored, with a receipt for
-   * each device; a receipt says "accepted here", not "done". Rejects with FleetError when the order can't be met at all.
+   * Gives an order to the devices that it selects. Resolves when the messages are stored, with a receipt for each
+   * device. A receipt says "accepted here", not "done". Rejects with FleetError when the order can't be met at all.
    *
    * @example
-   * await orders.place({ type: 'pump', command: { kind: 'update', digest, activate: true } }, tokenCaller(token));
+   * const command = { kind: 'update', digest, activate: true } as const;
+   * const receipts = await orders.place({ type: 'pump', command }, tokenCaller(token));
    */
   place(order: OrderBody, by: Caller): Promise<readonly CommandReceipt[]>;
 }
 
+/** Makes the orders of a fleet. */
 export function createOrders(
   { fleet, artifacts, command, random }: OrderPorts,
   { server }: OrderOptions,
 ): Orders {
-  /** One command for all the devices that go back to the same software. */
+  /** Gives one command to all the devices that go back to the same software. */
   async function rollBack(
     devices: readonly string[],
     to: string | undefined,

@@ -6,10 +6,15 @@ import { beginChange, setRow } from '../turn/change.ts';
 import { deviceOwner } from '../turn/owner.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 
-/** As a name of one device it could be taken for another one. Shorter ids are one in 65,536. */
+/** A name like this could be taken for the id of another device. Only one id in 65,536 is shorter. */
 const LIKE_AN_ID = /^[0-9a-f]{13,16}$/i;
 
-/** Names a device. Rejects with FleetError for a name that can't be one, or a device that is not known. */
+/**
+ * Names a device. Rejects with FleetError for a name that is not allowed, or a device that is not known.
+ *
+ * @example
+ * await rename('27ab54d670b64be2', 'Pump 7', by);
+ */
 export type Rename = (device: string, name: string, by: Caller) => Promise<DeviceView>;
 
 export function createRename({ records, lanes, save, clock }: TurnPorts): Rename {

@@ -8,8 +8,12 @@ type Requested = OrderBody['command'];
 type DataValue = Extract<Requested, { kind: 'data' }>['value'];
 
 /**
- * The command that a request means. Rejects with FleetError when it asks for what is not stored here.
- * @param server how devices reach the server, `https://host:port`
+ * Makes the command that a request means. Rejects with FleetError for an update to an artifact that is not stored.
+ *
+ * @param server where devices fetch software from the server, `https://host:port`
+ *
+ * @example
+ * await commandFor(artifacts, server, { kind: 'update', digest, activate: true });
  */
 export async function commandFor(
   artifacts: Pick<Artifacts, 'find'>,

@@ -6,7 +6,7 @@ import { MOST_ROWS } from '../api/forms/pages.ts';
 import type { Fleet } from '../fleet-port.ts';
 import type { SoftwareOfDevice } from '../peers/software.ts';
 
-/** Digits of the beginning of a digest that stand for it. */
+/** The fewest digits that stand for a digest that begins with them. */
 const LEAST_PREFIX = 8;
 const BEGINNING = /^[0-9a-f]+$/;
 
@@ -15,8 +15,8 @@ export type WayBack =
   { readonly device: string; readonly digest: string } | { readonly device: string; readonly reason: string };
 
 /**
- * Finds the way back of each device, in their order: what it has proven to have run. `to`: a digest, its beginning, or a
- * version; absent: what each device ran before. It costs two queries for hundreds of devices.
+ * Finds where each device goes back to, in their order, among what it has proven to have run. `to`: a digest, its first
+ * 8 digits or more, or a version; absent: what each device ran before. It takes two queries for hundreds of devices.
  */
 export async function findWaysBack(
   fleet: Pick<Fleet, 'softwareOf'>,
@@ -50,12 +50,12 @@ async function readWanted(artifacts: Pick<Artifacts, 'list'>, text: string): Pro
   return { text, fits: (digest) => digests.has(digest) };
 }
 
-/** The newest fit: of a version that was built twice, the one that this device ran last. */
+/** Chooses the newest that fits: of a version that was built twice, the one that this device ran last. */
 function choose(
   { running, ran }: SoftwareOfDevice,
   wanted: Wanted | undefined,
 ): { readonly digest: string } | { readonly reason: string } {
-  // What came with the device, or was put on it by hand, is what it runs although no receipt says so.
+  // No receipt tells of software that came with the device or was installed by hand, but it runs that.
   const now = running ?? ran[0]?.digest;
   if (wanted === undefined) {
     const before = ran.find(({ digest, isWayBack }) => isWayBack && digest !== now);
@@ -69,7 +69,7 @@ function choose(
   if (found === undefined) {
     return { reason: `this device has not proven to have run ${wanted.text}: use an update to get it there` };
   }
-  return found.digest === now ? { reason: `this device runs ${wanted.text} already` } : found;
+  return found.digest === now ? { reason: `this device already runs ${wanted.text}` } : found;
 }
 
 function digestOf(ran: RanView | undefined): { readonly digest: string } | undefined {

@@ -4,12 +4,12 @@ import type { Selection } from '../api/forms/orders.ts';
 import type { Read } from '../store/port.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-/** Devices read at a time. */
+/** Devices that one query reads. */
 const PAGE = 5_000;
 const COMMANDABLE: Standing = 'joined';
 
 /**
- * The ids that a selection means, each once. Rejects with FleetError when it means none.
+ * Finds the devices that a selection means, each once. Rejects with FleetError when it means none.
  *
  * @example
  * await selectDevices(store.read, { type: 'pump' }); // ['27ab54d670b64be2', ...]

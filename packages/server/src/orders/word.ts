@@ -16,10 +16,15 @@ import { addOutcome } from '../turn/outcome.ts';
 import { deviceOwner } from '../turn/owner.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 
-/** What a caller says to an exchange that is there: activate, cancel, decide a join. */
+/** What a caller says to an exchange that exists: activate, cancel, or decide a join. */
 export type Word = Extract<ServerInput, { readonly on: 'activate' | 'cancel' | 'decide' }>;
 
-/** Says a word to an exchange. Rejects with FleetError when there is no such exchange, or it does not take the word. */
+/**
+ * Says a word to an exchange. Rejects with FleetError when there is no such exchange, or it does not take the word.
+ *
+ * @example
+ * await say('27ab54d670b64be2', token, { on: 'decide', verdict: 'accept' }, by);
+ */
 export type SayWord = (device: string, token: TokenKey, word: Word, by: Caller) => Promise<ExchangeView>;
 
 export function createSayWord(ports: TurnPorts): SayWord {

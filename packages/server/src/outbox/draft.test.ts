@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect } from 'vitest';
 import { newToken, systemClock, systemRandom } from '@srup/node';
-import { encode, tokenOfKey, type Draft } from '@srup/protocol';
-import { readDraft, writeDraft } from './draft.ts';
+import { encode, LAYOUTS, tokenOfKey, type Draft, type Message } from '@srup/protocol';
+import { messagesOf } from '../../../protocol/test/arbitrary.ts';
+import { test } from '../../test/fixtures.ts';
+import { isSealing, readDraft, writeDraft } from './draft.ts';
 import { behind } from '../../test/store.ts';
 import { openSqlite } from '../store/sqlite/open.ts';
 import { coreMigrations } from '../store/schema/migrations.ts';
@@ -23,17 +24,30 @@ const drafts: readonly Draft[] = [
   { type: 'TERMINATE_CMD', token, body: {} },
 ];
 
-test('a draft is read as it was written', () => {
-  for (const draft of drafts) expect(readDraft(writeDraft(draft))).toEqual(draft);
+const draftOf = ({ type, token: key, body }: Message) => ({ type, token: key, body }) as unknown as Draft;
+
+describe('a draft of', () => {
+  test.for(LAYOUTS.filter((layout) => !isSealing(layout)))('$type is read as it was written', (layout) => {
+    fc.assert(
+      fc.property(messagesOf(layout), (message) => {
+        const draft = draftOf(message);
+        expect(readDraft(writeDraft(draft))).toEqual(draft);
+      }),
+    );
+  });
+
+  test.for(LAYOUTS.filter(isSealing))('$type is never written: it seals', (layout) => {
+    fc.assert(
+      fc.property(messagesOf(layout), (message) => {
+        expect(() => writeDraft(draftOf(message))).toThrow('sealed before it is stored');
+      }),
+    );
+  });
 });
 
-test('a draft that seals is never written', () => {
-  const draft: Draft = { type: 'HM_JOIN_RESP', token, body: { sealedNonce: Uint8Array.of(1) } };
-  expect(() => writeDraft(draft)).toThrow('sealed before it is stored');
-});
-
-test('what an older version left unsigned in the outbox becomes drafts, and the end that it owed an errand', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'srup-drafts-'));
+test('what an older version left unsigned in the outbox becomes drafts, and the end that it owed an errand', async ({
+  folder,
+}) => {
   const file = join(folder, 'server.db');
   const {
     'fleet-errands-001': _,
@@ -41,32 +55,28 @@ test('what an older version left unsigned in the outbox becomes drafts, and the 
     'fleet-outbox-001': _drafts,
     ...older
   } = coreMigrations;
-  try {
-    const before = await openSqlite<CoreTables>(file, older);
-    const old = behind(before);
+  const before = await openSqlite<CoreTables>(file, older);
+  const old = behind(before);
+  await old
+    .insertInto('devices')
+    .values({ ...DEVICE, revoke_at: 77 } as never)
+    .execute();
+  for (const [index, draft] of drafts.entries()) {
+    const unsigned = encode({ ...draft, sequence: BigInt(index + 1), sender: 0xb9d0n });
     await old
-      .insertInto('devices')
-      .values({ ...DEVICE, revoke_at: 77 } as never)
+      .insertInto('outbox')
+      .values({
+        ...{ device: 'a1', sequence: String(index + 1), is_signed: 0, created_at: 1 },
+        message: unsigned.assemble(new Uint8Array(0)),
+      })
       .execute();
-    for (const [index, draft] of drafts.entries()) {
-      const unsigned = encode({ ...draft, sequence: BigInt(index + 1), sender: 0xb9d0n });
-      await old
-        .insertInto('outbox')
-        .values({
-          ...{ device: 'a1', sequence: String(index + 1), is_signed: 0, created_at: 1 },
-          message: unsigned.assemble(new Uint8Array(0)),
-        })
-        .execute();
-    }
-    await before.close();
-    const after = await openSqlite<CoreTables>(file, coreMigrations);
-    const rows = await after.read.selectFrom('outbox').select('message').orderBy('id').execute();
-    expect(rows.map(({ message }) => readDraft(message))).toEqual(drafts);
-    expect(await after.read.selectFrom('errands').selectAll().execute()).toMatchObject([
-      { owner: 'device/a1', kind: 'end-identity', body: '{}', after: 77 },
-    ]);
-    await after.close();
-  } finally {
-    await rm(folder, { recursive: true });
   }
+  await before.close();
+  const after = await openSqlite<CoreTables>(file, coreMigrations);
+  const rows = await after.read.selectFrom('outbox').select('message').orderBy('id').execute();
+  expect(rows.map(({ message }) => readDraft(message))).toEqual(drafts);
+  expect(await after.read.selectFrom('errands').selectAll().execute()).toMatchObject([
+    { owner: 'device/a1', kind: 'end-identity', body: '{}', after: 77 },
+  ]);
+  await after.close();
 });

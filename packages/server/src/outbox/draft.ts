@@ -9,14 +9,20 @@ interface StoredDraft {
   readonly body: Readonly<Record<string, StoredValue>>;
 }
 
-/** A draft whose body is sealed on its way out: it holds a secret, such as a nonce, in clear until then. */
+/**
+ * Tells whether the body of a message is sealed before it is signed. Until then it holds a secret, such as a nonce, in
+ * clear.
+ *
+ * @example
+ * isSealing({ type: 'HM_JOIN_RESP' }); // true
+ */
 export function isSealing({ type }: Pick<Draft, 'type'>): boolean {
   return layoutOf(type).fields.some(({ kind }) => kind === 'sealed');
 }
 
 /**
- * Throws TypeError for a draft that seals: its secret must never lie on a disk in clear, not for a moment. Such a
- * message is sealed and signed before the commit.
+ * Writes a draft as bytes. Throws TypeError for a draft that seals: its secret must never lie on a disk in clear, not
+ * for a moment. Such a message is sealed and signed before the commit.
  *
  * @example
  * writeDraft({ type: 'ACTION', token, body: { actionId: 4 } }); // bytes of {"type":"ACTION","token":"...","body":...}
@@ -28,7 +34,7 @@ export function writeDraft(draft: Draft): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(stored));
 }
 
-/** The draft that `writeDraft` stored. Throws SyntaxError for anything else. */
+/** Reads a draft that `writeDraft` wrote. Throws SyntaxError for bytes that are not hex, or not JSON. */
 export function readDraft(bytes: Uint8Array): Draft {
   const { type, token, body } = JSON.parse(new TextDecoder().decode(bytes)) as StoredDraft;
   const values = Object.entries(body).map(([name, value]) => [name, restore(value)] as const);
@@ -48,6 +54,6 @@ function restore(value: StoredValue): unknown {
 
 function bytesOf(hex: string): Uint8Array {
   const bytes = fromHex(hex);
-  if (bytes === undefined) throw new SyntaxError('the outbox holds a draft whose bytes are no hex');
+  if (bytes === undefined) throw new SyntaxError('the outbox holds a draft whose bytes are not hex');
   return bytes;
 }

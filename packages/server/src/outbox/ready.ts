@@ -10,10 +10,10 @@ import { decideEntries, type DeservesEntry } from '../evidence/budget.ts';
 
 /** Messages to one device that are taken from the outbox at once. */
 const MESSAGES_AT_ONCE = 16;
-/** For a signature, in milliseconds. */
+/** Timeout of a signature, in milliseconds. */
 const SIGN_TIMEOUT_MS = 30_000;
 
-/** A message that may leave: its number and its bytes are committed. */
+/** A message that may leave: its number and its signed bytes are committed. */
 export interface Ready {
   readonly id: number;
   readonly bytes: Uint8Array;
@@ -46,8 +46,8 @@ export interface OutboxPorts {
 }
 
 /**
- * The oldest messages that are owed to a device, in their order; signed and committed first, if they are not (P 5.1).
- * `after`: the last one that the broker has.
+ * Takes the oldest messages that are owed to a device, in their order. Signs and commits those that are not signed yet
+ * (P 5.1). `after`: the id of the last one that the broker has.
  */
 export async function takeReady(ports: OutboxPorts, device: string, after = 0): Promise<readonly Ready[]> {
   const { rows: owed } = await selectOwed(ports.store.read, { device, after });
@@ -69,7 +69,7 @@ async function signAll(
     })),
   );
   const at = clock.now();
-  // Decided before the commit: its work can run twice.
+  // Decided before the commit, because its work can run twice.
   const evidence = decideEntries(
     made.map((one) => sentEvidence(one.device, one, at)),
     deservesEntry,
@@ -83,7 +83,7 @@ async function signAll(
   return new Map(made.map(({ id, bytes }) => [id, bytes]));
 }
 
-/** Drops what the broker has: of each device the row with this id, and those before. */
+/** Deletes what the broker has: for each device the row with this id, and those before it. */
 export async function dropSent(
   { store }: Pick<OutboxPorts, 'store'>,
   last: readonly (readonly [string, number])[],
@@ -93,7 +93,7 @@ export async function dropSent(
   });
 }
 
-/** Devices that something is owed to; who waits longest comes first. */
+/** The devices that messages are owed to. The one that waits longest comes first. */
 export async function devicesOwed(read: Read<CoreTables>): Promise<readonly string[]> {
   const rows = await read
     .selectFrom('outbox')

@@ -4,37 +4,37 @@ import type { Meter } from '../metrics/meter.ts';
 import { devicesOwed, dropSent, takeReady, type OutboxPorts } from './ready.ts';
 import { topicOf, type Subscriptions } from './subscriptions.ts';
 
-/** Devices that are sent to at the same time. One that hangs holds one of these places, and nobody else. */
+/** Devices that are served at the same time. One that hangs takes one of these places, and delays no other device. */
 const DEVICES_AT_ONCE = 64;
-/** For what is being sent when the server stops, in milliseconds; the outbox keeps what does not get done. */
+/** Timeout for what is being sent when the server stops, in milliseconds. The outbox keeps the rest. */
 const STOP_TIMEOUT_MS = 5_000;
-/** How long rows stay in the outbox that the broker has, so that many are dropped in one commit. Milliseconds. */
+/** How long sent rows stay in the outbox, so that one commit deletes many, in milliseconds. */
 const DROP_MS = 200;
-/** Devices whose sent rows are dropped at once. */
+/** Devices whose sent rows one commit deletes. */
 const DROPPED_AT_ONCE = 250;
-/** Before a device is tried again after a failure: doubled with each, and jittered (P 10.10). */
+/** Time before a device is tried again after a failure. Each failure doubles it; it is jittered (P 10.10). */
 const BACKOFF = { leastMs: 500, mostMs: 60_000 } as const;
 
 /** Place of the type byte in a message (P 2). */
 const TYPE_AT = 1;
 
 export interface Sender {
-  /** Something for this device was committed. */
+  /** Call it when a message to this device was committed. */
   wake(device: string): void;
-  /** The link is up, and what devices answer will be heard. */
+  /** Call it when the link is up and the answers of devices can be heard. */
   open(): void;
-  /** The link is down: what is owed waits in the outbox. */
+  /** Call it when the link is down. What is owed waits in the outbox. */
   shut(): void;
-  /** Wakes all devices that something is owed to since before the start. */
+  /** Wakes all devices that messages are owed to since before the start. */
   wakeOwed(): Promise<void>;
-  /** Resolves when nothing is being sent any more, or hangs: the outbox keeps it. */
+  /** Resolves when nothing is being sent any more, or after a timeout: the outbox keeps the rest. */
   stop(): Promise<void>;
 }
 
 export interface SenderPorts extends OutboxPorts {
   readonly link: Pick<MqttLink, 'publish'>;
   readonly subscriptions: Pick<Subscriptions, 'ensure'>;
-  /** Called when nothing is owed to some device any more. */
+  /** Called when rows were deleted: the timeouts of their exchanges can run now. */
   readonly onEmptied: () => void;
   readonly meter: Meter;
   readonly random: Pick<Random, 'unit'>;
@@ -43,9 +43,14 @@ export interface SenderPorts extends OutboxPorts {
 }
 
 /**
- * Empties the outbox (P 5.1): sign, commit the signed bytes, publish, and drop the row soon after the broker has it.
- * Killed anywhere in between it goes on with the same number and, once they are committed, the same bytes: a device
- * refuses what it has already as seen.
+ * Empties the outbox (P 5.1): it signs, commits the signed bytes, publishes, and deletes the row soon after the broker
+ * has the message. A server that is killed in between goes on with the same number and, once they are committed, the
+ * same bytes. So a device refuses as seen what it has already.
+ *
+ * @example
+ * const sender = createSender({ store, signer, link, subscriptions, ... });
+ * await sender.wakeOwed();
+ * sender.open();
  */
 export function createSender(ports: SenderPorts): Sender {
   const { link, subscriptions, onEmptied, meter, random, delay, log } = ports;
@@ -53,7 +58,7 @@ export function createSender(ports: SenderPorts): Sender {
   const busy = new Set<string>();
   const failures = new Map<string, number>();
   const retries = new Map<string, () => void>();
-  /** The last row of each device that the broker has: it, and those before, are to be dropped. */
+  /** The id of the last row of each device that the broker has. It is deleted with those before it. */
   const sent = new Map<string, number>();
   let dropping: (() => void) | undefined;
   let isOpen = false;
@@ -84,7 +89,7 @@ export function createSender(ports: SenderPorts): Sender {
     }
   }
 
-  /** False when nothing is owed to this device any more. */
+  /** Returns false when nothing is owed to this device any more. */
   async function sendSome(device: string): Promise<boolean> {
     const messages = await takeReady(ports, device, sent.get(device));
     for (const { id, bytes } of messages) {
@@ -100,7 +105,10 @@ export function createSender(ports: SenderPorts): Sender {
   async function dropSoon(): Promise<void> {
     dropping = undefined;
     await dropAll().catch((fault: unknown) => {
-      log.warn({ err: fault }, 'sent messages could not be dropped yet: after a restart they are sent again');
+      log.warn(
+        { err: fault },
+        'sent messages could not be deleted from the outbox yet; a restart would send them again',
+      );
       dropping ??= delay(BACKOFF.mostMs, () => void dropSoon());
     });
   }
@@ -157,7 +165,7 @@ export function createSender(ports: SenderPorts): Sender {
       if (busy.size === 0) onIdle();
       await within(delay, STOP_TIMEOUT_MS, idle.then(dropAll), 'sending did not end').catch(
         (fault: unknown) => {
-          log.warn({ err: fault }, 'what is being sent now is sent again after the next start');
+          log.warn({ err: fault }, 'sending did not end in time; the next start sends the rest again');
         },
       );
     },

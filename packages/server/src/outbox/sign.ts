@@ -15,12 +15,12 @@ import { isSealing } from './draft.ts';
 import type { DeviceRow } from '../store/schema/devices.ts';
 import type { NewMessage } from '../store/schema/messages.ts';
 
-/** What is known of a device, as far as it decides how the device is spoken to. */
+/** The columns of a device that decide how a message to it is made. */
 export type AddresseeRow = Pick<DeviceRow, 'id' | 'suite' | 'identification' | 'public_pem' | 'seal_pem'>;
 
 /** Makes the bytes of messages to devices. */
 export interface Signer {
-  /** Numbers, seals and signs. Rejects when the signature does not come within this many milliseconds. */
+  /** Numbers, seals and signs a draft. Rejects when the signature takes longer than this many milliseconds. */
   sign(row: AddresseeRow, draft: Draft, sequence: bigint, timeoutMs: number): Promise<Signed>;
 }
 
@@ -31,6 +31,12 @@ export interface SignerPorts {
   readonly delay: Delay;
 }
 
+/**
+ * Makes the signer of messages to devices.
+ *
+ * @example
+ * const { bytes } = await createSigner({ serverId, keys, delay }).sign(row, draft, 7n, 5_000);
+ */
 export function createSigner({ serverId, keys, delay }: SignerPorts): Signer {
   return {
     sign: (row, draft, sequence, timeoutMs) => {
@@ -45,7 +51,7 @@ function addresseeOf(row: AddresseeRow, draft: Draft): Addressee {
   return {
     id: parseIdentity(id) as Identity,
     terminatedText: wantsTerminatedText(row),
-    // Parsing a key costs more than most messages: only those that seal pay for it.
+    // Parsing a key takes longer than most messages do, so it is done only for those that seal.
     ...(isSealing(draft) && {
       sealKey: importSealKey(suite, { signing, ...(sealing !== null && { sealing }) }),
     }),
@@ -53,14 +59,15 @@ function addresseeOf(row: AddresseeRow, draft: Draft): Addressee {
 }
 
 /**
- * P 2.5. pySRUP reads a text up to its NUL and, where there is none, past its end. What it says of itself is its
- * owner's to choose, and nothing at first; but its keys are RSA. Our agents say who they are.
+ * Tells whether texts to this device end with a NUL (P 2.5). pySRUP reads a text up to its NUL and, without one, past
+ * its end. Its owner chooses what it calls itself, and at first it says nothing; but its keys are RSA. Our agents say
+ * that they are ours.
  */
 function wantsTerminatedText({ suite, identification }: AddresseeRow): boolean {
   return suite === 'rsa-sha256' && !confirmsCommands(identification ?? '');
 }
 
-/** What is kept of a message that was sent: the signed bytes. `at`: ms since 1970. */
+/** The evidence of a message that is sent: its signed bytes. `at`: ms since 1970. */
 export function sentEvidence(device: string, { message, bytes }: Signed, at: number): NewMessage {
   const { type, sequence, token } = message;
   return { at, device, direction: 'out', type, sequence: sequence.toString(), token: tokenKey(token), bytes };

@@ -5,22 +5,23 @@ import type { Standing } from '@srup/protocol';
 import type { Read } from '../store/port.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-/** Devices subscribed to at once at the start. */
+/** Devices in one subscription at the start. */
 const DEVICES_AT_ONCE = 500;
-/** Whose messages are awaited on a topic of their own; of the others only the wish to join is (P 7.2). */
+/** Devices with these standings are heard on their own topic. The others can only ask to join (P 7.2). */
 const HEARD: readonly Standing[] = ['pending', 'joined', 'resigned', 'terminated'];
 
 export interface Subscriptions {
-  /** The server's own topic and those of all its devices. Rejects when the link fails. */
+  /** Subscribes to the topic of joins and to those of all devices that are heard. Rejects when the link fails. */
   refresh(): Promise<void>;
-  /** Before anything is sent to a device: its answer would come on that topic. */
+  /** Subscribes to a device's topic. Call it before anything is sent to it: its answer comes on that topic. */
   ensure(device: string): Promise<void>;
-  /** After it left for good. */
+  /** Ends the subscription of a device that left for good. */
   release(device: string): Promise<void>;
-  /** The broker may have forgotten them. */
+  /** Forgets what is subscribed. Call it when the broker may have lost it. */
   forget(): void;
 }
 
+/** Makes the subscriptions of the server `self`. They are renewed by `refresh`. */
 export function createSubscriptions(store: Read<CoreTables>, link: MqttLink, self: Identity): Subscriptions {
   const held = new Set<string>();
 
@@ -40,7 +41,7 @@ export function createSubscriptions(store: Read<CoreTables>, link: MqttLink, sel
         .where((where) =>
           where.or([
             where('standing', 'in', HEARD),
-            // It left for good, and our last answer is on its way.
+            // It left for good, and its errand is left: our last answer is on its way.
             where.exists(
               where
                 .selectFrom('errands')
@@ -62,7 +63,7 @@ export function createSubscriptions(store: Read<CoreTables>, link: MqttLink, sel
   return {
     refresh: async () => {
       await subscribeKnown();
-      // Last: the embedded broker lets devices in from here on, and each of them is heard.
+      // Last, because the embedded broker lets devices in from here on, and each of them must be heard.
       await link.subscribe([joinFilter(self)]);
     },
     ensure: async (device) => {
@@ -77,7 +78,12 @@ export function createSubscriptions(store: Read<CoreTables>, link: MqttLink, sel
   };
 }
 
-/** The topic of a device, as `deviceTopic` writes it, from an identity that is text already. */
+/**
+ * The topic of a device, as `deviceTopic` writes it, for an identity that is text already.
+ *
+ * @example
+ * topicOf('27ab54d670b64be2'); // 'SRUP/27ab54d670b64be2'
+ */
 export function topicOf(device: string): string {
   return `SRUP/${device}`;
 }

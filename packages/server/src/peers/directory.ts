@@ -1,9 +1,9 @@
 import type { Identity, SuiteName } from '@srup/protocol';
 
-/** P 8.5. */
+/** How far the key service is with an identity (P 8.5). */
 export type EnrolmentState = 'registered' | 'validated' | 'certified' | 'revoked';
 
-/** The public facts of an identity, as the key service vouches for them. It holds no secret. */
+/** The public facts about an identity that the key service vouches for. It holds no secret. */
 export interface Enrolment {
   readonly id: Identity;
   readonly type: string;
@@ -14,8 +14,9 @@ export interface Enrolment {
   readonly state: EnrolmentState;
 }
 
-/** The key service as the rest of the server sees it. A key service in its own process would answer over HTTPS. */
+/** The key service as the rest of the server sees it. A key service in a process of its own would answer over HTTPS. */
 export interface IdentityDirectory {
+  /** Finds an identity. Undefined: nobody registered it. */
   find(id: Identity): Promise<Enrolment | undefined>;
   /** Ends the identity for good: certificate on the CRL, state `revoked` (P 8.3, 10.8). */
   revoke(id: Identity): Promise<void>;

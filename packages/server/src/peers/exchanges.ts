@@ -12,7 +12,12 @@ const selectExchange = prepare((read, p: { readonly device: string; readonly tok
     .where('token', '=', p.token),
 );
 
-/** The exchange of a token with this very device: an answer of another device finds nothing (P 6.3). */
+/**
+ * Finds the exchange of a token with this very device. An answer of another device finds nothing (P 6.3).
+ *
+ * @example
+ * const exchange = await findExchange(store.read, device, tokenKey(message.token));
+ */
 export async function findExchange(
   read: Read<CoreTables>,
   device: string,
@@ -22,7 +27,7 @@ export async function findExchange(
   return row && readExchange(row);
 }
 
-/** What is still awaited of a device, or about it. */
+/** Finds the exchanges of a device that still wait: for the device, or for a decision about it. */
 export async function openExchanges(
   read: Read<CoreTables>,
   device: string,
@@ -36,7 +41,7 @@ export async function openExchanges(
   return rows.map(readExchange);
 }
 
-/** The time to wake has a column of its own, which can be moved for many exchanges at once: only the column counts. */
+/** Reads a row. The time to wake is read from its own column, because one statement can move it for many exchanges. */
 export function readExchange({ state, wake_at: at }: Pick<ExchangeRow, 'state' | 'wake_at'>): ServerExchange {
   const { wakeAt: _stored, ...exchange } = JSON.parse(state) as ServerExchange;
   return at === null ? exchange : { ...exchange, wakeAt: at };

@@ -14,32 +14,38 @@ import type { Read } from '../store/port.ts';
 import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-/** Devices held in memory with their parsed keys; the others are read from the store when they speak. */
+/** Devices that are held in memory with their parsed keys. The others are read from the store when they speak. */
 const RECORDS_KEPT = 20_000;
 
-/** What is committed of a device, ready to judge its next message. A value: a change makes a new one. */
+/** What is committed about a device, ready to judge its next message. It is a value: a change makes a new one. */
 export interface DeviceRecord {
   readonly id: Identity;
   readonly row: DeviceRow;
   readonly key: VerifyKey;
-  /** Last number sent to it (P 5.1). */
+  /** The last number that was sent to it (P 5.1). */
   readonly sent: bigint;
   readonly window: ReplayWindow;
-  /** When its last message was proven. */
+  /** When its last authentic message came, ms since 1970. */
   readonly provenAt: number | null;
 }
 
 export interface Records {
-  /** Only in the device's lane: a reading that crosses a change would bring an old window back. */
+  /** Finds a device and keeps it in memory. Only in its lane: elsewhere it could bring an old window back. */
   find(device: string): Promise<DeviceRecord | undefined>;
-  /** Whether anything is stored of a device. From anywhere: it reads no record, and so parses no key. */
+  /** Tells whether anything is stored of a device. It can be called from anywhere: it reads no record, and parses no key. */
   isStored(device: string): Promise<boolean>;
-  /** After its commit. */
+  /** Keeps a record in memory. Call it after its commit. */
   keep(record: DeviceRecord): void;
-  /** After a commit that failed: the store knows better. */
+  /** Drops a device from memory. Call it after a commit that failed: the store knows better. */
   forget(device: string): void;
 }
 
+/**
+ * Makes the records of devices.
+ *
+ * @example
+ * const record = await createRecords(store.read).find('27ab54d670b64be2');
+ */
 export function createRecords(store: Read<CoreTables>): Records {
   const kept = new Map<string, DeviceRecord>();
 
@@ -93,7 +99,7 @@ function readRecord(row: DeviceRow & PeerRow): DeviceRecord {
   };
 }
 
-/** The record of a device that has proven nothing yet. It is kept only after the device's first message did (P 4.6). */
+/** Makes the record of a device that has proven nothing yet. It is stored with its first authentic message (P 4.6). */
 export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random, 'bytes'>): DeviceRecord {
   const key = importVerifyKey(enrolment.publicPem);
   return {

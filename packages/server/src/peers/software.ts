@@ -1,20 +1,21 @@
-/** What devices have proven to run, in order: what a rollback can go back to (P 10.12). */
+/** What devices have proven to run, in order. A rollback goes back to it (P 10.12). */
 import type { Selectable } from 'kysely';
 import type { RanView } from '../api/forms/devices.ts';
 import type { Read, Write } from '../store/port.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-/** A proof about software, by a signed message of the device. */
+/** What a signed message of a device proves about its software. */
 export interface SoftwareProof {
-  /** `active`, `restored` (by a rollback), `failed`: by a receipt. `named`: by its identification (P 10.7). */
+  /** A receipt proves `active`, `restored` (by a rollback) and `failed`. Its identification proves `named` (P 10.7). */
   readonly what: 'active' | 'restored' | 'failed' | 'named';
   readonly digest: string;
   readonly token: string;
 }
 
-/** Rows of one device; a hostile one may name a new digest with each message. */
+/** The most rows of one device. A hostile one may name a new digest with each message. */
 const ROWS_KEPT = 100;
 
+/** Writes a proof in the transaction of the message that brought it. `at`: ms since 1970. */
 export async function writeProof(
   transaction: Write<CoreTables>,
   device: string,
@@ -66,7 +67,13 @@ export interface SoftwareOfDevice {
   readonly ran: readonly RanView[];
 }
 
-/** The software of many devices, by id: two queries for hundreds of them. */
+/**
+ * Reads the software of many devices, by id. It takes two queries for hundreds of devices.
+ *
+ * @example
+ * const known = await readSoftwareOf(store.read, ids);
+ * known.get(id)?.running; // a digest
+ */
 export async function readSoftwareOf(
   read: Read<CoreTables>,
   devices: readonly string[],
@@ -92,7 +99,7 @@ export async function readSoftwareOf(
   return known;
 }
 
-/** What one device has proven to run, newest first, each digest once. */
+/** Reads what one device has proven to run, newest first, each digest once. */
 export async function readSoftware(read: Read<CoreTables>, device: string): Promise<readonly RanView[]> {
   return (await readSoftwareOf(read, [device])).get(device)?.ran ?? [];
 }

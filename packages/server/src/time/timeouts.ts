@@ -10,9 +10,9 @@ import type { TurnPorts } from '../turn/ports.ts';
 import { LONGEST_WAIT_MS } from './limits.ts';
 import type { Agenda } from './timer.ts';
 
-/** Exchanges that are woken at once. */
+/** Exchanges that one look at the store wakes. */
 const WOKEN_AT_ONCE = 500;
-/** After a timeout could not be handled, in milliseconds. */
+/** Time before a timeout that failed is tried again, in milliseconds. */
 const RETRY_MS = 1_000;
 
 export interface TimeoutPorts extends TurnPorts {
@@ -20,8 +20,11 @@ export interface TimeoutPorts extends TurnPorts {
 }
 
 /**
- * The timeouts of exchanges (P 10.10). An exchange whose message has not left yet does not time out: nothing can have
- * been answered.
+ * The timeouts of exchanges (P 10.10). An exchange does not time out while messages to its device wait in the outbox:
+ * the device can't have answered them.
+ *
+ * @example
+ * createTimer({ clock, delay, log }).start(exchangeTimeouts(ports));
  */
 export function exchangeTimeouts(ports: TimeoutPorts): Agenda {
   const { store, records, lanes, save, delay, log } = ports;
@@ -50,7 +53,7 @@ export function exchangeTimeouts(ports: TimeoutPorts): Agenda {
     await save(change);
   }
 
-  /** Begun, not awaited: a slow device must not hold up the clock of the others. */
+  /** Begins a timeout and does not wait for it: a slow device must not delay the timeouts of others. */
   function begin(device: string, token: string): void {
     const name = `${device} ${token}`;
     if (running.has(name)) return;
@@ -60,7 +63,7 @@ export function exchangeTimeouts(ports: TimeoutPorts): Agenda {
       .then(
         () => running.delete(name),
         (fault: unknown) => {
-          log.error({ err: fault, device }, 'a timeout could not be handled; it is tried again');
+          log.error({ err: fault, device }, 'a timeout could not be handled; the server retries');
           delay(RETRY_MS, () => running.delete(name));
         },
       );

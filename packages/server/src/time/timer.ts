@@ -1,16 +1,16 @@
 import type { Delay, Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 
-/** The clock can be set: look again at least this often. Milliseconds. */
+/** The longest time between two looks at the store, in milliseconds, because the clock can be set. */
 const LONGEST_SLEEP_MS = 60_000;
-/** Between two looks at the store, however much is due. Milliseconds. */
+/** The shortest time between two looks at the store, in milliseconds, however much is due. */
 const SHORTEST_SLEEP_MS = 50;
-/** After the store failed. Milliseconds. */
+/** Time before the next look after the store failed, in milliseconds. */
 const RETRY_MS = 1_000;
 
-/** What is due, and when. It is read from the store each time: so it survives a restart. */
+/** What is due, and when. It is read from the store each time, so it survives a restart. */
 export interface Agenda {
-  /** The nearest time that something is due, ms since 1970; undefined for nothing. */
+  /** When something is due next, ms since 1970; undefined: nothing is. */
   next(): Promise<number | undefined>;
   /** Does what is due, or begins it. */
   ring(now: number): Promise<void>;
@@ -24,17 +24,24 @@ export interface TimerPorts {
 
 export interface Timer {
   start(agenda: Agenda): void;
-  /** Says that something is due at this time, ms since 1970. Before the start it says nothing new. */
+  /** Says that something is due at this time, ms since 1970. Before the start it does nothing, as `start` looks. */
   nudge(at: number): void;
   stop(): void;
 }
 
-/** Rings the agenda when something is due. */
+/**
+ * Makes a timer that rings its agenda when something is due.
+ *
+ * @example
+ * const timer = createTimer({ clock, delay, log });
+ * timer.start(agenda);
+ * timer.nudge(clock.now() + 5_000); // look again in five seconds
+ */
 export function createTimer({ clock, delay, log }: TimerPorts): Timer {
   let running: Agenda | undefined;
   let isRinging = false;
   let armed: { readonly at: number; readonly callOff: () => void } | undefined;
-  /** The nearest time that was named while it rang. */
+  /** The nearest time that a nudge named while it rang. */
   let nudged = Infinity;
 
   function arm(at: number, agenda: Agenda): void {
@@ -52,7 +59,7 @@ export function createTimer({ clock, delay, log }: TimerPorts): Timer {
       await agenda.ring(clock.now());
       next = (await agenda.next()) ?? Infinity;
     } catch (fault) {
-      log.error({ err: fault }, 'what is due could not be done; it is tried again');
+      log.error({ err: fault }, 'what is due could not be done; the server retries');
       next = clock.now() + RETRY_MS;
     }
     isRinging = false;

@@ -16,7 +16,7 @@ import type { Owner } from './owner.ts';
 import type { DeviceRow } from '../store/schema/devices.ts';
 import type { NewMessage, NewRefusal } from '../store/schema/messages.ts';
 
-/** A message that takes its number with the change. It is signed before it leaves, at the latest. */
+/** A message that takes its number with the change. It is signed before it leaves. */
 export interface Outgoing {
   readonly sequence: bigint;
   readonly draft: Draft;
@@ -29,7 +29,7 @@ export interface NewErrand {
   readonly kind: string;
   /** A JSON value. */
   readonly body: object;
-  /** Not to be performed before, ms since 1970. */
+  /** The earliest time to perform it, ms since 1970. */
   readonly after: number;
 }
 
@@ -40,7 +40,7 @@ export interface Decision {
   readonly by: Caller;
 }
 
-/** Everything that one input changes, to be committed at once (P 5.3). Filled in one lane, then written. */
+/** Everything that one input changes. One lane fills it, and one commit writes it (P 5.3). */
 export interface Change {
   readonly at: number;
   /** Undefined for a device that is not stored yet. */
@@ -60,14 +60,22 @@ export interface Change {
   /** The order that begins the exchanges of this change. */
   orderId?: string;
   refusal?: NewRefusal;
-  /** Are those who watch told of the refusal? */
+  /** The refusal is an event, too. Only some refusals of a flood are. */
   isRefusalNews: boolean;
-  /** The numbers of this pair are used up: what should have been said stays unsaid (P 5.1). */
+  /** The numbers of this pair are used up, so a message could not be added (P 5.1). */
   exhausted: boolean;
-  /** The device lost what waited for it at the broker: what it owes an answer to is asked again now. */
+  /** The device lost what waited for it at the broker. The server asks it again now for the answers that it owes. */
   isGreeting: boolean;
 }
 
+/**
+ * Begins an empty change of a device. `at`: ms since 1970. `isStored`: the store has the device already.
+ *
+ * @example
+ * const change = beginChange(record, clock.now());
+ * setRow(change, { name: 'pump 7' });
+ * await save(change);
+ */
 export function beginChange(record: DeviceRecord, at: number, isStored = true): Change {
   return {
     at,
@@ -88,15 +96,17 @@ export function beginChange(record: DeviceRecord, at: number, isStored = true): 
   };
 }
 
+/** Sets columns of the device's row. */
 export function setRow(change: Change, columns: Partial<DeviceRow>): void {
   change.record = { ...change.record, row: { ...change.record.row, ...columns } };
 }
 
-/** The message's number is used up and its sender proven to be alive, whatever the exchange says to it (P 5.3). */
+/** Uses up the message's number, and notes that its sender is alive, whatever the exchange answers (P 5.3). */
 export function addProof(change: Change, { window }: Fresh): void {
   change.record = { ...change.record, window, provenAt: change.at };
 }
 
+/** Adds a message of the device that its exchange took, as evidence. */
 export function addAccepted(change: Change, { message, bytes }: Fresh): void {
   change.accepted.push({
     at: change.at,
@@ -109,7 +119,10 @@ export function addAccepted(change: Change, { message, bytes }: Fresh): void {
   });
 }
 
-/** The number is taken here and committed with the rest, before anything is signed or leaves (P 5.1). */
+/**
+ * Adds a message to the device. It takes its number here; the number is committed before the message leaves (P 5.1).
+ * Sets `exhausted` when there is no number left.
+ */
 export function addDraft(change: Change, draft: Draft): void {
   const { sent, window } = change.record;
   let sequence: bigint;
@@ -124,7 +137,7 @@ export function addDraft(change: Change, draft: Draft): void {
   change.record = { ...change.record, sent: sequence };
 }
 
-/** A message that was proven and fresh, but that its exchange does not want. */
+/** Adds the refusal of a message that is authentic and fresh, but that its exchange does not take. */
 export function addRefusal(change: Change, code: NewRefusal['code'], topic: string, fresh: Fresh): void {
   const { type, sender } = fresh.message;
   change.refusal = { at: change.at, code, claimed_sender: identityText(sender), topic, type };

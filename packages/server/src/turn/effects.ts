@@ -1,4 +1,4 @@
-/** What each effect of a step changes of the device that it is about. */
+/** What each effect of a step changes about its device. */
 import {
   confirmsCommands,
   runningDigest,
@@ -29,7 +29,7 @@ const EFFECTS: { readonly [Name in ServerEffect['do']]: Apply<Name> } = {
   },
   identify: (change, { identification }, { token }) => {
     setRow(change, { identification, confirms: confirmsCommands(identification) ? 1 : 0 });
-    // Software that came with the device is known from its own signed word only.
+    // Software that came with the device is known only because the device names it in a signed message.
     const digest = runningDigest(identification);
     if (digest !== undefined) change.software.push({ what: 'named', digest, token });
   },
@@ -45,7 +45,7 @@ export function addStep(change: Change, step: ServerStep): void {
 
 const NOTHING_STAGED = { staged_digest: null, staged_at: null, staged_token: null };
 
-/** Only a RESPONSE of this very device leads here: what is shown is the device's truth, not our hope. */
+/** Only a RESPONSE of this very device leads here. So the server shows what the device proved, not what it ordered. */
 function addProven(change: Change, { what, digest }: EffectOf<'prove'>, exchange: ServerExchange): void {
   const { token } = exchange;
   if (what === 'staged') {
@@ -61,7 +61,7 @@ function addActive(change: Change, digest: string, exchange: ServerExchange): vo
   const { token } = exchange;
   const update = exchange.kind === 'update' ? exchange : undefined;
   const orderedAt = update?.activatedAt ?? exchange.openedAt;
-  // A receipt repeated from memory: the device has activated something else since.
+  // The device repeats an old receipt from memory, and has activated something else since.
   if (isOutdated(change.record.row, orderedAt)) return;
   setRow(change, {
     running_digest: digest,

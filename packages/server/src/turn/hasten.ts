@@ -5,18 +5,22 @@ import type { CoreTables } from '../store/schema/tables.ts';
 /** Phases in which a device owes an answer (P 10.10). */
 const ANSWER_OWED = ['initiated', 'activating', 'sent'];
 
-/** Whose answers are hastened, and over which time, so that a fleet is not asked in one breath. */
+/** Which devices are asked again, and over which time, so that not all of a fleet is asked at once. */
 export interface Haste {
   /** One device; by default all of them. */
   readonly device?: string;
-  /** Milliseconds. */
+  /** Time over which the questions are spread, in milliseconds. Default: 0. */
   readonly spreadMs?: number;
 }
 
 /**
- * Brings forward the next question to devices that owe an answer. What waited for them at the broker is lost, as a
- * PUBACK is no promise; so they are asked again now, and not at the end of the timeout.
+ * Brings forward the next question to devices that owe an answer. What waited for them at the broker is lost: a PUBACK
+ * does not promise that the device gets the message. So the server asks again now, and not after the timeout.
+ *
  * @param now ms since 1970
+ *
+ * @example
+ * await store.commit((write) => hastenAnswers(write, now, { spreadMs: 2_000 }));
  */
 export async function hastenAnswers(
   write: Write<CoreTables>,

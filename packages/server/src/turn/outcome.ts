@@ -19,22 +19,22 @@ import { factsOf } from './facts.ts';
 import { deviceOwner } from './owner.ts';
 import type { TurnPorts } from './ports.ts';
 
-/** After a device left for good, the time in which our last answer can reach it, in milliseconds. */
+/** How long our last answer has to reach a device that left for good, in milliseconds. */
 export const END_IDENTITY_DELAY_MS = 10_000;
 /** The errand that ends the identity of a device that left for good (P 10.8). */
 export const END_IDENTITY = 'end-identity';
 
 /** Where a step comes from. */
 export interface Origin {
-  /** The exchange before; undefined when the step begins it. */
+  /** The exchange before the step; undefined when the step begins it. */
   readonly known: ServerExchange | undefined;
-  /** Who or what decides, should the step decide a join (P 9.8). */
+  /** Who decides, if the step decides a join (P 9.8). */
   readonly by: Caller;
 }
 
 export type OutcomePorts = Pick<TurnPorts, 'store' | 'policies' | 'clock' | 'random'>;
 
-/** A step that was added to its change, and all that a consequence is decided by. */
+/** A step that was added to its change, and everything that decides what follows from it. */
 interface Taken extends Origin {
   readonly ports: OutcomePorts;
   readonly change: Change;
@@ -45,7 +45,13 @@ interface Taken extends Origin {
   readonly after: Standing;
 }
 
-/** Adds a step to a change, with all that follows from it. */
+/**
+ * Adds a step to a change, with everything that follows from it.
+ *
+ * @example
+ * await addOutcome(ports, change, step, moment, { known: exchange, by: TIMEOUT });
+ * await save(change);
+ */
 export async function addOutcome(
   ports: OutcomePorts,
   change: Change,
@@ -61,7 +67,7 @@ export async function addOutcome(
   for (const { when, then } of CONSEQUENCES) if (when(taken)) await then(taken);
 }
 
-/** Gives up what is open with the device of a change: nothing more is sent for it, what the device did is unknown. */
+/** Gives up the open exchanges of a change's device. Nothing more is sent for them; what the device did is unknown. */
 export async function giveUpOpen(
   { store }: Pick<OutcomePorts, 'store'>,
   change: Change,
@@ -95,7 +101,7 @@ const VERDICTS: Partial<Record<ServerExchange['phase'], Decision['verdict']>> = 
   failed: 'fail',
 };
 
-/** The word that this step says on a join; undefined when it says none. */
+/** The verdict of a step that decides a join; undefined for every other step. */
 function verdictOf({ step, known, before }: Taken): Decision['verdict'] | undefined {
   const isNew = step.state.kind === 'join' && before !== 'joined' && known?.phase !== step.state.phase;
   return isNew ? VERDICTS[step.state.phase] : undefined;
@@ -131,7 +137,7 @@ async function answerOthers(taken: Taken): Promise<void> {
   }
 }
 
-/** Durable now and performed later: nothing can be sent to the device when the process dies in between (P 10.8). */
+/** Adds an errand that ends the device's identity later. A process that dies meanwhile does not lose it (P 10.8). */
 function askForItsEnd({ change }: Taken): void {
   change.errands.push({
     owner: deviceOwner(change.record.row.id),
@@ -146,19 +152,19 @@ interface Consequence {
   readonly then: (taken: Taken) => Promise<void> | void;
 }
 
-/** In this order. Each line: when it happens that ..., then ... */
+/** Taken in this order. Each line says: when this is so, then do that. */
 const CONSEQUENCES: readonly Consequence[] = [
-  // The device left: it is asked nothing more, and a join that still waited lets it in no more.
+  // The device left: the server asks it nothing more, and no join that still waits lets it in.
   { when: isGone, then: (taken) => giveUpOthers(taken, ({ kind }) => kind !== 'leave') },
   // It left for good: its identity ends, after a while in which our answer can reach it.
   { when: ({ before, after }) => after === 'deregistered' && before !== after, then: askForItsEnd },
-  // It asks to join while an older request waits: the device has forgotten the token of the older one.
+  // It asks to join while an older request waits: it has forgotten the token of the older one.
   {
     when: ({ step, known, before }) =>
       step.state.kind === 'join' && known === undefined && before === 'pending',
     then: (taken) => giveUpOthers(taken, ({ kind }) => kind === 'join'),
   },
-  // A join was decided: the evidence is kept (P 9.8).
+  // A join was decided: keep the evidence (P 9.8).
   {
     when: (taken) => verdictOf(taken) !== undefined,
     then: (taken) => {
@@ -170,13 +176,13 @@ const CONSEQUENCES: readonly Consequence[] = [
       });
     },
   },
-  // It was let in: it is asked what it is (P 10.7).
+  // It was let in: ask it what it is (P 10.7).
   { when: (taken) => verdictOf(taken) === 'accept', then: askWhatItIs },
-  // It runs new software: it is asked anew, as it now runs something else than it said when it joined.
+  // It runs new software: ask it what it is again, because what it said when it joined is out of date.
   {
     when: ({ step }) => step.effects.some((effect) => effect.do === 'prove' && effect.what === 'active'),
     then: askWhatItIs,
   },
-  // It said what it is: whoever else asked has the answer too.
+  // It said what it is: that answers every other open question, too.
   { when: (taken) => effectOf(taken, 'identify') !== undefined, then: answerOthers },
 ];

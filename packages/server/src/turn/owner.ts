@@ -1,15 +1,20 @@
 /**
- * Who a turn belongs to. What concerns one owner happens one after the other, in its lane, and never waits for another
- * owner; what one owner's turn asks of another owner is an errand.
+ * What a turn belongs to. The turns of one owner run one after another, in its lane. A turn never waits for another
+ * owner: it asks another owner by an errand.
  */
 export type Owner = `device/${string}` | `rollout/${string}` | `server/${string}`;
 
-/** The lane of a device; `id` is its identity as text (P 2.7). */
+/**
+ * The owner of what concerns a device. `id`: its identity as text (P 2.7).
+ *
+ * @example
+ * deviceOwner('27ab54d670b64be2'); // 'device/27ab54d670b64be2'
+ */
 export function deviceOwner(id: string): Owner {
   return `device/${id}`;
 }
 
-/** The id of the device that this owner is. Throws TypeError for an owner that is not a device. */
+/** The id of the device of an owner that `deviceOwner` made. Throws TypeError for an owner that is not a device. */
 export function deviceOfOwner(owner: string): string {
   const [kind, id] = owner.split('/');
   if (kind !== 'device' || id === undefined) throw new TypeError(`${owner} is not a device`);

@@ -7,7 +7,7 @@ import type { Store } from '../store/port.ts';
 import type { Save } from './save.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
-/** What a turn uses: one input of one owner, from what is known to what is committed. */
+/** What a turn uses. A turn takes one input of one owner, from what is known to what is committed. */
 export interface TurnPorts {
   readonly serverId: Identity;
   readonly store: Store<CoreTables>;
@@ -18,6 +18,6 @@ export interface TurnPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly meter: Meter;
-  /** Never bodies, keys, nonces; tokens by their first characters. */
+  /** Never gets bodies, keys or nonces, and of a token only the first characters. */
   readonly log: Log;
 }

@@ -13,10 +13,13 @@ import { writeChange, type Written } from './write.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import { decideEntries, type DeservesEntry } from '../evidence/budget.ts';
 
-/** For the bytes of a message that is sealed: they must be there before the commit. Milliseconds. */
+/** Timeout for sealing and signing a message whose bytes must be there before the commit, in milliseconds. */
 const SEAL_TIMEOUT_MS = 5_000;
 
-/** Commits a change; only then is it remembered, told and acted upon. Rejects with StoreFault: nothing changed. */
+/**
+ * Commits a change, and then remembers it, counts it and sends its messages. Rejects when it is not committed: with
+ * `StoreFault` when the store failed. Then nothing changed.
+ */
 export type Save = (change: Change) => Promise<void>;
 
 export interface SavePorts {
@@ -24,7 +27,7 @@ export interface SavePorts {
   readonly records: Pick<Records, 'keep' | 'forget'>;
   readonly signer: Signer;
   readonly sender: Pick<Sender, 'wake'>;
-  /** Hears when the next timeout of an exchange is due, ms since 1970. */
+  /** Learns when the next timeout of an exchange is due, ms since 1970. */
   readonly timer: { nudge(at: number): void };
   readonly deservesEntry: DeservesEntry;
   readonly clock: Pick<Clock, 'now'>;
@@ -37,13 +40,20 @@ export interface SaveOptions {
   readonly keep: Keep;
 }
 
+/**
+ * Makes the one way in which turns are committed.
+ *
+ * @example
+ * const save = createSave({ store, records, signer, sender, timer, deservesEntry, clock, meter, log }, { keep });
+ * await save(change);
+ */
 export function createSave(
   { store, records, signer, sender, timer, deservesEntry, clock, meter, log }: SavePorts,
   { keep }: SaveOptions,
 ): Save {
   const growth = createGrowth(keep);
 
-  /** Drafts are stored as drafts, and signed when they leave; but what is sealed must not be stored in clear. */
+  /** A draft is stored as it is, and signed when it leaves. But one that seals must not be stored in clear. */
   async function seal({ record }: Change, outgoing: Outgoing): Promise<Outgoing> {
     const { draft, sequence, signed } = outgoing;
     if (signed !== undefined || !isSealing(draft)) return outgoing;
@@ -53,7 +63,7 @@ export function createSave(
   function commit(change: Change): Promise<Written> {
     const device = change.record.row.id;
     const isTrimDue = growth.add(device, change.accepted);
-    // Decided before the commit: its work can run twice.
+    // Decided before the commit, because its work can run twice.
     const sent = change.outgoing.flatMap(({ signed }) =>
       signed === undefined ? [] : [sentEvidence(device, signed, change.at)],
     );
@@ -68,7 +78,7 @@ export function createSave(
     }, announcementsOf);
   }
 
-  /** All of it is found again in the store after a restart. */
+  /** Begins what the change leads to. After a restart all of it is found in the store again. */
   function follow({ record, outgoing, exchanges, isGreeting }: Change): void {
     if (outgoing.length > 0) sender.wake(record.row.id);
     if (isGreeting) timer.nudge(clock.now());

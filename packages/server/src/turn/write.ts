@@ -18,15 +18,15 @@ import { appendAudit } from '../chain/append.ts';
 import { appendRefusal } from '../evidence/refusals.ts';
 import { deviceEntry } from '../chain/entry.ts';
 
-/** What a change that was written brings for those who listen. */
+/** What a written change brings for those that listen to the store. */
 export interface Written {
-  /** Place of its last event, if it makes any. */
+  /** The place of its last event; undefined without events. */
   readonly lastEvent: number | undefined;
-  /** When the first of its errands is due, ms since 1970, if it has any. */
+  /** When the first of its errands is due, ms since 1970; undefined without errands. */
   readonly nextErrand: number | undefined;
 }
 
-/** Puts a whole change into one transaction (P 5.3). It only writes: everything was decided before. */
+/** Writes a whole change in one transaction (P 5.3). It decides nothing: its work can run twice. */
 export async function writeChange(
   transaction: Write<CoreTables>,
   change: Change,
@@ -116,13 +116,13 @@ const upsert = (write: Write<CoreTables>, p: NewExchange) =>
         updated_at: p.updated_at,
       }),
     );
-/** Two statements: to return a column costs time, and nothing needs the order of telemetry, which has none. */
+/** Two statements, because returning a column costs time, and telemetry belongs to no order. */
 const upsertExchange = prepare(upsert);
 const upsertInOrder = prepare((write: Write<CoreTables>, p: NewExchange) =>
   upsert(write, p).returning('order_id'),
 );
 
-/** Gives the order that began the exchange, if one did. */
+/** Returns the id of the order that began the exchange; undefined without one. */
 async function writeExchange(
   transaction: Write<CoreTables>,
   { at, record, orderId }: Change,
@@ -172,7 +172,7 @@ async function writeOutgoing(
   }
 }
 
-/** Gives the time that the first new errand is due. */
+/** Returns when the first new errand is due, ms since 1970. */
 async function writeErrands(
   transaction: Write<CoreTables>,
   { at, errands }: Change,
@@ -211,7 +211,7 @@ async function writeDecisions(
   await appendAudit(transaction, ...entries);
 }
 
-/** What those who watch are told. Data is news by itself, not as the exchange that brought it. */
+/** The events of a change. Data is an event of its own; the exchange that brought it is none. */
 function newsOf(
   { at, before, record, exchanges, data, refusal, isRefusalNews }: Change,
   orders: ReadonlyMap<TokenKey, string>,
