@@ -18,7 +18,8 @@ const PLAIN = 'plain English';
 /** One name for each thing. */
 const DECIDED: readonly Word[] = [
   {
-    insteadOf: /\bput(?:s|ting)?(?:-| )?off\b|\bputOff|PutOff|PUT_OFF|\bpostpon|Postpon/,
+    insteadOf:
+      /\b[Pp]ut(?:s|ting)?(?:-| )?off\b|\b[Pp]ut(?:s|ting)? (?:[\w'-]+ ){1,4}?off\b|\bputOff|PutOff|PUT_OFF|\bpostpon|Postpon/,
     say: 'defer, deferral',
     why: ONE_WORD,
     // The name of a file in the agent's folder, which the present release reads.

@@ -55,7 +55,7 @@ test('a program commands its devices, and receives what they prove', async ({ gr
     .onAction(0x40, () => Promise.reject(new Error('stuck')))
     .onData('setpoint', (value) => void done.push(`setpoint ${String(value)}`))
     .onUpdate(async ({ path }) => {
-      if ((await readFile(path, 'utf8')) !== 'good') throw new Error('not for this pump');
+      if (!(await readFile(path, 'utf8')).startsWith('good')) throw new Error('not for this pump');
     });
   await device.start();
   await until('its join waits', async () => {
@@ -88,6 +88,14 @@ test('a program commands its devices, and receives what they prove', async ({ gr
   await writeFile(file, 'bad');
   expect(await controller.update(id, file)).toMatchObject({ ok: false, phase: 'reverted' });
   expect((await controller.fleet.device(id))?.running?.digest).toBe(artifact?.digest);
+  await expect(controller.rollback(id)).rejects.toThrow('has not proven to have run anything before');
+  const next = join(ground.folder, 'next');
+  await writeFile(next, 'good next');
+  expect(await controller.update(id, next)).toMatchObject({ ok: true, phase: 'active' });
+  expect(await controller.rollback(id, '1')).toMatchObject({ ok: true, phase: 'active' });
+  expect((await controller.fleet.device(id))?.running?.digest).toBe(artifact?.digest);
+  const { rows } = await controller.fleet.exchanges({ device: id, kind: 'update' });
+  expect(rows[0]?.exchange).toMatchObject({ kind: 'update', isRollback: true });
   expect(await controller.terminate(id)).toMatchObject({ ok: true, phase: 'left' });
 });
 

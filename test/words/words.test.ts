@@ -6,6 +6,8 @@ const found = (text: string): string[] => findWords(text).map((finding) => findi
 
 test.each([
   ['the update is put off', 'put off'],
+  ['The device put the activation off: it is on', 'put the activation off'],
+  ['the server puts it off', 'puts it off'],
   ['await putOff(folder)', 'putOff'],
   ['throw new Postponed(why)', 'Postpon'],
   ['a device says "not now"', 'not now'],
@@ -37,6 +39,7 @@ test.each([
 
 test.each([
   'Put the cover on, then switch the power off.',
+  'The device put the file away, and then it went off.',
   'A timeout ends the exchange; setTimeout calls it.',
   'It listens on this machine only, unless told otherwise.',
   'Unless set with --port, the system chooses one.',
@@ -60,6 +63,7 @@ test.each([
 test('a phrase is found over the end of a line, in text and in a comment', () => {
   expect(found('It is 8443 unless\ntold.')).toEqual(['unless told']);
   expect(found('/**\n * The update is put\n * off.\n */')).toEqual(['put off']);
+  expect(found('// it puts the\n// update off')).toEqual(['puts the update off']);
   expect(found('// how it is told\n// of new data')).toEqual(['is told of']);
 });
 

@@ -16,7 +16,7 @@ import { openPromise } from './ground/promise.ts';
 import type { EnrolmentTools } from './identity/enrol.ts';
 import type { Patience } from './identity/moved.ts';
 import { homeAt, type Home } from './ground/home.ts';
-import { liveOn, type Life, type LifeEvent } from './life.ts';
+import { createLife, type LifeEvent } from './life.ts';
 import type { MqttTuning } from './session.ts';
 import { describeStatus, type AgentStatus } from './control/status.ts';
 import { AgentError, reasonOf } from './ground/trouble.ts';
@@ -113,24 +113,6 @@ async function startIn(
   const startedAt = clock.now();
   const stopping = new AbortController();
   const joined = openPromise<undefined>();
-  let life: Life | undefined;
-
-  // The program can report before the state is read: then the report waits.
-  const alive = openPromise<Life>();
-  const report: ProgramReport = async (dataId, data) => {
-    const { begun, session } = await alive.promise;
-    await begun;
-    return (await session()?.engine.report(dataId, data)) ?? 'unjoined';
-  };
-  const performers = options.openPerformers({
-    ...{ config, home, log, clock, random, report },
-    get ca() {
-      return life?.session()?.credentials.ca ?? '';
-    },
-    oweErasure: () => markLeft(home, { how: 'erasing', at: clock.now() }),
-    beginErasure: () => life?.erase(),
-  });
-  if (!isErased(await readLeft(home))) await performers.start();
 
   function onEvent(event: LifeEvent): void {
     if (event.what === 'join') {
@@ -141,30 +123,43 @@ async function startIn(
   }
 
   const { mqtt, enrolmentBackoff, brokerPatience, keepCode } = options;
-  const current = (life = liveOn({
-    ...{ config, home, log, clock, random, disk, performers, onEvent },
-    facts: (self, { reference }) => factsOf(self, reference !== true, config, performers),
+  const life = createLife({
+    ...{ config, home, log, clock, random, disk, onEvent },
+    facts: (self, { reference }, performers) => factsOf(self, reference !== true, config, performers),
     signal: stopping.signal,
     ...(mqtt && { mqtt }),
     ...(enrolmentBackoff && { enrolmentBackoff }),
     ...(brokerPatience && { brokerPatience }),
     ...(keepCode && { keepCode }),
-  }));
+  });
+  // The program can report before the state is read: then the report waits.
+  const report: ProgramReport = async (dataId, data) => {
+    await life.begun;
+    return (await life.session()?.engine.report(dataId, data)) ?? 'unjoined';
+  };
+  const performers = options.openPerformers({
+    ...{ config, home, log, clock, random, report },
+    ca: () => life.session()?.credentials.ca ?? '',
+    oweErasure: () => markLeft(home, { how: 'erasing', at: clock.now() }),
+    beginErasure: life.erase,
+  });
+  if (!isErased(await readLeft(home))) await performers.start();
+
+  const over = life.start(performers);
   // It can be over while the next lines wait: `ended` says so.
-  current.over.catch(() => undefined);
-  alive.resolve(current);
-  const status = () => describeStatus(current, performers, config, startedAt);
+  over.catch(() => undefined);
+  const status = () => describeStatus(life, performers, config, startedAt);
 
   async function answer(ask: Ask, code: string | undefined): Promise<AgentStatus> {
-    if (ask === 'join') await current.join(code);
-    else if (ask !== 'status') await current.leave(ask);
+    if (ask === 'join') await life.join(code);
+    else if (ask !== 'status') await life.leave(ask);
     return status();
   }
   const control = await serveControl(home.socket, answer).catch((error: unknown) => {
     log.warn({ reason: reasonOf(error) }, 'this agent can not be asked for its status');
   });
 
-  const ended = current.over.finally(async () => {
+  const ended = over.finally(async () => {
     await performers.stop();
     await control?.close();
     await release();
@@ -174,8 +169,8 @@ async function startIn(
     joined: joined.promise,
     ended,
     status,
-    join: current.join,
-    leave: current.leave,
+    join: life.join,
+    leave: life.leave,
     report,
     stop: async () => {
       stopping.abort();

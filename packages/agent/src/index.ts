@@ -13,7 +13,7 @@ export type { HandedSoftware, SoftwareHandler } from './installers/handler.ts';
 export type { Deferral } from './deferral/deferral.ts';
 export { createPerformers, type PerformerExtras } from './performers/performers.ts';
 export { MAX_DEFERRAL_MS, deferUpdates, readOwnerDeferral, type OwnerDeferral } from './deferral/owner.ts';
-export { Device, type BusyHandler, type DeviceOptions } from './sdk/device.ts';
+export { Device, type DeferHandler, type DeviceOptions } from './sdk/device.ts';
 export type { AgentStatus } from './control/status.ts';
 export { readStoredStatus, type StoredStatus } from './control/stored.ts';
 export { AgentError } from './ground/trouble.ts';

@@ -35,8 +35,7 @@ export interface LifeTools {
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: Disk;
-  readonly performers: Performers;
-  readonly facts: (self: Identity, identity: DeviceIdentity) => DeviceFacts;
+  readonly facts: (self: Identity, identity: DeviceIdentity, performers: Performers) => DeviceFacts;
   readonly onEvent: (event: LifeEvent) => void;
   readonly signal: AbortSignal;
   readonly mqtt?: MqttTuning;
@@ -46,10 +45,13 @@ export interface LifeTools {
 }
 
 export interface Life {
-  /** Resolves when it is known whether this device has an identity. */
+  /**
+   * Begins. Call it once. Resolves after the signal; rejects with `AgentError` when the content of the folder can't be
+   * used.
+   */
+  start(performers: Performers): Promise<void>;
+  /** Resolves when it is known whether this device has an identity; not before `start`. */
   readonly begun: Promise<void>;
-  /** Resolves after the signal; rejects with `AgentError` when the content of the folder can't be used. */
-  readonly over: Promise<void>;
   readonly session: () => Session | undefined;
   /** The identity was given up and nobody has ordered another one yet; or there is `trouble`. */
   isUnregistered(): boolean;
@@ -60,11 +62,20 @@ export interface Life {
   readonly join: (enrolmentCode?: string) => Promise<void>;
   readonly leave: (what: 'resign' | 'deregister') => Promise<void>;
   /** Begins action 09 (P 10.5), which `left.json` says is owed: the identity ends now, and the software after it. */
-  erase(): void;
+  readonly erase: () => void;
 }
 
-export function liveOn(tools: LifeTools): Life {
-  const { config, home, log, clock, performers, signal } = tools;
+/**
+ * Makes the life of the device in this folder, and does nothing yet. Performers use it (they report values, and fetch with
+ * its CA), so it is there before them.
+ *
+ * @example
+ * const life = createLife({ config, home, log, clock, random, disk, facts, onEvent, signal });
+ * const performers = openPerformers({ ...surroundings, ca: () => life.session()?.credentials.ca ?? '' });
+ * await life.start(performers);
+ */
+export function createLife(tools: LifeTools): Life {
+  const { config, home, log, clock, signal } = tools;
   let session: Session | undefined;
   /** Resolves with how the present identity ends; undefined: it goes on after the agent stops. */
   let end: OpenPromise<Left['how'] | undefined> | undefined;
@@ -77,12 +88,12 @@ export function liveOn(tools: LifeTools): Life {
   const isStopping = () => signal.aborted;
   signal.addEventListener('abort', () => end?.resolve(undefined));
 
-  async function live(): Promise<void> {
+  async function live(performers: Performers): Promise<void> {
     while (!isStopping()) {
-      await comeBack();
+      await comeBack(performers);
       const credentials = await becomeSomebody();
       if (credentials === undefined) return;
-      const how = await spend(credentials);
+      const how = await spend(credentials, performers);
       if (how === undefined) return;
       await giveUpIdentity(home, { how, at: clock.now() });
       log.warn({ id: credentials.identity.id, how }, 'the identity of this device is forgotten');
@@ -90,7 +101,7 @@ export function liveOn(tools: LifeTools): Life {
   }
 
   /** Makes a device that gave up its identity wait for an order, unless it should register anew by itself (P 10.8). */
-  async function comeBack(): Promise<void> {
+  async function comeBack(performers: Performers): Promise<void> {
     const left = await readLeft(home);
     if (left === undefined) return;
     await forgetIdentity(home); // a power cut can have come in between
@@ -126,12 +137,16 @@ export function liveOn(tools: LifeTools): Life {
     return credentials;
   }
 
-  async function spend(credentials: Credentials): Promise<Left['how'] | undefined> {
+  async function spend(credentials: Credentials, performers: Performers): Promise<Left['how'] | undefined> {
     end = openPromise();
     await mkdir(home.state, { recursive: true, mode: 0o700 });
     await syncFolder(home.folder); // or a power cut takes the journal with its folder
     const store = await openStore(join(home.state, 'journal'), tools.disk, log);
-    const open = openSession(credentials, { ...tools, store, bootId: await readBootId(), onEvent });
+    const open = openSession(credentials, {
+      ...tools,
+      ...{ store, performers, onEvent, bootId: await readBootId() },
+      facts: (self, identity) => tools.facts(self, identity, performers),
+    });
     session = open;
     registrar.done();
     begun.resolve(undefined);
@@ -184,10 +199,11 @@ export function liveOn(tools: LifeTools): Life {
   }
 
   return {
+    start: (performers) =>
+      live(performers).finally(() => {
+        begun.resolve(undefined);
+      }),
     begun: begun.promise,
-    over: live().finally(() => {
-      begun.resolve(undefined);
-    }),
     session: () => session,
     isUnregistered: () => registrar.isWaiting() || registrar.trouble() !== undefined,
     trouble: registrar.trouble,

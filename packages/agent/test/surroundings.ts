@@ -61,7 +61,7 @@ export function surroundingsAt(
       reports.push({ dataId, data });
       return Promise.resolve('kept');
     },
-    ca: '',
+    ca: () => '',
     oweErasure: () => Promise.resolve(),
     beginErasure: () => undefined,
     ...changes,

@@ -19,7 +19,7 @@ export interface IssueOptions {
   /** From now, in ms. */
   readonly notBefore?: number;
   readonly notAfter?: number;
-  /** Of a client, and of nothing else. */
+  /** A certificate that only a client can use. */
   readonly isClient?: boolean;
 }
 

@@ -32,7 +32,7 @@ test.each([
   'a1\n',
   '0x1',
   '11112222333344445',
-])('%j is no identity, so it never gets into a topic (P 2.7)', (text) => {
+])('%j is not an identity, so it never gets into a topic (P 2.7)', (text) => {
   expect(parseIdentity(text)).toBeUndefined();
 });
 

@@ -65,8 +65,8 @@ function arrivalOf({ type, body, sender, sequence, keys, damage, retained, topic
   return { bytes: damage(assemble(keys.sign.sign(signedBytes))), topic: topicName(topic), retained };
 }
 
-function peerOf({ isKnown, forbidden, joinToken, window, sent }: Scene): Peer | undefined {
-  const peer = { key: SERVER_KEYS.verify, window, sent, joinToken, forbids: () => forbidden };
+function peerOf({ sender, isKnown, forbidden, joinToken, window, sent }: Scene): Peer | undefined {
+  const peer = { id: sender, key: SERVER_KEYS.verify, window, sent, joinToken, forbids: () => forbidden };
   return isKnown ? peer : undefined;
 }
 
@@ -170,6 +170,16 @@ test('a message in another form enters behind the bytes, and is judged alike (P 
     const result = screened.ok ? receive(screened.value, peerOf(scene)) : screened;
     expect(result).toMatchObject({ ok: false, code });
   }
+});
+
+test('what is known of one sender never judges the message of another', () => {
+  // The key of the peer holds for these bytes, so only its id tells it from the sender.
+  const scene = goodScene();
+  const screened = screen(arrivalOf(scene), scene);
+  if (!screened.ok) throw new Error(screened.code);
+  const other = { ...peerOf(scene)!, id: SIBLING };
+  expect(() => receive(screened.value, other)).toThrow(TypeError);
+  expect(receive(screened.value, peerOf(scene)).ok).toBe(true); // control
 });
 
 /** The faults that a message can have at either end, in the order in which they are judged (P 4.6). */

@@ -57,10 +57,10 @@ export function screen(
 
 /**
  * The second half. `peer`: what is known of the sender that the message names; undefined if that is nothing. Commit
- * the window of the result together with what the message changes (P 5.3).
+ * the window of the result together with what the message changes (P 5.3). TypeError: `peer` is not that sender.
  *
  * @example
- * const received = receive(screened, { key, window, sent, forbids: (type) => serverForbids(standing, type) });
+ * const received = receive(screened, { id, key, window, sent, forbids: (type) => serverForbids(standing, type) });
  * if (received.ok) step(received.value);
  */
 export function receive(screened: Screened, peer: Peer | undefined): Result<Fresh> {

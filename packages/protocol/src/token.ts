@@ -58,6 +58,6 @@ export function tokenKey(token: Uint8Array): TokenKey {
 /** The token of a key that `tokenKey` made. RangeError for any other text. */
 export function tokenOfKey(key: TokenKey): Uint8Array {
   const bytes = key.startsWith('0x') ? fromHex(key.slice(2)) : encodeText(key);
-  if (bytes === undefined || bytes.length === 0) throw new RangeError(`"${key}" is no token key`);
+  if (bytes === undefined || bytes.length === 0) throw new RangeError(`"${key}" is not a token key`);
   return bytes;
 }

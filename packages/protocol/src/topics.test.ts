@@ -64,6 +64,6 @@ test.each([
   'SRUP/0',
   'SRUP/a1\0',
   '$SYS/a1',
-])('%j is no topic of ours', (name) => {
+])('%j is not a topic of ours', (name) => {
   expect(parseTopic(name)).toBeUndefined();
 });

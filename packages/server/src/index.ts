@@ -24,6 +24,7 @@ export type {
   TokenKey,
 } from '@srup/protocol';
 export type { Fleet } from './fleet-port.ts';
+export type { Orders } from './orders/orders.ts';
 export type { Enrolment, EnrolmentState, IdentityDirectory } from './peers/directory.ts';
 export { FleetError, type FaultKind } from './api/faults.ts';
 export type { OperationName, Operations } from './api/operations.ts';
@@ -37,7 +38,7 @@ export type { EnrolmentCode } from './api/forms/enrolment.ts';
 export type { FleetEvent } from './api/forms/events.ts';
 export type { ExchangeQuery, ExchangeView } from './api/forms/exchanges.ts';
 export type { DataView, MessageView, RefusalView } from './api/forms/messages.ts';
-export type { CommandReceipt } from './api/forms/orders.ts';
+export type { CommandReceipt, OrderBody } from './api/forms/orders.ts';
 export type { Page, PageQuery } from './api/forms/pages.ts';
 export type { TokenView } from './api/forms/tokens.ts';
 export { openBrokerAccess, SESSIONS_USER, type BrokerAccess } from './vault/broker-access.ts';

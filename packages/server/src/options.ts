@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Artifacts } from './artifacts/artifacts.ts';
 import type { Fleet } from './fleet-port.ts';
 import type { EnrolmentCodes } from './keyservice/codes.ts';
+import type { Orders } from './orders/orders.ts';
 import type { ApiTokens } from './access/tokens.ts';
 
 export const DEFAULT_HTTPS_PORT = 8443;
@@ -62,6 +63,8 @@ export interface RunningServer {
   /** The token for the first operator, until somebody has used one; every start makes a new one. Show it, don't store it. */
   readonly setupToken?: string;
   readonly fleet: Fleet;
+  /** Orders to devices, as the HTTP API takes them. */
+  readonly orders: Orders;
   readonly artifacts: Artifacts;
   readonly codes: EnrolmentCodes;
   readonly tokens: ApiTokens;

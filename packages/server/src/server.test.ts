@@ -1,6 +1,8 @@
 import { createServer, type AddressInfo } from 'node:net';
+import { DatabaseSync } from 'node:sqlite';
+import { pino } from 'pino';
 import { Agent, request } from 'undici';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { test as base } from '../test/fixtures.ts';
 import { startIn } from '../test/http/running.ts';
 import type { RunningFleet } from './fleet.ts';
@@ -56,6 +58,32 @@ test('one part that fails to close keeps no other open', async ({ start }) => {
   await expect(first.close()).rejects.toThrow('stuck');
   // The lock of the folder and both ports are free.
   await start({ httpsPort: portOf(first.url), mqttsPort: portOf(first.brokerUrl) });
+});
+
+test('of parts that fail to close, the first one is the reason, and the others are logged', async ({
+  start,
+}) => {
+  const lines: string[] = [];
+  const log = pino({ level: 'error' }, { write: (line: string) => void lines.push(line) });
+  const first = await start({ log });
+  const fleet = first.fleet as RunningFleet;
+  const stop = fleet.stop.bind(fleet);
+  fleet.stop = async () => {
+    await stop();
+    throw new Error('the fleet is stuck');
+  };
+  const closed = vi.spyOn(DatabaseSync.prototype, 'close').mockImplementationOnce(function (
+    this: DatabaseSync,
+  ) {
+    closed.mockRestore();
+    this.close();
+    throw new Error('the database is stuck');
+  });
+  await expect(first.close()).rejects.toThrow('the fleet is stuck');
+  expect(lines.map((line) => (JSON.parse(line) as { err: { message: string } }).err.message)).toEqual([
+    'the database is stuck',
+  ]);
+  await start();
 });
 
 function portOf(url: string): number {

@@ -22,14 +22,32 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const stack = new AsyncDisposableStack();
   try {
     const server = await start(options, stack);
-    // It closes every part, even when one of them fails: the folder's lock is among them.
-    return { ...server, close: () => stack.disposeAsync() };
+    return { ...server, close: () => closeAll(stack, options) };
   } catch (error) {
-    await stack.disposeAsync().catch((fault: unknown) => {
+    await closeAll(stack, options).catch((fault: unknown) => {
       options.log.error({ err: fault }, 'a part that had been started could not be closed');
     });
     throw error;
   }
+}
+
+/**
+ * Closes every part, even when some fail: the lock of the folder is among them. Rejects with the first fault, and logs
+ * those that came after it.
+ */
+async function closeAll(stack: AsyncDisposableStack, { log }: ServerOptions): Promise<void> {
+  try {
+    await stack.disposeAsync();
+  } catch (fault) {
+    const [first, ...later] = faultsOf(fault);
+    for (const err of later) log.error({ err }, 'another part could not be closed');
+    throw first;
+  }
+}
+
+/** The faults of a disposal in the order in which they came: each one suppresses those before it. */
+function faultsOf(fault: unknown): readonly unknown[] {
+  return fault instanceof SuppressedError ? [...faultsOf(fault.suppressed), fault.error] : [fault];
 }
 
 async function start(
@@ -67,7 +85,7 @@ function keepFresh({ log }: ServerOptions, { vault, listener, broker }: Ground, 
 
 function describe(
   { vault, url, broker, keys }: Ground,
-  { fleet, artifacts, tokens }: FleetParts,
+  { fleet, orders, artifacts, tokens }: FleetParts,
 ): Omit<RunningServer, 'close'> {
   const { authority } = vault.keyService;
   const { id, setupToken } = vault.server;
@@ -78,7 +96,7 @@ function describe(
     caPem: authority.caPem,
     caFingerprint: authority.fingerprint,
     ...(setupToken.shown === undefined ? {} : { setupToken: setupToken.shown.reveal() }),
-    ...{ fleet, artifacts, tokens },
+    ...{ fleet, orders, artifacts, tokens },
     codes: keys.codes,
   };
 }

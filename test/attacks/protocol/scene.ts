@@ -130,6 +130,7 @@ export class Receiver {
     if (party === undefined) return undefined;
     const key = importVerifyKey(party.keys.signing.publicPem);
     return {
+      id: sender,
       key,
       window: this.window(sender),
       sent: 0n,

@@ -6,7 +6,7 @@ import { ConfigError, parseConfig } from '../config/config.ts';
 import { homeAt } from '../ground/home.ts';
 import { askCommand } from '../program/command.ts';
 import { oneLine, readDeferral } from './deferral.ts';
-import { findObstacle } from './preconditions.ts';
+import { findDeferral } from './preconditions.ts';
 import { MAX_DEFERRAL_MS, deferUpdates, readOwnerDeferral } from './owner.ts';
 
 const NOW = Date.UTC(2026, 10, 21);
@@ -31,7 +31,7 @@ function judge(...conditions: readonly Condition[]) {
     folder,
     supplies: join(folder, 'supplies'),
   };
-  return findObstacle(configOf(conditions).preconditions, ports, never);
+  return findDeferral(configOf(conditions).preconditions, ports, never);
 }
 
 const shell = (script: string): Condition => ({ command: ['/bin/sh', '-c', script] });
@@ -56,7 +56,7 @@ describe('a command', () => {
     });
   });
 
-  test('that hangs or is not there holds the switch back, and the first obstacle counts', async () => {
+  test('that hangs or is not there defers the switch, and the first deferral counts', async () => {
     expect(await judge({ ...shell('sleep 100'), timeoutSeconds: 0.1 })).toMatchObject({
       reason: '/bin/sh: no end after 0.1 s',
     });

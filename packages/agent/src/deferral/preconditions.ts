@@ -21,8 +21,8 @@ export interface PreconditionPorts {
 const SUPPLIES = '/sys/class/power_supply';
 const MIB = 2 ** 20;
 
-/** Finds the first condition that does not hold. Rejects with the signal's reason only. */
-export async function findObstacle(
+/** Finds the first condition that does not hold, as a deferral. Rejects with the signal's reason only. */
+export async function findDeferral(
   conditions: readonly Precondition[],
   ports: PreconditionPorts,
   signal: AbortSignal,

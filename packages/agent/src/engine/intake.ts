@@ -29,6 +29,7 @@ export function createIntake(
     if (sender !== server) return undefined;
     const { join } = ledger.state;
     return {
+      id: server,
       key: serverKey,
       window: ledger.peer.window,
       sent: ledger.peer.sent,

@@ -45,13 +45,13 @@ export function createLedger({ store, bootId, clockFloor }: LedgerOptions): Ledg
   /** The memory has dropped these tokens and the store still has them: to know too much does no harm. */
   let forgotten: readonly TokenKey[] = [];
 
-  async function write(draft: records.Draft, unsaid: readonly number[]): Promise<void> {
+  async function write(changes: records.PendingChanges, unsaid: readonly number[]): Promise<void> {
     const crossedOff = [...sent];
-    for (const n of [...crossedOff, ...unsaid]) records.removeOutgoing(draft, n);
-    if (draft.size === 0) return;
-    records.writeClockFloor(draft, clockFloor());
-    if (bootId !== undefined) records.writeBoot(draft, bootId);
-    await store.commit(draft);
+    for (const n of [...crossedOff, ...unsaid]) records.removeOutgoing(changes, n);
+    if (changes.size === 0) return;
+    records.writeClockFloor(changes, clockFloor());
+    if (bootId !== undefined) records.writeBoot(changes, bootId);
+    await store.commit(changes);
     for (const n of crossedOff) sent.delete(n);
   }
 
@@ -64,13 +64,13 @@ export function createLedger({ store, bootId, clockFloor }: LedgerOptions): Ledg
       return peer;
     },
     commit: async ({ step, moment, peer: nextPeer, outgoing, unsaid }) => {
-      const draft: records.Draft = new Map();
-      records.removeForgotten(draft, forgotten);
-      records.writeFinished(draft, step.finished);
-      records.writeState(draft, state, step.state);
-      if (nextPeer !== peer) records.writePeer(draft, nextPeer);
-      for (const message of outgoing) records.writeOutgoing(draft, message);
-      await write(draft, unsaid);
+      const changes: records.PendingChanges = new Map();
+      records.removeForgotten(changes, forgotten);
+      records.writeFinished(changes, step.finished);
+      records.writeState(changes, state, step.state);
+      if (nextPeer !== peer) records.writePeer(changes, nextPeer);
+      for (const message of outgoing) records.writeOutgoing(changes, message);
+      await write(changes, unsaid);
       state = step.state;
       peer = nextPeer;
       forgotten = memory.remember(step.finished, moment);

@@ -1,3 +1,20 @@
+/**
+ * Performs the effects that take their time: downloads, installations, actions and values for programs.
+ *
+ * Whether an effect can run is decided in these places, in this order:
+ *
+ * 1. The message is genuine, new, and of a type that this device obeys in its standing: `intake.ts`, with
+ *    `deviceForbids` in `protocol/exchange/device.ts` (P 4.6).
+ * 2. Its exchange begins or goes on: one effect for each token, not too old, for what is known, from an allowed URL, only
+ *    what is staged: `protocol/exchange/{update,action,data}/device.ts`. The answer, or the effect, is then committed.
+ * 3. The device was not let go meanwhile (P 10.8), and the action did not wait too long for its turn (P 6.2): here.
+ * 4. What the owner allows: each address of a download, after redirects too (`software/fetch/address.ts`, P 10.2), and
+ *    dangerous actions by name (`act/actions.ts`, P 10.5).
+ * 5. Nobody defers the switch (P 10.11): the owner (`deferral/owner.ts`), the conditions
+ *    (`deferral/preconditions.ts`), the program around the agent (`onDefer` in `sdk/device.ts`), asked in this order in
+ *    `performers/assemble.ts` by `software/switch.ts`; and at each step the installer (`installers/command.ts`).
+ * 6. What is installed is still what was verified: `software/prepare.ts` (P 10.3).
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLanes, type Log } from '@srup/node';
 import type { DeviceEffect, DeviceInput, TokenKey } from '@srup/protocol';

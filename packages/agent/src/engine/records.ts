@@ -36,8 +36,8 @@ export interface OutboxEntry {
   readonly token: TokenKey;
 }
 
-/** Pending changes of one commit. */
-export type Draft = Map<string, Value | undefined>;
+/** The changes of one commit while they are collected. */
+export type PendingChanges = Map<string, Value | undefined>;
 
 const PEER = 'peer';
 const JOIN = 'join';
@@ -60,9 +60,9 @@ export function readPeer(store: Store): PeerRecord {
   return { sent: BigInt(sent), window, ...(heardAt !== undefined && { heardAt }) };
 }
 
-export function writePeer(draft: Draft, { sent, window, heardAt }: PeerRecord): void {
+export function writePeer(changes: PendingChanges, { sent, window, heardAt }: PeerRecord): void {
   const numbers = { sent: String(sent), highest: String(window.highest), seen: String(window.seen) };
-  draft.set(PEER, { ...numbers, ...(heardAt !== undefined && { heardAt }) });
+  changes.set(PEER, { ...numbers, ...(heardAt !== undefined && { heardAt }) });
 }
 
 /** The state is plain JSON by its contract. */
@@ -81,32 +81,32 @@ export function readMemory(store: Store): KeptMemory {
 }
 
 /** Only what changed: states share what did not. */
-export function writeState(draft: Draft, before: DeviceState, after: DeviceState): void {
-  if (after.join !== before.join) draft.set(JOIN, after.join as unknown as Value);
-  writeRecord(draft, OPEN, before.open, after.open);
+export function writeState(changes: PendingChanges, before: DeviceState, after: DeviceState): void {
+  if (after.join !== before.join) changes.set(JOIN, after.join as unknown as Value);
+  writeRecord(changes, OPEN, before.open, after.open);
 }
 
-export function writeFinished(draft: Draft, finished: DeviceStep['finished']): void {
-  for (const [token, value] of finished) draft.set(FINISHED + token, value as unknown as Value);
+export function writeFinished(changes: PendingChanges, finished: DeviceStep['finished']): void {
+  for (const [token, value] of finished) changes.set(FINISHED + token, value as unknown as Value);
 }
 
 /** Comes before `writeFinished`: a forgotten token may be finished again. */
-export function removeForgotten(draft: Draft, tokens: Iterable<TokenKey>): void {
-  for (const token of tokens) draft.set(FINISHED + token, undefined);
+export function removeForgotten(changes: PendingChanges, tokens: Iterable<TokenKey>): void {
+  for (const token of tokens) changes.set(FINISHED + token, undefined);
 }
 
 function writeRecord(
-  draft: Draft,
+  changes: PendingChanges,
   prefix: string,
   before: Readonly<Record<string, object>>,
   after: Readonly<Record<string, object>>,
 ): void {
   if (before === after) return;
   for (const [token, value] of Object.entries(after)) {
-    if (!Object.hasOwn(before, token) || before[token] !== value) draft.set(prefix + token, value as Value);
+    if (!Object.hasOwn(before, token) || before[token] !== value) changes.set(prefix + token, value as Value);
   }
   for (const token of Object.keys(before)) {
-    if (!Object.hasOwn(after, token)) draft.set(prefix + token, undefined);
+    if (!Object.hasOwn(after, token)) changes.set(prefix + token, undefined);
   }
 }
 
@@ -125,12 +125,12 @@ export function readOutbox(store: Store): OutboxEntry[] {
     .sort((a, b) => a.n - b.n);
 }
 
-export function writeOutgoing(draft: Draft, { n, topic, bytes, type, token }: OutboxEntry): void {
-  draft.set(`${OUTBOX}${n}`, { topic, bytes: toBase64Url(bytes), type, token });
+export function writeOutgoing(changes: PendingChanges, { n, topic, bytes, type, token }: OutboxEntry): void {
+  changes.set(`${OUTBOX}${n}`, { topic, bytes: toBase64Url(bytes), type, token });
 }
 
-export function removeOutgoing(draft: Draft, n: number): void {
-  draft.set(`${OUTBOX}${n}`, undefined);
+export function removeOutgoing(changes: PendingChanges, n: number): void {
+  changes.set(`${OUTBOX}${n}`, undefined);
 }
 
 /** Latest time that was ever committed, ms since 1970. */
@@ -138,8 +138,8 @@ export function readClockFloor(store: Store): number {
   return (store.get(CLOCK) as number | undefined) ?? 0;
 }
 
-export function writeClockFloor(draft: Draft, floor: number): void {
-  draft.set(CLOCK, floor);
+export function writeClockFloor(changes: PendingChanges, floor: number): void {
+  changes.set(CLOCK, floor);
 }
 
 /** Which start of the system the last commit was made in. */
@@ -147,6 +147,6 @@ export function readBoot(store: Store): string | undefined {
   return store.get(BOOT) as string | undefined;
 }
 
-export function writeBoot(draft: Draft, boot: string): void {
-  draft.set(BOOT, boot);
+export function writeBoot(changes: PendingChanges, boot: string): void {
+  changes.set(BOOT, boot);
 }

@@ -19,7 +19,7 @@ import { judgeHealth } from '../program/health.ts';
 import type { Installer } from '../software/installer.ts';
 import { replaceMark } from '../program/orphans.ts';
 import type { Deferral } from '../deferral/deferral.ts';
-import { findObstacle } from '../deferral/preconditions.ts';
+import { findDeferral } from '../deferral/preconditions.ts';
 import { createProcessInstaller } from '../installers/process.ts';
 import { readOwnerDeferral } from '../deferral/owner.ts';
 import { createSupervisor, type Supervisor } from '../program/supervisor.ts';
@@ -114,9 +114,9 @@ export async function assemble(surroundings: Surroundings, hooks: Hooks): Promis
       limits: { maxEntries: config.fetch.maxEntries, maxBytes: config.fetch.maxUnpackedBytes },
     },
     keep: software.keep,
-    findObstacle: async (digest, signal) =>
+    findDeferral: async (digest, signal) =>
       (await readOwnerDeferral(home, clock.now())) ??
-      (await findObstacle(software.preconditions, conditions, signal)) ??
+      (await findDeferral(software.preconditions, conditions, signal)) ??
       (await hooks.defer?.(digest)),
     judge: (programEnd, signal) => judgeHealth(rules, { programEnd, command: context }, signal),
     onStep: (step, digest) => {
@@ -200,8 +200,7 @@ function fetchPorts(
     },
     folder: folders.downloads,
     slots,
-    // The CA is known once the device is enrolled.
-    createTransport: () => createTransport({ ...trust, ca: surroundings.ca }, clock),
+    createTransport: () => createTransport({ ...trust, ca: surroundings.ca() }, clock),
     clock,
     random,
     log,

@@ -45,7 +45,7 @@ afterEach(async () => {
 });
 
 async function start(config: Partial<AgentConfigInput>): Promise<void> {
-  surroundings = surroundingsAt(folder, config, { ca: ca.pem });
+  surroundings = surroundingsAt(folder, config, { ca: () => ca.pem });
   performers = createPerformers(surroundings);
   await performers.start();
 }

@@ -14,10 +14,10 @@ export interface Surroundings {
   readonly random: Random;
   readonly report: ProgramReport;
   /**
-   * PEM of the CA that the device trusts (pinned at enrolment), for HTTPS; the system's own may be used beside it. Read
-   * it at each use: it is empty before enrolment, when the program runs already.
+   * Gives the PEM of the CA that the device trusts (pinned at enrolment), for HTTPS; the system's own may be used beside
+   * it. Ask at each use: it is empty before enrolment, when the program runs already.
    */
-  readonly ca: string;
+  readonly ca: () => string;
   /** Action 09 (P 10.5), when allowed: durable when it resolves. The next start begins it at the latest. */
   readonly oweErasure: () => Promise<void>;
   /** Begins the erasure that is owed: the identity is forgotten, then `erase` is called. Call it in `afterwards`. */

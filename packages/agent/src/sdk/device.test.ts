@@ -139,18 +139,18 @@ test('the program takes new software itself; software that it does not take is r
   expect(taken.slice(3)).toEqual(['again one']);
 });
 
-test('a busy program is not updated; the server hears why, and asks again', async () => {
-  let busy: Deferral | undefined = { reason: 'the pump runs' };
+test('a program that defers is not updated; the server hears why, and asks again', async () => {
+  let deferral: Deferral | undefined = { reason: 'the pump runs' };
   const device = makeDevice({ fetch: { allowHttp: true } })
     .onUpdate(() => undefined)
-    .onBusy(() => busy);
+    .onDefer(() => deferral);
   await joinWith(device);
   const { token } = await stage('one');
   expect(await activate(token)).toBe(0x1d);
   const [[id, data] = []] = await dataHeard();
   expect(id).toBe('srup.defer');
   expect(Buffer.from(data ?? '', 'hex').toString()).toContain('the pump runs');
-  busy = undefined;
+  deferral = undefined;
   await world.c2.say('ACTIVATE', {}, { token });
   expect((await world.c2.hear('RESPONSE', token, 3)).message.body.status).toBe(0x10);
 });

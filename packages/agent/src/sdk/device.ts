@@ -21,8 +21,11 @@ export interface DeviceOptions extends AgentConfigInput {
   readonly onEvent?: (event: AgentEvent) => void;
 }
 
-/** Defers an update: why, for people, and until when; undefined lets it go on (P 10.11). */
-export type BusyHandler = (digest: string) => Promise<Deferral | undefined> | Deferral | undefined;
+/**
+ * Decides whether the device defers an activation (P 10.11). `digest`: the software to be activated. A deferral says why, for
+ * people, and until when, in ms since 1970; undefined lets the activation go on.
+ */
+export type DeferHandler = (digest: string) => Promise<Deferral | undefined> | Deferral | undefined;
 
 /**
  * A device as part of your own program. It enrols, joins, fetches, verifies and proves; your program says what an action,
@@ -43,7 +46,7 @@ export class Device {
   readonly #actions = createActionTable();
   readonly #data = createDataTable();
   #onUpdate: SoftwareHandler | undefined;
-  #isBusy: BusyHandler | undefined;
+  #onDefer: DeferHandler | undefined;
   #agent: RunningAgent | undefined;
 
   /** `ConfigError` names every mistake in the options. */
@@ -76,9 +79,14 @@ export class Device {
     return this;
   }
 
-  /** Called before new software is activated. If it defers, the server asks again later. */
-  onBusy(handler: BusyHandler): this {
-    this.#isBusy = handler;
+  /**
+   * Called before new software is activated. If it gives a deferral, the server asks again later (P 10.11).
+   *
+   * @example
+   * device.onDefer(() => (pump.isRunning ? { reason: 'the pump runs' } : undefined));
+   */
+  onDefer(handler: DeferHandler): this {
+    this.#onDefer = handler;
     return this;
   }
 
@@ -88,7 +96,7 @@ export class Device {
    */
   async start(): Promise<this> {
     if (this.#agent !== undefined) throw new Error('the device was started already');
-    const isBusy = this.#isBusy;
+    const onDefer = this.#onDefer;
     this.#agent = await startAgent({
       config: this.#config,
       ...this.#options,
@@ -97,7 +105,7 @@ export class Device {
           actions: this.#actions,
           data: this.#data,
           onUpdate: this.#onUpdate,
-          ...(isBusy && { defer: async (digest) => isBusy(digest) }),
+          ...(onDefer && { defer: async (digest) => onDefer(digest) }),
         }),
     });
     return this;

@@ -54,7 +54,7 @@ async function fetchFrom(
   const ca = await makeCa();
   const issued = await ca.issue({ commonName: 'files', hosts: ['localhost'] });
   const server = await serve((_, response) => void response.writeHead(200, headers).end(content), { issued });
-  const surroundings = surroundingsAt(folder, {}, { ca: ca.pem });
+  const surroundings = surroundingsAt(folder, {}, { ca: () => ca.pem });
   performers = createPerformers(surroundings, extras);
   await performers.start();
   const effect = { do: 'fetch', token: 't', url: `${server.url}/x`, digest: sha256(content) } as const;

@@ -31,7 +31,7 @@ export interface SwitchPorts {
   /** How many good versions are kept beside the current one, and how many staged ones beside those. */
   readonly keep: number;
   /** Called before anything is touched; what it gives defers the switch (P 10.11). */
-  readonly findObstacle: (digest: string, signal: AbortSignal) => Promise<Deferral | undefined>;
+  readonly findDeferral: (digest: string, signal: AbortSignal) => Promise<Deferral | undefined>;
   readonly judge: (
     programEnd: Promise<string> | undefined,
     signal: AbortSignal,

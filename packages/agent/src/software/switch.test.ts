@@ -178,19 +178,19 @@ describe('a switch', () => {
   });
 
   test('a deferral changes nothing, and the server may ask again (P 10.11)', async () => {
-    let obstacle: Deferral | undefined = { reason: 'an operation is under way', until: 17 };
-    await start({}, { defer: () => Promise.resolve(obstacle) });
+    let deferral: Deferral | undefined = { reason: 'an operation is under way', until: 17 };
+    await start({}, { defer: () => Promise.resolve(deferral) });
     const one = await stage(folder, goodProgram('one'));
-    expect(await install(one, 'same')).toEqual({ outcome: 'deferred', ...obstacle });
+    expect(await install(one, 'same')).toEqual({ outcome: 'deferred', ...deferral });
     expect(await started(folder)).toEqual([]);
-    obstacle = undefined;
+    deferral = undefined;
     expect(await install(one, 'same')).toEqual({ outcome: 'active' });
     // A deferral comes before a switch, never after it.
-    obstacle = { reason: 'too late' };
+    deferral = { reason: 'too late' };
     expect(await install(one, 'same')).toEqual({ outcome: 'active' });
   });
 
-  test('conditions of the owner hold it back, and their command says why and until when', async () => {
+  test('conditions of the owner defer it, and their command says why and until when', async () => {
     const busy = join(folder, 'busy');
     await writeFile(busy, '');
     const script = `test ! -e ${busy} || { echo 'a patient is on it'; echo retry-after=600; exit 1; }`;

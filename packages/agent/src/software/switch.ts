@@ -98,7 +98,7 @@ export class SoftwareSwitch {
   }
 
   async #begin(order: SwitchOrder, signal: AbortSignal): Promise<Switched> {
-    const { installer, onStep, findObstacle } = this.#ports;
+    const { installer, onStep, findDeferral } = this.#ports;
     const { token, digest } = order;
     if (digest === this.#record.value.good && installer.state().program === 'running') {
       await this.#record.save({
@@ -107,8 +107,8 @@ export class SoftwareSwitch {
       });
       return { outcome: 'active' };
     }
-    const obstacle = await findObstacle(digest, signal);
-    if (obstacle !== undefined) throw new Deferred(obstacle);
+    const deferral = await findDeferral(digest, signal);
+    if (deferral !== undefined) throw new Deferred(deferral);
     let software: Software;
     try {
       software = await this.#prepare(digest, signal);

@@ -21,8 +21,7 @@ export async function showStatus(options: AskOptions): Promise<void> {
   const status = await ask(folder, 'status');
   if (status !== undefined) {
     output.result({ running: true, ...status, ...deferred }, () => {
-      showRunning(output, status);
-      showDeferral(output, deferral);
+      output.facts([...factsOfRunning(status), factOf(deferral)]);
     });
     return;
   }
@@ -30,8 +29,7 @@ export async function showStatus(options: AskOptions): Promise<void> {
     throw toUserError(error);
   });
   output.result({ running: false, ...stored, ...deferred }, () => {
-    showStored(output, stored, folder);
-    showDeferral(output, deferral);
+    output.facts([...factsOfStored(stored, folder), factOf(deferral)]);
   });
 }
 
@@ -79,6 +77,8 @@ async function ask(folder: string, what: Ask, code?: string): Promise<AgentStatu
   }
 }
 
+type Fact = Parameters<Output['facts']>[0][number];
+
 const PHASES: Readonly<Record<AgentStatus['phase'], Cell>> = {
   enrolling: { text: 'registering with the key service', style: 'yellow' },
   unregistered: { text: 'not registered; "srup agent join" registers it again', style: 'yellow' },
@@ -95,10 +95,11 @@ const PHASES: Readonly<Record<AgentStatus['phase'], Cell>> = {
   left: 'left; "srup agent join" asks to join again',
 };
 
-function showRunning(output: Output, status: AgentStatus): void {
+function factsOfRunning(status: AgentStatus): Fact[] {
   const { software, connected, broker } = status;
   const refused = Object.entries(status.refusals).map(([code, count]) => `${code} ${count}`);
-  output.facts([
+  const restarts = software.restarts === 1 ? 'once' : `${software.restarts} times`;
+  return [
     [
       'agent',
       `runs, process ${status.pid}, version ${status.version}, since ${relativeTime(status.startedAt)}`,
@@ -110,28 +111,26 @@ function showRunning(output: Output, status: AgentStatus): void {
     ['trouble', status.trouble && { text: status.trouble.message, style: 'red' }],
     ['broker', broker && `${broker} ${connected ? '(connected)' : '(not connected)'}`],
     ['last word from server', status.heardAt === undefined ? undefined : relativeTime(status.heardAt)],
-    ['program', software.program + (software.restarts > 0 ? `, restarted ${software.restarts} times` : '')],
+    ['program', software.program + (software.restarts > 0 ? `, restarted ${restarts}` : '')],
     ['software', software.digest],
     ...status.open.map(({ kind, phase, detail }) => [kind, `${phase} ${detail}`] as const),
     ['messages to send', status.waiting === 0 ? undefined : String(status.waiting)],
     ['messages refused', refused.length === 0 ? undefined : refused.join(', ')],
-  ]);
+  ];
 }
 
-function showDeferral(output: Output, deferral: OwnerDeferral | undefined): void {
-  if (deferral === undefined) return;
-  output.facts([
-    ['updates', { text: `deferred, ${relativeTime(deferral.until)}: ${deferral.reason}`, style: 'yellow' }],
-  ]);
+function factOf(deferral: OwnerDeferral | undefined): Fact {
+  const text = deferral && `deferred, ends ${relativeTime(deferral.until)}: ${deferral.reason}`;
+  return ['updates', text === undefined ? undefined : { text, style: 'yellow' }];
 }
 
-function showStored(output: Output, { identity, phase }: StoredStatus, folder: string): void {
-  output.facts([
+function factsOfStored({ identity, phase }: StoredStatus, folder: string): Fact[] {
+  return [
     ['agent', { text: `does not run in ${folder}`, style: 'yellow' }],
     ['identity', identity?.id],
     ['type', identity && `${identity.type} (${identity.suite})`],
     ['server', identity?.server],
     ['standing', identity === undefined && phase === 'enrolling' ? 'not registered yet' : PHASES[phase]],
     ['broker', identity?.broker],
-  ]);
+  ];
 }

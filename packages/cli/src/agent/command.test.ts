@@ -161,7 +161,11 @@ test(
     });
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
-    expect((await agent('status')).stdout).toMatch(new RegExp(`does not run[^]*${id}[^]*joined`));
+    expect((await agent('defer', '1h', '--reason', 'trade fair')).code).toBe(0);
+    const { stdout } = await agent('status');
+    expect(stdout).toMatch(new RegExp(`does not run[^]*${id}[^]*joined`));
+    expect(stdout).toMatch(/^standing {2}joined$[^]*^updates {3}deferred, ends in 59 min: trade fair$/m);
+    expect((await agent('defer', 'off')).code).toBe(0);
 
     // What it came with is in its slot: the file itself, perhaps in somebody's home, need not be there any more.
     await rm(program);

@@ -3,7 +3,7 @@ import { contentOf } from './content.ts';
 
 test('whoever gave an order is shown as people read it, in entries of this release and of earlier ones', () => {
   const mia = { kind: 'token', id: '3f2a91c07be4', name: 'mia' };
-  expect(contentOf({ order: 'action', by: mia })).toBe('order=action by=mia (token 3f2a…)');
+  expect(contentOf({ order: 'action', by: mia })).toBe('order=action by=mia (3f2a91c0)');
   expect(contentOf({ order: 'action', by: 'mia (3f2a91c0)' })).toBe('order=action by=mia (3f2a91c0)');
 });
 

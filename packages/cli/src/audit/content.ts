@@ -9,7 +9,7 @@ const LONGEST_VALUE = 80;
  *
  * @example
  * contentOf({ order: 'action', by: { kind: 'token', id: '3f2a91c07be4', name: 'mia' } });
- * // 'order=action by=mia (token 3f2a…)'
+ * // 'order=action by=mia (3f2a91c0)'
  */
 export function contentOf(body: AuditEntryView['body']): string {
   return Object.entries(body)

@@ -22,7 +22,8 @@ export type {
 
 /** What became of one device: its message is on its way, or why there is none. */
 export type Sent =
-  Omit<Extract<CommandReceipt, { ok: true }>, 'order'> | Extract<CommandReceipt, { ok: false }>;
+  | (Omit<Extract<CommandReceipt, { ok: true }>, 'order'> & { readonly order?: string })
+  | Extract<CommandReceipt, { ok: false }>;
 
 /** What an operation answers, as the server's table of operations defines it. */
 export type AnswerTo<Name extends OperationName> = AnswerOf<Operations[Name]>;

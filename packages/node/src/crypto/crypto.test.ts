@@ -196,7 +196,7 @@ describe('keys that are refused', () => {
     );
   });
 
-  test('what is no key is malformed', () => {
+  test('what is not a key is malformed', () => {
     const { signing } = keysOf('ed25519').own;
     const body = pemToBody(signing.publicPem);
     const trailing = Buffer.concat([Buffer.from(body, 'base64'), Buffer.alloc(3)]).toString('base64');

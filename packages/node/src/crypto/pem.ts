@@ -16,7 +16,7 @@ export function pemToBody(pem: string): string {
   if (body === undefined || !isBase64(body)) {
     throw new KeyError(
       'KEY_MALFORMED',
-      'This is no public key in PEM form: it has to begin with "-----BEGIN PUBLIC KEY-----".',
+      'This is not a public key in PEM form: it has to begin with "-----BEGIN PUBLIC KEY-----".',
     );
   }
   return body;
@@ -28,7 +28,7 @@ export function bodyToPem(body: string): string {
   if (!isBase64(base64)) {
     throw new KeyError(
       'KEY_MALFORMED',
-      'This is no public key: send the base64 of its PEM file, without header and footer.',
+      'This is not a public key: send the base64 of its PEM file, without header and footer.',
     );
   }
   return `-----BEGIN PUBLIC KEY-----\n${(base64.match(LINE) ?? []).join('\n')}\n-----END PUBLIC KEY-----\n`;

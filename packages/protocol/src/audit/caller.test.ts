@@ -25,11 +25,16 @@ const MALFORMED: readonly [string, unknown][] = [
 
 describe('a caller in words', () => {
   it.each<[Caller | string, string]>([
-    [ALICE, 'alice (token 3f2a…)'],
+    [ALICE, 'alice (3f2a91c0)'],
+    [{ kind: 'token', id: '047e781b-3f2a-4c07', name: 'root@vm' }, 'root@vm (047e781b)'],
+    [{ kind: 'token', id: 'set-up', name: 'the set-up token' }, 'the set-up token (set-up)'],
+    [{ kind: 'token', id: '3f2a91c07be4', name: '' }, 'token 3f2a91c07be4'],
     [{ kind: 'person', id: 'p7', name: 'Mia' }, 'Mia (person p7)'],
+    [{ kind: 'rollout', id: '3f2a91c07be4', name: 'spring' }, 'spring (rollout 3f2a91c0)'],
+    [{ kind: 'program', id: 'sdk', name: 'sdk' }, 'program sdk'],
     [{ kind: 'policy', id: 'demo', name: 'demo' }, 'policy demo'],
     [{ kind: 'time', id: 'nightly', name: '' }, 'time nightly'],
-    ['night shift', 'night shift'],
+    ['root@vm (047e781b)', 'root@vm (047e781b)'],
     ['', ''],
   ])('%j is "%s"', (caller, text) => {
     expect(callerText(caller)).toBe(text);

@@ -11,22 +11,25 @@ export interface Caller {
   readonly name: string;
 }
 
-/** Ids longer than this are cut for people. The audit trail has the whole id. */
+/** Characters of an id that people see. The audit trail has the whole id. */
 const ID_SHOWN = 8;
-const ID_CUT = 4;
 
 /**
- * Puts a caller into words. An entry of an earlier release holds a text; it stays as it is.
+ * Puts a caller into words. A token has the form that entries of earlier releases hold as a text, so that people can
+ * compare old entries with new ones; every other caller says its kind. A text stays as it is.
  *
  * @example
- * callerText({ kind: 'token', id: '3f2a91c07be4', name: 'alice' }); // 'alice (token 3f2a…)'
- * callerText('night shift'); // 'night shift'
+ * callerText({ kind: 'token', id: '047e781b-3f2a-4c07', name: 'root@vm' }); // 'root@vm (047e781b)'
+ * callerText({ kind: 'person', id: 'p7', name: 'Mia' }); // 'Mia (person p7)'
+ * callerText({ kind: 'policy', id: 'pump', name: 'pump' }); // 'policy pump'
+ * callerText('root@vm (047e781b)'); // 'root@vm (047e781b)'
  */
 export function callerText(caller: Caller | string): string {
   if (typeof caller === 'string') return caller;
   const { kind, id, name } = caller;
   if (name === '' || name === id) return `${kind} ${id}`;
-  return `${name} (${kind} ${id.length > ID_SHOWN ? `${id.slice(0, ID_CUT)}…` : id})`;
+  const shown = id.slice(0, ID_SHOWN);
+  return kind === 'token' ? `${name} (${shown})` : `${name} (${kind} ${shown})`;
 }
 
 /**

@@ -2,10 +2,12 @@
 import type { AuditContent } from './entry.ts';
 import type { SignedCheckpoint } from './checkpoint.ts';
 
-export const EXPORT_FORMAT = 'srup-audit 1';
+/** The format of exports. In format 2 a caller is a value; in format 1, of release 0.1.0, it is a text. */
+export const EXPORT_FORMAT = 'srup-audit 2';
+const READABLE_FORMATS = ['srup-audit 1', EXPORT_FORMAT] as const;
 
 export interface HeaderLine {
-  readonly format: typeof EXPORT_FORMAT;
+  readonly format: (typeof READABLE_FORMATS)[number];
   readonly server: string;
   /** Ms since 1970. */
   readonly exportedAt: number;
@@ -69,9 +71,10 @@ function objectIn(text: string): Fields | undefined {
   }
 }
 
-function readHeader({ format, server, exportedAt, device, since }: Fields): HistoryLine | undefined {
+function readHeader({ format: named, server, exportedAt, device, since }: Fields): HistoryLine | undefined {
+  const format = READABLE_FORMATS.find((one) => one === named);
   const isRight =
-    format === EXPORT_FORMAT &&
+    format !== undefined &&
     isText(server) &&
     isCount(exportedAt) &&
     (device === undefined || isText(device)) &&

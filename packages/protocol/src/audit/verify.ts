@@ -54,7 +54,7 @@ export function createVerifier(options: VerifyOptions): Verifier {
     const isPlaced =
       read !== undefined && (read.line === 'header') === (lineNumber === 1) && !chain.state.isEnded;
     if (!isPlaced) {
-      findings.add('FORM', `line ${lineNumber} is no line of a history, or not one that may stand there`);
+      findings.add('FORM', `line ${lineNumber} is not a line of a history, or it can't stand there`);
       return;
     }
     switch (read.line) {

@@ -175,7 +175,7 @@ describe('refuses (P 2.4)', () => {
   });
 });
 
-test('refuses every byte string that is no message with a code, and mirrors every other (P 2.4)', () => {
+test('refuses every byte string that is not a message with a code, and mirrors every other (P 2.4)', () => {
   const start = fc.constantFrom(...LAYOUTS.map(({ code }) => code)).map((code) => [5, code]);
   const nearly = fc.tuple(start, anyBytes(60)).map(([head, tail]) => Uint8Array.from([...head, ...tail]));
   fc.assert(

@@ -31,7 +31,7 @@ test.each([
   [DORMANT, '', true],
 ])('%s: received by %j (P 3, 3.1, 3.3)', (names, roles, dormant) => {
   for (const name of names.split(' ')) {
-    if (!isMessageType(name)) throw new Error(`${name} is no type`);
+    if (!isMessageType(name)) throw new Error(`${name} is not a type`);
     expect([name, receivers(name), isDormant(name)]).toEqual([name, roles, dormant]);
   }
 });

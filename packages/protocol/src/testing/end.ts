@@ -129,7 +129,7 @@ export class End<State, Effect extends { readonly do: string }> {
     const key = keys.get(sender);
     if (key === undefined) return undefined;
     const forbids = (type: MessageType) => (sender === peer ? this.#mind.forbids(state, type) : 'AUTH_STATE');
-    return { key, window, sent, joinToken: this.#mind.joinToken(state), forbids };
+    return { id: sender, key, window, sent, joinToken: this.#mind.joinToken(state), forbids };
   }
 
   #refuse(code: FaultCode): 'refused' {

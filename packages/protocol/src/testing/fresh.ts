@@ -17,7 +17,7 @@ export async function freshFrom(sender: 'device' | 'server', draft: Draft, seque
   const role = sender === 'device' ? 'server' : 'device';
   const screened = screen({ bytes, topic, retained: false }, { role, self });
   if (!screened.ok) throw new TypeError(`the message was refused: ${screened.code}`);
-  const peer = { key: KEYS.verify, window: EMPTY_WINDOW, sent: 0n, forbids: () => undefined };
+  const peer = { id: from, key: KEYS.verify, window: EMPTY_WINDOW, sent: 0n, forbids: () => undefined };
   const received = receive(screened.value, peer);
   if (!received.ok) throw new TypeError(`the message was refused: ${received.code}`);
   return received.value;

@@ -10,7 +10,7 @@ export function checkPlain(value: unknown, path = 'state'): void {
     case 'object':
       if (value === null) return;
       if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) {
-        throw new TypeError(`${path} is no plain object`);
+        throw new TypeError(`${path} is not a plain object`);
       }
       for (const [name, member] of Object.entries(value)) checkPlain(member, `${path}.${name}`);
       return;

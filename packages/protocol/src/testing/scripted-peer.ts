@@ -85,7 +85,7 @@ export function scriptedPeer({ role, self, key, peer, newToken }: ScriptedPeerOp
     hear: (arrival) => {
       const screened = screen(arrival, { role, self });
       if (!screened.ok) return screened;
-      const known = { key: peer.key, window, sent, joinToken, forbids: () => undefined };
+      const known = { id: peer.id, key: peer.key, window, sent, joinToken, forbids: () => undefined };
       const isPeer = screened.value.message.sender === peer.id;
       const received = receive(screened.value, isPeer ? known : undefined);
       if (!received.ok) return received;

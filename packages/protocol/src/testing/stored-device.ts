@@ -10,7 +10,7 @@ export interface StoredDevice extends DeviceState {
   readonly finished: Readonly<Record<TokenKey, Finished>>;
 }
 
-/** Of a device that has never spoken with its server. */
+/** What a device stores before it has ever spoken with its server. */
 export const NOTHING_STORED: StoredDevice = { ...initialDevice(), finished: {} };
 
 /** Runs one step on what is stored, and gives what is to be stored then. */

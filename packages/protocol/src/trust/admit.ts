@@ -23,9 +23,16 @@ class AdmittedMessage {
 /** A message of a type that its sender may send to us, on the right topic, if it is from that sender. */
 export type Admitted = AdmittedMessage;
 
-/** Checks that the sender is known and that this is its topic (P 4.6). Neither costs cryptography. */
+/**
+ * Checks that the sender is known and that this is its topic (P 4.6). Neither costs cryptography. TypeError: `peer` is
+ * not the sender that the message names.
+ */
 export function admit(screened: Screened, peer: Peer | undefined): Result<Admitted, AuthCode> {
   if (peer === undefined) return reject('AUTH_SENDER');
+  // Spoofing: the key of one peer would prove the claim of another. Only a mistake of the program leads here.
+  if (peer.id !== screened.message.sender) {
+    throw new TypeError('the message was to be judged by what is known of another sender');
+  }
   if (!isRightTopic(screened)) return reject('AUTH_TOPIC');
   return accept(new AdmittedMessage(screened.decoded, peer));
 }

@@ -32,6 +32,8 @@ export interface Numbers {
 
 /** What the receiver knows of a sender. */
 export interface Peer extends Numbers {
+  /** Whose key and numbers these are. `admit` refuses to judge the message of another sender by them. */
+  readonly id: Identity;
   readonly key: VerifyKey;
   /** Why a genuine message of this type is still not obeyed (P 4.6 "authorised"); undefined if it is obeyed. */
   forbids(type: MessageType): AuthCode | undefined;

@@ -52,7 +52,7 @@ export class Writer {
   }
 
   u64le(value: bigint): void {
-    if (value < 0n || value > MAX_U64) throw new RangeError(`${value} is no unsigned 64-bit number`);
+    if (value < 0n || value > MAX_U64) throw new RangeError(`${value} is not an unsigned 64-bit number`);
     U64.setBigUint64(0, value, true);
     this.raw(U64_BYTES);
   }
@@ -81,6 +81,6 @@ const U64 = new DataView(U64_BYTES.buffer);
 
 function checkInteger(value: number, largest: number): void {
   if (!Number.isInteger(value) || value < 0 || value > largest) {
-    throw new RangeError(`${value} is no whole number from 0 to ${largest}`);
+    throw new RangeError(`${value} is not a whole number from 0 to ${largest}`);
   }
 }

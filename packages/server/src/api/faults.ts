@@ -1,6 +1,6 @@
 /** Why a request can't be met: one closed list, with the HTTP status of each. */
 
-/** `store` and `internal` are the server's own trouble; the others are about the request. */
+/** `store`, `starting` and `internal` are the server's own trouble; the others are about the request. */
 export const FAULT_STATUS = {
   invalid: 400,
   empty: 400,
@@ -13,6 +13,7 @@ export const FAULT_STATUS = {
   'digest-mismatch': 422,
   internal: 500,
   store: 503,
+  starting: 503,
   'no-space': 507,
 } as const;
 

@@ -13,7 +13,7 @@ import {
   type SuiteName,
 } from '@srup/protocol';
 
-/** Codes with which a message is refused (docs/protocol.md). */
+/** Codes with which a message is refused (docs/profile.md). */
 export const FAULTS: [FaultCode, ...FaultCode[]] = [
   ...WIRE_CODES,
   ...AUTH_CODES,

@@ -52,8 +52,8 @@ describe('artifacts', () => {
       { content: chunks(randomBytes(3)), digest: '0'.repeat(64) },
       'digest-mismatch',
     ],
-  ])('refuse a file that is %s and keep nothing of it', async ([, upload, code], { folder, artifacts }) => {
-    await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ code });
+  ])('refuse a file that is %s and keep nothing of it', async ([, upload, kind], { folder, artifacts }) => {
+    await expect(artifacts.add({ ...upload, name: 'x' })).rejects.toMatchObject({ kind });
     expect((await artifacts.list({})).rows).toEqual([]);
     expect(await readdir(join(folder, 'files'), { recursive: true })).toEqual(['incoming']);
   });
@@ -101,6 +101,13 @@ describe('artifacts', () => {
       1,
     );
   });
+
+  it.for([{ limit: 0 }, { limit: 501 }, { cursor: '0' }, { cursor: 'abc' }])(
+    'are not listed for a page that there can not be: %j',
+    async (query, { artifacts }) => {
+      await expect(artifacts.list(query)).rejects.toMatchObject({ kind: 'invalid' });
+    },
+  );
 
   it('are removed with row and file', async ({ artifacts }) => {
     const { digest } = await artifacts.add({ content: chunks(randomBytes(5)), name: 'x' });

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { makePrivateFolder, syncFolder } from '@srup/node';
 import { isDigest, type Caller, type Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
+import { FleetError } from '../api/faults.ts';
 import type { ArtifactView } from '../api/forms/artifacts.ts';
 import type { Page } from '../api/forms/pages.ts';
 import type { Store } from '../store/port.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import { addRow, findRow, listRows, removeRow, viewArtifact, type ArtifactQuery } from './catalogue.ts';
-import { ArtifactError } from './error.ts';
 import { receive } from './receive.ts';
 
 /** Bytes of one artifact by default. */
@@ -32,7 +32,10 @@ export interface StoredFile {
 
 /** Files that devices can fetch, by their SHA-256: one content is stored once, and its name can't lie. */
 export interface Artifacts {
-  /** Stores a file. Rejects with `ArtifactError`; then nothing of it is kept. */
+  /**
+   * Stores a file. Rejects with `FleetError` of the kind `too-large`, `empty`, `digest-mismatch` or `no-space`. Nothing
+   * of a refused upload is kept.
+   */
   add(upload: Upload): Promise<ArtifactView>;
   list(query: ArtifactQuery): Promise<Page<ArtifactView>>;
   find(digest: string): Promise<ArtifactView | undefined>;
@@ -75,7 +78,7 @@ export async function openArtifacts(
       const received = await receive(upload.content, partial, limitBytes);
       const { digest } = received;
       if (upload.digest !== undefined && upload.digest !== digest) {
-        throw new ArtifactError('digest-mismatch', `the file has the digest ${digest}, not ${upload.digest}`);
+        throw new FleetError('digest-mismatch', `the file has the digest ${digest}, not ${upload.digest}`);
       }
       await rename(partial, join(folder, digest));
       await syncFolder(folder);
@@ -86,7 +89,7 @@ export async function openArtifacts(
     } catch (error) {
       await rm(partial, { force: true });
       throw (error as NodeJS.ErrnoException).code === 'ENOSPC'
-        ? new ArtifactError('no-space', 'the disk is full: make room and upload the file again')
+        ? new FleetError('no-space', 'the disk is full: make room and upload the file again')
         : error;
     }
   }

@@ -1,16 +1,13 @@
 /** The rows of artifacts: what the list shows. */
 import type { Caller } from '@srup/protocol';
 import { appendAudit } from '../chain/append.ts';
-import { FleetError } from '../api/faults.ts';
 import type { ArtifactView } from '../api/forms/artifacts.ts';
 import type { Page, PageQuery } from '../api/forms/pages.ts';
+import { limitOf, placeOf } from '../api/paging.ts';
 import type { Read, Write } from '../store/port.ts';
 import type { ArtifactRow } from '../store/schema/artifacts.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import { contains } from '../store/search.ts';
-
-/** Rows of a page by default. */
-const PAGE_ROWS = 100;
 
 export type ArtifactQuery = PageQuery & { readonly search?: string | undefined };
 
@@ -48,11 +45,10 @@ export async function findRow(read: Read<CoreTables>, digest: string): Promise<A
 }
 
 /** Lists artifacts, the newest first. */
-export async function listRows(
-  read: Read<CoreTables>,
-  { limit = PAGE_ROWS, cursor, search }: ArtifactQuery,
-): Promise<Page<ArtifactView>> {
-  const offset = placeOf(cursor);
+export async function listRows(read: Read<CoreTables>, query: ArtifactQuery): Promise<Page<ArtifactView>> {
+  const { cursor, search } = query;
+  const limit = limitOf(query);
+  const offset = cursor === undefined ? 0 : placeOf(cursor);
   let select = read
     .selectFrom('artifacts')
     .selectAll()
@@ -72,9 +68,4 @@ export async function listRows(
 
 export function viewArtifact({ digest, bytes, name, version, uploaded_at }: ArtifactRow): ArtifactView {
   return { digest, bytes, name, uploadedAt: uploaded_at, ...(version !== null && { version }) };
-}
-
-function placeOf(cursor = '0'): number {
-  if (!/^\d{1,9}$/.test(cursor)) throw new FleetError('invalid', 'the cursor is not one that a page gave');
-  return Number(cursor);
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { ArtifactError } from './error.ts';
+import { FleetError } from '../api/faults.ts';
 
 export interface Received {
   readonly digest: string;
@@ -24,11 +24,11 @@ export async function receive(
     for await (const chunk of content) {
       bytes += chunk.length;
       if (bytes > limitBytes)
-        throw new ArtifactError('too-large', `an artifact has at most ${limitBytes} bytes`);
+        throw new FleetError('too-large', `an artifact has at most ${limitBytes} bytes`);
       hash.update(chunk);
       await file.writeFile(chunk);
     }
-    if (bytes === 0) throw new ArtifactError('empty', 'the file is empty: there is nothing to install');
+    if (bytes === 0) throw new FleetError('empty', 'the file is empty: there is nothing to install');
     await file.sync();
   } finally {
     await file.close();

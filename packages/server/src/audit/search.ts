@@ -1,6 +1,6 @@
-import { FleetError } from '../api/faults.ts';
 import type { AuditEntryView, AuditQuery } from '../api/forms/audit.ts';
 import type { Page } from '../api/forms/pages.ts';
+import { limitOf, placeOf } from '../api/paging.ts';
 import { entryHead } from './entry-head.ts';
 import { headOf } from '../chain/head.ts';
 import type { AuditRow } from '../store/schema/audit.ts';
@@ -8,17 +8,13 @@ import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read } from '../store/port.ts';
 import { contains } from '../store/search.ts';
 
-const DEFAULT_ROWS = 100;
-const MOST_ROWS = 500;
 /** Entries that one request searches. The rest is on the next page. */
 const SEARCHED_AT_ONCE = 50_000;
 
 /** Finds entries, newest first. A page can have fewer rows than its limit and still have a next page. */
 export async function searchTrail(store: Read<CoreTables>, query: AuditQuery): Promise<Page<AuditEntryView>> {
-  const { device, kind, text, since, until, limit = DEFAULT_ROWS } = query;
-  if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST_ROWS)) {
-    throw new FleetError('invalid', `a page has 1 to ${MOST_ROWS} rows`);
-  }
+  const { device, kind, text, since, until } = query;
+  const limit = limitOf(query);
   const before = query.cursor === undefined ? (await headOf(store)).seq + 1 : placeOf(query.cursor);
   const from = Math.max(1, before - SEARCHED_AT_ONCE);
   let select = store
@@ -44,9 +40,4 @@ export async function searchTrail(store: Read<CoreTables>, query: AuditQuery): P
 
 function view(row: AuditRow): AuditEntryView {
   return { ...entryHead(row), body: JSON.parse(row.body) as AuditEntryView['body'] };
-}
-
-function placeOf(cursor: string): number {
-  if (/^[1-9][0-9]{0,15}$/.test(cursor)) return Number(cursor);
-  throw new FleetError('invalid', 'the cursor is not one that a page gave');
 }

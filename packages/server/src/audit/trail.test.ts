@@ -106,8 +106,8 @@ it('codes and registration of the key service have one entry each, with the call
   const told = rows.map(({ kind, body }) => `${kind} ${callerText(body['by'] as Caller)}`).reverse();
   expect(told[0]).toMatch(/^token program sdk$/);
   expect(told.slice(1)).toEqual([
-    expect.stringMatching(/^code mia! \(token [0-9a-f]{4}…\)$/),
-    expect.stringMatching(/^registration mia! \(token [0-9a-f]{4}…\)$/),
+    expect.stringMatching(/^code mia! \([0-9a-f]{8}\)$/),
+    expect.stringMatching(/^registration mia! \([0-9a-f]{8}\)$/),
   ]);
   const { rows: none } = await call<{ rows: AuditEntryView[] }>('GET', '/audit?kind=alarm');
   expect(none).toEqual([]);

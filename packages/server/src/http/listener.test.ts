@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IncomingMessage } from 'node:http';
@@ -29,25 +29,55 @@ beforeEach(async () => {
 
 afterEach(() => listener.close());
 
-async function ask(path: string): Promise<string> {
-  const call = request({ host, port: listener.port, path, ca: authority.caPem, agent: false });
-  call.end();
-  const [response] = (await once(call, 'response')) as [IncomingMessage];
-  return text(response);
+async function call(path: string, agent: Agent | false = false): Promise<IncomingMessage> {
+  const calling = request({ host, port: listener.port, path, ca: authority.caPem, agent });
+  calling.end();
+  const [response] = (await once(calling, 'response')) as [IncomingMessage];
+  return response;
 }
 
-test('a request that comes before anything is served waits for its answer', async () => {
-  let isAnswered = false;
-  const answer = ask('/early').finally(() => (isAnswered = true));
-  await sleep(200);
-  expect(isAnswered).toBe(false);
+async function ask(path: string, agent?: Agent): Promise<string> {
+  return text(await call(path, agent));
+}
+
+test('a request that comes before anything is served is refused, and told when to ask again', async () => {
+  const refused = await call('/healthz');
+  expect(refused.statusCode).toBe(503);
+  expect(refused.headers).toMatchObject({
+    'retry-after': '5',
+    'content-type': 'application/json; charset=utf-8',
+  });
+  expect(JSON.parse(await text(refused))).toEqual({
+    error: 'starting',
+    message: expect.stringContaining('ask again') as string,
+  });
+});
+
+test('a client that was refused is answered once there is something to serve', async () => {
+  const agent = new Agent({ keepAlive: true });
+  expect(await ask('/early', agent)).toContain('starting');
   listener.serve(handler);
-  expect(await answer).toBe('you asked for /early');
-  expect(await ask('/later')).toBe('you asked for /later');
+  expect(await ask('/later', agent)).toBe('you asked for /later');
+  agent.destroy();
+});
+
+test('a body that trickles before anything is served holds no connection', async () => {
+  const calling = request({
+    ...{ host, port: listener.port, path: '/', method: 'POST', agent: false },
+    ca: authority.caPem,
+    headers: { 'content-length': 1000 },
+  });
+  calling.on('error', () => undefined);
+  calling.write('begun');
+  const [response] = (await once(calling, 'response')) as [IncomingMessage];
+  expect(response.statusCode).toBe(503);
+  response.resume();
+  if (!response.socket.closed) await once(response.socket, 'close');
 });
 
 test('closing ends connections that wait for an answer, and those in the middle of a handshake', async () => {
-  const waiting = expect(ask('/early')).rejects.toThrow(/hang up|ECONNRESET/);
+  listener.serve({ routing: () => undefined });
+  const waiting = expect(ask('/slow')).rejects.toThrow(/hang up|ECONNRESET/);
   const socket = connectTcp(listener.port, host);
   await once(socket, 'connect');
   await sleep(200);

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Credential } from '../authority/authority.ts';
 import { PATIENCE } from './patience.ts';
+import { refuseWhileStarting } from './starting.ts';
 
 /** Milliseconds within which the headers of a request must arrive: a slow client can't hold a connection for long. */
 const HEADERS_MS = 15_000;
@@ -27,7 +28,7 @@ export interface RequestHandler {
 export interface HttpsListener {
   readonly port: number;
   readonly server: Server;
-  /** Answers requests from now on, those that wait already first. */
+  /** Answers requests from now on. */
   serve(handler: RequestHandler): void;
   /** Sets a new certificate, for connections from now on. */
   setTls(credential: Credential): void;
@@ -36,8 +37,8 @@ export interface HttpsListener {
 }
 
 /**
- * Listens for HTTPS connections. A request that comes before `serve` waits. Rejects with the error of the operating
- * system when it can't listen.
+ * Listens for HTTPS connections. A request that comes before `serve` is refused with 503. Rejects with the error of the
+ * operating system when it can't listen.
  *
  * @example
  * const listener = await listenHttps({ host: '127.0.0.1', port: 0, credential });
@@ -45,7 +46,7 @@ export interface HttpsListener {
  */
 export async function listenHttps(options: HttpsOptions): Promise<HttpsListener> {
   const { host, port, credential, idleMs = PATIENCE.idleMs } = options;
-  const serving = Promise.withResolvers<RequestHandler>();
+  let handler: RequestHandler = { routing: refuseWhileStarting };
   const sockets = new Set<Socket>();
   const server = createServer({ ...tlsOptions(credential), headersTimeout: HEADERS_MS });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -56,15 +57,15 @@ export async function listenHttps(options: HttpsOptions): Promise<HttpsListener>
     socket.once('close', () => sockets.delete(socket));
   });
   server.on('request', (request, response) => {
-    void serving.promise.then((handler) => {
-      handler.routing(request, response);
-    });
+    handler.routing(request, response);
   });
   await bind(server, host, port);
   return {
     port: (server.address() as AddressInfo).port,
     server,
-    serve: serving.resolve,
+    serve: (serving) => {
+      handler = serving;
+    },
     setTls: (renewed) => {
       server.setSecureContext(tlsOptions(renewed));
     },

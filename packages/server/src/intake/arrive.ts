@@ -19,7 +19,7 @@ import { factsOf, momentOf } from '../turn/facts.ts';
 import { addOutcome } from '../turn/outcome.ts';
 import { deviceOwner } from '../turn/owner.ts';
 import type { TurnPorts } from '../turn/ports.ts';
-import { findCandidate, peerOf, type Candidate, type CandidatePorts } from './candidate.ts';
+import { findCandidate, peerOf, refuseForeign, type Candidate, type CandidatePorts } from './candidate.ts';
 import { createRefusals } from './refuse.ts';
 
 /** Takes one message from a transport. Resolves when it may be acknowledged (P 5.3). */
@@ -50,6 +50,8 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
   }
 
   async function take(arrival: MqttArrival, screened: Screened): Promise<void> {
+    const foreign = await refuseForeign(ports, screened);
+    if (foreign !== undefined) return refusals.refuse(foreign, arrival, screened.message);
     const candidate = await findCandidate(ports, screened);
     const received = receive(screened, candidate && peerOf(candidate));
     if (received.ok) return act(received.value, candidate as Candidate, arrival.topic);

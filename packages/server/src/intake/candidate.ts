@@ -4,6 +4,7 @@ import {
   identityText,
   isJoinRequest,
   serverForbids,
+  type AuthCode,
   type Clock,
   type Identity,
   type Peer,
@@ -40,6 +41,7 @@ export interface CandidatePorts {
  */
 export function peerOf({ record, isBarred }: Candidate): Peer {
   return {
+    id: record.id,
     key: record.key,
     window: record.window,
     sent: record.sent,
@@ -48,8 +50,23 @@ export function peerOf({ record, isBarred }: Candidate): Peer {
 }
 
 /**
- * Finds the device that may have sent a message. Runs in the lane of the device that the topic names. A message that
- * names one sender and comes on the topic of another costs no question and no parsed key (P 7.4).
+ * The code for a message on the topic of another device than its sender; undefined for any other message. A device must
+ * not speak on a sibling's topic (P 7.4), so this is a refusal in any case. It costs one query at most: no key is
+ * parsed, and the key service is not asked.
+ *
+ * @example
+ * const code = await refuseForeign(ports, screened); // 'AUTH_TOPIC' for a known device on another's topic
+ */
+export async function refuseForeign(
+  { records }: Pick<CandidatePorts, 'records'>,
+  { message, topic }: Screened,
+): Promise<AuthCode | undefined> {
+  if (topic.device === message.sender) return undefined;
+  return (await records.isStored(identityText(message.sender))) ? 'AUTH_TOPIC' : 'AUTH_SENDER';
+}
+
+/**
+ * Finds the device that may have sent a message on the topic of its sender. Runs in the lane of that device.
  *
  * @example
  * const candidate = await findCandidate(ports, screened); // undefined: refuse it as AUTH_SENDER
@@ -60,10 +77,6 @@ export async function findCandidate(
 ): Promise<Candidate | undefined> {
   const { records, clock, random } = ports;
   const device = identityText(message.sender);
-  if (topic.device !== message.sender) {
-    const record = await records.peek(device);
-    return record && { record, isStored: true, isBarred: true };
-  }
   const record = await records.find(device);
   const mustAsk = isJoinRequest(message.type) && topic.kind === 'join' && record?.row.standing !== 'joined';
   if (!mustAsk) return record && { record, isStored: true, isBarred: false };

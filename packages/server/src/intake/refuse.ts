@@ -1,5 +1,5 @@
 import type { MqttArrival } from '@srup/node';
-import { identityText, type FaultCode, type Identity, type MessageType } from '@srup/protocol';
+import { identityText, type FaultCode, type ScreenedOut } from '@srup/protocol';
 import { addEvents, type News } from '../news/events.ts';
 import { viewRefusal } from '../news/views.ts';
 import type { TurnPorts } from '../turn/ports.ts';
@@ -10,15 +10,9 @@ import { appendRefusal } from '../evidence/refusals.ts';
 /** Refusals in one second that are logged and become events. */
 const REFUSALS_TOLD = 10;
 
-/** What a message says about itself. Nothing proves it. */
-export interface Claim {
-  readonly sender: Identity;
-  readonly type: MessageType;
-}
-
 export interface Refusals {
   /** Commits that a message was refused: it is counted, kept for a while, and becomes an event. */
-  refuse(code: FaultCode, arrival: MqttArrival, claim?: Claim): Promise<void>;
+  refuse(code: FaultCode, arrival: MqttArrival, claim?: ScreenedOut['claim']): Promise<void>;
   /** Tells whether a refusal becomes an event, and logs it if so. Call it once for each: of a flood only some do. */
   isNews(refusal: NewRefusal): boolean;
 }

@@ -1,9 +1,9 @@
 import type { TokenKey } from '@srup/protocol';
 import { sql, type SelectQueryBuilder } from 'kysely';
-import { FleetError } from '../api/faults.ts';
 import type { DeviceView } from '../api/forms/devices.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
 import type { Page, PageQuery } from '../api/forms/pages.ts';
+import { limitOf, placeOf } from '../api/paging.ts';
 import type { Fleet } from '../fleet-port.ts';
 import { contains } from '../store/search.ts';
 import { readSoftware, readSoftwareOf } from '../peers/software.ts';
@@ -11,9 +11,6 @@ import { viewData, viewDevice, viewExchangeRow, viewMessage, viewRefusal } from 
 import type { Read } from '../store/port.ts';
 import { IS_NO_DATA } from '../store/schema/exchanges.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
-
-const DEFAULT_ROWS = 100;
-const MOST_ROWS = 500;
 
 type Queries = Pick<
   Fleet,
@@ -158,14 +155,4 @@ function pageOf<Row, View>(
   const last = shown.at(-1);
   const hasMore = rows.length > limit && last !== undefined;
   return { rows: shown.map(view), ...(hasMore && { next: cursorOf(last) }) };
-}
-
-function limitOf({ limit = DEFAULT_ROWS }: PageQuery): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MOST_ROWS) return limit;
-  throw new FleetError('invalid', `a page has 1 to ${MOST_ROWS} rows`);
-}
-
-function placeOf(cursor: string): number {
-  if (/^[1-9][0-9]{0,15}$/.test(cursor)) return Number(cursor);
-  throw new FleetError('invalid', 'the cursor is not one that a page gave');
 }

@@ -1,13 +1,11 @@
 import type { Caller } from '@srup/protocol';
 import { FleetError } from '../api/faults.ts';
-import type { DeviceView } from '../api/forms/devices.ts';
+import { LONGEST_NAME, type DeviceView } from '../api/forms/devices.ts';
 import { viewDevice } from '../news/views.ts';
 import { beginChange, setRow } from '../turn/change.ts';
 import { deviceOwner } from '../turn/owner.ts';
 import type { TurnPorts } from '../turn/ports.ts';
 
-/** The most characters of a name. */
-const LONGEST_NAME = 100;
 /** A name like this could be taken for the id of another device. Only one id in 65,536 is shorter. */
 const LIKE_AN_ID = /^[0-9a-f]{13,16}$/i;
 

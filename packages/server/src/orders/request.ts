@@ -24,7 +24,10 @@ export async function commandFor(
     case 'update': {
       const { digest, activate } = requested;
       if ((await artifacts.find(digest)) === undefined)
-        throw new FleetError('not-found', `no artifact ${digest} is stored: upload it first`);
+        throw new FleetError(
+          'not-found',
+          `no artifact ${digest} is stored: give the file itself, or upload it first`,
+        );
       return { kind: 'update', url: artifactUrl(server, digest), digest, activateAtOnce: activate };
     }
     case 'data':

@@ -2,13 +2,13 @@
 import { isDigest } from '@srup/protocol';
 import type { Artifacts } from '../artifacts/artifacts.ts';
 import type { RanView } from '../api/forms/devices.ts';
+import { MOST_ROWS } from '../api/forms/pages.ts';
 import type { Fleet } from '../fleet-port.ts';
 import type { SoftwareOfDevice } from '../peers/software.ts';
 
 /** The fewest digits that stand for a digest that begins with them. */
 const LEAST_PREFIX = 8;
 const BEGINNING = /^[0-9a-f]+$/;
-const ARTIFACTS_PAGE = 500;
 
 /** Where one device goes back to, or why it can't. */
 export type WayBack =
@@ -46,7 +46,7 @@ async function readWanted(artifacts: Pick<Artifacts, 'list'>, text: string): Pro
   const digests = new Set<string>();
   let cursor: string | undefined;
   do {
-    const page = await artifacts.list({ search: text, limit: ARTIFACTS_PAGE, cursor });
+    const page = await artifacts.list({ search: text, limit: MOST_ROWS, cursor });
     for (const { digest, version } of page.rows) if (version === text) digests.add(digest);
     cursor = page.next;
   } while (cursor !== undefined);

@@ -32,8 +32,8 @@ export interface DeviceRecord {
 export interface Records {
   /** Finds a device and keeps it in memory. Only in its lane: elsewhere it could bring an old window back. */
   find(device: string): Promise<DeviceRecord | undefined>;
-  /** Finds a device and keeps nothing. It can be called from anywhere. */
-  peek(device: string): Promise<DeviceRecord | undefined>;
+  /** Tells whether anything is stored of a device. It can be called from anywhere: it reads no record, and parses no key. */
+  isStored(device: string): Promise<boolean>;
   /** Keeps a record in memory. Call it after its commit. */
   keep(record: DeviceRecord): void;
   /** Drops a device from memory. Call it after a commit that failed: the store knows better. */
@@ -49,9 +49,7 @@ export interface Records {
 export function createRecords(store: Read<CoreTables>): Records {
   const kept = new Map<string, DeviceRecord>();
 
-  async function peek(device: string): Promise<DeviceRecord | undefined> {
-    const known = kept.get(device);
-    if (known !== undefined) return known;
+  async function read(device: string): Promise<DeviceRecord | undefined> {
     const row = await store
       .selectFrom('devices')
       .innerJoin('peers', 'peers.device', 'devices.id')
@@ -68,10 +66,18 @@ export function createRecords(store: Read<CoreTables>): Records {
   }
 
   return {
-    peek,
+    isStored: async (device) => {
+      if (kept.has(device)) return true;
+      const row = await store
+        .selectFrom('peers')
+        .select('device')
+        .where('device', '=', device)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
     keep,
     find: async (device) => {
-      const record = await peek(device);
+      const record = kept.get(device) ?? (await read(device));
       if (record !== undefined) keep(record);
       return record;
     },

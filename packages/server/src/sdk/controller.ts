@@ -3,24 +3,26 @@ import { basename } from 'node:path';
 import {
   isDigest,
   STANDARD_ACTIONS,
-  writeDataValue,
+  toHex,
   type JoinVerdict,
-  type ServerCommand,
   type StandardAction,
   type TokenKey,
 } from '@srup/protocol';
 import { pino, type Logger } from 'pino';
 import type { Artifacts } from '../artifacts/artifacts.ts';
-import { artifactUrl } from '../artifacts/url.ts';
+import { PROGRAM } from '../api/callers.ts';
 import { FleetError } from '../api/faults.ts';
 import type { DeviceView } from '../api/forms/devices.ts';
 import type { FleetEvent } from '../api/forms/events.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
 import type { DataView } from '../api/forms/messages.ts';
+import type { OrderBody } from '../api/forms/orders.ts';
 import type { Fleet } from '../fleet-port.ts';
 import type { RunningServer, ServerOptions } from '../options.ts';
 import { startServer } from '../server.ts';
 import { settle } from './settle.ts';
+
+type Ordered = OrderBody['command'];
 
 export interface ControllerOptions extends Omit<ServerOptions, 'log'> {
   /** By default, warnings and errors go to stdout as JSON. */
@@ -208,13 +210,7 @@ export class Controller {
    * await controller.send(greenhouse, 'target', 24);
    */
   async send(device: string, dataId: string, value: string | number | Uint8Array): Promise<void> {
-    const data =
-      typeof value === 'string'
-        ? writeDataValue({ kind: 'text', value })
-        : typeof value === 'number'
-          ? writeDataValue({ kind: 'double', value })
-          : value;
-    await this.#order(device, { kind: 'data', dataId, data });
+    await this.#order(device, { kind: 'data', dataId, value: dataValueOf(value) });
   }
 
   /**
@@ -226,10 +222,20 @@ export class Controller {
    */
   async update(device: string, software: string, options: UpdateOptions = {}): Promise<Outcome> {
     const { version, activate = true } = options;
-    const digest = isDigest(software) ? await this.#stored(software) : await this.#store(software, version);
-    const url = artifactUrl(this.url, digest);
-    const command: ServerCommand = { kind: 'update', url, digest, activateAtOnce: activate };
+    const digest = isDigest(software) ? software : await this.#store(software, version);
+    const command: Ordered = { kind: 'update', digest, activate };
     return this.#command(device, command, activate ? 'active' : 'staged', options);
+  }
+
+  /**
+   * Brings a device back to software that it has proven to have run, without a download where it still holds it (P
+   * 10.12). `to`: a digest, its first 8 digits or more, or a version; by default what the device ran before.
+   *
+   * @example
+   * const { ok } = await controller.rollback(pump, '1.4');
+   */
+  rollback(device: string, to?: string, waiting?: Waiting): Promise<Outcome> {
+    return this.#command(device, { kind: 'rollback', to }, 'active', waiting);
   }
 
   /** Stops taking requests, finishes what runs, and closes everything. */
@@ -239,7 +245,7 @@ export class Controller {
 
   async #command(
     device: string,
-    command: ServerCommand,
+    command: Ordered,
     good: Outcome['phase'],
     waiting: Waiting = {},
   ): Promise<Outcome> {
@@ -257,15 +263,10 @@ export class Controller {
       await this.identify(device, waiting);
   }
 
-  async #order(device: string, command: ServerCommand): Promise<TokenKey> {
-    const [receipt] = await this.fleet.command([device], command);
+  async #order(device: string, command: Ordered): Promise<TokenKey> {
+    const [receipt] = await this.server.orders.place({ devices: [device], command }, PROGRAM);
     if (receipt?.ok === true) return receipt.token;
     throw new FleetError('conflict', `${device}: ${receipt?.reason ?? 'nothing was sent'}`);
-  }
-
-  async #stored(digest: string): Promise<string> {
-    if ((await this.artifacts.find(digest)) !== undefined) return digest;
-    throw new FleetError('not-found', `no artifact ${digest} is stored: give the file itself`);
   }
 
   async #store(path: string, version: string | undefined): Promise<string> {
@@ -298,4 +299,10 @@ export class Controller {
       this.#log.error({ err: fault, device }, 'a join could not be decided, and stays open');
     }
   }
+}
+
+function dataValueOf(value: string | number | Uint8Array): Extract<Ordered, { kind: 'data' }>['value'] {
+  if (typeof value === 'string') return { type: 'text', text: value };
+  if (typeof value === 'number') return { type: 'double', number: value };
+  return { type: 'hex', hex: toHex(value) };
 }

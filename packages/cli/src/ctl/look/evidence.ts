@@ -15,6 +15,7 @@ interface ListOptions extends CommonOptions {
 interface ExchangesOptions extends ListOptions {
   readonly device?: string;
   readonly kind?: string;
+  readonly order?: string;
   readonly open?: true;
 }
 
@@ -30,15 +31,16 @@ export function addEvidence(ctl: Command): void {
   ])
     .option('--device <device>', 'only exchanges with this device')
     .option('--kind <kind>', 'update, action, data, identify, join or leave (default: all but data)')
+    .option('--order <id>', 'only exchanges that this order began')
     .option('--open', 'only exchanges that have not ended')
     .option(...LIMIT)
-    .action(({ device, kind, open, limit, ...options }: ExchangesOptions) =>
+    .action(({ device, kind, order, open, limit, ...options }: ExchangesOptions) =>
       withSession(options, async ({ api, output }) => {
         const of = device === undefined ? undefined : (await findDevice(api, device)).id;
         const rows =
           kind === undefined
-            ? await recentExchanges(api, { device: of, open }, parseRows(limit))
-            : await api.list<ExchangeView>('/exchanges', { device: of, kind, open }, parseRows(limit));
+            ? await recentExchanges(api, { device: of, order, open }, parseRows(limit))
+            : await api.list<ExchangeView>('/exchanges', { device: of, kind, order, open }, parseRows(limit));
         if (output.json || rows.length === 0) {
           output.result(rows, () => {
             output.line('No exchange matches.');

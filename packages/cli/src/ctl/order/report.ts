@@ -20,10 +20,11 @@ export async function reportOutcomes(
 ): Promise<number> {
   const wrong = outcomes.filter(({ isGood }) => !isGood);
   if (output.json) {
-    const values = outcomes.map(({ device, token, phase, isGood, explanation, view }) => ({
+    const values = outcomes.map(({ device, token, order, phase, isGood, explanation, view }) => ({
       device,
       ok: isGood,
       ...(token === undefined ? {} : { token }),
+      ...(order === undefined ? {} : { order }),
       ...(phase === undefined ? {} : { phase }),
       explanation,
       ...(view === undefined ? {} : { exchange: view.exchange }),

@@ -42,6 +42,8 @@ export async function select(
 export interface Outcome {
   readonly device: string;
   readonly token?: string;
+  /** The order that the command belongs to; `srup ctl exchanges --order ID` shows it. */
+  readonly order?: string;
   /** Undefined if the server did not send it. */
   readonly phase?: string;
   readonly isGood: boolean;
@@ -59,9 +61,10 @@ export function send(api: Api, to: Selection, command: OrderedCommand): Promise<
 export function sentOutcome(receipt: Sent): Outcome {
   const { device } = receipt;
   if (!receipt.ok) return { device, isGood: false, explanation: receipt.reason };
-  const { token, rollback } = receipt;
+  const { token, order, rollback } = receipt;
   return {
     ...{ device, token, phase: 'sent', isGood: true, explanation: 'Signed and sent.' },
+    ...(order !== undefined && { order }),
     ...(rollback && { rollback }),
   };
 }

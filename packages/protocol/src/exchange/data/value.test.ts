@@ -63,7 +63,7 @@ describe('a value that nothing declares (P 10.6)', () => {
   });
 });
 
-describe('a value whose kind is declared (P 10.18)', () => {
+describe('a value whose kind is declared (P 10.6)', () => {
   test.each<[DataKind, string, unknown]>([
     ['text', '00', '\0'],
     ['text', '05000000', '\x05\0\0\0'],

@@ -101,7 +101,7 @@ export function guessDataValue(bytes: Uint8Array): GuessedValue {
 }
 
 /**
- * Reads bytes whose kind is declared (P 10.18). Bytes that can't be of that kind are raw: a text that is not UTF-8, a
+ * Reads bytes whose kind is declared (P 10.6). Bytes that can't be of that kind are raw: a text that is not UTF-8, a
  * number of another length.
  *
  * @example

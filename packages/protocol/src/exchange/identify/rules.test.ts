@@ -80,7 +80,7 @@ describe('identification at the server', () => {
     expect(server.exchange(token)).toMatchObject({ phase: 'expired', identification: 'late' });
   });
 
-  it('that is no text says nothing', async () => {
+  it('that is not a text says nothing', async () => {
     const server = soloServer();
     const token = server.newToken();
     const body = { dataId, data: Uint8Array.of(0xff) };

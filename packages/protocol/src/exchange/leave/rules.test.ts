@@ -146,14 +146,14 @@ describe('a device that is dismissed (P 10.8)', () => {
   it('does not go on with a fetch or a deferred update; a switch that has begun is finished', async () => {
     const device = soloDevice({ serverSpeaksProfile: false });
     const url = 'https://files.example/fw';
-    const digests = { fetching: 'a'.repeat(64), putOff: 'b'.repeat(64), activating: 'c'.repeat(64) };
+    const digests = { fetching: 'a'.repeat(64), deferred: 'b'.repeat(64), activating: 'c'.repeat(64) };
     for (const [token, digest] of Object.entries(digests)) {
       await device.hear('INITIATE', token, { url, digest });
       if (token === 'fetching') continue;
       device.tell({ on: 'fetched', token, outcome: 'ok' });
       await device.hear('ACTIVATE', token, {});
     }
-    device.tell({ on: 'installed', token: 'putOff', outcome: 'deferred' });
+    device.tell({ on: 'installed', token: 'deferred', outcome: 'deferred' });
     await device.hear('TERMINATE_CMD', 'c-1', {});
     expect(Object.keys(device.state.open)).toEqual(['activating']);
     expect(nextWake(device.state)).toBeUndefined();
@@ -164,7 +164,7 @@ describe('a device that is dismissed (P 10.8)', () => {
     expect(inShort(await device.hear('INITIATE', 'fetching', { url, digest: digests.fetching }))).toEqual([
       'send RESPONSE fe',
     ]);
-    expect(inShort(await device.hear('ACTIVATE', 'putOff', {}))).toEqual(['send RESPONSE 1f']);
+    expect(inShort(await device.hear('ACTIVATE', 'deferred', {}))).toEqual(['send RESPONSE 1f']);
   });
 
   it('never gets an identity back that it gave up', async () => {

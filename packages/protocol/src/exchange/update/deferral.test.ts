@@ -37,7 +37,7 @@ describe('DATA srup.defer', () => {
     expect(decodeDeferral('t', encodeText(text))).toBeUndefined();
   });
 
-  it('is nothing when it is no text', () => {
+  it('is nothing when it is not a text', () => {
     expect(decodeDeferral('t', Uint8Array.of(0xff))).toBeUndefined();
   });
 });

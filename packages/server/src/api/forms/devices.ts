@@ -3,6 +3,9 @@ import { STANDINGS, SUITE_NAMES } from '../vocabulary.ts';
 import { deviceId, digest, instant, tokenText, type View } from './basics.ts';
 import { pageQuery } from './pages.ts';
 
+/** Characters of the longest name that a caller gives to a device. */
+export const LONGEST_NAME = 100;
+
 const standing = z.enum(STANDINGS);
 const proven = z.object({ digest, provenAt: instant, token: tokenText });
 
@@ -33,7 +36,7 @@ export const deviceQuery = pageQuery.extend({
 });
 export type DeviceQuery = Readonly<z.infer<typeof deviceQuery>>;
 
-export const deviceChange = z.object({ name: z.string().trim().min(1).max(100) });
+export const deviceChange = z.object({ name: z.string().trim().min(1).max(LONGEST_NAME) });
 
 export const ranView = z
   .object({

@@ -2,6 +2,8 @@ import { z } from 'zod';
 
 /** Rows of the longest page. */
 export const MOST_ROWS = 500;
+/** Rows of a page that names no limit. */
+export const DEFAULT_ROWS = 100;
 
 export const pageQuery = z.object({
   cursor: z.string().max(200).optional().describe('`next` of the page before'),

@@ -1,12 +1,13 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { idsIn, insert, noteMigrations, storeSuite, type NoteTables } from '../../../test/store-suite.ts';
 import { behind } from '../../../test/store.ts';
-import { StoreFault } from '../fault.ts';
+import { StoreError, StoreFault } from '../fault.ts';
 import type { Store } from '../port.ts';
+import type { Migrations } from '../schema/steps.ts';
 import { checkSqlite, openSqlite, openSqliteReadOnly } from './open.ts';
 
 storeSuite('SQLite', async () => {
@@ -59,9 +60,32 @@ test('another connection that only reads sees what is committed', async () => {
   await other.close();
 });
 
-test('a damaged file, or another one, is refused as a database, with the reason', async () => {
+test('a database of a newer version is refused, with the reason', () => {
   checkSqlite(file, noteMigrations);
   expect(() => {
     checkSqlite(file, {});
   }).toThrow(/written by a newer version/);
+});
+
+test('a damaged database is refused with the reason, and one of a newer version for its version', async () => {
+  for (let id = 1; id <= 100; id++) await insert(store, id, 'x'.repeat(1_000));
+  const copy = join(folder, 'copy.db');
+  await sql`vacuum into ${copy}`.execute(behind(store));
+  const bytes = await readFile(copy);
+  await writeFile(copy, bytes.fill(0xff, bytes.length - 8_192));
+  const check = (migrations: Migrations) => () => {
+    checkSqlite(copy, migrations);
+  };
+  expect(check(noteMigrations)).toThrow(/^The database is damaged: /);
+  expect(check({})).toThrow(/written by a newer version/);
+});
+
+test('a file that is not a database is refused as damaged', async () => {
+  const other = join(folder, 'other.db');
+  await writeFile(other, 'no database'.repeat(1_000));
+  const check = () => {
+    checkSqlite(other, noteMigrations);
+  };
+  expect(check).toThrow(StoreError);
+  expect(check).toThrow('The database is damaged: file is not a database.');
 });

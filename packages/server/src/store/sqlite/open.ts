@@ -72,25 +72,38 @@ export function openSqliteReadOnly<Tables>(file: string): ReadOnly<Tables> {
  * findDamage('/var/lib/srup/server/fleet.db'); // undefined
  */
 export function findDamage(file: string): string | undefined {
+  return reading(file, damageOf);
+}
+
+/**
+ * Checks a file that came from elsewhere. Throws `StoreError` when a newer version wrote it, or when it is damaged. The
+ * version comes first: it is read at once, and the search for damage reads the whole file.
+ */
+export function checkSqlite(file: string, migrations: Migrations): void {
+  const damage = reading(file, (database) => {
+    try {
+      refuseNewer(appliedSteps(database), file, migrations);
+      return damageOf(database);
+    } catch (fault) {
+      if (fault instanceof StoreError) throw fault;
+      return (fault as Error).message; // damage can keep SQLite from reading the version, or anything
+    }
+  });
+  if (damage !== undefined) throw new StoreError(`The database is damaged: ${damage}.`);
+}
+
+function reading<Found>(file: string, read: (database: DatabaseSync) => Found): Found {
   const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   try {
-    const { quick_check: found } = database.prepare('pragma quick_check(1)').get() as { quick_check: string };
-    return found === 'ok' ? undefined : found;
+    return read(database);
   } finally {
     database.close();
   }
 }
 
-/** Checks a file that came from elsewhere. Throws `StoreError` when it is damaged or a newer version wrote it. */
-export function checkSqlite(file: string, migrations: Migrations): void {
-  const damage = findDamage(file);
-  if (damage !== undefined) throw new StoreError(`The database is damaged: ${damage}.`);
-  const database = new DatabaseSync(file, { readOnly: true });
-  try {
-    refuseNewer(appliedSteps(database), file, migrations);
-  } finally {
-    database.close();
-  }
+function damageOf(database: DatabaseSync): string | undefined {
+  const { quick_check: found } = database.prepare('pragma quick_check(1)').get() as { quick_check: string };
+  return found === 'ok' ? undefined : found;
 }
 
 function appliedSteps(database: DatabaseSync): readonly string[] {
