@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { buffer } from 'node:stream/consumers';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { packTar } from 'modern-tar';
@@ -171,15 +172,22 @@ describe('a backup', () => {
       const elsewhere = inRoot('elsewhere');
       await mkdir(elsewhere);
       const seen: string[] = [];
-      await make({
+      const look = () => {
+        for (const entry of readdirSync(elsewhere, { recursive: true, withFileTypes: true })) {
+          const path = join(entry.parentPath, entry.name);
+          // It can be renamed between the two calls.
+          if (entry.isFile() && existsSync(path)) seen.push(readFileSync(path, 'latin1'));
+        }
+      };
+      let isMade = false;
+      const making = make({
         file: join(elsewhere, 'made.backup'),
         passphrase: new Secret('correct horse battery'),
-        onProgress: () => {
-          for (const entry of readdirSync(elsewhere, { recursive: true, withFileTypes: true })) {
-            if (entry.isFile()) seen.push(readFileSync(join(entry.parentPath, entry.name), 'latin1'));
-          }
-        },
-      });
+        onProgress: look,
+      }).finally(() => (isMade = true));
+      // Progress alone can come before the file is open.
+      for (; !isMade; await nextTurn()) look();
+      await making;
       expect(seen.length).toBeGreaterThan(0);
       expect(seen.filter((text) => /a key|SQLite format/.test(text))).toEqual([]);
     },
