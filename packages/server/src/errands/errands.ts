@@ -9,7 +9,7 @@ import type { CoreTables } from '../store/schema/tables.ts';
 const AT_ONCE = 20;
 /** Time before a failed errand is tried again, in milliseconds. */
 const RETRY_MS = 60_000;
-/** An errand that was asked later than now, by more than this, was asked before the clock was set back. Milliseconds. */
+/** An errand that was asked more than this later than now was asked before the clock was set back. Milliseconds. */
 const CLOCK_STEP_MS = 3_600_000;
 
 export interface Errand {

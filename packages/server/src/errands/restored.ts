@@ -12,7 +12,12 @@ const DEVICES_AT_ONCE = 200;
 /** Time over which all devices that owe an answer are asked again, in milliseconds. */
 const HASTE_SPREAD_MS = 2_000;
 
-/** Lets go of the devices that were revoked after the backup, before anything is sent. Errands end their identities. */
+/**
+ * Lets go of the devices that were revoked after the backup, before anything is sent. Errands end their identities.
+ *
+ * @example
+ * await letGoOfRevoked({ store, lanes }, endings);
+ */
 export async function letGoOfRevoked(
   { store, lanes }: Pick<TurnPorts, 'store' | 'lanes'>,
   endings: Pick<Endings, 'letGo'>,
@@ -25,6 +30,9 @@ export async function letGoOfRevoked(
 /**
  * Asks every joined device what it is. What a device said after the backup is unknown here, so an attacker could repeat
  * it until the device itself says something newer. Its answer ends that, and shows which devices are still ours.
+ *
+ * @example
+ * await greetAfterRestore({ store, clock, log }, fleet, { isStopped, onHastened });
  */
 export async function greetAfterRestore(
   { store, clock, log }: Pick<TurnPorts, 'store' | 'clock' | 'log'>,

@@ -33,7 +33,12 @@ export interface CandidatePorts {
   readonly log: Log;
 }
 
-/** What the server judges a candidate's message by (P 4.6). */
+/**
+ * What the server judges a candidate's message by (P 4.6).
+ *
+ * @example
+ * const received = receive(screened, peerOf(candidate));
+ */
 export function peerOf({ record, isBarred }: Candidate): Peer {
   return {
     id: record.id,

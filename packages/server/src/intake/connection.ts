@@ -27,6 +27,10 @@ export interface Connection {
 /**
  * Takes the handlers of a link. With a kept session messages arrive at once: they, and their PUBACKs, wait for `begin`
  * (P 5.3).
+ *
+ * @example
+ * const connection = holdLink(link, log);
+ * connection.begin(arrive, () => void follow());
  */
 export function holdLink(link: MqttLink, log: Pick<Log, 'warn'>): Connection {
   let isUp = false;
@@ -71,7 +75,13 @@ export interface FollowPorts {
   readonly log: Pick<Log, 'error'>;
 }
 
-/** Opens the sender only while the answers of devices can be heard. Call the result when the connection changes. */
+/**
+ * Opens the sender only while the answers of devices can be heard. Call the result when the connection changes.
+ *
+ * @example
+ * const follow = followConnection({ connection, subscriptions, sender, store, onHastened, clock, delay, log });
+ * await follow();
+ */
 export function followConnection({
   connection,
   subscriptions,

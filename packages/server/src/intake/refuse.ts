@@ -17,6 +17,12 @@ export interface Refusals {
   isNews(refusal: NewRefusal): boolean;
 }
 
+/**
+ * Makes what commits refusals.
+ *
+ * @example
+ * await createRefusals({ store, clock, log }).refuse('WIRE_TYPE', arrival);
+ */
 export function createRefusals({ store, clock, log }: Pick<TurnPorts, 'store' | 'clock' | 'log'>): Refusals {
   const mayTell = createThrottle(clock, REFUSALS_TOLD, 1000);
 

@@ -26,6 +26,9 @@ const selectEvents = prepare((store, p: { readonly after: number }) =>
  * Adds events in the transaction of what happened. So there is no event without its cause, and none is lost.
  *
  * @returns the place of the last one, if there are any
+ *
+ * @example
+ * await store.commit((write) => addEvents(write, now, [{ kind: 'device', device: viewDevice(row) }]));
  */
 export async function addEvents(
   write: Write<CoreTables>,

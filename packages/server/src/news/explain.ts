@@ -90,7 +90,12 @@ export function isFinal(exchange: ServerExchange): boolean {
   return meaningOf(exchange).isOpen !== true;
 }
 
-/** Says what the phase of an exchange means, with the reason that the device gave for a failure. */
+/**
+ * Says what the phase of an exchange means, with the reason that the device gave for a failure.
+ *
+ * @example
+ * explain(exchange); // 'The device proved that it did it.'
+ */
 export function explain(exchange: ServerExchange): string {
   const { words } = meaningOf(exchange);
   if (exchange.kind === 'update' && exchange.isRollback === true && exchange.phase === 'active') {
@@ -126,7 +131,12 @@ function reasonOf(status: number | undefined): string {
   return name === undefined ? ` Reason: status ${hex}.` : ` Reason: ${STATUS_MEANING[name]} (${hex}).`;
 }
 
-/** Says why an exchange did not take a word of a caller. */
+/**
+ * Says why an exchange did not take a word of a caller.
+ *
+ * @example
+ * throw new FleetError('conflict', explainRefusal('FLOW_STATE', exchange));
+ */
 export function explainRefusal(code: FlowCode, exchange: ServerExchange): string {
   return `this can't be done now: ${FAULT_MEANING[code]}. ${explain(exchange)}`;
 }

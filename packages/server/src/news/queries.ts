@@ -109,7 +109,12 @@ export function createQueries(store: Read<CoreTables>): Queries {
   };
 }
 
-/** One exchange with what its phase means; undefined when there is none. */
+/**
+ * One exchange with what its phase means; undefined when there is none.
+ *
+ * @example
+ * const view = await findExchangeView(store.read, device, token);
+ */
 export async function findExchangeView(
   read: Read<CoreTables>,
   device: string,

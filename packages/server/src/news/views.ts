@@ -1,3 +1,4 @@
+/** Rows, as people and programs outside see them. */
 import { guessDataValue, toHex, type ServerExchange, type TokenKey } from '@srup/protocol';
 import type { DeviceView } from '../api/forms/devices.ts';
 import type { ExchangeView } from '../api/forms/exchanges.ts';
@@ -8,8 +9,12 @@ import type { DeviceRow } from '../store/schema/devices.ts';
 import type { ExchangeRow } from '../store/schema/exchanges.ts';
 import type { DataRow, MessageRow, NewRefusal } from '../store/schema/messages.ts';
 
-/* Rows, as people and programs outside see them. */
-
+/**
+ * Views a device, with what it has proven.
+ *
+ * @example
+ * viewDevice(row).running?.digest;
+ */
 export function viewDevice(row: DeviceRow & { readonly proven_at: number | null }): DeviceView {
   const running = viewProof(row.running_digest, row.running_at, row.running_token);
   const staged = viewProof(row.staged_digest, row.staged_at, row.staged_token);
@@ -36,7 +41,12 @@ function viewProof(
   return digest === null || provenAt === null || token === null ? undefined : { digest, provenAt, token };
 }
 
-/** Views an exchange, with what its phase means. `updatedAt`: ms since 1970. */
+/**
+ * Views an exchange, with what its phase means. `updatedAt`: ms since 1970.
+ *
+ * @example
+ * viewExchange(device, exchange, now).explanation; // 'Cancelled before activation.'
+ */
 export function viewExchange(
   device: string,
   exchange: ServerExchange,
@@ -47,12 +57,24 @@ export function viewExchange(
   return { device, exchange, ...(order !== undefined && { order }), updatedAt, ...meaning };
 }
 
+/**
+ * Views an exchange as it is stored, with the order that began it.
+ *
+ * @example
+ * viewExchangeRow(row).order; // '9f3a61c07be42d15'
+ */
 export function viewExchangeRow(
   row: Pick<ExchangeRow, 'device' | 'state' | 'wake_at' | 'order_id' | 'updated_at'>,
 ): ExchangeView {
   return viewExchange(row.device, readExchange(row), row.updated_at, row.order_id ?? undefined);
 }
 
+/**
+ * Views the evidence of a message; its bytes are hex.
+ *
+ * @example
+ * viewMessage(row).hex;
+ */
 export function viewMessage({
   id,
   at,
@@ -66,6 +88,12 @@ export function viewMessage({
   return { id, at, device, direction, type, sequence, token, hex: toHex(bytes) };
 }
 
+/**
+ * Views a value of a device, in its most likely kind (P 10.6).
+ *
+ * @example
+ * viewData(row).value; // 21.5
+ */
 export function viewData({ at, device, data_id: dataId, bytes }: Omit<DataRow, 'id'>): DataValue {
   return { at, device, dataId, hex: toHex(bytes), ...viewValue(bytes) };
 }
@@ -77,6 +105,12 @@ function viewValue(bytes: Uint8Array): Pick<DataValue, 'kind' | 'value'> {
   return { kind, value: typeof value === 'string' || Number.isFinite(value) ? value : String(value) };
 }
 
+/**
+ * Views a refusal. The sender is what the message claims; nothing proves it.
+ *
+ * @example
+ * viewRefusal(refusal).code; // 'REPLAY_SEEN'
+ */
 export function viewRefusal({ at, code, claimed_sender: sender, topic, type }: NewRefusal): RefusalView {
   return {
     at,

@@ -45,11 +45,22 @@ export interface CommandPorts extends TurnPorts {
   readonly signer: Signer;
 }
 
-/** The id of a new order: 16 hex digits. Exchanges, receipts and the audit trail carry it. */
+/**
+ * The id of a new order: 16 hex digits. Exchanges, receipts and the audit trail carry it.
+ *
+ * @example
+ * newOrderId(systemRandom); // '9f3a61c07be42d15'
+ */
 export function newOrderId(random: Pick<Random, 'bytes'>): string {
   return toHex(random.bytes(8));
 }
 
+/**
+ * Makes what commands devices.
+ *
+ * @example
+ * const command = createCommand({ ...turn, signer });
+ */
 export function createCommand(ports: CommandPorts): Command {
   const { serverId, records, lanes, save, signer, clock, random, log } = ports;
 

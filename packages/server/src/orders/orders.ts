@@ -32,7 +32,12 @@ export interface Orders {
   place(order: OrderBody, by: Caller): Promise<readonly CommandReceipt[]>;
 }
 
-/** Makes the orders of a fleet. */
+/**
+ * Makes the orders of a fleet.
+ *
+ * @example
+ * const orders = createOrders({ fleet, artifacts, command, random }, { server: 'https://fleet.example:8443' });
+ */
 export function createOrders(
   { fleet, artifacts, command, random }: OrderPorts,
   { server }: OrderOptions,

@@ -17,6 +17,12 @@ const LIKE_AN_ID = /^[0-9a-f]{13,16}$/i;
  */
 export type Rename = (device: string, name: string, by: Caller) => Promise<DeviceView>;
 
+/**
+ * Makes what names devices.
+ *
+ * @example
+ * const { name } = await createRename(turn)('27ab54d670b64be2', 'Pump 7', by);
+ */
 export function createRename({ records, lanes, save, clock }: TurnPorts): Rename {
   async function rename(device: string, name: string, by: Caller): Promise<DeviceView> {
     const record = await records.find(device);

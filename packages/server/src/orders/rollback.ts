@@ -17,6 +17,9 @@ export type WayBack =
 /**
  * Finds where each device goes back to, in their order, among what it has proven to have run. `to`: a digest, its first
  * 8 digits or more, or a version; absent: what each device ran before. It takes two queries for hundreds of devices.
+ *
+ * @example
+ * const ways = await findWaysBack(fleet, artifacts, ids, '1.4.2');
  */
 export async function findWaysBack(
   fleet: Pick<Fleet, 'softwareOf'>,

@@ -27,6 +27,12 @@ export type Word = Extract<ServerInput, { readonly on: 'activate' | 'cancel' | '
  */
 export type SayWord = (device: string, token: TokenKey, word: Word, by: Caller) => Promise<ExchangeView>;
 
+/**
+ * Makes what says words to exchanges.
+ *
+ * @example
+ * await createSayWord(turn)(device, token, { on: 'activate' }, by);
+ */
 export function createSayWord(ports: TurnPorts): SayWord {
   const { store, records, lanes, save } = ports;
 

@@ -34,7 +34,12 @@ export function writeDraft(draft: Draft): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(stored));
 }
 
-/** Reads a draft that `writeDraft` wrote. Throws SyntaxError for bytes that are not hex, or not JSON. */
+/**
+ * Reads a draft that `writeDraft` wrote. Throws SyntaxError for bytes that are not hex, or not JSON.
+ *
+ * @example
+ * readDraft(writeDraft(draft)); // equals draft
+ */
 export function readDraft(bytes: Uint8Array): Draft {
   const { type, token, body } = JSON.parse(new TextDecoder().decode(bytes)) as StoredDraft;
   const values = Object.entries(body).map(([name, value]) => [name, restore(value)] as const);

@@ -48,6 +48,9 @@ export interface OutboxPorts {
 /**
  * Takes the oldest messages that are owed to a device, in their order. Signs and commits those that are not signed yet
  * (P 5.1). `after`: the id of the last one that the broker has.
+ *
+ * @example
+ * for (const { id, bytes } of await takeReady(ports, device, last)) await link.publish(topicOf(device), bytes);
  */
 export async function takeReady(ports: OutboxPorts, device: string, after = 0): Promise<readonly Ready[]> {
   const { rows: owed } = await selectOwed(ports.store.read, { device, after });
@@ -83,7 +86,12 @@ async function signAll(
   return new Map(made.map(({ id, bytes }) => [id, bytes]));
 }
 
-/** Deletes what the broker has: for each device the row with this id, and those before it. */
+/**
+ * Deletes what the broker has: for each device the row with this id, and those before it.
+ *
+ * @example
+ * await dropSent(ports, [['27ab54d670b64be2', 7]]);
+ */
 export async function dropSent(
   { store }: Pick<OutboxPorts, 'store'>,
   last: readonly (readonly [string, number])[],
@@ -93,7 +101,12 @@ export async function dropSent(
   });
 }
 
-/** The devices that messages are owed to. The one that waits longest comes first. */
+/**
+ * The devices that messages are owed to. The one that waits longest comes first.
+ *
+ * @example
+ * await devicesOwed(store.read); // ['27ab54d670b64be2', ...]
+ */
 export async function devicesOwed(read: Read<CoreTables>): Promise<readonly string[]> {
   const rows = await read
     .selectFrom('outbox')

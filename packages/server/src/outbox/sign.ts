@@ -67,7 +67,12 @@ function wantsTerminatedText({ suite, identification }: AddresseeRow): boolean {
   return suite === 'rsa-sha256' && !confirmsCommands(identification ?? '');
 }
 
-/** The evidence of a message that is sent: its signed bytes. `at`: ms since 1970. */
+/**
+ * The evidence of a message that is sent: its signed bytes. `at`: ms since 1970.
+ *
+ * @example
+ * const evidence = sentEvidence(device, signed, clock.now());
+ */
 export function sentEvidence(device: string, { message, bytes }: Signed, at: number): NewMessage {
   const { type, sequence, token } = message;
   return { at, device, direction: 'out', type, sequence: sequence.toString(), token: tokenKey(token), bytes };

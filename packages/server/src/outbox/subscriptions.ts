@@ -21,7 +21,12 @@ export interface Subscriptions {
   forget(): void;
 }
 
-/** Makes the subscriptions of the server `self`. They are renewed by `refresh`. */
+/**
+ * Makes the subscriptions of the server `self`. They are renewed by `refresh`.
+ *
+ * @example
+ * await createSubscriptions(store.read, link, serverId).refresh();
+ */
 export function createSubscriptions(store: Read<CoreTables>, link: MqttLink, self: Identity): Subscriptions {
   const held = new Set<string>();
 

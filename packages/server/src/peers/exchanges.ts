@@ -27,7 +27,12 @@ export async function findExchange(
   return row && readExchange(row);
 }
 
-/** Finds the exchanges of a device that still wait: for the device, or for a decision about it. */
+/**
+ * Finds the exchanges of a device that still wait: for the device, or for a decision about it.
+ *
+ * @example
+ * for (const { kind, token } of await openExchanges(store.read, device)) console.log(kind, token);
+ */
 export async function openExchanges(
   read: Read<CoreTables>,
   device: string,
@@ -41,7 +46,12 @@ export async function openExchanges(
   return rows.map(readExchange);
 }
 
-/** Reads a row. The time to wake is read from its own column, because one statement can move it for many exchanges. */
+/**
+ * Reads a row. The time to wake is read from its own column, because one statement can move it for many exchanges.
+ *
+ * @example
+ * readExchange({ state: '{"kind":"action",...}', wake_at: null }); // without wakeAt
+ */
 export function readExchange({ state, wake_at: at }: Pick<ExchangeRow, 'state' | 'wake_at'>): ServerExchange {
   const { wakeAt: _stored, ...exchange } = JSON.parse(state) as ServerExchange;
   return at === null ? exchange : { ...exchange, wakeAt: at };

@@ -99,7 +99,12 @@ function readRecord(row: DeviceRow & PeerRow): DeviceRecord {
   };
 }
 
-/** Makes the record of a device that has proven nothing yet. It is stored with its first authentic message (P 4.6). */
+/**
+ * Makes the record of a device that has proven nothing yet. It is stored with its first authentic message (P 4.6).
+ *
+ * @example
+ * newRecord(enrolment, clock.now(), random).row.standing; // 'unknown'
+ */
 export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random, 'bytes'>): DeviceRecord {
   const key = importVerifyKey(enrolment.publicPem);
   return {

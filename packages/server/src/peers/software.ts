@@ -15,7 +15,12 @@ export interface SoftwareProof {
 /** The most rows of one device. A hostile one may name a new digest with each message. */
 const ROWS_KEPT = 100;
 
-/** Writes a proof in the transaction of the message that brought it. `at`: ms since 1970. */
+/**
+ * Writes a proof in the transaction of the message that brought it. `at`: ms since 1970.
+ *
+ * @example
+ * await writeProof(write, device, at, { what: 'active', digest, token });
+ */
 export async function writeProof(
   transaction: Write<CoreTables>,
   device: string,
@@ -99,7 +104,12 @@ export async function readSoftwareOf(
   return known;
 }
 
-/** Reads what one device has proven to run, newest first, each digest once. */
+/**
+ * Reads what one device has proven to run, newest first, each digest once.
+ *
+ * @example
+ * const [newest] = await readSoftware(store.read, device);
+ */
 export async function readSoftware(read: Read<CoreTables>, device: string): Promise<readonly RanView[]> {
   return (await readSoftwareOf(read, [device])).get(device)?.ran ?? [];
 }

@@ -96,17 +96,32 @@ export function beginChange(record: DeviceRecord, at: number, isStored = true): 
   };
 }
 
-/** Sets columns of the device's row. */
+/**
+ * Sets columns of the device's row.
+ *
+ * @example
+ * setRow(change, { standing: 'joined' });
+ */
 export function setRow(change: Change, columns: Partial<DeviceRow>): void {
   change.record = { ...change.record, row: { ...change.record.row, ...columns } };
 }
 
-/** Uses up the message's number, and notes that its sender is alive, whatever the exchange answers (P 5.3). */
+/**
+ * Uses up the message's number, and notes that its sender is alive, whatever the exchange answers (P 5.3).
+ *
+ * @example
+ * addProof(change, fresh); // change.record.window has the message's number
+ */
 export function addProof(change: Change, { window }: Fresh): void {
   change.record = { ...change.record, window, provenAt: change.at };
 }
 
-/** Adds a message of the device that its exchange took, as evidence. */
+/**
+ * Adds a message of the device that its exchange took, as evidence.
+ *
+ * @example
+ * addAccepted(change, fresh); // change.accepted has its bytes
+ */
 export function addAccepted(change: Change, { message, bytes }: Fresh): void {
   change.accepted.push({
     at: change.at,
@@ -122,6 +137,9 @@ export function addAccepted(change: Change, { message, bytes }: Fresh): void {
 /**
  * Adds a message to the device. It takes its number here; the number is committed before the message leaves (P 5.1).
  * Sets `exhausted` when there is no number left.
+ *
+ * @example
+ * addDraft(change, { type: 'ACTION', token, body: { actionId: 4 } });
  */
 export function addDraft(change: Change, draft: Draft): void {
   const { sent, window } = change.record;
@@ -137,7 +155,12 @@ export function addDraft(change: Change, draft: Draft): void {
   change.record = { ...change.record, sent: sequence };
 }
 
-/** Adds the refusal of a message that is authentic and fresh, but that its exchange does not take. */
+/**
+ * Adds the refusal of a message that is authentic and fresh, but that its exchange does not take.
+ *
+ * @example
+ * addRefusal(change, 'FLOW_TOKEN', topic, fresh);
+ */
 export function addRefusal(change: Change, code: NewRefusal['code'], topic: string, fresh: Fresh): void {
   const { type, sender } = fresh.message;
   change.refusal = { at: change.at, code, claimed_sender: identityText(sender), topic, type };

@@ -35,7 +35,12 @@ const EFFECTS: { readonly [Name in ServerEffect['do']]: Apply<Name> } = {
   },
 };
 
-/** Adds the new state of an exchange, and all that its effects change. */
+/**
+ * Adds the new state of an exchange, and all that its effects change.
+ *
+ * @example
+ * addStep(change, openExchange({ kind: 'identify' }, token, moment, facts));
+ */
 export function addStep(change: Change, step: ServerStep): void {
   change.exchanges.set(step.state.token, step.state);
   for (const effect of step.effects) {

@@ -12,7 +12,12 @@ export function momentOf({ clock, random }: Pick<TurnPorts, 'clock' | 'random'>)
   return { now: clock.now(), trusted: clock.isTrusted(), random: random.unit() };
 }
 
-/** What an exchange with this device can rely on. */
+/**
+ * What an exchange with this device can rely on.
+ *
+ * @example
+ * const step = openExchange(command, token, moment, factsOf(ports, record));
+ */
 export function factsOf({ policies }: Pick<TurnPorts, 'policies'>, { row }: DeviceRecord): ServerFacts {
   return {
     confirms: row.confirms === 1,

@@ -67,7 +67,12 @@ export async function addOutcome(
   for (const { when, then } of CONSEQUENCES) if (when(taken)) await then(taken);
 }
 
-/** Gives up the open exchanges of a change's device. Nothing more is sent for them; what the device did is unknown. */
+/**
+ * Gives up the open exchanges of a change's device. Nothing more is sent for them; what the device did is unknown.
+ *
+ * @example
+ * await giveUpOpen(ports, change, ({ kind }) => kind === 'join');
+ */
 export async function giveUpOpen(
   { store }: Pick<OutcomePorts, 'store'>,
   change: Change,

@@ -14,7 +14,12 @@ export function deviceOwner(id: string): Owner {
   return `device/${id}`;
 }
 
-/** The id of the device of an owner that `deviceOwner` made. Throws TypeError for an owner that is not a device. */
+/**
+ * The id of the device of an owner that `deviceOwner` made. Throws TypeError for an owner that is not a device.
+ *
+ * @example
+ * deviceOfOwner('device/27ab54d670b64be2'); // '27ab54d670b64be2'
+ */
 export function deviceOfOwner(owner: string): string {
   const [kind, id] = owner.split('/');
   if (kind !== 'device' || id === undefined) throw new TypeError(`${owner} is not a device`);

@@ -26,7 +26,12 @@ export interface Written {
   readonly nextErrand: number | undefined;
 }
 
-/** Writes a whole change in one transaction (P 5.3). It decides nothing: its work can run twice. */
+/**
+ * Writes a whole change in one transaction (P 5.3). It decides nothing: its work can run twice.
+ *
+ * @example
+ * const { lastEvent } = await store.commit((write) => writeChange(write, change, evidence));
+ */
 export async function writeChange(
   transaction: Write<CoreTables>,
   change: Change,
@@ -122,7 +127,7 @@ const upsertInOrder = prepare((write: Write<CoreTables>, p: NewExchange) =>
   upsert(write, p).returning('order_id'),
 );
 
-/** Returns the id of the order that began the exchange; undefined without one. */
+/** Returns the id of the order that began the exchange; null without one. */
 async function writeExchange(
   transaction: Write<CoreTables>,
   { at, record, orderId }: Change,
