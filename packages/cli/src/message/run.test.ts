@@ -120,7 +120,7 @@ describe('srup message decode', () => {
     ['a source that is neither hex nor file', ['nowhere.hex'], /"nowhere.hex" is neither hex nor a file/],
     ['a folder', ['.'], /it is a folder/],
     ['a key file that is missing', ['05', '--key', 'nowhere.pem'], /there is no such file/],
-    ['a key file that is not a key', ['05', '--key', 'package.json'], /no public key/],
+    ['a key file that is not a key', ['05', '--key', 'package.json'], /not a public key/],
     ['a recipient that is not an id', ['05', '--recipient', 'me'], /"--recipient" must be/],
   ])('explains %s in two lines', async (_what, args, message) => {
     const { code, stdout, stderr } = await runSrup(['message', 'decode', ...args]);

@@ -86,17 +86,16 @@ export function testKeys(name: string, { suite, make }: KeysHarness): void {
     });
 
     // The reference's way to seal has no place for what it is bound to (P 4.3).
-    test.runIf(SUITES[suite].sealing === 'hpke-x25519')(
-      'a sealed field belongs to one recipient and one message (P 4.4)',
-      async () => {
+    if (SUITES[suite].sealing === 'hpke-x25519') {
+      test('a sealed field belongs to one recipient and one message (P 4.4)', async () => {
         const sealed = await own.seal.seal(NONCE, CONTEXT);
         const elsewhere = [
           { ...CONTEXT, recipient: 1n },
           { ...CONTEXT, header: encodeText('header of a message') },
         ];
         for (const context of elsewhere) expect(await own.open.open(sealed, context)).toBeUndefined();
-      },
-    );
+      });
+    }
 
     test('all of it is plain bytes, whose slices are copies', async () => {
       const sealed = await own.seal.seal(NONCE, CONTEXT);

@@ -179,14 +179,19 @@ describe('a backup', () => {
           if (entry.isFile() && existsSync(path)) seen.push(readFileSync(path, 'latin1'));
         }
       };
-      let isMade = false;
+      const state = { isMade: false };
       const making = make({
         file: join(elsewhere, 'made.backup'),
         passphrase: new Secret('correct horse battery'),
         onProgress: look,
-      }).finally(() => (isMade = true));
+      }).finally(() => {
+        state.isMade = true;
+      });
       // Progress alone can come before the file is open.
-      for (; !isMade; await nextTurn()) look();
+      while (!state.isMade) {
+        look();
+        await nextTurn();
+      }
       await making;
       expect(seen.length).toBeGreaterThan(0);
       expect(seen.filter((text) => /a key|SQLite format/.test(text))).toEqual([]);
