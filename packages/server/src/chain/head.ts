@@ -1,6 +1,6 @@
 import { NO_LINK, type AuditKind } from '@srup/protocol';
 import type { Read, Write } from '../store/port.ts';
-import { prepare } from '../store/prepared.ts';
+import { atMost, prepare } from '../store/prepared.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
 /** The last entry: its place, and the hash that the next entry continues. */
@@ -10,10 +10,10 @@ export interface Head {
 }
 
 const selectHead = prepare((read) =>
-  read.selectFrom('audit').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1),
+  read.selectFrom('audit').select(['seq', 'hash']).orderBy('seq', 'desc').limit(atMost(1)),
 );
 const selectLastOfKind = prepare((read, p: { readonly kind: AuditKind }) =>
-  read.selectFrom('audit').select('body').where('kind', '=', p.kind).orderBy('seq', 'desc').limit(1),
+  read.selectFrom('audit').select('body').where('kind', '=', p.kind).orderBy('seq', 'desc').limit(atMost(1)),
 );
 
 /** Reads where the trail ends. An empty trail ends with entry 0. */

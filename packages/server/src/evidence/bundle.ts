@@ -2,7 +2,7 @@ import { BUNDLE_BYTES, BUNDLE_MESSAGES, evidenceOf } from '@srup/protocol';
 import { appendAudit } from '../chain/append.ts';
 import { sha256 } from '../chain/hash.ts';
 import type { Write } from '../store/port.ts';
-import { prepare } from '../store/prepared.ts';
+import { atMost, prepare } from '../store/prepared.ts';
 import { IS_UNCHAINED } from '../store/schema/messages.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
@@ -17,7 +17,7 @@ const selectWaiting = prepare((read, p: { readonly device: string; readonly afte
     .where(IS_UNCHAINED)
     .where('id', '>', p.after)
     .orderBy('id')
-    .limit(READ_AT_ONCE),
+    .limit(atMost(READ_AT_ONCE)),
 );
 
 /**

@@ -1,6 +1,6 @@
 import type { Log } from '@srup/node';
 import type { FleetEvent } from '../api/forms/events.ts';
-import { prepare } from '../store/prepared.ts';
+import { atMost, prepare } from '../store/prepared.ts';
 import type { Store, Read, Write } from '../store/port.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
@@ -19,7 +19,12 @@ const insertEvent = prepare((write: Write<CoreTables>, p: { readonly at: number;
   write.insertInto('events').values({ at: p.at, event: p.event }).returning('seq'),
 );
 const selectEvents = prepare((store, p: { readonly after: number }) =>
-  store.selectFrom('events').selectAll().where('seq', '>', p.after).orderBy('seq').limit(EVENTS_AT_ONCE),
+  store
+    .selectFrom('events')
+    .selectAll()
+    .where('seq', '>', p.after)
+    .orderBy('seq')
+    .limit(atMost(EVENTS_AT_ONCE)),
 );
 
 /**

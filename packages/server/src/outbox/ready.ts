@@ -1,7 +1,7 @@
 import type { Clock } from '@srup/protocol';
 import { appendMessages } from '../evidence/messages.ts';
 import type { Read, Store, Write } from '../store/port.ts';
-import { prepare } from '../store/prepared.ts';
+import { atMost, prepare } from '../store/prepared.ts';
 import { readDraft } from './draft.ts';
 import { sentEvidence, type AddresseeRow, type Signer } from './sign.ts';
 import type { OutboxRow } from '../store/schema/outbox.ts';
@@ -31,7 +31,7 @@ const selectOwed = prepare((read, p: { readonly device: string; readonly after: 
     .where('device', '=', p.device)
     .where('outbox.id', '>', p.after)
     .orderBy('outbox.id')
-    .limit(MESSAGES_AT_ONCE),
+    .limit(atMost(MESSAGES_AT_ONCE)),
 );
 const deleteSent = prepare(
   (write: Write<CoreTables>, p: { readonly device: string; readonly last: number }) =>

@@ -1,4 +1,4 @@
-import type { Compilable, CompiledQuery, QueryResult } from 'kysely';
+import { sql, type Compilable, type CompiledQuery, type QueryResult, type RawBuilder } from 'kysely';
 import type { Read, Write } from './port.ts';
 import type { CoreTables } from './schema/tables.ts';
 
@@ -49,4 +49,17 @@ export function prepare<
     const parameters = query.parameters.map((value) => (value instanceof Place ? given[value.name] : value));
     return source.executeQuery({ ...query, parameters });
   };
+}
+
+/**
+ * A limit of a prepared statement that is the same in each call. It stands in the text of the statement: SQLite plans a
+ * statement again in each call when its limit is a parameter, which can take longer than to run it.
+ *
+ * @param rows 1 or more
+ *
+ * @example
+ * const selectLast = prepare((read) => read.selectFrom('audit').select('seq').orderBy('seq', 'desc').limit(atMost(1)));
+ */
+export function atMost(rows: number): RawBuilder<number> {
+  return sql.lit(rows);
 }
