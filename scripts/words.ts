@@ -48,7 +48,7 @@ const DECIDED: readonly Word[] = [
 /** Turns of phrase that a reader stumbles over. */
 const UN_ENGLISH: readonly Word[] = [
   {
-    insteadOf: /\bunless (?:told|said|asked|set|named|given)(?=[.,;:)'"`|]|$)/m,
+    insteadOf: /\bunless (?:told|said|asked|set|named|given)(?= otherwise\b|[.,;:)'"`|]|$)/m,
     say: '"by default" or "the default is ..."',
     why: PLAIN,
   },

@@ -79,7 +79,7 @@ export const ROWS: readonly Row[] = [
   {
     number: 12,
     attack: 'eavesdropping',
-    holds: 'TLS unless told otherwise; nonces are sealed (P 4, 7.1, 7.5)',
+    holds: 'TLS by default; nonces are sealed (P 4, 7.1, 7.5)',
     broker: true,
   },
   {

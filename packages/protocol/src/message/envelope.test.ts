@@ -137,7 +137,7 @@ describe('refuses (P 2.4)', () => {
     expect(codeOf(bytesOf(...parts))).toBe(code);
   });
 
-  test('a token over 255 bytes, unless told otherwise (P 6.1)', () => {
+  test('a token over 255 bytes, by default (P 6.1)', () => {
     const long = encode({ ...ACTION, token: new Uint8Array(256).fill(0x41) }).assemble(SIGNATURE);
     expect(codeOf(long)).toBe('WIRE_TOKEN_LONG at 18');
     expect(codeOf(long, { tokenBytes: 256 })).toBe('accepted');

@@ -5,6 +5,7 @@
 import { counterStart, MAX_SEQUENCE_JUMP, MAX_U64, type Random } from '@srup/protocol';
 import { C2_TYPE } from '../keyservice/requests.ts';
 import type { KeyServiceTables } from '../keyservice/tables.ts';
+import { NOTHING_PROVEN } from '../peers/records.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import type { Read, Write } from '../store/port.ts';
 
@@ -78,7 +79,7 @@ export async function reserveCounters(
     if (known !== undefined) continue;
     await write
       .insertInto('devices')
-      .values({ ...device, ...NOTHING_KNOWN, first_seen_at: registeredAt })
+      .values({ ...device, ...NOTHING_PROVEN, first_seen_at: registeredAt })
       .execute();
     const sent = (UNUSED_FROM + counterStart(starts[index] as Uint8Array)).toString();
     await write
@@ -87,20 +88,6 @@ export async function reserveCounters(
       .execute();
   }
 }
-
-const NOTHING_KNOWN = {
-  name: null,
-  standing: 'unknown',
-  confirms: 0,
-  identification: null,
-  running_digest: null,
-  running_at: null,
-  running_token: null,
-  running_ordered_at: null,
-  staged_digest: null,
-  staged_at: null,
-  staged_token: null,
-} as const;
 
 /** Drops all enrolment codes: one that was used up since would let another device in (P 8.4). Returns how many. */
 export async function dropCodes(write: Write<KeyServiceTables>): Promise<number> {

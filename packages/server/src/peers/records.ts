@@ -99,6 +99,21 @@ function readRecord(row: DeviceRow & PeerRow): DeviceRecord {
   };
 }
 
+/** What is shown of a device that has proven nothing yet. */
+export const NOTHING_PROVEN = {
+  name: null,
+  standing: 'unknown',
+  confirms: 0,
+  identification: null,
+  running_digest: null,
+  running_at: null,
+  running_token: null,
+  running_ordered_at: null,
+  staged_digest: null,
+  staged_at: null,
+  staged_token: null,
+} as const;
+
 /**
  * Makes the record of a device that has proven nothing yet. It is stored with its first authentic message (P 4.6).
  *
@@ -114,22 +129,12 @@ export function newRecord(enrolment: Enrolment, now: number, random: Pick<Random
     window: EMPTY_WINDOW,
     provenAt: null,
     row: {
+      ...NOTHING_PROVEN,
       id: identityText(enrolment.id),
-      name: null,
       type: enrolment.type,
       suite: key.suite,
       public_pem: enrolment.publicPem,
       seal_pem: enrolment.sealPem ?? null,
-      standing: 'unknown',
-      confirms: 0,
-      identification: null,
-      running_digest: null,
-      running_at: null,
-      running_token: null,
-      running_ordered_at: null,
-      staged_digest: null,
-      staged_at: null,
-      staged_token: null,
       first_seen_at: now,
     },
   };
