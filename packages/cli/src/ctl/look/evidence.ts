@@ -31,7 +31,7 @@ export function addEvidence(ctl: Command): void {
   ])
     .option('--device <device>', 'only exchanges with this device')
     .option('--kind <kind>', 'update, action, data, identify, join or leave (default: all but data)')
-    .option('--order <id>', 'only exchanges that this order began')
+    .option('--order <id>', 'only exchanges that this order began; --json shows its id')
     .option('--open', 'only exchanges that have not ended')
     .option(...LIMIT)
     .action(({ device, kind, order, open, limit, ...options }: ExchangesOptions) =>
