@@ -1,6 +1,6 @@
 // The programs of the operating system that some test suites need, and how to install them.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 interface SystemProgram {
@@ -8,6 +8,19 @@ interface SystemProgram {
   readonly executables: readonly string[];
   /** Debian packages that bring it. */
   readonly debian: readonly string[];
+  /** Folders that are on nobody's PATH, in order of preference; they come first. */
+  readonly folders?: () => readonly string[];
+}
+
+const OLDEST_POSTGRESQL = 15;
+
+/** Debian keeps the servers of each version of PostgreSQL in a folder of their own; the newest comes first. */
+function postgresqlFolders(): string[] {
+  return globSync('/usr/lib/postgresql/*/bin')
+    .map((folder) => ({ folder, version: Number(folder.split('/').at(-2)) }))
+    .filter(({ version }) => version >= OLDEST_POSTGRESQL)
+    .sort((a, b) => b.version - a.version)
+    .map(({ folder }) => folder);
 }
 
 /** One entry for each program that a suite in this repository uses: everything listed here is installed by `npm test`. */
@@ -18,6 +31,9 @@ const PROGRAMS = {
   faketime: { executables: ['faketime'], debian: ['faketime'] },
   openssl: { executables: ['openssl'], debian: ['openssl'] },
   shellcheck: { executables: ['shellcheck'], debian: ['shellcheck'] },
+  postgres: { executables: ['postgres'], debian: ['postgresql'], folders: postgresqlFolders },
+  initdb: { executables: ['initdb'], debian: ['postgresql'], folders: postgresqlFolders },
+  pgbouncer: { executables: ['pgbouncer'], debian: ['pgbouncer'] },
 } as const satisfies Record<string, SystemProgram>;
 
 export type ProgramName = keyof typeof PROGRAMS;
@@ -35,7 +51,8 @@ function isExecutable(file: string): boolean {
 
 /** The path of an installed program, or undefined. Daemons live in sbin, which is not on everybody's PATH. */
 export function locate(name: ProgramName): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  const onPath = (process.env['PATH'] ?? '').split(delimiter);
+  const folders = [...(programs[name]?.folders?.() ?? []), ...onPath, '/usr/sbin', '/usr/local/sbin'];
   const executables = programs[name]?.executables ?? [];
   return executables.flatMap((file) => folders.map((folder) => join(folder, file))).find(isExecutable);
 }
@@ -50,7 +67,7 @@ export function missingPrograms(): ProgramName[] {
 }
 
 export function debianPackages(names: readonly ProgramName[]): string[] {
-  return names.flatMap((name) => programs[name]?.debian ?? []);
+  return [...new Set(names.flatMap((name) => programs[name]?.debian ?? []))];
 }
 
 function run(command: string, args: readonly string[]): boolean {
