@@ -10,6 +10,8 @@ export default defineConfig({
     pool: 'forks',
     // Tests of whole systems wait for other processes much of the time: one more than there are processors.
     maxWorkers: availableParallelism() + 1,
+    // Once for both projects.
+    globalSetup: 'test/support/postgres-desk.ts',
     projects: [
       {
         extends: true,

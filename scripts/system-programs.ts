@@ -32,7 +32,6 @@ const PROGRAMS = {
   openssl: { executables: ['openssl'], debian: ['openssl'] },
   shellcheck: { executables: ['shellcheck'], debian: ['shellcheck'] },
   postgres: { executables: ['postgres'], debian: ['postgresql'], folders: postgresqlFolders },
-  initdb: { executables: ['initdb'], debian: ['postgresql'], folders: postgresqlFolders },
   pgbouncer: { executables: ['pgbouncer'], debian: ['pgbouncer'] },
 } as const satisfies Record<string, SystemProgram>;
 

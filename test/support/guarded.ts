@@ -2,7 +2,7 @@
  * Daemons that end with the process that started them, however that ends, and that refuse to run as root.
  *
  * A shell becomes the daemon after it has left a guard behind. The guard reads from a pipe whose other end only this
- * process holds: at its end, also by SIGKILL, the guard reads nothing and ends the daemon.
+ * process holds: when that ends, also by SIGKILL, the guard reads nothing, ends the daemon and removes its folder.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,8 +12,20 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { until } from './wait.ts';
 
-/** The signal to end the daemon with is $0; a stopped process takes it only when it goes on. */
-const GUARD = '(read -r _ || kill -"$0" $$ && kill -CONT $$) <&3 >/dev/null 2>&1 & exec "$@" 3<&-';
+/**
+ * $0 is the signal to end the daemon with, $1 its folder. A stopped process takes the signal only when it goes on. The
+ * guard waits 10 seconds for the end at most, as a process whose parent is gone can stay in the table for ever.
+ */
+const GUARD = `
+folder=$1; shift
+guard() {
+  read -r _ && exit
+  kill -"$0" $$; kill -CONT $$
+  for _ in $(seq 100); do kill -0 $$ || break; sleep 0.1; done
+  rm -rf "$folder"
+}
+guard <&3 >/dev/null 2>&1 &
+exec "$@" 3<&-`;
 /** The file descriptor of the guard's pipe. */
 const PIPE = 3;
 
@@ -50,6 +62,7 @@ export interface Guarded {
 export interface Daemon {
   readonly command: readonly [string, ...string[]];
   readonly owner: Owner;
+  /** Its own folder. */
   readonly folder: string;
   /** Ends it at once. */
   readonly endsBy: 'QUIT' | 'TERM';
@@ -60,7 +73,7 @@ export interface Daemon {
 /** Resolves when it is ready; throws with its log if it ends before. */
 export async function startGuarded({ command, owner, folder, endsBy, ready }: Daemon): Promise<Guarded> {
   const said: string[] = [];
-  const child: ChildProcess = spawn('/bin/sh', ['-c', GUARD, endsBy, ...command], {
+  const child: ChildProcess = spawn('/bin/sh', ['-c', GUARD, endsBy, folder, ...command], {
     ...owner,
     cwd: folder,
     // An interrupt from the terminal is for the tests, which end it in their own order.

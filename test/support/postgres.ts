@@ -1,7 +1,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chown, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { locate } from '../../scripts/system-programs.ts';
@@ -73,12 +73,18 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return postgres;
 }
 
+function executable(): string {
+  const found = locate('postgres');
+  if (found === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql');
+  return found;
+}
+
 async function initialise(folder: string, owner: Owner, password: string): Promise<void> {
   const passwordFile = join(folder, 'password');
   await writeOwned(passwordFile, `${password}\n`, owner);
   const args = ['--pgdata', join(folder, 'data'), '--username', SUPERUSER, '--pwfile', passwordFile];
   const kind = ['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--locale', 'C', '--no-sync'];
-  await promisify(execFile)(locate('initdb') ?? 'initdb', [...args, ...kind], {
+  await promisify(execFile)(join(dirname(executable()), 'initdb'), [...args, ...kind], {
     ...owner,
     cwd: folder,
     env: daemonEnvironment(),
@@ -126,7 +132,7 @@ function controlled(folder: string, owner: Owner, port: number, password: string
     if (running?.alive() === true) throw new Error('PostgreSQL runs already');
     if (running !== undefined) earlier.push(running.log());
     running = await startGuarded({
-      command: [locate('postgres') ?? 'postgres', '-D', join(folder, 'data')],
+      command: [executable(), '-D', join(folder, 'data')],
       owner,
       folder,
       endsBy: 'QUIT',
