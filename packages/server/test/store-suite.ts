@@ -1,21 +1,26 @@
 /** The contract of the `Store` port: every database behind it passes these tests. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Generated, Selectable } from 'kysely';
 import { StoreFault } from '../src/store/fault.ts';
+import { counted } from '../src/store/schema/columns.ts';
 import type { Migrations } from '../src/store/schema/steps.ts';
-import type { Read, Store } from '../src/store/port.ts';
+import type { Read, Store, Write } from '../src/store/port.ts';
 import { prepare } from '../src/store/prepared.ts';
+import { prepareRows, type Given } from '../src/store/rows.ts';
 import { contains } from '../src/store/search.ts';
 
 export interface NoteTables {
-  notes: { id: number; text: string };
+  notes: { id: Generated<number>; text: string };
 }
+
+type Note = Selectable<NoteTables['notes']>;
 
 export const noteMigrations: Migrations = {
   'notes-001': {
     async up(db) {
       await db.schema
         .createTable('notes')
-        .addColumn('id', 'integer', (column) => column.primaryKey())
+        .addColumn('id', 'integer', counted)
         .addColumn('text', 'text', (column) => column.notNull())
         .execute();
     },
@@ -24,7 +29,7 @@ export const noteMigrations: Migrations = {
 
 /** A place for one database, which the suite opens, closes and opens again. */
 export interface Place {
-  /** `onFault` gets what a listener throws. */
+  /** `onFault` gets what a listener throws. One at a time is open. */
   open(migrations: Migrations, onFault?: (fault: unknown) => void): Promise<Store<NoteTables>>;
   /** Everything in the place goes. */
   remove(): Promise<void>;
@@ -44,16 +49,20 @@ export function insert(store: Store<NoteTables>, id: number, text?: string): Pro
 export function storeSuite(kind: string, makePlace: () => Promise<Place>): void {
   describe(`the store on ${kind}`, () => {
     let place: Place;
+    const places: Place[] = [];
     const opened = new Set<Store<NoteTables>>();
 
-    beforeEach(async () => {
+    async function newPlace(): Promise<void> {
       place = await makePlace();
-    });
+      places.push(place);
+    }
+
+    beforeEach(newPlace);
 
     afterEach(async () => {
       for (const store of opened) await store.close();
       opened.clear();
-      await place.remove();
+      for (const one of places.splice(0)) await one.remove();
     });
 
     async function open(
@@ -150,18 +159,92 @@ export function storeSuite(kind: string, makePlace: () => Promise<Place>): void 
     });
 
     it('prepares a statement for each store anew, and runs it with the values of each call', async () => {
-      const [here, there] = [await open(), await open()];
+      const here = await open();
+      await newPlace();
+      const there = await open();
       await insert(here, 1, 'one');
       await insert(here, 2, 'two');
+      await insert(there, 1, 'uno');
+      await insert(there, 2, 'due');
       const select = prepare((read: Read<NoteTables>, p: { readonly id: number }) =>
         read.selectFrom('notes').select('text').where('id', '=', p.id),
       );
-      for (const store of [here, there]) {
-        expect((await select(store.read, { id: 1 })).rows).toEqual([{ text: 'one' }]);
-        expect((await select(store.read, { id: 2 })).rows).toEqual([{ text: 'two' }]);
+      const texts = [
+        [here, 'one', 'two'],
+        [there, 'uno', 'due'],
+      ] as const;
+      for (const [store, one, two] of texts) {
+        expect((await select(store.read, { id: 1 })).rows).toEqual([{ text: one }]);
+        expect((await select(store.read, { id: 2 })).rows).toEqual([{ text: two }]);
       }
       const inside = await here.commit(async (write) => (await select(write, { id: 2 })).rows);
       expect(inside).toEqual([{ text: 'two' }]);
+    });
+
+    it('does with many rows what a statement does with one, in their order', async () => {
+      const store = await open();
+      const insertAll = prepareRows(
+        { text: 'text' },
+        (write: Write<NoteTables>, given: Given<{ text: string }>) =>
+          write.insertInto('notes').columns(given.columns).expression(given.rows).returning('id'),
+      );
+      const replaceAll = prepareRows(
+        { id: 'integer', text: 'text' },
+        (write: Write<NoteTables>, given: Given<Note>) =>
+          write
+            .insertInto('notes')
+            .columns(given.columns)
+            .expression(given.rows)
+            .onConflict((conflict) =>
+              conflict.column('id').doUpdateSet((set) => ({ text: set.ref('excluded.text') })),
+            ),
+      );
+      const changeAll = prepareRows(
+        { id: 'integer', text: 'text' },
+        (write: Write<NoteTables>, given: Given<Note>) =>
+          write
+            .updateTable('notes')
+            .from(given.table)
+            .set((set) => ({ text: set.ref('given.text') }))
+            .whereRef('notes.id', '=', 'given.id'),
+      );
+      const texts = ['one', "it's", '"{\\,}"', '', 'NULL', 'zwölf'];
+      const inserted = await store.commit((write) =>
+        insertAll(
+          write,
+          texts.map((text) => ({ text })),
+        ),
+      );
+      const ids = inserted.map(({ id }) => id);
+      expect(ids).toEqual(ids.toSorted((one, other) => one - other));
+      const read = async () =>
+        (await store.read.selectFrom('notes').select('text').orderBy('id').execute()).map(({ text }) => text);
+      expect(await read()).toEqual(texts);
+      const [first = 0, second = 0] = ids;
+      await store.commit((write) => replaceAll(write, [note(first, 'eins'), note(9_000, 'neu')]));
+      await store.commit((write) => changeAll(write, [note(second, 'zwei'), note(77_000, 'nobody')]));
+      expect(await read()).toEqual(['eins', 'zwei', ...texts.slice(2), 'neu']);
+      expect(await store.commit((write) => insertAll(write, []))).toEqual([]);
+    });
+
+    it('gives a batch all pieces that wait, and each its own value', async () => {
+      const store = await open();
+      const sizes: number[] = [];
+      const batch = async (write: Write<NoteTables>, ids: readonly number[]) => {
+        sizes.push(ids.length);
+        for (const id of ids) await write.insertInto('notes').values(note(id)).execute();
+        return ids.map((id) => id * 2);
+      };
+      const outcomes = await Promise.allSettled([1, 2, 3, 3, 4].map((id) => store.add(batch, id)));
+      expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : 'failed'))).toEqual([
+        2,
+        4,
+        6,
+        'failed',
+        8,
+      ]);
+      expect(sizes).toEqual([1, 4, 1, 1, 1, 1]); // the first alone, then all others, then each of them alone
+      expect(await idsIn(store)).toEqual([1, 2, 3, 4]);
     });
 
     it('tells a mistake of the work from a fault of the database', async () => {
@@ -206,11 +289,7 @@ export function storeSuite(kind: string, makePlace: () => Promise<Place>): void 
       store.listen('events', (at) => heard.push(at));
       const commit = (id: number) =>
         store.commit(
-          (write) =>
-            write
-              .insertInto('notes')
-              .values({ ...note(id), id: undefined as never })
-              .execute(),
+          (write) => write.insertInto('notes').values({ text: 'x' }).execute(),
           () => [{ of: 'events', place: id }],
         );
       await Promise.all([commit(1), commit(2), commit(3)]);

@@ -1,7 +1,16 @@
 /** The state could not be committed (`EFFECT_STORE`). Nothing has changed, so the message is not acknowledged. */
 export class StoreFault extends Error {
-  override readonly name = 'StoreFault';
+  override readonly name: string = 'StoreFault';
   readonly code = 'EFFECT_STORE';
+}
+
+/**
+ * The database went away while it committed, and did not come back in time to say whether it had. What was to be stored
+ * is stored, or it isn't: whoever is told must look before trying again. `Store.listen('recovered')` tells when the
+ * database answers again.
+ */
+export class OutcomeUnknown extends StoreFault {
+  override readonly name = 'OutcomeUnknown';
 }
 
 /** The database can't be used. The message says why, then what to do. */

@@ -6,17 +6,20 @@ import type { Migrations } from './schema/steps.ts';
 /**
  * Brings a database up to date. Throws `StoreError` when a step fails; then nothing of that step is left.
  * @param place names the database in messages
+ * @param schema where the tables are, in a database that has schemas
  */
 export async function migrate<Tables>(
   database: Kysely<Tables>,
   place: string,
   migrations: Migrations,
+  schema?: string,
 ): Promise<void> {
   const migrator = new Migrator({
     db: database,
     provider: { getMigrations: async () => ({ ...migrations }) },
     // A later release adds steps whose names come before those that are applied already.
     allowUnorderedMigrations: true,
+    ...(schema !== undefined && { migrationTableSchema: schema }),
   });
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;

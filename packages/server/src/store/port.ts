@@ -1,6 +1,7 @@
 /**
  * The port to a database. Everything that is read, is read through `read`; everything that is written, is written
- * through `commit`. `store/sqlite/` implements it; no other room knows which database there is.
+ * through `commit` or `add`. `store/sqlite/` and `store/postgres/` implement it; no other room knows which database
+ * there is.
  */
 import type { Kysely, Transaction } from 'kysely';
 
@@ -25,12 +26,22 @@ export type Write<Tables> = Pick<
  */
 export type Work<Tables, Value> = (write: Write<Tables>) => Promise<Value>;
 
+/**
+ * Writes many pieces of work at one go, with statements that they share. Gives a value for each piece. The same holds
+ * for it as for `Work`.
+ */
+export type Batch<Tables, Piece, Value> = (
+  write: Write<Tables>,
+  pieces: readonly Piece[],
+) => Promise<readonly Value[]>;
+
 /** What a commit announces, and where the newest of it is found. */
 export interface Announcement {
   readonly of: Announced;
   readonly place: number;
 }
-export type Announced = 'events' | 'errands';
+/** `recovered`: the database was away, and is back. What was being stored then may be there although it failed. */
+export type Announced = 'events' | 'errands' | 'recovered';
 
 /**
  * @example
@@ -42,14 +53,36 @@ export interface Store<Tables> {
   readonly read: Read<Tables>;
   /**
    * Resolves when the work is on disk. Rejects when it isn't and never will be: with `StoreFault` when the database is
-   * in trouble, or as the work did. `announce` names what the committed value brings for those who listen.
+   * in trouble, or as the work did. One `StoreFault` says less, `OutcomeUnknown`. `announce` names what the committed
+   * value brings for those who listen.
    */
   commit<Value>(
     work: Work<Tables, Value>,
+    announce?: (value: Value) => readonly Announcement[],
+  ): Promise<Value>;
+  /** The same for a piece of work that is written together with others of its batch. */
+  add<Piece, Value>(
+    batch: Batch<Tables, Piece, Value>,
+    piece: Piece,
     announce?: (value: Value) => readonly Announcement[],
   ): Promise<Value>;
   /** Calls the listener after each commit that announced this. Returns how to stop. */
   listen(of: Announced, listener: (place: number) => void): () => void;
   /** Waits for what is being committed, and closes the database. */
   close(): Promise<void>;
+}
+
+/** A database for reading only. A server may be writing to it meanwhile. */
+export interface ReadOnly<Tables> {
+  readonly read: Read<Tables>;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  /** Gets the milliseconds that each transaction took. */
+  readonly onCommitted?: ((ms: number) => void) | undefined;
+  /** Gets what a listener threw. By default it is thrown where nobody catches it: it is a mistake of the program. */
+  readonly onFault?: ((fault: unknown) => void) | undefined;
+  /** Tells a person that the database is away, or back. */
+  readonly tell?: ((what: string) => void) | undefined;
 }

@@ -3,7 +3,7 @@ import type { Read, Write } from './port.ts';
 import type { CoreTables } from './schema/tables.ts';
 
 /** Stands for a value of each call while a statement is built. */
-class Place {
+export class Place {
   readonly name: string;
 
   constructor(name: string) {
@@ -15,6 +15,40 @@ const places: unknown = new Proxy(
   {},
   { get: (_target, name) => (typeof name === 'string' ? new Place(name) : undefined) },
 );
+
+/** A statement that a database keeps, because it runs often. */
+export interface PreparedQuery<Row = unknown> extends CompiledQuery<Row> {
+  readonly isPrepared: true;
+}
+
+/** Tells whether the database should keep a statement. */
+export function isPrepared(query: CompiledQuery): query is PreparedQuery {
+  return 'isPrepared' in query;
+}
+
+/** Compiles a statement once for each store. A store and its transactions share one adapter; another may speak another SQL. */
+export function preparedQuery<Row>(
+  compiled: WeakMap<object, CompiledQuery<Row>>,
+  store: object,
+  build: () => Compilable<Row>,
+): CompiledQuery<Row> {
+  const known = compiled.get(store);
+  if (known !== undefined) return known;
+  const query: PreparedQuery<Row> = { ...build().compile(), isPrepared: true };
+  compiled.set(store, query);
+  return query;
+}
+
+/** The statement with the values of one call in its places. */
+export function withValues<Row>(
+  query: CompiledQuery<Row>,
+  values: Readonly<Record<string, unknown>>,
+): CompiledQuery<Row> {
+  return {
+    ...query,
+    parameters: query.parameters.map((value) => (value instanceof Place ? values[value.name] : value)),
+  };
+}
 
 /**
  * Prepares a statement for the hot path: kysely builds and compiles it once for each store, which takes longer than to
@@ -36,18 +70,11 @@ export function prepare<
 >(
   build: (source: Source, values: Values) => Compilable<Row>,
 ): (source: Source, values: Values) => Promise<QueryResult<Row>> {
-  // A store and its transactions share one adapter. Another store may speak another SQL.
   const compiled = new WeakMap<object, CompiledQuery<Row>>();
   return (source, values) => {
     const { adapter } = source.getExecutor();
-    let query = compiled.get(adapter);
-    if (query === undefined) {
-      query = build(source, places as Values).compile();
-      compiled.set(adapter, query);
-    }
-    const given = values as Readonly<Record<string, unknown>>;
-    const parameters = query.parameters.map((value) => (value instanceof Place ? given[value.name] : value));
-    return source.executeQuery({ ...query, parameters });
+    const query = preparedQuery(compiled, adapter, () => build(source, places as Values));
+    return source.executeQuery(withValues(query, values as Readonly<Record<string, unknown>>));
   };
 }
 

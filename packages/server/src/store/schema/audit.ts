@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { AuditKind } from '@srup/protocol';
 import type { Migrations } from './steps.ts';
+import { waysOf } from '../ways.ts';
 import { key, needed } from './columns.ts';
 
 /**
@@ -74,10 +75,7 @@ async function createAudit(db: Kysely<unknown>): Promise<void> {
     db,
   );
   // Against mistakes of this program. Whoever has the file can drop a trigger; the hashes show what they change.
-  for (const change of ['update', 'delete']) {
-    await sql`create trigger ${sql.ref(`audit_no_${change}`)} before ${sql.raw(change)} on audit
-      begin select raise(abort, 'the audit trail is append-only'); end`.execute(db);
-  }
+  for (const statement of waysOf(db.getExecutor()).appendOnly('audit')) await statement.execute(db);
 }
 
 async function createCheckpoints({ schema }: Kysely<unknown>): Promise<void> {

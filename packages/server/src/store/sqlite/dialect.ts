@@ -1,7 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import {
   CompiledQuery,
-  SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
   type DatabaseConnection,
@@ -9,29 +8,24 @@ import {
   type Driver,
   type QueryResult,
 } from 'kysely';
+import { SqliteWays } from './adapter.ts';
 import { faultOf } from './fault.ts';
 
 /** Prepared statements that are kept. The program has fewer forms of query than that. */
 const STATEMENTS_KEPT = 256;
 
-/** Kysely on Node's own SQLite: one connection, so transactions queue up behind each other. */
-export function sqliteDialect(database: DatabaseSync): Dialect {
+/** Kysely on Node's own SQLite. */
+export function sqliteDialect(driver: SqliteDriver): Dialect {
   return {
-    createAdapter: () => new TransactionalAdapter(),
-    createDriver: () => new SqliteDriver(database),
+    createAdapter: () => new SqliteWays(),
+    createDriver: () => driver,
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
 }
 
-/** SQLite can change tables in a transaction: a migration that is killed half-way leaves nothing behind. */
-class TransactionalAdapter extends SqliteAdapter {
-  override get supportsTransactionalDdl(): boolean {
-    return true;
-  }
-}
-
-class SqliteDriver implements Driver {
+/** One connection, so transactions queue up behind each other. */
+export class SqliteDriver implements Driver {
   readonly #database: DatabaseSync;
   readonly #connection: DatabaseConnection;
   #turn: Promise<void> = Promise.resolve();

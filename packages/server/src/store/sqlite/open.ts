@@ -2,11 +2,12 @@ import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { StoreError } from '../fault.ts';
-import { createGroupCommit, type GroupCommitOptions } from '../group-commit.ts';
+import { createGroupCommit } from '../group-commit.ts';
 import { migrate, refuseNewer } from '../migrate.ts';
 import type { Migrations } from '../schema/steps.ts';
-import type { Read, Store } from '../port.ts';
-import { sqliteDialect } from './dialect.ts';
+import type { ReadOnly, Store, StoreOptions } from '../port.ts';
+import { createTransact } from '../transact.ts';
+import { sqliteDialect, SqliteDriver } from './dialect.ts';
 
 /** Milliseconds that a write waits for the write of another process before it fails. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -25,12 +26,14 @@ const CACHE_KIB = 16_384;
 export async function openSqlite<Tables>(
   file: string,
   migrations: Migrations,
-  options: GroupCommitOptions = {},
+  options: StoreOptions = {},
 ): Promise<Store<Tables>> {
   // Private from its first byte on; SQLite gives its side files the same mode.
   closeSync(openSync(file, 'a', 0o600));
   const database = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: BUSY_TIMEOUT_MS });
-  const kysely = new Kysely<Tables>({ dialect: sqliteDialect(database) });
+  const driver = new SqliteDriver(database);
+  const dialect = sqliteDialect(driver);
+  const kysely = new Kysely<Tables>({ dialect });
   try {
     database.exec('pragma journal_mode = wal; pragma synchronous = full;');
     database.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}; pragma cache_size = -${CACHE_KIB};`);
@@ -40,9 +43,10 @@ export async function openSqlite<Tables>(
     await kysely.destroy();
     throw fault;
   }
-  const group = createGroupCommit(kysely, options);
+  const group = createGroupCommit(createTransact({ kysely, dialect, driver }), options);
   return {
     read: kysely,
+    add: group.add,
     commit: group.commit,
     listen: group.listen,
     close: async () => {
@@ -52,16 +56,10 @@ export async function openSqlite<Tables>(
   };
 }
 
-/** A database for reading only. Another process can write to it meanwhile. */
-export interface ReadOnly<Tables> {
-  readonly read: Read<Tables>;
-  close(): Promise<void>;
-}
-
 /** Opens a database for reading only. Its schema stays as it is, so it may be of an earlier version. */
 export function openSqliteReadOnly<Tables>(file: string): ReadOnly<Tables> {
   const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
-  const kysely = new Kysely<Tables>({ dialect: sqliteDialect(database) });
+  const kysely = new Kysely<Tables>({ dialect: sqliteDialect(new SqliteDriver(database)) });
   return { read: kysely, close: () => kysely.destroy() };
 }
 

@@ -1,0 +1,158 @@
+import type pg from 'pg';
+import {
+  CompiledQuery,
+  PostgresIntrospector,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+} from 'kysely';
+import { StoreFault } from '../fault.ts';
+import { isPrepared } from '../prepared.ts';
+import { PortableCompiler, PostgresWays } from './adapter.ts';
+import { faultOf, isRefusal } from './fault.ts';
+
+/** The names under which a database keeps statements. */
+export type StatementNames = (text: string) => string;
+
+export function nameStatements(): StatementNames {
+  const names = new Map<string, string>();
+  return (text) => {
+    const known = names.get(text) ?? `srup-${names.size + 1}`;
+    names.set(text, known);
+    return known;
+  };
+}
+
+export function postgresDialect(adapter: PostgresWays, driver: Driver): Dialect {
+  return {
+    createAdapter: () => adapter,
+    createDriver: () => driver,
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PortableCompiler(),
+  };
+}
+
+/** The connection was lost while it committed: the transaction is committed, or it isn't. */
+export class Unsettled extends StoreFault {}
+
+export class PostgresConnection implements DatabaseConnection {
+  readonly client: pg.ClientBase;
+  readonly #names: StatementNames;
+
+  constructor(client: pg.ClientBase, names: StatementNames) {
+    this.client = client;
+    this.#names = names;
+  }
+
+  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    try {
+      const { rows, rowCount } = await this.client.query({
+        text: query.sql,
+        values: query.parameters.map(storable),
+        ...(isPrepared(query) && { name: this.#names(query.sql) }),
+      });
+      return { rows: rows as Row[], numAffectedRows: BigInt(rowCount ?? 0) };
+    } catch (fault) {
+      throw faultOf(fault);
+    }
+  }
+
+  // eslint-disable-next-line require-yield
+  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error('this store reads whole pages, not streams');
+  }
+}
+
+/** A text of a hostile device may hold U+0000, which PostgreSQL refuses, so that the device would not be heard at all. */
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return value.includes('\0') ? value.replaceAll('\0', '\uFFFD') : value;
+  return Array.isArray(value) ? value.map(storable) : value;
+}
+
+/** The verbs of transactions on one connection. */
+abstract class TransactionDriver implements Driver {
+  abstract acquireConnection(): Promise<DatabaseConnection>;
+  abstract releaseConnection(connection: DatabaseConnection): Promise<void>;
+  abstract destroy(): Promise<void>;
+
+  async init(): Promise<void> {
+    // Connections are made when they are needed.
+  }
+
+  /** Nothing waits for it: the first statement fails if this did. */
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    connection.executeQuery(CompiledQuery.raw('begin')).catch(() => undefined);
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    let command: string;
+    try {
+      ({ command } = await (connection as PostgresConnection).client.query('commit'));
+    } catch (fault) {
+      if (isRefusal(fault)) throw faultOf(fault);
+      throw new Unsettled('the database went away while it committed', { cause: fault });
+    }
+    if (command !== 'COMMIT')
+      throw new Error('a statement of the transaction failed, and its fault was lost');
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // On a connection that is lost there is nothing to take back.
+    await connection.executeQuery(CompiledQuery.raw('rollback')).catch((fault: unknown) => {
+      if (!(fault instanceof StoreFault)) throw fault;
+    });
+  }
+}
+
+/** The one connection that writes. */
+export class WriterDriver extends TransactionDriver {
+  readonly #acquire: () => Promise<DatabaseConnection>;
+
+  constructor(acquire: () => Promise<DatabaseConnection>) {
+    super();
+    this.#acquire = acquire;
+  }
+
+  acquireConnection(): Promise<DatabaseConnection> {
+    return this.#acquire();
+  }
+
+  async releaseConnection(): Promise<void> {
+    // It stays: its session holds the lock.
+  }
+
+  async destroy(): Promise<void> {
+    // Whoever opened the session ends it.
+  }
+}
+
+/** Connections that only read. */
+export class ReaderDriver extends TransactionDriver {
+  readonly #pool: pg.Pool;
+  readonly #names: StatementNames;
+  readonly #leases = new WeakMap<DatabaseConnection, pg.PoolClient>();
+
+  constructor(pool: pg.Pool, names: StatementNames) {
+    super();
+    this.#pool = pool;
+    this.#names = names;
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const client = await this.#pool.connect().catch((fault: unknown) => {
+      throw faultOf(fault);
+    });
+    const connection = new PostgresConnection(client, this.#names);
+    this.#leases.set(connection, client);
+    return connection;
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    this.#leases.get(connection)?.release();
+  }
+
+  async destroy(): Promise<void> {
+    await this.#pool.end();
+  }
+}

@@ -1,0 +1,50 @@
+import { DatabaseError } from 'pg';
+import { StoreError, StoreFault } from '../fault.ts';
+
+/** Classes of SQLSTATE, and single codes, with which the database itself is in trouble, not what is asked of it. */
+const TROUBLE: readonly string[] = [
+  '08', // the connection
+  '25006', // read only: a standby, after a fail-over
+  '28', // it no longer lets us in
+  '3D000', // no such database
+  '3F000', // no such schema
+  '42501', // no right to it
+  '42P01', // somebody took the tables away
+  '53', // disk full, out of memory, too many connections
+  '55', // locked
+  '57', // shut down, cancelled
+  '58', // a file of its own
+  'XX', // damage
+];
+/** Serialization failure and deadlock: the same transaction can succeed when it runs again. */
+const AGAIN: readonly string[] = ['40001', '40P01'];
+
+/** A fault of the database as the rest of the server knows it; what the work itself did wrong is returned as it is. */
+export function faultOf(fault: unknown): unknown {
+  if (!(fault instanceof Error) || fault instanceof StoreFault || fault instanceof StoreError) return fault;
+  if (fault instanceof DatabaseError) {
+    return isOneOf(fault, TROUBLE) ? new StoreFault(fault.message, { cause: fault }) : fault;
+  }
+  // Whatever else the client throws is about the socket; a wrong value is thrown as TypeError or RangeError.
+  if (fault instanceof TypeError || fault instanceof RangeError) return fault;
+  return new StoreFault(fault.message, { cause: fault });
+}
+
+/** Tells whether the same transaction should run again. */
+export function isWorthRepeating(fault: unknown): boolean {
+  return fault instanceof DatabaseError && isOneOf(fault, AGAIN);
+}
+
+/** Tells whether the database itself answered that a statement failed, and still answers. */
+export function isRefusal(fault: unknown): boolean {
+  return fault instanceof DatabaseError && fault.severity === 'ERROR';
+}
+
+/** The SQLSTATE of a fault, or the code of the operating system. */
+export function codeOf(fault: unknown): string | undefined {
+  return fault instanceof Error && 'code' in fault && typeof fault.code === 'string' ? fault.code : undefined;
+}
+
+function isOneOf({ code = '' }: DatabaseError, codes: readonly string[]): boolean {
+  return codes.some((one) => code.startsWith(one));
+}

@@ -1,0 +1,11 @@
+import { Secret } from '@srup/node';
+import type { PostgresStorePlace } from '../src/store/postgres/open.ts';
+import { parsePostgresUrl } from '../src/store/postgres/place.ts';
+
+/** The place of a test's database: its URL holds a password, which the product's own must not. */
+export function placeAt(text: string, schema = 'srup'): PostgresStorePlace {
+  const url = new URL(text);
+  const password = new Secret(decodeURIComponent(url.password));
+  url.password = '';
+  return { ...parsePostgresUrl(url.href, { password }), schema };
+}
