@@ -1,9 +1,11 @@
+import type { Secret } from '@srup/node';
 import type { Logger } from 'pino';
 import type { Artifacts } from './artifacts/artifacts.ts';
 import type { Fleet } from './fleet-port.ts';
 import type { EnrolmentCodes } from './keyservice/codes.ts';
 import type { Orders } from './orders/orders.ts';
 import type { ApiTokens } from './access/tokens.ts';
+import type { DatabaseNote } from './store/databases.ts';
 
 export const DEFAULT_HTTPS_PORT = 8443;
 /** P 7.1. */
@@ -37,6 +39,13 @@ export interface ServerOptions {
     /** `mqtts://host:port`, where the server may connect under any client id, and so can end sessions (P 10.8). */
     readonly sessionsUrl?: string;
   };
+  /**
+   * A database of PostgreSQL for everything but keys, certificates and artifacts. The folder remembers it. By default
+   * what the folder remembers, else SQLite files in it.
+   */
+  readonly database?: DatabaseNote;
+  /** Its password, instead of the one in the file that `database` names. */
+  readonly databasePassword?: Secret;
   /** True by default: only a device with an enrolment code can register (P 8.4). False: any can. Joining comes after that. */
   readonly requireEnrolmentCode?: boolean;
   /** The life of the certificates that this server issues, its own too, in milliseconds; 365 days by default, and never more (P 8.3). */

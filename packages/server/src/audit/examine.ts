@@ -1,10 +1,11 @@
 /** The trail in a server's folder, read beside the server that may run. `srup doctor` shows it. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { importVerifyKey } from '@srup/node';
+import { importVerifyKey, type Secret } from '@srup/node';
 import type { AuditBodies } from '@srup/protocol';
 import type { WitnessView } from '../api/forms/audit.ts';
-import { openSqliteReadOnly } from '../store/sqlite/open.ts';
+import { findDatabases } from '../store/databases.ts';
+import { openReadOnly } from '../store/open.ts';
 import { parseKeySet } from '../vault/files.ts';
 import { headOf } from '../chain/head.ts';
 import { lastCheckpoint } from './checkpoints.ts';
@@ -34,13 +35,14 @@ export interface WitnessFinding extends Omit<WitnessView, 'failures'> {
  * Examines the trail in a server's folder and its witnesses. It reads only, so the server can run meanwhile. Rejects
  * when the folder holds no server or its database can't be read.
  * @param since gives only alarms from this time on, in milliseconds since 1970
+ * @param password of the database, instead of the one in the file that the folder names
  *
  * @example
  * const { entries, wrong, witnesses } = await examineTrail('/var/lib/srup', Date.now() - 30 * DAY_MS);
  * if (wrong.length > 0) console.error(wrong.join('\n'));
  */
-export async function examineTrail(folder: string, since: number): Promise<TrailFindings> {
-  const database = openSqliteReadOnly<CoreTables>(join(folder, 'server', 'fleet.db'));
+export async function examineTrail(folder: string, since: number, password?: Secret): Promise<TrailFindings> {
+  const database = openReadOnly<CoreTables>((await findDatabases(folder, password)).core);
   const { read } = database;
   try {
     const own = await readOwn(join(folder, 'server'));

@@ -1,8 +1,9 @@
 /** Where things lie in a server's folder, as a backup sees it. */
+import { CORE_FILE, KEYS_FILE } from '../store/databases.ts';
 import { VAULT_FOLDERS } from '../vault/vault.ts';
 
-export const CORE_DATABASE = 'server/fleet.db';
-export const KEY_DATABASE = 'key-service/identities.sqlite';
+export const CORE_DATABASE = CORE_FILE;
+export const KEY_DATABASE = KEYS_FILE;
 
 /**
  * The databases, in the order in which a backup holds them: what the core did needs the key service to know at least as

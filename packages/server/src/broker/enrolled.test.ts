@@ -33,6 +33,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makePair, requestCertificate } from '../../test/authority.ts';
 import { keyServiceRoutes } from '../keyservice/http/routes.ts';
 import { openRegistry, type Registry } from '../keyservice/registry.ts';
+import { filesIn } from '../store/databases.ts';
 import { createKeyService, type KeyService } from '../keyservice/service.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { startBroker, type RunningBroker } from './broker.ts';
@@ -57,7 +58,10 @@ beforeAll(async () => {
   vault = await openVault({ folder, names: [] }, { clock, random, warn });
   const { server, keyService, credentials } = vault;
   const { authority, keys } = keyService;
-  registry = await openRegistry(keyService, { authority, clock, random });
+  registry = await openRegistry(
+    { folder: keyService.folder, database: filesIn(folder).keys },
+    { authority, clock, random },
+  );
   const { crl } = registry.lists.newest();
   broker = await startBroker(
     {

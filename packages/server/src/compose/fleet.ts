@@ -19,8 +19,9 @@ import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { createReadiness } from '../metrics/readiness.ts';
 import type { ServerOptions } from '../options.ts';
 import { createOrders, type Orders } from '../orders/orders.ts';
+import { noteDatabases, type Databases } from '../store/databases.ts';
+import { openStore } from '../store/open.ts';
 import type { Store } from '../store/port.ts';
-import { openSqlite } from '../store/sqlite/open.ts';
 import type { Vault } from '../vault/vault.ts';
 import { VERSION } from '../version.ts';
 import type { Ground } from './ground.ts';
@@ -48,9 +49,9 @@ export async function openFleetParts(
   ground: Ground,
   stack: AsyncDisposableStack,
 ): Promise<FleetParts> {
-  const { vault, url, broker, keys } = ground;
+  const { vault, url, broker, keys, databases } = ground;
   const meter = createMeter();
-  const store = await openStore(options, meter);
+  const store = await openCore(options, databases, meter);
   stack.defer(() => store.close());
   const signing = signKeys(vault);
   const trail = await openAudit(options, ground, store, signing);
@@ -65,6 +66,7 @@ export async function openFleetParts(
     log: options.log,
   });
   stack.defer(() => fleet.stop());
+  await noteDatabases(options.folder, databases);
   const isConnected = (): boolean => fleet.isConnected();
   const artifacts = await openArtifacts({ folder: join(options.folder, 'artifacts') }, { store, clock });
   return {
@@ -76,13 +78,20 @@ export async function openFleetParts(
   };
 }
 
-function openStore({ folder, log }: ServerOptions, meter: CountingMeter): Promise<Store<CoreTables>> {
-  return openSqlite<CoreTables>(join(folder, 'server', 'fleet.db'), coreMigrations, {
+function openCore(
+  { log }: ServerOptions,
+  { core }: Databases,
+  meter: CountingMeter,
+): Promise<Store<CoreTables>> {
+  return openStore<CoreTables>(core, coreMigrations, {
     onCommitted: (ms) => {
       meter.committed(ms / 1000);
     },
     onFault: (fault) => {
       log.error({ err: fault }, 'a listener of the store failed');
+    },
+    tell: (what) => {
+      log.warn(what);
     },
   });
 }

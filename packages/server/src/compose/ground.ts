@@ -9,6 +9,7 @@ import { listenHttps, type HttpsListener } from '../http/listener.ts';
 import { openRegistry, type Registry } from '../keyservice/registry.ts';
 import { createKeyService, type KeyService } from '../keyservice/service.ts';
 import { DEFAULT_HTTPS_PORT, DEFAULT_LISTEN, DEFAULT_MQTTS_PORT, type ServerOptions } from '../options.ts';
+import { chooseDatabases, type Databases } from '../store/databases.ts';
 import { readSessionsPassword } from '../vault/broker-access.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { certificateHosts, embeddedUrl, httpsUrl, loopbackUrl } from './addresses.ts';
@@ -17,6 +18,7 @@ import { certificateHosts, embeddedUrl, httpsUrl, loopbackUrl } from './addresse
 export interface Ground {
   readonly vault: Vault;
   readonly listener: HttpsListener;
+  readonly databases: Databases;
   /** Where people and devices find the HTTPS port. */
   readonly url: string;
   readonly broker: BrokerControl;
@@ -33,7 +35,14 @@ export async function layGround(options: ServerOptions, stack: AsyncDisposableSt
     credential: vault.credentials.tls(),
   });
   stack.defer(() => listener.close());
-  const registry = await openRegistry({ folder }, { authority, clock, random });
+  const databases = await chooseDatabases(options.folder, options.database, options.databasePassword);
+  const tell = (what: string): void => {
+    options.log.warn(what);
+  };
+  const registry = await openRegistry(
+    { folder, database: databases.keys },
+    { authority, clock, random, tell },
+  );
   stack.defer(() => registry.close());
   const broker = await openBroker(options, vault, registry);
   stack.defer(() => broker.close());
@@ -42,7 +51,7 @@ export async function layGround(options: ServerOptions, stack: AsyncDisposableSt
     { serverId, serverKeys, keys: serviceKeys, requireCode: options.requireEnrolmentCode ?? true },
     { registry, authority, broker, clock, random },
   );
-  return { vault, listener, url: httpsUrl(options, listener.port), broker, keys };
+  return { vault, listener, databases, url: httpsUrl(options, listener.port), broker, keys };
 }
 
 function openFolder(options: ServerOptions): Promise<Vault> {

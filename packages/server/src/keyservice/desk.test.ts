@@ -11,7 +11,10 @@ deskSuite('the key service', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'srup-desk-'));
   const system = { clock: systemClock, random: systemRandom };
   const authority = await makeAuthority();
-  const registry = await openRegistry({ folder }, { authority, ...system });
+  const registry = await openRegistry(
+    { folder, database: { kind: 'sqlite', file: join(folder, 'identities.sqlite') } },
+    { authority, ...system },
+  );
   const broker = {
     url: 'mqtts://broker.example:8883',
     follow: () => undefined,

@@ -105,7 +105,10 @@ async function start(
   limits: KeyServiceLimits = { registrationsPerMinute: 1000 },
 ) {
   const ports = { authority, clock: time, random: systemRandom };
-  registry = await openRegistry({ folder }, ports);
+  registry = await openRegistry(
+    { folder, database: { kind: 'sqlite', file: join(folder, 'identities.sqlite') } },
+    ports,
+  );
   const broker = {
     url: 'mqtts://broker.example:8883',
     follow: ({ crl }: { crl: string }) => void crls.push(crl),

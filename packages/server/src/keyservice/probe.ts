@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { newIdentity, Secret } from '@srup/node';
 import type { Clock, Identity, Random } from '@srup/protocol';
 import { openAuthority, type Credential } from '../authority/authority.ts';
-import { openSqliteReadOnly } from '../store/sqlite/open.ts';
+import { findDatabases } from '../store/databases.ts';
+import { openReadOnly } from '../store/open.ts';
 import type { KeyServiceTables } from './tables.ts';
 
 export interface ProbeCredential extends Credential {
@@ -20,11 +21,17 @@ export interface ProbeCredentials {
 
 /**
  * Issues three client certificates with the CA in the server's folder; the server may be running.
+ * @param password of the database, instead of the one in the file that the folder names
  *
  * @example
  * const { one, other, revoked } = await makeProbes('/var/lib/srup', systemClock, systemRandom);
  */
-export async function makeProbes(folder: string, clock: Clock, random: Random): Promise<ProbeCredentials> {
+export async function makeProbes(
+  folder: string,
+  clock: Clock,
+  random: Random,
+  password?: Secret,
+): Promise<ProbeCredentials> {
   const key = new Secret(await readFile(join(folder, 'authority', 'ca.key.pem'), 'utf8'));
   const caPem = await readFile(join(folder, 'authority', 'ca.pem'), 'utf8');
   const authority = await openAuthority(key, caPem, clock, random);
@@ -32,7 +39,7 @@ export async function makeProbes(folder: string, clock: Clock, random: Random): 
     const id = newIdentity(random);
     return { id, ...(await authority.issueClient(id, serial)) };
   };
-  const serial = await revokedSerial(folder, clock.now());
+  const serial = await revokedSerial(folder, clock.now(), password);
   return {
     one: await make(),
     other: await make(),
@@ -40,8 +47,12 @@ export async function makeProbes(folder: string, clock: Clock, random: Random): 
   };
 }
 
-async function revokedSerial(folder: string, now: number): Promise<string | undefined> {
-  const keys = openSqliteReadOnly<KeyServiceTables>(join(folder, 'key-service', 'identities.sqlite'));
+async function revokedSerial(
+  folder: string,
+  now: number,
+  password: Secret | undefined,
+): Promise<string | undefined> {
+  const keys = openReadOnly<KeyServiceTables>((await findDatabases(folder, password)).keys);
   try {
     const row = await keys.read
       .selectFrom('certificates')

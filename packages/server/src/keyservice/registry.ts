@@ -1,9 +1,8 @@
 /** What the key service keeps: identities, certificates, and the revocation list that follows from them. */
-import { join } from 'node:path';
 import { identityText, type Clock, type Identity, type Random } from '@srup/protocol';
 import type { Authority } from '../authority/authority.ts';
+import { openStore, type StorePlace } from '../store/open.ts';
 import type { Store } from '../store/port.ts';
-import { openSqlite } from '../store/sqlite/open.ts';
 import { findRevoked } from './certificates.ts';
 import { findRow } from './identities.ts';
 import { openRevocationLists, type RevocationLists } from './revocation-list.ts';
@@ -18,14 +17,18 @@ export interface Registry {
 }
 
 export interface RegistryOptions {
-  /** Where database and revocation list are; it exists, and only its owner can enter it. */
+  /** Where the revocation list is; it exists, and only its owner can enter it. */
   readonly folder: string;
+  /** The database of the key service. */
+  readonly database: StorePlace;
 }
 
 export interface RegistryPorts {
   readonly authority: Authority;
   readonly clock: Clock;
   readonly random: Random;
+  /** Tells a person that the database is away, or back. */
+  readonly tell?: (what: string) => void;
 }
 
 /**
@@ -33,14 +36,14 @@ export interface RegistryPorts {
  * service is made from both.
  *
  * @example
- * const registry = await openRegistry({ folder: vault.keyService.folder }, { authority, clock, random });
+ * const registry = await openRegistry({ folder: vault.keyService.folder, database }, { authority, clock, random });
  * const { crl } = registry.lists.newest();
  */
 export async function openRegistry(
-  { folder }: RegistryOptions,
-  { authority, clock, random }: RegistryPorts,
+  { folder, database }: RegistryOptions,
+  { authority, clock, random, tell }: RegistryPorts,
 ): Promise<Registry> {
-  const store = await openSqlite<KeyServiceTables>(join(folder, 'identities.sqlite'), keyServiceMigrations);
+  const store = await openStore<KeyServiceTables>(database, keyServiceMigrations, { tell });
   const find = (endsAfter: number) => findRevoked(store.read, endsAfter);
   const lists = await openRevocationLists(folder, { findRevoked: find, authority, clock, random }).catch(
     async (error: unknown) => {

@@ -5,7 +5,7 @@ import type { DialectAdapter, RawBuilder } from 'kysely';
 export type ColumnType = 'integer' | 'text' | 'blob';
 
 /** Columns of rows, in the order in which statements list them. */
-export type Columns<Row> = { readonly [Name in keyof Row & string]-?: ColumnType };
+export type Columns<Row> = Readonly<Record<keyof Row & string, ColumnType>>;
 
 export interface Ways {
   /**
@@ -17,10 +17,7 @@ export interface Ways {
     valueOf: (column: string) => unknown,
   ): RawBuilder<unknown>;
   /** The values of each run of such a statement: a value of each column, or an array of them. */
-  runsOf<Row extends object>(
-    columns: readonly string[],
-    rows: readonly Row[],
-  ): Iterable<Readonly<Record<string, unknown>>>;
+  runsOf(columns: readonly string[], rows: readonly object[]): Iterable<Readonly<Record<string, unknown>>>;
   /** Statements after which the database refuses to change or delete a row of the table. */
   appendOnly(table: string): readonly RawBuilder<unknown>[];
 }

@@ -9,7 +9,7 @@ import {
 } from 'kysely';
 import { StoreFault } from '../fault.ts';
 import { isPrepared } from '../prepared.ts';
-import { PortableCompiler, PostgresWays } from './adapter.ts';
+import { PortableCompiler, type PostgresWays } from './adapter.ts';
 import { faultOf, isRefusal } from './fault.ts';
 
 /** The names under which a database keeps statements. */
@@ -86,9 +86,10 @@ abstract class TransactionDriver implements Driver {
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    if (!(connection instanceof PostgresConnection)) throw new TypeError('a connection of another database');
     let command: string;
     try {
-      ({ command } = await (connection as PostgresConnection).client.query('commit'));
+      ({ command } = await connection.client.query('commit'));
     } catch (fault) {
       if (isRefusal(fault)) throw faultOf(fault);
       throw new Unsettled('the database went away while it committed', { cause: fault });

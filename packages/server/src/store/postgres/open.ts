@@ -125,10 +125,6 @@ async function appliedSteps(client: pg.Client): Promise<readonly string[]> {
   return steps.rows.map(({ name }) => name);
 }
 
-interface WriterTables {
-  writer: { owner: string; turn: number };
-}
-
 /**
  * Transactions whose outcome is known. Each has a number, which it writes: when the connection is lost while it commits,
  * the next connection reads whether the number is there.
@@ -143,9 +139,7 @@ function createSafeTransact<Tables>(adapter: PostgresWays, writer: Writer): Tran
   /** Only the owner of the row can write: a server that lost its lock to another one can't. */
   async function takeTurn(write: Write<Tables>, mine: number): Promise<void> {
     const { rows } =
-      await sql`update writer set turn = ${mine} where owner = ${writer.owner} returning turn`.execute(
-        write as unknown as Kysely<WriterTables>,
-      );
+      await sql`update writer set turn = ${mine} where owner = ${writer.owner} returning turn`.execute(write);
     if (rows.length === 0) throw new StoreFault('another server uses the database now: restart this one');
   }
 

@@ -25,12 +25,13 @@ export interface SessionOptions {
 /**
  * Whole numbers come as numbers (all of ours are below 2^53), and bytes as plain `Uint8Array`, as from SQLite.
  */
+const PARSERS: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([
+  [pg.types.builtins.INT8, Number],
+  [pg.types.builtins.NUMERIC, Number],
+  [pg.types.builtins.BYTEA, bytesOf],
+]);
 const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
-    if (oid === pg.types.builtins.INT8 || oid === pg.types.builtins.NUMERIC) return Number;
-    if (oid === pg.types.builtins.BYTEA) return bytesOf;
-    return pg.types.getTypeParser(oid, format as 'text');
-  }) as pg.CustomTypesConfig['getTypeParser'],
+  getTypeParser: (oid) => PARSERS.get(oid) ?? (pg.types.getTypeParser(oid) as (text: string) => unknown),
 };
 
 function bytesOf(text: string): Uint8Array {
@@ -97,7 +98,7 @@ export function connectionFault(place: PostgresPlace, fault: unknown): Error {
 
 /** What the client says in words of its own, or TLS does. */
 function adviceFor(message: string, { transport }: PostgresPlace): string | undefined {
-  if (/does not support SSL/.test(message)) {
+  if (message.includes('does not support SSL')) {
     return 'Turn TLS on in PostgreSQL (ssl = on). On a network that nobody else can reach, --insecure-plain-database does without.';
   }
   if (transport === 'tls' && /certificate|self-signed|altname/i.test(message)) {
