@@ -10,7 +10,7 @@ import { prepareRows, type Given } from '../src/store/rows.ts';
 import { contains } from '../src/store/search.ts';
 
 export interface NoteTables {
-  notes: { id: Generated<number>; text: string };
+  notes: { id: Generated<number>; text: string; bytes: Generated<Uint8Array | null> };
 }
 
 type Note = Selectable<NoteTables['notes']>;
@@ -22,6 +22,7 @@ export const noteMigrations: Migrations = {
         .createTable('notes')
         .addColumn('id', 'integer', counted)
         .addColumn('text', 'text', (column) => column.notNull())
+        .addColumn('bytes', 'blob')
         .execute();
     },
   },
@@ -190,7 +191,7 @@ export function storeSuite(kind: string, makePlace: () => Promise<Place>): void 
       );
       const replaceAll = prepareRows(
         { id: 'integer', text: 'text' },
-        (write: Write<NoteTables>, given: Given<Note>) =>
+        (write: Write<NoteTables>, given: Given<Omit<Note, 'bytes'>>) =>
           write
             .insertInto('notes')
             .columns(given.columns)
@@ -201,7 +202,7 @@ export function storeSuite(kind: string, makePlace: () => Promise<Place>): void 
       );
       const changeAll = prepareRows(
         { id: 'integer', text: 'text' },
-        (write: Write<NoteTables>, given: Given<Note>) =>
+        (write: Write<NoteTables>, given: Given<Omit<Note, 'bytes'>>) =>
           write
             .updateTable('notes')
             .from(given.table)
@@ -225,6 +226,26 @@ export function storeSuite(kind: string, makePlace: () => Promise<Place>): void 
       await store.commit((write) => changeAll(write, [note(second, 'zwei'), note(77_000, 'nobody')]));
       expect(await read()).toEqual(['eins', 'zwei', ...texts.slice(2), 'neu']);
       expect(await store.commit((write) => insertAll(write, []))).toEqual([]);
+    });
+
+    it('keeps bytes as they are, one by one and in many rows', async () => {
+      const store = await open();
+      const all = [Uint8Array.of(), Uint8Array.of(0, 255, 92, 120, 34), new Uint8Array(300).fill(7), null];
+      const insertAll = prepareRows(
+        { text: 'text', bytes: 'blob' },
+        (write: Write<NoteTables>, given: Given<Omit<Note, 'id'>>) =>
+          write.insertInto('notes').columns(given.columns).expression(given.rows),
+      );
+      await store.commit(async (write) => {
+        await insertAll(
+          write,
+          all.map((bytes) => ({ text: 'x', bytes })),
+        );
+        for (const bytes of all) await write.insertInto('notes').values({ text: 'x', bytes }).execute();
+      });
+      const rows = await store.read.selectFrom('notes').select('bytes').orderBy('id').execute();
+      expect(rows.map(({ bytes }) => bytes)).toEqual([...all, ...all]);
+      for (const { bytes } of rows) expect(bytes === null || bytes.constructor === Uint8Array).toBe(true);
     });
 
     it('gives a batch all pieces that wait, and each its own value', async () => {

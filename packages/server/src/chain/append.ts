@@ -1,21 +1,23 @@
 import { contentHash, linkHash, type NewAuditEntry } from '@srup/protocol';
 import type { Write } from '../store/port.ts';
-import { prepare } from '../store/prepared.ts';
+import { prepareRows, type Given } from '../store/rows.ts';
 import type { AuditRow } from '../store/schema/audit.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import { sha256 } from './hash.ts';
 import { headOf } from './head.ts';
 
-const insertEntry = prepare((write: Write<CoreTables>, p: AuditRow) =>
-  write.insertInto('audit').values({
-    seq: p.seq,
-    at: p.at,
-    kind: p.kind,
-    device: p.device,
-    evidence: p.evidence,
-    body: p.body,
-    hash: p.hash,
-  }),
+const insertEntries = prepareRows(
+  {
+    seq: 'integer',
+    at: 'integer',
+    kind: 'text',
+    device: 'text',
+    evidence: 'text',
+    body: 'text',
+    hash: 'text',
+  },
+  (write: Write<CoreTables>, given: Given<AuditRow>) =>
+    write.insertInto('audit').columns(given.columns).expression(given.rows),
 );
 
 /**
@@ -34,11 +36,12 @@ export async function appendAudit(
 ): Promise<void> {
   if (entries.length === 0) return;
   let { seq, hash } = await headOf(write);
-  for (const entry of entries) {
+  const rows = entries.map((entry): AuditRow => {
     seq += 1;
     const { at, kind, device = '', evidence = '' } = entry;
     const body = JSON.stringify(entry.body);
     hash = linkHash(hash, contentHash({ seq, at, kind, device, evidence, body }, sha256), sha256);
-    await insertEntry(write, { seq, at, kind, device, evidence, body, hash });
-  }
+    return { seq, at, kind, device, evidence, body, hash };
+  });
+  await insertEntries(write, rows);
 }

@@ -1,8 +1,9 @@
-import { BUNDLE_BYTES, BUNDLE_MESSAGES, evidenceOf } from '@srup/protocol';
+import { BUNDLE_BYTES, BUNDLE_MESSAGES, evidenceOf, type NewAuditEntry } from '@srup/protocol';
 import { appendAudit } from '../chain/append.ts';
 import { sha256 } from '../chain/hash.ts';
 import type { Write } from '../store/port.ts';
 import { atMost, prepare } from '../store/prepared.ts';
+import { prepareRows, type Given } from '../store/rows.ts';
 import { IS_UNCHAINED } from '../store/schema/messages.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
@@ -20,14 +21,54 @@ const selectWaiting = prepare((read, p: { readonly device: string; readonly afte
     .limit(atMost(READ_AT_ONCE)),
 );
 
+const selectDevicesWaiting = prepareRows(
+  { device: 'text' },
+  (read: Write<CoreTables>, given: Given<{ device: string }>) =>
+    read
+      .selectFrom(given.table)
+      .select('given.device')
+      .where((where) =>
+        where.exists(
+          where
+            .selectFrom('messages')
+            .select('id')
+            .whereRef('messages.device', '=', 'given.device')
+            .where(IS_UNCHAINED),
+        ),
+      ),
+);
+
+/** Which of these devices have messages that wait for an audit entry. */
+export async function devicesWaiting(
+  write: Write<CoreTables>,
+  devices: readonly string[],
+): Promise<readonly string[]> {
+  const rows = await selectDevicesWaiting(
+    write,
+    devices.map((device) => ({ device })),
+  );
+  return rows.map(({ device }) => device);
+}
+
+/** Appends the entries of the messages of a device that wait for one. `at`: milliseconds since 1970. */
+export async function chainWaiting(write: Write<CoreTables>, device: string, at: number): Promise<void> {
+  await appendAudit(write, ...(await bundleWaiting(write, device, at)));
+}
+
 /**
- * Gives the messages of a device that wait for an audit entry their entries, each of which tells of many.
+ * Makes the audit entries of the messages of a device that wait for one, each of which tells of many. Append them in
+ * the same commit.
  * @param at milliseconds since 1970
  */
-export async function chainWaiting(write: Write<CoreTables>, device: string, at: number): Promise<void> {
+export async function bundleWaiting(
+  write: Write<CoreTables>,
+  device: string,
+  at: number,
+): Promise<readonly NewAuditEntry[]> {
+  const entries: NewAuditEntry[] = [];
   for (let bundle = await nextBundle(write, device); bundle !== undefined;) {
     const { hashes, from, to } = bundle;
-    await appendAudit(write, {
+    entries.push({
       kind: 'messages',
       at,
       device,
@@ -43,6 +84,7 @@ export async function chainWaiting(write: Write<CoreTables>, device: string, at:
       .execute();
     bundle = await nextBundle(write, device);
   }
+  return entries;
 }
 
 interface Bundle {

@@ -2,53 +2,81 @@ import type { NewAuditEntry } from '@srup/protocol';
 import { appendAudit } from '../chain/append.ts';
 import { sha256 } from '../chain/hash.ts';
 import type { Write } from '../store/port.ts';
-import { prepare } from '../store/prepared.ts';
+import { prepareRows, type Given } from '../store/rows.ts';
 import type { MessageRow, NewMessage } from '../store/schema/messages.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
-import { chainWaiting } from './bundle.ts';
+import type { Columns } from '../store/ways.ts';
+import { bundleWaiting, devicesWaiting } from './bundle.ts';
 
-type Inserted = Omit<MessageRow, 'id' | 'is_chained'>;
+type Inserted = Omit<MessageRow, 'id'>;
 
-const insertInto = (write: Write<CoreTables>, p: Inserted, isChained: 0 | 1) =>
-  write.insertInto('messages').values({
-    at: p.at,
-    device: p.device,
-    direction: p.direction,
-    type: p.type,
-    sequence: p.sequence,
-    token: p.token,
-    bytes: p.bytes,
-    is_chained: isChained,
-  });
+const COLUMNS: Columns<Inserted> = {
+  at: 'integer',
+  device: 'text',
+  direction: 'text',
+  type: 'text',
+  sequence: 'text',
+  token: 'text',
+  bytes: 'blob',
+  is_chained: 'integer',
+};
+const insertInto = (write: Write<CoreTables>, { columns, rows }: Given<Inserted>) =>
+  write.insertInto('messages').columns(columns).expression(rows);
 /** Two statements: to return the id costs time, and nothing needs the id of a message that waits, like telemetry. */
-const insertWaiting = prepare((write: Write<CoreTables>, p: Inserted) => insertInto(write, p, 0));
-const insertChained = prepare((write: Write<CoreTables>, p: Inserted) =>
-  insertInto(write, p, 1).returning('id'),
+const insertWaiting = prepareRows(COLUMNS, insertInto);
+const insertChained = prepareRows(COLUMNS, (write: Write<CoreTables>, given: Given<Inserted>) =>
+  insertInto(write, given).returning('id'),
 );
 
 /** A message that was accepted or sent, and whether it gets an audit entry of its own (`decideEntries`). */
 export type Evidence = NewMessage & { readonly hasEntry: boolean };
 
+/** The entries of the audit trail that a message brings: that of the message, after those of messages that waited. */
+export type EntriesOf = ReadonlyMap<Evidence, readonly NewAuditEntry[]>;
+
 /**
- * The one place where evidence is appended: messages that were accepted or sent, with the bytes that were signed. Each
- * gets its audit entry here, or waits for an entry that tells of many.
+ * The one place where evidence is stored: messages that were accepted or sent, with the bytes that were signed. Each
+ * brings its audit entry, or waits for an entry that tells of many. Append the entries in the same commit.
  *
  * @example
  * const evidence = decideEntries(messages, deservesEntry); // before the commit, which may run its work twice
  * await store.commit((write) => appendMessages(write, evidence));
  */
-export async function appendMessages(write: Write<CoreTables>, messages: readonly Evidence[]): Promise<void> {
-  for (const message of messages) {
-    if (message.hasEntry) await appendWithEntry(write, message);
-    else await insertWaiting(write, message);
+export async function storeMessages(
+  write: Write<CoreTables>,
+  messages: readonly Evidence[],
+): Promise<EntriesOf> {
+  const [own, waiting] = [
+    messages.filter(({ hasEntry }) => hasEntry),
+    messages.filter(({ hasEntry }) => !hasEntry),
+  ];
+  const first = new Map(own.map((message) => [message.device, message] as const).reverse());
+  const [, inserted, behind] = await Promise.all([
+    insertWaiting(write, rowsOf(waiting, 0)),
+    insertChained(write, rowsOf(own, 1)),
+    devicesWaiting(write, [...first.keys()]),
+  ]);
+  // The database gave the ids in the order of the rows.
+  const ids = inserted.map(({ id }) => id).sort((one, other) => one - other);
+  const entries = new Map<Evidence, NewAuditEntry[]>();
+  for (const [index, message] of own.entries())
+    entries.set(message, [entryOf(message, ids[index] as number)]);
+  // In the trail the messages of a device come in the order in which they were stored.
+  for (const device of behind) {
+    const message = first.get(device) as Evidence;
+    entries.get(message)?.unshift(...(await bundleWaiting(write, device, message.at)));
   }
+  return entries;
 }
 
-async function appendWithEntry(write: Write<CoreTables>, message: NewMessage): Promise<void> {
-  // In the trail the messages of a device come in the order in which they were stored.
-  await chainWaiting(write, message.device, message.at);
-  const { rows } = await insertChained(write, message);
-  for (const { id } of rows) await appendAudit(write, entryOf(message, id));
+/** Stores messages, and appends their entries to the audit trail. */
+export async function appendMessages(write: Write<CoreTables>, messages: readonly Evidence[]): Promise<void> {
+  const entries = await storeMessages(write, messages);
+  await appendAudit(write, ...messages.flatMap((message) => entries.get(message) ?? []));
+}
+
+function rowsOf(messages: readonly Evidence[], isChained: 0 | 1): readonly Inserted[] {
+  return messages.map((message) => ({ ...message, is_chained: isChained }));
 }
 
 function entryOf(message: NewMessage, id: number): NewAuditEntry {

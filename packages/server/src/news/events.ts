@@ -1,6 +1,7 @@
 import type { Log } from '@srup/node';
 import type { FleetEvent } from '../api/forms/events.ts';
 import { atMost, prepare } from '../store/prepared.ts';
+import { prepareRows, type Given } from '../store/rows.ts';
 import type { Store, Read, Write } from '../store/port.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 
@@ -15,8 +16,16 @@ type WithoutPlace<Event> = Event extends unknown ? Omit<Event, 'seq' | 'at'> : n
 /** An event that has no place in the order yet. */
 export type News = WithoutPlace<FleetEvent>;
 
-const insertEvent = prepare((write: Write<CoreTables>, p: { readonly at: number; readonly event: string }) =>
-  write.insertInto('events').values({ at: p.at, event: p.event }).returning('seq'),
+/** An event that is to be stored, and when it happened, ms since 1970. */
+export interface NewEvent {
+  readonly at: number;
+  readonly news: News;
+}
+
+const insertEvents = prepareRows(
+  { at: 'integer', event: 'text' },
+  (write: Write<CoreTables>, given: Given<{ readonly at: number; readonly event: string }>) =>
+    write.insertInto('events').columns(given.columns).expression(given.rows).returning('seq'),
 );
 const selectEvents = prepare((store, p: { readonly after: number }) =>
   store
@@ -33,22 +42,18 @@ const selectEvents = prepare((store, p: { readonly after: number }) =>
  * @returns the place of the last one, if there are any
  *
  * @example
- * await store.commit((write) => addEvents(write, now, [{ kind: 'device', device: viewDevice(row) }]));
+ * await store.commit((write) => addEvents(write, [{ at: now, news: { kind: 'device', device: viewDevice(row) } }]));
  */
 export async function addEvents(
   write: Write<CoreTables>,
-  at: number,
-  news: readonly News[],
+  events: readonly NewEvent[],
 ): Promise<number | undefined> {
-  if (news.length === 0) return undefined;
-  const places: number[] = [];
-  for (const event of news) {
-    const { rows } = await insertEvent(write, { at, event: JSON.stringify(event) });
-    for (const { seq } of rows) places.push(seq);
-  }
+  if (events.length === 0) return undefined;
+  const rows = events.map(({ at, news }) => ({ at, event: JSON.stringify(news) }));
+  const places = (await insertEvents(write, rows)).map(({ seq }) => seq);
   // Places can have gaps, so now and then is enough, and how many there are is counted.
   if (places.some((place) => place % EVENTS_CUT === 0)) await cutEvents(write);
-  return places.at(-1);
+  return Math.max(...places);
 }
 
 async function cutEvents(write: Write<CoreTables>): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Clock } from '@srup/protocol';
-import { appendMessages } from '../evidence/messages.ts';
+import { appendMessages, type Evidence } from '../evidence/messages.ts';
 import type { Read, Store, Write } from '../store/port.ts';
 import { atMost, prepare } from '../store/prepared.ts';
+import { prepareRows, type Given } from '../store/rows.ts';
 import { readDraft } from './draft.ts';
 import { sentEvidence, type AddresseeRow, type Signer } from './sign.ts';
 import type { OutboxRow } from '../store/schema/outbox.ts';
@@ -33,9 +34,35 @@ const selectOwed = prepare((read, p: { readonly device: string; readonly after: 
     .orderBy('outbox.id')
     .limit(atMost(MESSAGES_AT_ONCE)),
 );
-const deleteSent = prepare(
-  (write: Write<CoreTables>, p: { readonly device: string; readonly last: number }) =>
-    write.deleteFrom('outbox').where('device', '=', p.device).where('id', '<=', p.last),
+interface Sent {
+  readonly device: string;
+  readonly last: number;
+}
+const deleteSent = prepareRows(
+  { device: 'text', last: 'integer' },
+  (write: Write<CoreTables>, given: Given<Sent>) =>
+    write.deleteFrom('outbox').where('id', 'in', (from) =>
+      from
+        .selectFrom('outbox as owed')
+        .innerJoin(given.table, (join) =>
+          join.onRef('owed.device', '=', 'given.device').onRef('owed.id', '<=', 'given.last'),
+        )
+        .select('owed.id'),
+    ),
+);
+
+interface SignedRow {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+}
+const storeSigned = prepareRows(
+  { id: 'integer', bytes: 'blob' },
+  (write: Write<CoreTables>, given: Given<SignedRow>) =>
+    write
+      .updateTable('outbox')
+      .from(given.table)
+      .set((set) => ({ message: set.ref('given.bytes'), is_signed: 1 }))
+      .whereRef('outbox.id', '=', 'given.id'),
 );
 
 export interface OutboxPorts {
@@ -77,13 +104,25 @@ async function signAll(
     made.map((one) => sentEvidence(one.device, one, at)),
     deservesEntry,
   );
-  await store.commit(async (write) => {
-    for (const { id, bytes } of made) {
-      await write.updateTable('outbox').set({ message: bytes, is_signed: 1 }).where('id', '=', id).execute();
-    }
-    await appendMessages(write, evidence);
-  });
+  await store.add(writeSigned, { made, evidence });
   return new Map(made.map(({ id, bytes }) => [id, bytes]));
+}
+
+async function writeSigned(
+  write: Write<CoreTables>,
+  pieces: readonly { readonly made: readonly SignedRow[]; readonly evidence: readonly Evidence[] }[],
+): Promise<readonly undefined[]> {
+  await Promise.all([
+    storeSigned(
+      write,
+      pieces.flatMap(({ made }) => made),
+    ),
+    appendMessages(
+      write,
+      pieces.flatMap(({ evidence }) => evidence),
+    ),
+  ]);
+  return pieces.map(() => undefined);
 }
 
 /**
@@ -96,9 +135,8 @@ export async function dropSent(
   { store }: Pick<OutboxPorts, 'store'>,
   last: readonly (readonly [string, number])[],
 ): Promise<void> {
-  await store.commit(async (write) => {
-    for (const [device, id] of last) await deleteSent(write, { device, last: id });
-  });
+  const rows = last.map(([device, id]) => ({ device, last: id }));
+  await store.commit((write) => deleteSent(write, rows));
 }
 
 /**

@@ -1,15 +1,16 @@
 import type { Log } from '@srup/node';
 import type { Clock } from '@srup/protocol';
 import { createGrowth } from '../evidence/growth.ts';
-import { trimDevice, type Keep } from '../evidence/trim.ts';
+import type { Keep } from '../evidence/trim.ts';
 import type { Meter } from '../metrics/meter.ts';
 import { isSealing } from '../outbox/draft.ts';
 import type { Sender } from '../outbox/sender.ts';
 import { sentEvidence, type Signer } from '../outbox/sign.ts';
 import type { Records } from '../peers/records.ts';
-import type { Announcement, Store } from '../store/port.ts';
+import type { Store } from '../store/port.ts';
 import type { Change, Outgoing } from './change.ts';
-import { writeChange, type Written } from './write.ts';
+import { rowsOf } from './rows.ts';
+import { writeChanges } from './write.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import { decideEntries, type DeservesEntry } from '../evidence/budget.ts';
 
@@ -60,22 +61,19 @@ export function createSave(
     return { ...outgoing, signed: await signer.sign(record.row, draft, sequence, SEAL_TIMEOUT_MS) };
   }
 
-  function commit(change: Change): Promise<Written> {
+  function commit(change: Change): Promise<unknown> {
     const device = change.record.row.id;
     const isTrimDue = growth.add(device, change.accepted);
     // Decided before the commit, because its work can run twice.
     const sent = change.outgoing.flatMap(({ signed }) =>
       signed === undefined ? [] : [sentEvidence(device, signed, change.at)],
     );
-    const evidence = {
+    const rows = rowsOf(change, {
       accepted: decideEntries(change.accepted, deservesEntry),
       sent: decideEntries(sent, deservesEntry),
-    };
-    return store.commit(async (write) => {
-      const written = await writeChange(write, change, evidence);
-      if (isTrimDue) await trimDevice(write, device, keep, change.at);
-      return written;
-    }, announcementsOf);
+      trim: isTrimDue ? keep : undefined,
+    });
+    return store.add(writeChanges, rows, (announcements) => announcements);
   }
 
   /** Begins what the change leads to. After a restart all of it is found in the store again. */
@@ -101,11 +99,4 @@ export function createSave(
       log.error({ device }, 'the sequence numbers of this pair are used up: register it anew');
     follow(change);
   };
-}
-
-function announcementsOf({ lastEvent, nextErrand }: Written): readonly Announcement[] {
-  return [
-    ...(lastEvent === undefined ? [] : [{ of: 'events', place: lastEvent } as const]),
-    ...(nextErrand === undefined ? [] : [{ of: 'errands', place: nextErrand } as const]),
-  ];
 }

@@ -67,6 +67,8 @@ export class PostgresConnection implements DatabaseConnection {
 /** A text of a hostile device may hold U+0000, which PostgreSQL refuses, so that the device would not be heard at all. */
 function storable(value: unknown): unknown {
   if (typeof value === 'string') return value.includes('\0') ? value.replaceAll('\0', '\uFFFD') : value;
+  // The client writes a plain `Uint8Array` that stands in an array wrongly.
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length);
   return Array.isArray(value) ? value.map(storable) : value;
 }
 

@@ -1,10 +1,12 @@
 import pg from 'pg';
-import { Kysely, sql } from 'kysely';
+import { Kysely } from 'kysely';
 import { OutcomeUnknown, StoreFault } from '../fault.ts';
 import { createGroupCommit } from '../group-commit.ts';
 import { migrate, refuseNewer } from '../migrate.ts';
 import type { ReadOnly, Store, StoreOptions, Work, Write } from '../port.ts';
+import { prepare } from '../prepared.ts';
 import type { Migrations } from '../schema/steps.ts';
+import type { CoreTables } from '../schema/tables.ts';
 import { createTransact, type Transact } from '../transact.ts';
 import { PostgresWays } from './adapter.ts';
 import {
@@ -138,8 +140,7 @@ function createSafeTransact<Tables>(adapter: PostgresWays, writer: Writer): Tran
 
   /** Only the owner of the row can write: a server that lost its lock to another one can't. */
   async function takeTurn(write: Write<Tables>, mine: number): Promise<void> {
-    const { rows } =
-      await sql`update writer set turn = ${mine} where owner = ${writer.owner} returning turn`.execute(write);
+    const { rows } = await updateTurn(write as unknown as Write<CoreTables>, { mine, owner: writer.owner });
     if (rows.length === 0) throw new StoreFault('another server uses the database now: restart this one');
   }
 
@@ -159,9 +160,10 @@ function createSafeTransact<Tables>(adapter: PostgresWays, writer: Writer): Tran
     for (let tried = 1; ; tried++) {
       try {
         const { client } = await writer.acquire();
-        const { rows } = await client.query<{ turn: number }>('select turn from writer where owner = $1', [
-          writer.owner,
-        ]);
+        const { rows } = await client.query<{ turn: number }>(
+          'select turn from writer where place = 1 and owner = $1',
+          [writer.owner],
+        );
         return (rows[0]?.turn ?? 0) >= mine;
       } catch (fault) {
         if (tried < SETTLE_ATTEMPTS) continue;
@@ -193,6 +195,19 @@ function createSafeTransact<Tables>(adapter: PostgresWays, writer: Writer): Tran
     }
   };
 }
+
+interface WriterTables {
+  writer: { place: number; owner: string; turn: number };
+}
+
+const updateTurn = prepare((write: Write<CoreTables>, p: { readonly mine: number; readonly owner: string }) =>
+  (write as unknown as Write<WriterTables>)
+    .updateTable('writer')
+    .set({ turn: p.mine })
+    .where('place', '=', 1)
+    .where('owner', '=', p.owner)
+    .returning('turn'),
+);
 
 /** After a fail-over this machine may be the standby. The next connection may lead to the other one. */
 function isReadOnly(fault: unknown): boolean {

@@ -54,7 +54,7 @@ export async function openWriter(place: PostgresPlace, options: WriterOptions): 
     const made = await connect(place, {
       ...{ schema, name: 'srup: writes', isTimed: true },
       // The tables may be empty when a statement is planned, and its plan is kept: by index is right for all of ours.
-      settings: ['enable_seqscan=off'],
+      settings: ['enable_seqscan=off', 'jit=off'],
     });
     try {
       await claimDatabase(made, { place, schema, owner, isFirst: client === undefined, tell });

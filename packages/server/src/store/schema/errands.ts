@@ -1,4 +1,4 @@
-import { sql, type Generated } from 'kysely';
+import { sql, type Generated, type Selectable } from 'kysely';
 import type { Migrations } from './steps.ts';
 import { counted, needed } from './columns.ts';
 
@@ -14,6 +14,8 @@ export interface ErrandsTable {
   after: number;
   created_at: number;
 }
+
+export type ErrandRow = Selectable<ErrandsTable>;
 
 export const errandSteps: Migrations = {
   'fleet-errands-001': {

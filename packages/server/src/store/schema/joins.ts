@@ -1,4 +1,4 @@
-import { sql, type Generated, type Kysely } from 'kysely';
+import { sql, type Generated, type Kysely, type Selectable } from 'kysely';
 import type { JoinVerdict } from '@srup/protocol';
 import { counted, key, needed, ofDevice } from './columns.ts';
 
@@ -17,6 +17,8 @@ export interface JoinDecisionsTable {
   /** A `Caller` as JSON; in rows of earlier releases a text. */
   decided_by: string;
 }
+
+export type JoinDecisionRow = Selectable<JoinDecisionsTable>;
 
 /** Part of the step `fleet-001`. */
 export async function createJoinDesk(db: Kysely<unknown>): Promise<void> {

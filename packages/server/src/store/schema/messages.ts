@@ -41,6 +41,7 @@ export interface DataTable {
 }
 
 export type MessageRow = Selectable<MessagesTable>;
+export type RefusalRow = Selectable<RefusalsTable>;
 export type DataRow = Selectable<DataTable>;
 export type NewMessage = Omit<Insertable<MessagesTable>, 'is_chained'>;
 export type NewRefusal = Insertable<RefusalsTable>;
