@@ -68,7 +68,7 @@ export interface Store<Tables> {
   ): Promise<Value>;
   /** Calls the listener after each commit that announced this. Returns how to stop. */
   listen(of: Announced, listener: (place: number) => void): () => void;
-  /** Waits for what is being committed, and closes the database. */
+  /** Waits for what is being committed, and closes the database. It ends in bounded time, wherever the database is. */
   close(): Promise<void>;
 }
 
@@ -78,6 +78,8 @@ export interface ReadOnly<Tables> {
   close(): Promise<void>;
 }
 
+export type ConnectionState = 'lost' | 'back';
+
 export interface StoreOptions {
   /** Gets the milliseconds that each transaction took. */
   readonly onCommitted?: ((ms: number) => void) | undefined;
@@ -85,4 +87,6 @@ export interface StoreOptions {
   readonly onFault?: ((fault: unknown) => void) | undefined;
   /** Tells a person that the database is away, or back. */
   readonly tell?: ((what: string) => void) | undefined;
+  /** Called when the connection that writes was lost, and when it is there again. A file has none to lose. */
+  readonly onConnection?: ((state: ConnectionState) => void) | undefined;
 }

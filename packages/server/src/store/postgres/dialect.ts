@@ -10,7 +10,7 @@ import {
 import { StoreFault } from '../fault.ts';
 import { isPrepared } from '../prepared.ts';
 import { PortableCompiler, type PostgresWays } from './adapter.ts';
-import { faultOf, isRefusal } from './fault.ts';
+import { faultOf } from './fault.ts';
 
 /** The names under which a database keeps statements. */
 export type StatementNames = (text: string) => string;
@@ -33,12 +33,14 @@ export function postgresDialect(adapter: PostgresWays, driver: Driver): Dialect 
   };
 }
 
-/** The connection was lost while it committed: the transaction is committed, or it isn't. */
+/** A COMMIT was not answered as it should: the transaction is committed, or it isn't. */
 export class Unsettled extends StoreFault {}
 
 export class PostgresConnection implements DatabaseConnection {
   readonly client: pg.ClientBase;
   readonly #names: StatementNames;
+  /** The last fault of a statement. */
+  fault: unknown;
 
   constructor(client: pg.ClientBase, names: StatementNames) {
     this.client = client;
@@ -54,7 +56,8 @@ export class PostgresConnection implements DatabaseConnection {
       });
       return { rows: rows as Row[], numAffectedRows: BigInt(rowCount ?? 0) };
     } catch (fault) {
-      throw faultOf(fault);
+      this.fault = faultOf(fault);
+      throw this.fault;
     }
   }
 
@@ -73,7 +76,7 @@ function storable(value: unknown): unknown {
 }
 
 /** The verbs of transactions on one connection. */
-abstract class TransactionDriver implements Driver {
+export abstract class TransactionDriver implements Driver {
   abstract acquireConnection(): Promise<DatabaseConnection>;
   abstract releaseConnection(connection: DatabaseConnection): Promise<void>;
   abstract destroy(): Promise<void>;
@@ -93,7 +96,6 @@ abstract class TransactionDriver implements Driver {
     try {
       ({ command } = await connection.client.query('commit'));
     } catch (fault) {
-      if (isRefusal(fault)) throw faultOf(fault);
       throw new Unsettled('the database went away while it committed', { cause: fault });
     }
     if (command !== 'COMMIT')
@@ -127,35 +129,5 @@ export class WriterDriver extends TransactionDriver {
 
   async destroy(): Promise<void> {
     // Whoever opened the session ends it.
-  }
-}
-
-/** Connections that only read. */
-export class ReaderDriver extends TransactionDriver {
-  readonly #pool: pg.Pool;
-  readonly #names: StatementNames;
-  readonly #leases = new WeakMap<DatabaseConnection, pg.PoolClient>();
-
-  constructor(pool: pg.Pool, names: StatementNames) {
-    super();
-    this.#pool = pool;
-    this.#names = names;
-  }
-
-  async acquireConnection(): Promise<DatabaseConnection> {
-    const client = await this.#pool.connect().catch((fault: unknown) => {
-      throw faultOf(fault);
-    });
-    const connection = new PostgresConnection(client, this.#names);
-    this.#leases.set(connection, client);
-    return connection;
-  }
-
-  async releaseConnection(connection: DatabaseConnection): Promise<void> {
-    this.#leases.get(connection)?.release();
-  }
-
-  async destroy(): Promise<void> {
-    await this.#pool.end();
   }
 }

@@ -1,33 +1,20 @@
-import pg from 'pg';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Kysely } from 'kysely';
-import { OutcomeUnknown, StoreFault } from '../fault.ts';
+import type pg from 'pg';
+import { DatabaseAway, StoreError, StoreFault } from '../fault.ts';
 import { createGroupCommit } from '../group-commit.ts';
 import { migrate, refuseNewer } from '../migrate.ts';
-import type { ReadOnly, Store, StoreOptions, Work, Write } from '../port.ts';
-import { prepare } from '../prepared.ts';
+import type { ReadOnly, Store, StoreOptions } from '../port.ts';
 import type { Migrations } from '../schema/steps.ts';
-import type { CoreTables } from '../schema/tables.ts';
-import { createTransact, type Transact } from '../transact.ts';
 import { PostgresWays } from './adapter.ts';
-import {
-  nameStatements,
-  PostgresConnection,
-  postgresDialect,
-  ReaderDriver,
-  Unsettled,
-  WriterDriver,
-} from './dialect.ts';
-import { codeOf, isWorthRepeating } from './fault.ts';
+import { nameStatements, PostgresConnection, postgresDialect, WriterDriver } from './dialect.ts';
+import { faultOf, isPassing, wordsOf } from './fault.ts';
 import { urlOf, type PostgresPlace } from './place.ts';
-import { clientConfig, connect } from './session.ts';
-import { openWriter, type Writer } from './writer.ts';
-
-/** Connections that read. */
-const READERS = 4;
-/** Attempts at a transaction that another one of the same database stood in the way of. */
-const MOST_ATTEMPTS = 5;
-/** How often, 5 seconds each, the database is waited for when it was lost while it committed. */
-const SETTLE_ATTEMPTS = 2;
+import { openReaders } from './readers.ts';
+import { createSafeTransact } from './safe-transact.ts';
+import { connect, connectionFault } from './session.ts';
+import { TIMES, type Times } from './times.ts';
+import { openWriter } from './writer.ts';
 
 /** A database of PostgreSQL, and the schema in it that holds the tables. */
 export interface PostgresStorePlace extends PostgresPlace {
@@ -47,40 +34,51 @@ export async function openPostgres<Tables>(
   place: PostgresStorePlace,
   migrations: Migrations,
   options: StoreOptions = {},
+  times: Times = TIMES,
 ): Promise<Store<Tables>> {
   const { schema } = place;
-  const { tell = () => undefined } = options;
+  const { tell = () => undefined, onConnection = () => undefined } = options;
   const adapter = new PostgresWays();
-  const names = nameStatements();
+  let lastTurn = (): number => 0;
   let onBack: () => void = () => undefined;
   const writer = await openWriter(place, {
-    schema,
-    names,
-    tell,
-    onBack: () => {
-      onBack();
+    ...{ schema, times, tell, names: nameStatements() },
+    lastTurn: () => lastTurn(),
+    onState: (state) => {
+      onConnection(state);
+      if (state === 'back') onBack();
     },
   });
   try {
-    await bringUpToDate(place, migrations);
+    await bringUpToDateAtLast(place, migrations, tell);
   } catch (fault) {
     await writer.end();
     throw fault;
   }
-  const transact = createSafeTransact<Tables>(adapter, writer);
-  const read = openReaders<Tables>(place, adapter);
-  const group = createGroupCommit(transact, options);
+  const safe = createSafeTransact<Tables>(adapter, writer, times);
+  lastTurn = safe.lastTurn;
+  const readers = openReaders<Tables>(place, {
+    ...{ schema, adapter, times },
+    // What is read now may be of before a transaction that is committed all the same.
+    check: () => {
+      if (safe.isUnsettled()) throw new DatabaseAway('the database is away');
+    },
+    faultOf: (fault) => new DatabaseAway(`the database is away: ${wordsOf(fault)}`, { cause: fault }),
+  });
+  const group = createGroupCommit(safe.transact, options);
   onBack = () => {
+    // They may lead to the machine of before a fail-over, which knows nothing of what is written from now on.
+    readers.renew();
     group.announce([{ of: 'recovered', place: 0 }]);
   };
   return {
-    read,
+    read: readers.read,
     add: group.add,
     commit: group.commit,
     listen: group.listen,
     close: async () => {
       await group.settle();
-      await read.destroy();
+      await readers.end();
       await writer.end();
     },
   };
@@ -88,24 +86,39 @@ export async function openPostgres<Tables>(
 
 /** Opens the tables for reading only; a server may be using them. They may be of an earlier version. */
 export function openPostgresReadOnly<Tables>(place: PostgresStorePlace): ReadOnly<Tables> {
-  const read = openReaders<Tables>(place, new PostgresWays());
-  return { read, close: () => read.destroy() };
+  const readers = openReaders<Tables>(place, {
+    ...{ schema: place.schema, adapter: new PostgresWays(), times: TIMES },
+    faultOf: (fault) => connectionFault(place, fault),
+  });
+  return { read: readers.read, close: () => readers.end() };
 }
 
-function openReaders<Tables>(place: PostgresStorePlace, adapter: PostgresWays): Kysely<Tables> {
-  const pool = new pg.Pool({
-    ...clientConfig(place, { schema: place.schema, name: 'srup: reads', isReadOnly: true, isTimed: true }),
-    max: READERS,
-  });
-  // A connection that ends while it rests is replaced by the next one.
-  pool.on('error', () => undefined);
-  return new Kysely<Tables>({ dialect: postgresDialect(adapter, new ReaderDriver(pool, nameStatements())) });
+const NO_TIMEOUT = ['statement_timeout=0', 'idle_in_transaction_session_timeout=0'];
+/** Between two attempts to bring the tables up to date, when the database went away meanwhile, in milliseconds. */
+const AGAIN_MS = 1_000;
+
+async function bringUpToDateAtLast(
+  place: PostgresStorePlace,
+  migrations: Migrations,
+  tell: (what: string) => void,
+): Promise<void> {
+  for (;;) {
+    try {
+      await bringUpToDate(place, migrations);
+      return;
+    } catch (fault) {
+      const trouble = fault instanceof StoreError ? fault.cause : fault;
+      if (!(trouble instanceof StoreFault) || !isPassing(trouble)) throw fault;
+      tell(`the tables of ${urlOf(place)} could not be brought up to date yet: ${wordsOf(trouble)}`);
+      await pause(AGAIN_MS);
+    }
+  }
 }
 
 /** On a connection of its own, without a timeout: a step may take as long as it needs. */
 async function bringUpToDate(place: PostgresStorePlace, migrations: Migrations): Promise<void> {
   const { schema } = place;
-  const client = await connect(place, { schema, name: 'srup: migration' });
+  const { client, end } = await connect(place, { schema, name: 'srup: migration', settings: NO_TIMEOUT });
   const names = nameStatements();
   const driver = new WriterDriver(async () => new PostgresConnection(client, names));
   const kysely = new Kysely<unknown>({ dialect: postgresDialect(new PostgresWays(), driver) });
@@ -114,102 +127,19 @@ async function bringUpToDate(place: PostgresStorePlace, migrations: Migrations):
     await migrate(kysely, urlOf(place), migrations, schema);
   } finally {
     await kysely.destroy();
-    await client.end();
+    await end();
   }
 }
 
 async function appliedSteps(client: pg.Client): Promise<readonly string[]> {
-  const { rows } = await client.query<{ there: boolean }>(
-    "select to_regclass('kysely_migration') is not null as there",
-  );
-  if (rows[0]?.there !== true) return [];
-  const steps = await client.query<{ name: string }>('select name from kysely_migration');
-  return steps.rows.map(({ name }) => name);
-}
-
-/**
- * Transactions whose outcome is known. Each has a number, which it writes: when the connection is lost while it commits,
- * the next connection reads whether the number is there.
- */
-function createSafeTransact<Tables>(adapter: PostgresWays, writer: Writer): Transact<Tables> {
-  const driver = new WriterDriver(() => writer.acquire());
-  const dialect = postgresDialect(adapter, driver);
-  const kysely = new Kysely<Tables>({ dialect });
-  const once = createTransact({ kysely, dialect, driver });
-  let turn = 0;
-
-  /** Only the owner of the row can write: a server that lost its lock to another one can't. */
-  async function takeTurn(write: Write<Tables>, mine: number): Promise<void> {
-    const { rows } = await updateTurn(write as unknown as Write<CoreTables>, { mine, owner: writer.owner });
-    if (rows.length === 0) throw new StoreFault('another server uses the database now: restart this one');
+  try {
+    const { rows } = await client.query<{ there: boolean }>(
+      "select to_regclass('kysely_migration') is not null as there",
+    );
+    if (rows[0]?.there !== true) return [];
+    const steps = await client.query<{ name: string }>('select name from kysely_migration');
+    return steps.rows.map(({ name }) => name);
+  } catch (fault) {
+    throw faultOf(fault);
   }
-
-  async function attempt<Value>(work: Work<Tables, Value>, mine: number): Promise<Value> {
-    return once(async (write) => {
-      const turnTaken = takeTurn(write, mine);
-      turnTaken.catch(() => undefined);
-      try {
-        return await work(write);
-      } finally {
-        await turnTaken; // if it failed, whatever followed did too
-      }
-    });
-  }
-
-  async function isCommitted(mine: number): Promise<boolean> {
-    for (let tried = 1; ; tried++) {
-      try {
-        const { client } = await writer.acquire();
-        const { rows } = await client.query<{ turn: number }>(
-          'select turn from writer where place = 1 and owner = $1',
-          [writer.owner],
-        );
-        return (rows[0]?.turn ?? 0) >= mine;
-      } catch (fault) {
-        if (tried < SETTLE_ATTEMPTS) continue;
-        throw new OutcomeUnknown('the database went away while it stored this: it is stored, or it is not', {
-          cause: fault,
-        });
-      }
-    }
-  }
-
-  return async (work) => {
-    for (let attempts = 1; ; attempts++) {
-      const mine = ++turn;
-      let made: { readonly value: Awaited<ReturnType<typeof work>> } | undefined;
-      try {
-        return await attempt(async (write) => {
-          const value = await work(write);
-          made = { value };
-          return value;
-        }, mine);
-      } catch (fault) {
-        if (fault instanceof Unsettled && made !== undefined) {
-          if (await isCommitted(mine)) return made.value;
-          throw new StoreFault(fault.message, { cause: fault });
-        }
-        if (isReadOnly(fault)) writer.drop();
-        if (!isWorthRepeating(fault) || attempts === MOST_ATTEMPTS) throw fault;
-      }
-    }
-  };
-}
-
-interface WriterTables {
-  writer: { place: number; owner: string; turn: number };
-}
-
-const updateTurn = prepare((write: Write<CoreTables>, p: { readonly mine: number; readonly owner: string }) =>
-  (write as unknown as Write<WriterTables>)
-    .updateTable('writer')
-    .set({ turn: p.mine })
-    .where('place', '=', 1)
-    .where('owner', '=', p.owner)
-    .returning('turn'),
-);
-
-/** After a fail-over this machine may be the standby. The next connection may lead to the other one. */
-function isReadOnly(fault: unknown): boolean {
-  return fault instanceof StoreFault && codeOf(fault.cause) === '25006';
 }

@@ -66,9 +66,19 @@ export function parsePostgresUrl(
     );
   }
   const port = url.port === '' ? DEFAULT_PORT : Number(url.port);
-  const isNear = host.startsWith('/') || LOOPBACK.test(host);
-  const transport = isNear ? 'loopback' : insecurePlain === true ? 'plain' : 'tls';
+  const transport = transportTo(host, ca, insecurePlain);
   return { host, port, database, user, password, transport, ca };
+}
+
+/** Whoever names a CA wants TLS, wherever the database is: a tunnel of others may begin on this machine. */
+function transportTo(
+  host: string,
+  ca: string | undefined,
+  insecurePlain: boolean | undefined,
+): PostgresPlace['transport'] {
+  if (host.startsWith('/')) return 'loopback';
+  if (insecurePlain === true) return LOOPBACK.test(host) ? 'loopback' : 'plain';
+  return LOOPBACK.test(host) && ca === undefined ? 'loopback' : 'tls';
 }
 
 /** The place as a URL without secrets; it can be read again. */

@@ -1,15 +1,12 @@
-/** One connection to PostgreSQL: how it is made, and what is asked of it before it is used. */
+/** One connection to PostgreSQL: how it is made, what is asked of it before it is used, and how it ends. */
+import { Socket } from 'node:net';
 import pg from 'pg';
+import { realDelay, within } from '@srup/node';
 import { StoreError, StoreFault } from '../fault.ts';
-import { codeOf, faultOf } from './fault.ts';
+import { codeOf, faultOf, wordsOf } from './fault.ts';
+import { judgeServer, type ServerFacts } from './judge.ts';
 import { urlOf, type PostgresPlace } from './place.ts';
-
-/** Timeout for a connection, in milliseconds. */
-const CONNECT_TIMEOUT_MS = 5_000;
-/** Timeout for a statement, in milliseconds. */
-const STATEMENT_TIMEOUT_MS = 60_000;
-/** PostgreSQL 15. */
-const OLDEST_VERSION = 150_000;
+import { TIMES, type Times } from './times.ts';
 
 export interface SessionOptions {
   readonly schema: string;
@@ -20,6 +17,14 @@ export interface SessionOptions {
   readonly isTimed?: boolean;
   /** A setting that its owner needs, such as `enable_seqscan=off`. */
   readonly settings?: readonly string[];
+  readonly times?: Times;
+}
+
+/** A connection, as its owner holds it. */
+export interface Session {
+  readonly client: pg.Client;
+  /** Ends it. A network that swallows everything, or a statement that hangs, delays that for a short time only. */
+  readonly end: () => Promise<void>;
 }
 
 /**
@@ -39,19 +44,25 @@ function bytesOf(text: string): Uint8Array {
   return new Uint8Array(buffer, byteOffset, length);
 }
 
-/** What the client of one connection is made with. */
+/** What the client of one connection is made with. `onSocket` gets its socket, which outlives a client that hangs. */
 export function clientConfig(
   place: PostgresPlace,
-  { schema, name, isReadOnly, isTimed, settings = [] }: SessionOptions,
+  { schema, name, isReadOnly, isTimed, settings = [], times = TIMES }: SessionOptions,
+  onSocket: (socket: Socket) => void,
 ) {
   const { host, port, database, user, password, transport, ca } = place;
   const all = [
     `search_path=${schema}`,
     ...(isReadOnly === true ? ['default_transaction_read_only=on'] : []),
+    // The form in which `bytesOf` reads bytes; whoever keeps the database may prefer another one.
+    'bytea_output=hex',
     // The server finds out within half a minute that a machine of ours has died, and lets go of its lock.
     'tcp_keepalives_idle=10',
     'tcp_keepalives_interval=5',
     'tcp_keepalives_count=3',
+    'tcp_user_timeout=25000',
+    // Timeouts that are set for everybody must not end a session that rests and holds the lock.
+    'idle_session_timeout=0',
     ...settings,
   ];
   return {
@@ -62,14 +73,19 @@ export function clientConfig(
     enableChannelBinding: true,
     application_name: name,
     options: all.map((setting) => `-c ${setting}`).join(' '),
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: times.connectMs,
     keepAlive: true,
-    ...(isTimed === true && { query_timeout: STATEMENT_TIMEOUT_MS }),
+    ...(isTimed === true && { query_timeout: times.statementMs }),
     pipeline: true,
+    stream: () => {
+      const socket = new Socket();
+      onSocket(socket);
+      return socket;
+    },
   };
 }
 
-/** Faults that will not go away by waiting, by SQLSTATE: what is wrong, and what to do. */
+/** Faults that will not go away by waiting, by SQLSTATE: what to do. */
 const REFUSED: Readonly<Record<string, string>> = {
   '28P01':
     'The password is wrong or missing. Give it in a file (--database-password-file) or in SRUP_DATABASE_PASSWORD.',
@@ -87,78 +103,66 @@ const REFUSED: Readonly<Record<string, string>> = {
  * for what can pass.
  */
 export function connectionFault(place: PostgresPlace, fault: unknown): Error {
-  if (fault instanceof StoreError) return fault;
-  const { message } = fault as Error;
-  const advice = REFUSED[codeOf(fault) ?? ''] ?? adviceFor(message, place);
-  const what = `The database ${urlOf(place)} can't be used: ${message.replace(/\.$/, '')}.`;
+  if (fault instanceof StoreError || fault instanceof StoreFault) return fault;
+  const words = wordsOf(fault);
+  const advice = REFUSED[codeOf(fault) ?? ''] ?? adviceFor(words, place);
+  const what = `The database ${urlOf(place)} can't be used: ${words.replace(/\.$/, '')}.`;
   if (advice !== undefined) return new StoreError(`${what} ${advice}`, { cause: fault });
   const known = faultOf(fault);
-  return known instanceof Error ? known : new StoreFault(message, { cause: fault });
+  return known instanceof Error ? known : new StoreFault(words, { cause: fault });
 }
 
 /** What the client says in words of its own, or TLS does. */
-function adviceFor(message: string, { transport }: PostgresPlace): string | undefined {
-  if (message.includes('does not support SSL')) {
+function adviceFor(words: string, { transport }: PostgresPlace): string | undefined {
+  if (words.includes('does not support SSL')) {
     return 'Turn TLS on in PostgreSQL (ssl = on). On a network that nobody else can reach, --insecure-plain-database does without.';
   }
-  if (transport === 'tls' && /certificate|self-signed|altname/i.test(message)) {
+  if (transport === 'tls' && /certificate|self-signed|altname/i.test(words)) {
     return "Give the CA of PostgreSQL's certificate with --database-ca, and the host name that stands in the certificate.";
   }
-  return /password/i.test(message) ? REFUSED['28P01'] : undefined;
+  return /password/i.test(words) ? REFUSED['28P01'] : undefined;
 }
 
-/** Connects a client. Rejects as `connectionFault` says. */
-export async function connect(place: PostgresPlace, options: SessionOptions): Promise<pg.Client> {
-  const client = new pg.Client(clientConfig(place, options));
+/** Connects. Rejects as `connectionFault` says. */
+export async function connect(place: PostgresPlace, options: SessionOptions): Promise<Session> {
+  const { endMs } = options.times ?? TIMES;
+  let socket: Socket | undefined;
+  const client = new pg.Client(
+    clientConfig(place, options, (made) => {
+      socket = made;
+    }),
+  );
   // A connection that ends while nothing is asked of it is noticed by its owner; without this it would end the process.
   client.on('error', () => undefined);
+  const end = async (): Promise<void> => {
+    await within(realDelay, endMs, client.end(), 'the session did not end').catch(() => undefined);
+    socket?.destroy();
+  };
   try {
     await client.connect();
     await checkServer(place, client, options);
-    return client;
+    return { client, end };
   } catch (fault) {
-    void client.end().catch(() => undefined);
+    void end();
     throw connectionFault(place, fault);
   }
 }
 
-interface Facts {
-  readonly version: number;
-  readonly encoding: string;
-  readonly standby: boolean;
-  readonly pid: number;
-  readonly path: string;
-}
-
-/** Refuses what would go wrong later, in words. */
+/** Refuses what would go wrong later, and mends what can be mended for this session alone. */
 async function checkServer(
   place: PostgresPlace,
   client: pg.Client,
   { schema, isReadOnly }: SessionOptions,
 ): Promise<void> {
-  const { rows } = await client.query<Facts>(
+  const { rows } = await client.query<ServerFacts>(
     `select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding,
-       pg_is_in_recovery() as standby, pg_backend_pid() as pid, current_setting('search_path') as path`,
+       pg_is_in_recovery() as standby, pg_backend_pid() as pid, current_setting('search_path') as path,
+       current_setting('synchronous_commit') as durability`,
   );
   const [facts] = rows;
   if (facts === undefined) throw new StoreFault('the database says nothing about itself');
-  const name = `The database ${urlOf(place)}`;
-  if (facts.version < OLDEST_VERSION) {
-    throw new StoreError(`${name} is PostgreSQL ${Math.floor(facts.version / 10_000)}. Use 15 or newer.`);
-  }
-  if (facts.encoding !== 'UTF8') {
-    throw new StoreError(
-      `${name} has the encoding ${facts.encoding}, which can't hold every text. Create one with --encoding UTF8 --template template0.`,
-    );
-  }
-  // A pooler gives its clients a process id of its own. In one that shares connections, the lock and the settings of
-  // this session would belong to somebody else after the next transaction.
   const told = (client as unknown as { readonly processID: number | null }).processID;
-  if (facts.pid !== told || facts.path !== schema) {
-    throw new StoreError(
-      `Between this server and ${urlOf(place)} stands a connection pooler. A lock and prepared statements belong to one connection. Name PostgreSQL itself.`,
-    );
-  }
-  if (facts.standby && isReadOnly !== true)
-    throw new StoreFault('the database is a standby, which can only be read');
+  judgeServer(facts, { place, schema, told, isReadOnly: isReadOnly === true });
+  // What is acknowledged must be on the disk (P 5.3), whatever whoever keeps the database set for everybody.
+  if (facts.durability === 'off') await client.query('set synchronous_commit = on');
 }

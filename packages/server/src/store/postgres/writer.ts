@@ -1,26 +1,31 @@
 /** The session that writes: it holds the lock of the database, and comes back by itself when it was lost. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type pg from 'pg';
 import { backoffMs, realDelay, systemRandom, within, type BackoffBounds } from '@srup/node';
-import { StoreError, StoreFault } from '../fault.ts';
+import { DatabaseAway, StoreError, StoreFault } from '../fault.ts';
+import type { ConnectionState } from '../port.ts';
+import { claimDatabase, Ousted, type Backend } from './claim.ts';
 import { PostgresConnection, type StatementNames } from './dialect.ts';
-import { claimDatabase } from './claim.ts';
+import { wordsOf } from './fault.ts';
 import { urlOf, type PostgresPlace } from './place.ts';
-import { connect } from './session.ts';
+import { connect, connectionFault, type Session } from './session.ts';
+import type { Times } from './times.ts';
 
 /** The wait before the first and before later attempts to connect. */
 const BACKOFF: BackoffBounds = { leastMs: 100, mostMs: 5_000 };
-/** How long work waits for a database that is away before it fails, in milliseconds. */
-const PATIENCE_MS = 5_000;
 /** Attempts between two words about a database that stays away. */
 const TELL_EVERY = 12;
 
 export interface Writer {
   /** This process, as the database knows it. */
   readonly owner: string;
-  /** Gives the connection. Waits for it when it is lost; rejects with `StoreFault` when it doesn't come back in time. */
-  acquire(): Promise<PostgresConnection>;
+  /** How many sessions there were. What was under way in an earlier one is decided: its transactions are over. */
+  readonly sessions: number;
+  /**
+   * Gives the connection. While it is lost it is waited for; by default until the patience, counted from the loss, is
+   * over. Then it rejects with `DatabaseAway`, and at once when it is called later.
+   */
+  acquire(waitMs?: number): Promise<PostgresConnection>;
   /** Gives up this connection, so that the next one may lead to another machine. */
   drop(): void;
   end(): Promise<void>;
@@ -29,10 +34,18 @@ export interface Writer {
 export interface WriterOptions {
   readonly schema: string;
   readonly names: StatementNames;
+  readonly times: Times;
   /** Tells a person that the database is away, or back. */
   readonly tell: (what: string) => void;
-  /** Called when the session is there again after it was lost. */
-  readonly onBack: () => void;
+  /** The last turn that is known to be committed. */
+  readonly lastTurn: () => number;
+  readonly onState: (state: ConnectionState) => void;
+}
+
+/** Why there is no connection, and since when. */
+interface Loss {
+  readonly at: number;
+  why: string;
 }
 
 /**
@@ -40,78 +53,110 @@ export interface WriterOptions {
  * `StoreError` when waiting would not help: a wrong password, another server on the same database.
  *
  * @example
- * const writer = await openWriter(place, { schema: 'srup', names: nameStatements(), tell, onBack });
+ * const writer = await openWriter(place, { schema: 'srup', names: nameStatements(), times: TIMES, ... });
  * const connection = await writer.acquire();
  */
 export async function openWriter(place: PostgresPlace, options: WriterOptions): Promise<Writer> {
-  const { schema, names, tell, onBack } = options;
+  const { schema, names, times, tell, lastTurn, onState } = options;
   const owner = randomUUID();
-  let isEnding = false;
-  let client: pg.Client | undefined;
-  let current: Promise<PostgresConnection> = connectAtLast();
+  const lifetime = new AbortController();
+  const { signal } = lifetime;
+  let held: { readonly session: Session; readonly backend: Backend } | undefined;
+  let sessions = 0;
+  let loss: Loss | undefined;
+  let current = connectAtLast();
 
   async function connectOnce(): Promise<PostgresConnection> {
-    const made = await connect(place, {
-      ...{ schema, name: 'srup: writes', isTimed: true },
-      // The tables may be empty when a statement is planned, and its plan is kept: by index is right for all of ours.
-      settings: ['enable_seqscan=off', 'jit=off'],
+    const session = await connect(place, {
+      ...{ schema, name: 'srup: writes', isTimed: true, times },
+      settings: [
+        // The tables may be empty when a statement is planned, and its plan is kept: by index is right for all of ours.
+        'enable_seqscan=off',
+        'jit=off', // it would think such a plan worth compiling
+        // A COMMIT that waits for a standby and is cancelled says that it is done. Our own timeout ends the session.
+        'statement_timeout=0',
+        `idle_in_transaction_session_timeout=${times.statementMs}`,
+      ],
     });
     try {
-      await claimDatabase(made, { place, schema, owner, isFirst: client === undefined, tell });
+      const before = held && { backend: held.backend, turn: lastTurn() };
+      const claim = { place, schema, owner, before, lockMs: times.lockMs, tell, signal };
+      held = { session, backend: await claimDatabase(session.client, claim) };
     } catch (fault) {
-      void made.end().catch(() => undefined);
-      throw fault;
+      void session.end();
+      throw connectionFault(place, fault);
     }
-    client = made;
-    made.once('end', () => {
-      onLost(made);
+    session.client.once('end', () => {
+      onLost(session);
     });
-    return new PostgresConnection(made, names);
+    sessions += 1;
+    return new PostgresConnection(session.client, names);
   }
 
   async function connectAtLast(): Promise<PostgresConnection> {
     for (let failures = 0; ;) {
       try {
         const connection = await connectOnce();
-        if (failures > 0) tell(`the database ${urlOf(place)} is there`);
+        if (failures > 0 || sessions > 1) tell(`the database ${urlOf(place)} is there`);
+        loss = undefined;
         return connection;
       } catch (fault) {
         // Later on, whoever keeps the database may mend anything: only the first connection gives up.
-        if (fault instanceof StoreError && client === undefined) throw fault;
+        if (fault instanceof Ousted || (fault instanceof StoreError && sessions === 0)) throw fault;
         failures += 1;
-        if (failures % TELL_EVERY === 1) {
-          tell(`the server waits for the database ${urlOf(place)}: ${(fault as Error).message}`);
-        }
-        const wait = backoffMs(failures, BACKOFF, systemRandom.unit());
-        await pause(wait);
-        if (isEnding) throw new StoreFault('the database is closed');
+        const why = wordsOf(fault);
+        if (loss !== undefined) loss.why = why;
+        if (failures % TELL_EVERY === 1) tell(`the server waits for the database ${urlOf(place)}: ${why}`);
+        await pause(backoffMs(failures, BACKOFF, systemRandom.unit()), undefined, { signal });
       }
     }
   }
 
-  function onLost(lost: pg.Client): void {
-    if (isEnding || client !== lost) return;
+  function onLost(lost: Session): void {
+    if (signal.aborted || held?.session !== lost || loss !== undefined) return;
+    loss = { at: performance.now(), why: 'the connection was lost' };
     tell(`the connection to the database ${urlOf(place)} is lost; nothing is taken until it is back`);
+    onState('lost');
     current = connectAtLast();
-    current.then(onBack, () => undefined);
+    current.then(
+      () => {
+        onState('back');
+      },
+      (fault: unknown) => {
+        if (fault instanceof Ousted) tell(fault.message);
+      },
+    );
+  }
+
+  function patience(): number {
+    return loss === undefined ? times.patienceMs : loss.at + times.patienceMs - performance.now();
   }
 
   await current;
   return {
     owner,
-    acquire: async () => {
-      const connection = current;
-      if (isEnding) throw new StoreFault('the database is closed');
+    get sessions() {
+      return sessions;
+    },
+    acquire: async (waitMs = patience()) => {
+      if (signal.aborted) throw new StoreFault('the database is closed');
       try {
-        return await within(realDelay, PATIENCE_MS, connection, 'the database is away');
+        return await within(realDelay, Math.max(0, waitMs), current, 'no connection');
       } catch (fault) {
-        throw new StoreFault((fault as Error).message, { cause: fault });
+        if (fault instanceof StoreFault) throw fault;
+        throw new DatabaseAway(`the database is away: ${loss?.why ?? wordsOf(fault)}`, { cause: fault });
       }
     },
-    drop: () => void client?.end().catch(() => undefined),
+    drop: () => {
+      const { session } = held ?? {};
+      if (session === undefined) return;
+      onLost(session);
+      void session.end();
+    },
     end: async () => {
-      isEnding = true;
-      await client?.end().catch(() => undefined);
+      lifetime.abort();
+      await held?.session.end();
+      await current.catch(() => undefined);
     },
   };
 }

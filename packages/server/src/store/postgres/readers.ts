@@ -1,0 +1,126 @@
+/** The connections that read: a few, which are replaced when they die. */
+import type { Socket } from 'node:net';
+import { Kysely, type DatabaseConnection } from 'kysely';
+import pg from 'pg';
+import { realDelay, within } from '@srup/node';
+import { StoreFault } from '../fault.ts';
+import type { PostgresWays } from './adapter.ts';
+import { nameStatements, PostgresConnection, postgresDialect, TransactionDriver } from './dialect.ts';
+import type { PostgresPlace } from './place.ts';
+import { clientConfig } from './session.ts';
+import type { Times } from './times.ts';
+
+/** Connections that read. */
+const READERS = 4;
+
+export interface Readers<Tables> {
+  readonly read: Kysely<Tables>;
+  /** Gives up all connections: those that are asked for from now on are new, and may lead to another machine. */
+  renew(): void;
+  end(): Promise<void>;
+}
+
+export interface ReaderOptions {
+  readonly schema: string;
+  readonly adapter: PostgresWays;
+  readonly times: Times;
+  /** Called before each statement; throws when nothing may be read now. */
+  readonly check?: () => void;
+  /** Says why there is no connection. */
+  readonly faultOf: (fault: unknown) => unknown;
+}
+
+/**
+ * Opens connections when they are needed.
+ *
+ * @example
+ * const readers = openReaders<CoreTables>(place, { schema: 'srup', adapter, times: TIMES, faultOf });
+ * await readers.read.selectFrom('devices').selectAll().execute();
+ */
+export function openReaders<Tables>(place: PostgresPlace, options: ReaderOptions): Readers<Tables> {
+  const driver = new ReaderDriver(place, options);
+  const read = new Kysely<Tables>({ dialect: postgresDialect(options.adapter, driver) });
+  return {
+    read,
+    renew: () => {
+      driver.renew();
+    },
+    end: () => read.destroy(),
+  };
+}
+
+/** Connections of one time: after `renew` there are others. */
+interface Generation {
+  readonly pool: pg.Pool;
+  readonly sockets: Set<Socket>;
+}
+
+class ReaderDriver extends TransactionDriver {
+  readonly #place: PostgresPlace;
+  readonly #options: ReaderOptions;
+  readonly #names = nameStatements();
+  readonly #leases = new WeakMap<DatabaseConnection, pg.PoolClient>();
+  readonly #ending = new Set<Promise<void>>();
+  #generation: Generation;
+
+  constructor(place: PostgresPlace, options: ReaderOptions) {
+    super();
+    this.#place = place;
+    this.#options = options;
+    this.#generation = this.#begin();
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const { check, faultOf } = this.#options;
+    check?.();
+    const client = await this.#generation.pool.connect().catch((fault: unknown) => {
+      throw faultOf(fault);
+    });
+    const connection = new PostgresConnection(client, this.#names);
+    this.#leases.set(connection, client);
+    return connection;
+  }
+
+  /** A connection on which the database was in trouble is not used again: what it was asked may still be under way. */
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    const isTrouble = connection instanceof PostgresConnection && connection.fault instanceof StoreFault;
+    this.#leases.get(connection)?.release(isTrouble);
+  }
+
+  renew(): void {
+    const former = this.#generation;
+    this.#generation = this.#begin();
+    this.#end(former);
+  }
+
+  async destroy(): Promise<void> {
+    this.#end(this.#generation);
+    await Promise.all(this.#ending);
+  }
+
+  #begin(): Generation {
+    const { schema, times } = this.#options;
+    const sockets = new Set<Socket>();
+    const session = { schema, name: 'srup: reads', isReadOnly: true, isTimed: true, times };
+    const config = clientConfig(this.#place, session, (socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
+    const pool = new pg.Pool({ ...config, max: READERS });
+    // A connection that ends while it rests is replaced by the next one.
+    pool.on('error', () => undefined);
+    return { pool, sockets };
+  }
+
+  /** What is being read may end; a network that swallows everything can't hold this up. */
+  #end({ pool, sockets }: Generation): void {
+    const { endMs } = this.#options.times;
+    const ending = within(realDelay, endMs, pool.end(), 'reading did not end')
+      .catch(() => undefined)
+      .then(() => {
+        for (const socket of sockets) socket.destroy();
+        this.#ending.delete(ending);
+      });
+    this.#ending.add(ending);
+  }
+}
