@@ -137,6 +137,8 @@ export class ReaderDriver extends TransactionDriver {
   constructor(pool: pg.Pool, names: StatementNames) {
     super();
     this.#pool = pool;
+    // The pool listens only while a connection rests. One that ends between two statements would end the process.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     this.#names = names;
   }
 
