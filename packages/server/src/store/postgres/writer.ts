@@ -72,7 +72,6 @@ export async function openWriter(place: PostgresPlace, options: WriterOptions): 
       settings: [
         // The tables may be empty when a statement is planned, and its plan is kept: by index is right for all of ours.
         'enable_seqscan=off',
-        'jit=off', // it would think such a plan worth compiling
         // A COMMIT that waits for a standby and is cancelled says that it is done. Our own timeout ends the session.
         'statement_timeout=0',
         `idle_in_transaction_session_timeout=${times.statementMs}`,
