@@ -47,5 +47,6 @@ export { checkBackup, restoreBackup, type Restored } from './backup/restore.ts';
 export { examineTrail, type TrailFindings, type WitnessFinding } from './audit/examine.ts';
 export { makeProbes, type ProbeCredential } from './keyservice/probe.ts';
 export { LEAST_PASSPHRASE } from './backup/archive/cipher.ts';
+export type { DatabaseNote } from './store/databases.ts';
 export { findDamage } from './store/sqlite/open.ts';
 export { VERSION } from './version.ts';

@@ -69,6 +69,12 @@ export interface RunningServer {
   readonly caPem: string;
   /** SHA-256 of the CA certificate in lower-case hex, which devices pin (P 8.6). */
   readonly caFingerprint: string;
+  /** The database of PostgreSQL that it works on, without secrets. Absent: SQLite files in its folder. */
+  readonly database?: {
+    readonly url: string;
+    /** True: what is stored goes over a network in clear. */
+    readonly isPlain: boolean;
+  };
   /** The token for the first operator, until somebody has used one; every start makes a new one. Show it, don't store it. */
   readonly setupToken?: string;
   readonly fleet: Fleet;

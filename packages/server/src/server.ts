@@ -6,6 +6,7 @@ import { layGround, type Ground } from './compose/ground.ts';
 import { createApp } from './http/app.ts';
 import { keyServiceRoutes } from './keyservice/http/routes.ts';
 import type { RunningServer, ServerOptions } from './options.ts';
+import { shownPlace } from './store/open.ts';
 import { VERSION } from './version.ts';
 
 /**
@@ -84,17 +85,21 @@ function keepFresh({ log }: ServerOptions, { vault, listener, broker }: Ground, 
 }
 
 function describe(
-  { vault, url, broker, keys }: Ground,
+  { vault, url, broker, keys, databases }: Ground,
   { fleet, orders, artifacts, tokens }: FleetParts,
 ): Omit<RunningServer, 'close'> {
   const { authority } = vault.keyService;
   const { id, setupToken } = vault.server;
+  const { core } = databases;
   return {
     url,
     brokerUrl: broker.url,
     serverId: identityText(id),
     caPem: authority.caPem,
     caFingerprint: authority.fingerprint,
+    ...(core.kind === 'postgres' && {
+      database: { url: shownPlace(core), isPlain: core.transport === 'plain' },
+    }),
     ...(setupToken.shown === undefined ? {} : { setupToken: setupToken.shown.reveal() }),
     ...{ fleet, orders, artifacts, tokens },
     codes: keys.codes,

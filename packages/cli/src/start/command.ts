@@ -10,6 +10,7 @@ import { untilAskedToStop } from '../service/stop.ts';
 import {
   loginCommand,
   warnOfOpenRegistration,
+  warnOfPlainDatabase,
   warnOfPlainMqtt,
   writeAccess,
   writeFacts,
@@ -73,6 +74,7 @@ async function start(options: StartOptions): Promise<void> {
   say('Starting the SRUP server...');
   const server = await launch({ ...chosen, log });
   warnOfPlainMqtt(server, options, log);
+  warnOfPlainDatabase(server, options, log);
   warnOfOpenRegistration(options, log);
   let demo: DemoDevice | undefined;
   const asked = untilAskedToStop(() => demo?.hurry());

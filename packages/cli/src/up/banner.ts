@@ -12,6 +12,7 @@ export function writeFacts(server: RunningServer, folder: string): void {
     ['URL', server.url],
     ['MQTT', server.brokerUrl],
     ['CA fingerprint', server.caFingerprint],
+    ...(server.database === undefined ? [] : [['Database', server.database.url] as const]),
     ['Data', folder],
   ] as const;
   for (const [name, value] of facts) process.stdout.write(`  ${paint('bold', name.padEnd(16))}${value}\n`);
@@ -63,6 +64,20 @@ export function warnOfPlainMqtt(
     'messages are still signed. Use it for tests only: start without --insecure-plain-mqtt.',
   ];
   warnLoudly(`${brokerUrl} is MQTT without TLS.`, more, jsonLogs === true ? log : undefined);
+}
+
+/** Warns of a database to which everything goes in clear. */
+export function warnOfPlainDatabase(
+  { database }: RunningServer,
+  { jsonLogs }: Pick<ServeOptions, 'jsonLogs'>,
+  log: Logger,
+): void {
+  if (database?.isPlain !== true) return;
+  const more = [
+    'Whoever sees the network between can read what the server stores, and can change it on its way. Use it only on a',
+    'network that nobody else can reach: turn TLS on in PostgreSQL, and start without --insecure-plain-database.',
+  ];
+  warnLoudly(`${database.url} is used without TLS.`, more, jsonLogs === true ? log : undefined);
 }
 
 /** Warns at any level of the log. `lines` is the log when stderr holds JSON lines, so that the warning is one of them. */

@@ -1,6 +1,12 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { warnOfOpenRegistration, warnOfPlainMqtt, writeAccess, writeFacts } from './banner.ts';
+import {
+  warnOfOpenRegistration,
+  warnOfPlainDatabase,
+  warnOfPlainMqtt,
+  writeAccess,
+  writeFacts,
+} from './banner.ts';
 import { launch } from './launch.ts';
 import { createLog, endInForm } from '../service/log.ts';
 import { addServeOptions, serverOptions, type ServeOptions } from './options.ts';
@@ -22,6 +28,8 @@ Examples:
   $ srup up --folder /var/lib/srup --listen 0.0.0.0 \\
       --host fleet.example 10.0.0.5
   $ srup up --broker mqtts://broker.example:8883 --broker-ca broker-ca.pem
+  $ srup up --database postgres://srup@db.example/srup \\
+      --database-password-file /etc/srup/database-password
 
 Ctrl-C (or SIGTERM) stops the server when the work in progress is done; a second
 one stops it at once.
@@ -51,6 +59,7 @@ async function up(options: UpOptions): Promise<void> {
   writeFacts(server, folder);
   writeAccess(server, folder);
   warnOfPlainMqtt(server, options, log);
+  warnOfPlainDatabase(server, options, log);
   warnOfOpenRegistration(options, log);
   process.stdout.write('\nCtrl-C stops it.\n');
   await asked;

@@ -3,10 +3,16 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { ServerOptions } from '@srup/server';
+import {
+  addDatabaseOptions,
+  databaseNote,
+  environmentPassword,
+  type DatabaseOptions,
+} from '../service/database.ts';
 import { UserError } from '../user-error.ts';
 
 /** The options that `srup up` and `srup start` share. */
-export interface ServeOptions {
+export interface ServeOptions extends DatabaseOptions {
   readonly host?: readonly string[];
   readonly listen?: string;
   readonly httpsPort: string;
@@ -34,8 +40,37 @@ const DAY_MS = 86_400_000;
 const MOST_DAYS = 365;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'];
 
+const DATABASE =
+  'keep everything but keys, certificates and artifacts in this PostgreSQL: postgres://USER@HOST:PORT/NAME (default: SQLite files in the folder; the folder remembers it)';
+
 export function addServeOptions(command: Command): Command {
+  addPlaces(command);
+  addDatabaseOptions(command, DATABASE);
   return command
+    .option('--certificate-days <days>', 'how long certificates are valid: 1 to 365 (default: 365)')
+    .addOption(
+      new Option(
+        '--open-registration',
+        'let any device register; whether it joins is still decided',
+      ).conflicts('enrolmentRequired'),
+    )
+    .option('--enrolment-required', 'let only devices with an enrolment code register (default)')
+    .addOption(
+      new Option(
+        '--insecure-plain-mqtt',
+        'use MQTT without TLS at the embedded broker: others can read what goes through it',
+      ).conflicts('broker'),
+    )
+    .option(
+      '--witness <places...>',
+      'files or https URLs in the care of somebody else that receive the signed checkpoints of the audit trail',
+    )
+    .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
+    .option('--json-logs', 'write the log as JSON lines');
+}
+
+function addPlaces(command: Command): void {
+  command
     .option(
       '--host <names...>',
       'names and addresses by which others reach this server; the first is in its URL',
@@ -60,27 +95,7 @@ export function addServeOptions(command: Command): Command {
     .option(
       '--broker-reload <command>',
       'program and arguments, without a shell, that make that broker read its files again when they have changed',
-    )
-    .option('--certificate-days <days>', 'how long certificates are valid: 1 to 365 (default: 365)')
-    .addOption(
-      new Option(
-        '--open-registration',
-        'let any device register; whether it joins is still decided',
-      ).conflicts('enrolmentRequired'),
-    )
-    .option('--enrolment-required', 'let only devices with an enrolment code register (default)')
-    .addOption(
-      new Option(
-        '--insecure-plain-mqtt',
-        'use MQTT without TLS at the embedded broker: others can read what goes through it',
-      ).conflicts('broker'),
-    )
-    .option(
-      '--witness <places...>',
-      'files or https URLs in the care of somebody else that receive the signed checkpoints of the audit trail',
-    )
-    .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
-    .option('--json-logs', 'write the log as JSON lines');
+    );
 }
 
 /** The server's options from those of the command line, without the log. */
@@ -92,6 +107,7 @@ export async function serverOptions(
   const { host, listen } = options;
   const hosts = host ?? (listen === undefined || LOCAL.includes(listen) ? undefined : [listen]);
   const broker = await brokerOptions(options);
+  const [database, databasePassword] = [databaseNote(options), await environmentPassword(options)];
   return {
     folder,
     httpsPort: parsePort(options.httpsPort, '--https-port'),
@@ -101,6 +117,8 @@ export async function serverOptions(
     ...(listen === undefined ? {} : { listen }),
     ...publicUrls(options),
     ...(broker === undefined ? {} : { broker }),
+    ...(database === undefined ? {} : { database }),
+    ...(databasePassword === undefined ? {} : { databasePassword }),
     ...(options.certificateDays === undefined ? {} : { certificateMs: lifeOf(options.certificateDays) }),
     ...(options.insecurePlainMqtt === true ? { insecurePlainMqtt: true } : {}),
     ...(options.witness === undefined ? {} : { witnesses: options.witness.map(parseWitness) }),

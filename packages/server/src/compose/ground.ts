@@ -11,6 +11,7 @@ import { createKeyService, type KeyService } from '../keyservice/service.ts';
 import { DEFAULT_HTTPS_PORT, DEFAULT_LISTEN, DEFAULT_MQTTS_PORT, type ServerOptions } from '../options.ts';
 import { chooseDatabases, type Databases } from '../store/databases.ts';
 import { readSessionsPassword } from '../vault/broker-access.ts';
+import { findExposed } from '../vault/files.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { certificateHosts, embeddedUrl, httpsUrl, loopbackUrl } from './addresses.ts';
 
@@ -36,6 +37,7 @@ export async function layGround(options: ServerOptions, stack: AsyncDisposableSt
   });
   stack.defer(() => listener.close());
   const databases = await chooseDatabases(options.folder, options.database, options.databasePassword);
+  await warnOfExposed(databases, options.log);
   const tell = (what: string): void => {
     options.log.warn(what);
   };
@@ -52,6 +54,15 @@ export async function layGround(options: ServerOptions, stack: AsyncDisposableSt
     { registry, authority, broker, clock, random },
   );
   return { vault, listener, databases, url: httpsUrl(options, listener.port), broker, keys };
+}
+
+/** Warns of a password that others can read. */
+async function warnOfExposed({ note }: Databases, log: ServerOptions['log']): Promise<void> {
+  const file = note?.passwordFile;
+  if (file === undefined || (await findExposed(file, [])).length === 0) return;
+  log.warn(
+    `${file}, with the password of the database, can be read or written by others than its owner. Run: chmod go= '${file}'`,
+  );
 }
 
 function openFolder(options: ServerOptions): Promise<Vault> {
