@@ -5,9 +5,11 @@ import { isMissing } from '../../../../../scripts/system-programs.ts';
 import { postgresFor } from '../../../../../test/support/postgres-for.ts';
 import { placeAt } from '../../../test/postgres.ts';
 import { noteMigrations, storeSuite, type NoteTables } from '../../../test/store-suite.ts';
-import { nameStatements, ReaderDriver, type PostgresConnection } from './dialect.ts';
+import { StoreFault } from '../fault.ts';
+import { PostgresWays } from './adapter.ts';
 import { openPostgres } from './open.ts';
-import { clientConfig } from './session.ts';
+import { openReaders } from './readers.ts';
+import { TIMES } from './times.ts';
 
 describe.skipIf(isMissing('postgres'))('PostgreSQL', () => {
   storeSuite('PostgreSQL', async () => {
@@ -38,18 +40,19 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL', () => {
   });
 
   test('outlives the end of a connection between two statements of a reader', async ({ onTestFinished }) => {
-    const place = placeAt(await postgresFor(onTestFinished));
-    const [held, other] = [1, 2].map(
-      () => new pg.Pool(clientConfig(place, { schema: 'srup', name: 'test' })),
-    ) as [pg.Pool, pg.Pool];
+    const url = await postgresFor(onTestFinished);
+    const readers = openReaders(placeAt(url), {
+      ...{ schema: 'srup', adapter: new PostgresWays(), times: TIMES, faultOf: (fault) => fault },
+    });
+    const other = new pg.Client(url);
+    await other.connect();
     onTestFinished(() => other.end());
-    const driver = new ReaderDriver(held, nameStatements());
-    const connection = (await driver.acquireConnection()) as PostgresConnection;
-    const { rows } = await connection.client.query<{ pid: number }>('select pg_backend_pid() as pid');
-    const ended = new Promise((resolve) => connection.client.once('end', resolve));
-    await other.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
-    await ended;
-    await driver.releaseConnection(connection);
-    await driver.destroy();
+    await readers.read.connection().execute(async (held) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(held);
+      await other.query('select pg_terminate_backend($1, 5000)', [rows[0]?.pid]);
+      await expect(sql`select 1`.execute(held)).rejects.toThrow(StoreFault);
+    });
+    expect((await sql`select 1 as one`.execute(readers.read)).rows).toEqual([{ one: 1 }]);
+    await readers.end();
   });
 });
