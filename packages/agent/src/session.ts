@@ -58,6 +58,11 @@ export type MqttTuning = Pick<MqttOptions, 'backoff' | 'timeoutMs' | 'keepalive'
 export type LinkEvent =
   { readonly what: 'connected' } | { readonly what: 'disconnected'; readonly reason: string };
 
+/**
+ * Messages in hand. The engine takes one after the other, so more would only use memory; with fewer, the PUBACKs of the
+ * device's own messages would wait for the disk.
+ */
+const IN_HAND = 16;
 /** Wait between tries to start on a full disk, in milliseconds. */
 const START_AGAIN_MS = 10_000;
 
@@ -105,6 +110,7 @@ export function openSession(credentials: Credentials, tools: SessionTools): Sess
       cert: with_.tlsCertificate,
       key: with_.tlsKey,
       clean: false,
+      inHand: IN_HAND,
       random,
     });
     next.onMessage = engine.receive;

@@ -9,7 +9,8 @@ export { createLanes, createQueue, type Lanes, type Queue } from './queue.ts';
 export { Secret } from './secret.ts';
 
 // The network: MQTT, TLS, HTTPS.
-export { connectMqtt, MqttError, type MqttArrival, type MqttLink, type MqttOptions } from './mqtt.ts';
+export { LineOver, takeInOrder, type Line, type MqttArrival } from './arrivals.ts';
+export { connectMqtt, MqttError, type MqttLink, type MqttOptions } from './mqtt.ts';
 export { backoffMs, type BackoffBounds } from './backoff.ts';
 export { http, https, tls } from './builtin.ts';
 export { fetchPinnedCa, fingerprintOf, PinError, type SeenCertificate } from './https.ts';

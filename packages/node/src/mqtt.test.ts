@@ -5,7 +5,8 @@ import { makeCa, type Issued, type TestCa } from '../test/certificates.ts';
 import { testLink } from '../test/link-contract.ts';
 import { Secret } from './secret.ts';
 import { until } from './testing/index.ts';
-import { connectMqtt, type MqttArrival, type MqttLink, type MqttOptions } from './mqtt.ts';
+import type { MqttArrival } from './arrivals.ts';
+import { connectMqtt, type MqttLink, type MqttOptions } from './mqtt.ts';
 
 const QUICK = { leastMs: 10, mostMs: 40 };
 
@@ -61,9 +62,13 @@ async function connected(options?: Partial<MqttOptions>): Promise<Watched> {
   return watched;
 }
 
-testLink('over a real broker', async () => {
+testLink('over a real broker', async (inHand) => {
   await broker.kill();
-  const { link } = connect();
+  const { link } = connect({ inHand });
+  const acknowledged: string[] = [];
+  broker.aedes.on('ack', (packet?: object) => {
+    if (packet !== undefined && 'payload' in packet) acknowledged.push(String(packet.payload));
+  });
   return {
     link,
     connect: () => {
@@ -72,6 +77,7 @@ testLink('over a real broker', async () => {
     },
     disconnect: () => broker.kill(),
     publish: (topic, text, retain = false) => broker.publish({ topic, payload: text, retain }),
+    acknowledged: () => acknowledged,
     close: () => link.close(),
   };
 });
@@ -81,7 +87,7 @@ test('a message goes out with QoS 1 and comes in as copied bytes', async () => {
   await link.subscribe(['SRUP/1']);
   await link.publish('SRUP/1', Uint8Array.of(5, 0, 255));
   await until('the echo', () => arrivals.length === 1);
-  expect(arrivals).toEqual([{ topic: 'SRUP/1', bytes: Uint8Array.of(5, 0, 255), retained: false }]);
+  expect(arrivals).toMatchObject([{ topic: 'SRUP/1', bytes: Uint8Array.of(5, 0, 255), retained: false }]);
   await link.unsubscribe(['SRUP/1']);
   await link.publish('SRUP/1', Uint8Array.of(1));
   expect(arrivals).toHaveLength(1);

@@ -3,18 +3,19 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type * as Mqtt from 'mqtt';
 import type { Random } from '@srup/protocol';
+import {
+  createArrivals,
+  pubacks,
+  whyNotTaken,
+  type Arrivals,
+  type Line,
+  type MqttArrival,
+} from './arrivals.ts';
 import { backoffMs, type BackoffBounds } from './backoff.ts';
 import { connectionReason } from './reason.ts';
 import type { Secret } from './secret.ts';
 import { systemRandom } from './system.ts';
 import { guard, type Undated } from './undated.ts';
-
-/** A message as the transport gives it: copied, and not parsed. */
-export interface MqttArrival {
-  readonly topic: string;
-  readonly bytes: Uint8Array;
-  readonly retained: boolean;
-}
 
 export interface MqttOptions {
   /** `mqtts://host:port` */
@@ -39,6 +40,11 @@ export interface MqttOptions {
   readonly keepalive?: number;
   /** Timeout for a connection, a PUBACK or a SUBACK, in milliseconds. */
   readonly timeoutMs?: number;
+  /**
+   * The most messages in hand, 1 or more; 200 by default. The link reads nothing more from the socket when one more has
+   * arrived. A broker that sends no more than this at once (`max_inflight_messages`) never makes it wait.
+   */
+  readonly inHand?: number;
   /** The wait before the first and before later reconnections, jittered (P 10.10). */
   readonly backoff?: BackoffBounds;
   readonly random?: Pick<Random, 'unit'>;
@@ -61,9 +67,11 @@ export interface MqttLink {
   /** Disconnects, and stays away. */
   close(): Promise<void>;
   /**
-   * Takes a message. The PUBACK waits for it (P 5.3), and so does everything else that arrives, so commit here and do
-   * the rest later. Never wait for a `publish` in it: the PUBACK of that one could not arrive. If it rejects, the
-   * connection is dropped without a PUBACK, so that the broker delivers the message again.
+   * Takes a message. It is called for the next ones before the first is taken, in the order of arrival; whoever needs
+   * this order in what it does queues them, by `takeInOrder`. The PUBACK waits (P 5.3) for it and for all earlier ones
+   * (MQTT 4.6.0), so commit here and do the rest later. Never wait for a `publish` in it: with all messages in hand, the
+   * PUBACK of that one could not arrive. At the first that rejects the connection is dropped. That message and all later
+   * ones get no PUBACK, whether they were taken or not, so that the broker brings them again.
    */
   onMessage: (arrival: MqttArrival) => Promise<void>;
   /** `sessionKept`: the broker still has our subscriptions. */
@@ -83,6 +91,7 @@ const BACKOFF = { leastMs: 1_000, mostMs: 60_000 };
 /** After a connection that lived this long the backoff begins again from the start. */
 const STEADY_MS = 30_000;
 const GOOD_BYE_MS = 2_000;
+const IN_HAND = 200;
 /** The most filters in one SUBSCRIBE. */
 const FILTERS_AT_ONCE = 100;
 
@@ -95,6 +104,8 @@ interface Connection {
   readonly waiting: Set<(error: MqttError) => void>;
   readonly ended: Promise<void>;
   drop(reason: string): void;
+  /** Says good-bye, or with `force` just ends. */
+  leave(force: boolean): void;
 }
 
 /**
@@ -150,7 +161,7 @@ export function connectMqtt(options: MqttOptions): MqttLink {
     const force = setTimeout(() => {
       last.drop('closed');
     }, GOOD_BYE_MS);
-    last.client.end(last.waiting.size > 0 || !last.client.connected);
+    last.leave(last.waiting.size > 0 || !last.client.connected);
     await last.ended;
     clearTimeout(force);
   }
@@ -232,27 +243,46 @@ function openConnection(
     log: () => undefined, // the library's own log shows payloads
   } as Mqtt.IClientOptions);
   const waiting = new Set<(error: MqttError) => void>();
+  const arrivals = createArrivals({
+    most: options.inHand ?? IN_HAND,
+    acknowledge: (ids) => client.stream.write(pubacks(ids)),
+  });
   let reason = 'the broker closed the connection';
-  let alive = true;
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    arrivals.end();
+  };
   const drop = (because: string) => {
-    reason = because;
+    if (!isOver) reason = because; // the first one counts
+    end();
     client.stream.destroy();
+  };
+  const line: Line = {
+    get isOver() {
+      return isOver;
+    },
+    drop,
   };
   if (undated !== undefined) {
     guard(client.stream as TLSSocket, hostname.replace(/^\[|\]$/g, ''), undated, (error) => {
       drop(error.message);
     });
   }
-  client.handleMessage = (packet, callback) => {
-    link.onMessage({ topic: packet.topic, bytes: copy(packet.payload), retained: packet.retain }).then(
-      () => {
-        if (alive) callback();
-      },
-      (error: unknown) => {
-        drop(`a message could not be taken: ${connectionReason(error)}`);
-      },
-    );
-  };
+  takeArrivals(client, arrivals, (packet) =>
+    link
+      .onMessage({
+        topic: packet.topic,
+        bytes: copy(packet.payload),
+        retained: packet.retain,
+        repeated: packet.dup,
+        line,
+      })
+      .catch((error: unknown) => {
+        drop(whyNotTaken(error));
+        throw error;
+      }),
+  );
   client.on('connect', ({ sessionPresent }) => {
     // We send a PUBACK and then an answer. Without this the second packet waits 40 ms for the ACK of the first.
     (client.stream as Socket).setNoDelay(true);
@@ -263,13 +293,35 @@ function openConnection(
   });
   const ended = new Promise<void>((resolve) => {
     client.once('close', () => {
-      alive = false;
+      end();
       for (const fail of waiting) fail(new MqttError(`the connection to the broker ended: ${reason}`));
       resolve();
       onEnd(reason);
     });
   });
-  return { client, waiting, ended, drop };
+  const leave = (force: boolean) => {
+    end(); // nothing may follow a DISCONNECT
+    client.end(force);
+  };
+  return { client, waiting, ended, drop, leave };
+}
+
+/**
+ * The library sends a PUBACK when its handler calls back, and reads nothing more until then. So it is made to believe
+ * that QoS 1 is QoS 0: then it sends none, and calling back only lets the next packet come. A packet id tells which it was.
+ */
+function takeArrivals(
+  client: Mqtt.MqttClient,
+  arrivals: Arrivals,
+  take: (packet: Mqtt.IPublishPacket) => Promise<void>,
+): void {
+  client.on('packetreceive', (packet) => {
+    if (packet.cmd === 'publish' && packet.qos === 1) packet.qos = 0;
+  });
+  client.handleMessage = (packet, callback) => {
+    const id = packet.qos === 0 ? packet.messageId : undefined;
+    arrivals.receive(id, () => take(packet), callback);
+  };
 }
 
 async function eachBatch(filters: readonly string[], act: (batch: string[]) => Promise<void>): Promise<void> {

@@ -1,5 +1,6 @@
 /** A real broker over real TLS, which a test can hurt. */
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { createServer, type TLSSocket } from 'node:tls';
 import { Aedes, type Client, type PublishPacket } from 'aedes';
 import { makeCa, type Issued, type TestCa } from './certificates.ts';
@@ -30,6 +31,7 @@ export async function startBroker(ca?: TestCa): Promise<TestBroker> {
     hosts: ['localhost', '127.0.0.1'],
   });
   const aedes = await Aedes.createBroker();
+  markRepeated(aedes);
   const sockets = new Set<Socket>();
   const names = new Map<Client, string>();
   aedes.on('client', (client) =>
@@ -84,4 +86,18 @@ export async function startBroker(ca?: TestCa): Promise<TestBroker> {
       });
     },
   };
+}
+
+interface Queued extends PublishPacket {
+  /** Undefined until it is sent. */
+  readonly messageId?: number;
+}
+
+/** Sets DUP on what a client gets a second time (MQTT 3.3.1.1), which aedes does not. */
+function markRepeated(aedes: Aedes): void {
+  // Its own types leave the persistence out.
+  const { persistence } = aedes as unknown as { persistence: { outgoingStream(client: Client): Readable } };
+  const stream = persistence.outgoingStream.bind(persistence);
+  persistence.outgoingStream = (client) =>
+    stream(client).map((packet: Queued) => ({ ...packet, dup: packet.messageId !== undefined }));
 }

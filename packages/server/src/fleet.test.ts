@@ -132,7 +132,7 @@ describe('what is refused', () => {
       'AUTH_RETAINED',
       async ({ world, device }) => {
         const { topic, bytes } = await device.write('RESPONSE', status);
-        await world.link.deliver(topic, bytes, true);
+        await world.link.deliver(topic, bytes, { retained: true });
       },
     ],
     [
@@ -579,9 +579,7 @@ test('of a flood of refusals all are counted, and few are told', async ({ world,
     if (kind === 'refusal') told += 1;
   });
   await Promise.all(
-    Array.from({ length: 300 }, (_, n) =>
-      world.fleet.arrive({ topic: device.topic, bytes: Uint8Array.of(5, 0x55, n & 0xff), retained: false }),
-    ),
+    Array.from({ length: 300 }, (_, n) => world.link.deliver(device.topic, Uint8Array.of(5, 0x55, n & 0xff))),
   );
   expect(await world.fleet.refusalCounts()).toEqual({ WIRE_TYPE: 300 });
   await report(world, device, 1);

@@ -3,7 +3,15 @@
  * turn (`turn.ts`) with one commit. What a crash interrupts is owed after the restart, and nothing that was not
  * committed was ever told to anybody.
  */
-import { createQueue, newToken, realDelay, type Delay, type Log, type MqttArrival } from '@srup/node';
+import {
+  createQueue,
+  newToken,
+  realDelay,
+  takeInOrder,
+  type Delay,
+  type Log,
+  type MqttArrival,
+} from '@srup/node';
 import {
   isActionStale,
   nextWake,
@@ -147,7 +155,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (ledger.state.join.phase !== 'left') await join();
     },
     receive: (arrival) =>
-      inTurn(() => turn.hear(arrival)).catch((error: unknown) => {
+      inTurn(() => takeInOrder(arrival, () => turn.hear(arrival))).catch((error: unknown) => {
         if (error instanceof StoreError) onEvent({ what: 'refused', code: 'EFFECT_STORE' });
         throw error;
       }),

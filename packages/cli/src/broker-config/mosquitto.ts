@@ -29,7 +29,10 @@ export interface MosquittoPlan {
 const MAX_PACKET_BYTES = MAX_MESSAGE_BYTES + 4_096;
 /** The queue of one client. The server needs the most: all that a fleet says while the server is away. */
 const QUEUE = { messages: 20_000, bytes: 64 * 2 ** 20 };
-/** Messages to one client that it has not acknowledged yet. The server commits many in one go. */
+/**
+ * Messages to one client that it has not acknowledged yet: as many as the server's link has in hand (Mosquitto's default of
+ * 20 would make a commit small). With more, those beyond would wait in the server's socket, before PUBACKs of its own.
+ */
 const INFLIGHT = 200;
 /** Mosquitto's own default. The password is 256 random bits and needs no slow hash. */
 const ROUNDS = 101;

@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import { testLink } from '../../test/link-contract.ts';
 import { fakeLink } from './link.ts';
 
-testLink('the fake', async () => {
-  const link = fakeLink();
+testLink('the fake', async (inHand) => {
+  const link = fakeLink(inHand);
+  const acknowledged: string[] = [];
   return {
     link,
     connect: () => {
@@ -12,9 +13,10 @@ testLink('the fake', async () => {
     disconnect: () => {
       link.disconnect();
     },
-    publish: (topic, text, retained) => {
-      void link.deliver(topic, Buffer.from(text), retained);
+    publish: (topic, text, retained = false) => {
+      void link.deliver(topic, Buffer.from(text), { retained }).then(() => acknowledged.push(text));
     },
+    acknowledged: () => acknowledged,
     close: () => link.close(),
   };
 });

@@ -20,7 +20,10 @@ export interface QueuedPacket {
   readonly payload: string | Buffer;
   readonly brokerCounter: number;
   messageId?: number | undefined;
+  dup?: boolean;
 }
+
+const MAX_MESSAGE_ID = 65_535;
 
 /** The subscriptions of one client, and the messages that it has not acknowledged. */
 export class Session {
@@ -54,19 +57,35 @@ export class Session {
     return hasDropped;
   }
 
-  /** Notes the message id under which a packet is about to be sent. */
-  noteSent({ brokerCounter, messageId }: QueuedPacket): void {
-    const entry = this.#queue.get(brokerCounter);
-    if (entry === undefined || messageId === undefined) return;
-    if (entry.messageId !== undefined) this.#sent.delete(entry.messageId);
-    entry.messageId = messageId;
-    this.#sent.set(messageId, brokerCounter);
+  has({ brokerCounter }: QueuedPacket): boolean {
+    return this.#queue.has(brokerCounter);
+  }
+
+  /**
+   * Gives a packet that is about to be sent its message id, and DUP if it was sent before (MQTT 3.3.1.1, 4.4). aedes
+   * counts ids from a random start in each connection. One that an earlier packet still has could be acknowledged in its
+   * place, and the wrong one would be forgotten.
+   */
+  address(packet: QueuedPacket): void {
+    const entry = this.#queue.get(packet.brokerCounter);
+    packet.dup = entry?.messageId !== undefined;
+    packet.messageId = entry?.messageId ?? this.#freeId(packet.messageId ?? 1);
+    if (entry === undefined) return;
+    entry.messageId = packet.messageId;
+    this.#sent.set(packet.messageId, packet.brokerCounter);
   }
 
   /** Removes the packet with this message id, or the packet itself when it has none. */
   take({ brokerCounter, messageId }: QueuedPacket): QueuedPacket | undefined {
     const number = messageId === undefined ? brokerCounter : this.#sent.get(messageId);
     return number === undefined ? undefined : this.#remove(number);
+  }
+
+  /** The queue is limited to fewer packets than there are ids. */
+  #freeId(from: number): number {
+    let id = from;
+    while (this.#sent.has(id)) id = (id % MAX_MESSAGE_ID) + 1;
+    return id;
   }
 
   #remove(number: number): QueuedPacket | undefined {

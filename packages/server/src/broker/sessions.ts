@@ -18,11 +18,27 @@ interface ClientRef {
   readonly id: string;
 }
 
+/** A client as aedes has it while it is connected. */
+interface ConnectedClient extends ClientRef {
+  /** Until then aedes has not looked for what waited. */
+  readonly connackSent: boolean;
+  readonly conn: { readonly destroyed: boolean; once(event: 'close', listener: () => void): unknown };
+}
+
+/** What waited for a client is being sent to it, after it came back. */
+interface Resending {
+  /** Number of the last packet that waited; undefined until aedes asks for them. */
+  last: number | undefined;
+  readonly ended: Promise<unknown>;
+  readonly end: () => void;
+}
+
 /** The methods have the names and forms of an aedes persistence. */
 export class Sessions {
   readonly #sessions = new Map<string, Session>();
   /** Clients by filter. */
   readonly #subscribers = new Map<string, Set<string>>();
+  readonly #resending = new WeakMap<ConnectedClient, Resending>();
   readonly #rules: SessionRules;
 
   constructor(rules: SessionRules) {
@@ -105,9 +121,25 @@ export class Sessions {
     for (const { clientId } of to) this.#enqueue(clientId, packet);
   }
 
-  /** The packet is about to be sent under its message id. A packet that was dropped from the queue is sent all the same. */
-  async outgoingUpdate({ id }: ClientRef, packet: QueuedPacket): Promise<void> {
-    this.#sessions.get(id)?.noteSent(packet);
+  /**
+   * The packet is about to be sent. aedes sends what is new beside what waited; here the new waits, as otherwise it would
+   * overtake older messages of its sender (MQTT 4.6.0). A packet that was dropped from the queue is sent all the same.
+   */
+  async outgoingUpdate(client: ConnectedClient, packet: QueuedPacket): Promise<void> {
+    const { id, connackSent } = client;
+    const resending = connackSent ? this.#resending.get(client) : this.#resend(client);
+    // No packet comes in with DUP: it is what waited.
+    if (packet.dup === true || resending === undefined) {
+      this.#sessions.get(id)?.address(packet);
+      if (packet.brokerCounter === resending?.last) setImmediate(resending.end);
+      return;
+    }
+    const waited = this.#sessions.get(id)?.has(packet) === true;
+    await resending.ended;
+    const session = this.#sessions.get(id);
+    session?.address(packet);
+    // It came just before aedes looked for what waited, so it was sent with that.
+    if (waited && session?.has(packet) === false) packet.dup = true;
   }
 
   /** The packet was acknowledged, or must not be sent. */
@@ -115,8 +147,13 @@ export class Sessions {
     return this.#sessions.get(id)?.take(packet);
   }
 
-  outgoingStream({ id }: ClientRef): Readable {
-    return Readable.from(this.#sessions.get(id)?.packets() ?? []);
+  /** aedes sends these to a client that came back. */
+  outgoingStream(client: ConnectedClient): Readable {
+    const packets = this.#sessions.get(client.id)?.packets() ?? [];
+    const resending = this.#resend(client);
+    resending.last = packets.at(-1)?.brokerCounter;
+    if (resending.last === undefined) resending.end();
+    return Readable.from(packets.map((packet) => ({ ...packet, dup: true })));
   }
 
   // The broker's rules allow no retained messages, no QoS 2 and no wills, so there is nothing of these.
@@ -135,6 +172,21 @@ export class Sessions {
 
   streamWill(): Readable {
     return Readable.from([]);
+  }
+
+  #resend(client: ConnectedClient): Resending {
+    const known = this.#resending.get(client);
+    if (known !== undefined) return known;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const end = (): void => {
+      this.#resending.delete(client);
+      resolve(undefined);
+    };
+    const resending: Resending = { last: undefined, ended: promise, end };
+    this.#resending.set(client, resending);
+    if (client.conn.destroyed) end();
+    else client.conn.once('close', end);
+    return resending;
   }
 
   #enqueue(clientId: string, packet: QueuedPacket): void {

@@ -1,4 +1,4 @@
-import type { MqttArrival } from '@srup/node';
+import { takeInOrder, type MqttArrival } from '@srup/node';
 import {
   answerMessage,
   identityText,
@@ -6,11 +6,13 @@ import {
   receive,
   screen,
   tokenKey,
+  type FaultCode,
   type Fresh,
   type Screened,
   type ServerFacts,
 } from '@srup/protocol';
 import { policyCaller } from '../api/callers.ts';
+import { wasAccepted } from '../evidence/accepted.ts';
 import { findExchange, openExchanges } from '../peers/exchanges.ts';
 import type { DeviceRecord } from '../peers/records.ts';
 import { StoreFault } from '../store/fault.ts';
@@ -29,12 +31,15 @@ export type Arrive = (arrival: MqttArrival) => Promise<void>;
  * Makes the way in for messages (P 4.6, 5.3). It resolves when the outcome of a message is on disk, whether the message
  * was accepted or refused. It rejects when the store failed: then the broker keeps the message and delivers it again.
  *
+ * Call it in the order of arrival, without waiting: nothing happens between the call and the lane of the device, so the
+ * messages of each device are taken in that order.
+ *
  * @example
  * const arrive = createIntake(ports);
- * await arrive({ topic, bytes, retained: false }); // now acknowledge it
+ * link.onMessage = arrive; // acknowledges when it resolves
  */
 export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
-  const { serverId, store, lanes, save, log } = ports;
+  const { serverId, store, lanes, save, meter, log } = ports;
   const refusals = createRefusals(ports);
 
   async function arrive(arrival: MqttArrival): Promise<void> {
@@ -42,11 +47,23 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
     if (screened.ok) {
       // The topic names the lane: a device that claims to be another one delays only itself.
       const owner = deviceOwner(identityText(screened.value.topic.device));
-      return lanes.run(owner, () => take(arrival, screened.value));
+      return lanes.run(owner, () =>
+        takeInOrder(arrival, () => survive(arrival, take(arrival, screened.value))),
+      );
     }
     // Everything that we publish comes back to us on the device's topic (P 5.5). It must cost no look-up.
     if (screened.code === 'AUTH_OWN') return;
-    return refusals.refuse(screened.code, arrival, screened.claim);
+    return survive(arrival, refusals.refuse(screened.code, arrival, screened.claim));
+  }
+
+  /** Delivered again it would fail again, and delay every message behind it. The sender retries later (P 10.10). */
+  async function survive({ topic }: MqttArrival, taking: Promise<void>): Promise<void> {
+    try {
+      await taking;
+    } catch (fault) {
+      if (fault instanceof StoreFault) throw fault;
+      log.error({ err: fault, topic }, 'a message could not be handled and was dropped');
+    }
   }
 
   async function take(arrival: MqttArrival, screened: Screened): Promise<void> {
@@ -55,7 +72,24 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
     const candidate = await findCandidate(ports, screened);
     const received = receive(screened, candidate && peerOf(candidate));
     if (received.ok) return act(received.value, candidate as Candidate, arrival.topic);
+    if (await isKnown(arrival, screened, received.code)) {
+      meter.repeated();
+      return;
+    }
     return refusals.refuse(received.code, arrival, screened.message);
+  }
+
+  /**
+   * Committed before, but not acknowledged when the connection ended, so the broker brings it again. DUP alone proves
+   * nothing: whoever sets it on what is not stored must not go unnoticed.
+   */
+  async function isKnown(
+    { repeated, bytes }: MqttArrival,
+    { message }: Screened,
+    code: FaultCode,
+  ): Promise<boolean> {
+    if (!repeated || (code !== 'REPLAY_SEEN' && code !== 'REPLAY_OLD')) return false;
+    return wasAccepted(store.read, identityText(message.sender), message.sequence, bytes);
   }
 
   async function act(fresh: Fresh, { record, isStored }: Candidate, topic: string): Promise<void> {
@@ -83,10 +117,5 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
     return { ...facts, dismissing: open.some(({ kind }) => kind === 'leave') };
   }
 
-  return (arrival) =>
-    arrive(arrival).catch((fault: unknown) => {
-      if (fault instanceof StoreFault) throw fault;
-      // Delivered again it would fail again, and delay every message behind it. The sender retries later (P 10.10).
-      log.error({ err: fault, topic: arrival.topic }, 'a message could not be handled and was dropped');
-    });
+  return arrive;
 }

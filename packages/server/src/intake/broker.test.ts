@@ -183,6 +183,29 @@ test('what the store could not take is brought again by the broker, and taken on
   expect(await fleet.refusalCounts()).toEqual({});
 });
 
+test('connections that end in the middle of a flood: everything is stored once, in order, and nothing is refused', async ({
+  site,
+}) => {
+  const { fleet, devices, links } = site;
+  const [serverLink] = links;
+  const clients = await Promise.all(devices.map((device) => update(site, device)));
+  const values = Array.from({ length: 100 }, (_, index) => String(index));
+  const sent = devices.map(async (device, index) => {
+    for (const value of values) {
+      const { topic, bytes } = await device.write('DATA', { dataId: 't', data: encodeText(value) });
+      await clients[index]!.publish(topic, bytes);
+      if (index === 0 && Number(value) % 20 === 10) serverLink!.drop('the test ends the connection');
+    }
+  });
+  await Promise.all(sent);
+  for (const device of devices) {
+    const stored = () => fleet.data({ device: device.text, limit: 500 });
+    await until('all', async () => (await stored()).rows.length >= values.length);
+    expect((await stored()).rows.map(({ value }) => value).reverse()).toEqual(values);
+  }
+  expect(await fleet.refusalCounts()).toEqual({});
+});
+
 test('the broker dies and comes back without its memory: commands wait and arrive', async ({ site }) => {
   const { fleet, devices, broker } = site;
   const [device] = devices;

@@ -5,6 +5,8 @@ import { Counter, Histogram, Registry } from 'prom-client';
 export interface Meter {
   /** A message of this type from a device was accepted. */
   accepted(type: string): void;
+  /** The broker brought a message again that was accepted before. */
+  repeated(): void;
   /** The broker has taken a message of this type to a device. */
   sent(type: string): void;
   /** An exchange is over. */
@@ -16,6 +18,7 @@ export interface Meter {
 /** Counts nothing. */
 export const SILENT: Meter = {
   accepted: () => undefined,
+  repeated: () => undefined,
   sent: () => undefined,
   ended: () => undefined,
   committed: () => undefined,
@@ -46,6 +49,11 @@ export function createMeter(): CountingMeter {
     labelNames: ['direction', 'type'],
     registers,
   });
+  const repeated = new Counter({
+    name: 'srup_messages_repeated_total',
+    help: 'Messages that were accepted before, and that the broker brought again because it had no acknowledgement',
+    registers,
+  });
   const exchanges = new Counter({
     name: 'srup_exchanges_ended_total',
     help: 'Exchanges that are over, by kind and last phase',
@@ -61,6 +69,9 @@ export function createMeter(): CountingMeter {
   return {
     accepted: (type) => {
       messages.inc({ direction: 'in', type });
+    },
+    repeated: () => {
+      repeated.inc();
     },
     sent: (type) => {
       messages.inc({ direction: 'out', type });

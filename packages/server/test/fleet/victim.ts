@@ -85,7 +85,7 @@ await fleet.start();
 link.connect();
 
 for (const { topic, hex } of orders.deliver) {
-  await fleet.arrive({ topic, bytes: fromHex(hex) as Uint8Array, retained: false });
+  await link.deliver(topic, fromHex(hex) as Uint8Array);
   reach('commit');
   tell('acknowledged');
 }

@@ -24,6 +24,8 @@ export function messageDoors(ports: MessagePorts): MessageDoors {
   const waitOf = pacing(ports);
 
   const authorizePublish: MessageDoors['authorizePublish'] = (client, packet, done) => {
+    // It tells of the sender's own connection (MQTT 3.3.1.1); aedes would pass it on, as if we had sent it before.
+    packet.dup = false;
     const peer = client === null ? undefined : peerOf(client);
     const verdict = peer === undefined ? NO_IDENTITY : judgePublish(peer, packet);
     if (client === null || peer === undefined || verdict !== undefined) {
