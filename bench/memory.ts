@@ -26,7 +26,8 @@ const FACTS = { self: 1n, identification: 'bench', allowHttp: false };
 /** A journal whose disk costs nothing: what remains is the work of the agent. */
 function freeDisk(content: Uint8Array): Disk {
   const done = () => Promise.resolve();
-  return { read: () => Promise.resolve(content), replace: done, append: done };
+  const extend = () => Promise.resolve({ append: done, close: done });
+  return { read: () => Promise.resolve(content), replace: done, extend };
 }
 
 /** Like tokens of a server: UUIDv7, here without their time. */

@@ -24,8 +24,9 @@ import {
 import { measure, type Task } from './measure.ts';
 import type { Section } from './report.ts';
 
-/** Messages a second on one core. */
-const DECODE_TARGET = 1_000_000;
+/** Messages a second on one core: of all types in turn, and of the longest text. */
+const DECODE_TARGETS = [2_000_000, 1_000_000] as const;
+const ENCODE_TARGET = 1_000_000;
 /** Time of decode and verify over that of the bare verify. */
 const VERIFY_TARGET = 1.1;
 
@@ -77,12 +78,16 @@ async function codec(): Promise<Section> {
         for (const { message, signature } of values) kept.result = encode(message).assemble(signature);
       },
     },
+    { name: 'encode INITIATE', run: () => (kept.result = encode(INITIATE).assemble(SIGNATURE)) },
   ]);
-  const targets = rates.slice(0, 2).map(({ name, perSecond }) => ({
-    what: `${name}: over ${DECODE_TARGET.toLocaleString('en')} a second`,
-    measured: Math.round(perSecond).toLocaleString('en'),
-    met: perSecond > DECODE_TARGET,
-  }));
+  const targets = rates.map(({ name, perSecond }, at) => {
+    const target = DECODE_TARGETS[at] ?? ENCODE_TARGET;
+    return {
+      what: `${name}: over ${target.toLocaleString('en')} a second`,
+      measured: Math.round(perSecond).toLocaleString('en'),
+      met: perSecond > target,
+    };
+  });
   return { title: 'Codec', rates, targets };
 }
 
@@ -93,6 +98,7 @@ const INITIATE: Message = {
   token: encodeText('01939a4e-7b1c-7d2e-8f3a-4b5c6d7e8f90'),
   body: { url: 'https://updates.example/firmware/2.4.1.bin', digest: 'c3bf47ea'.repeat(8) },
 };
+const SIGNATURE = new Uint8Array(64);
 const NONCE = encodeText('636dd7ad8c004d09b2c391d0cc3aa2b0');
 const CONTEXT = { recipient: 0x27ab54d670b64be2n, header: encode(INITIATE).header };
 

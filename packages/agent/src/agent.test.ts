@@ -249,9 +249,15 @@ test('a full disk: not acknowledged, no effect; when there is room it is done on
       refuse();
       return realDisk.replace(path, data);
     },
-    append: (path, data) => {
-      refuse();
-      return realDisk.append(path, data);
+    extend: async (path) => {
+      const { append, close } = await realDisk.extend(path);
+      return {
+        append: async (data) => {
+          refuse();
+          await append(data);
+        },
+        close,
+      };
     },
   };
   const codes: string[] = [];

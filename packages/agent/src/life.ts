@@ -164,6 +164,7 @@ export function createLife(tools: LifeTools): Life {
     following.stop();
     session = undefined;
     await open.close();
+    await store.close();
     return how;
   }
 

@@ -9,11 +9,12 @@ import { homeAt } from './ground/home.ts';
 import { openSession, type Session } from './session.ts';
 import { realDisk } from './vault/disk.ts';
 import { loadCredentials, type Credentials } from './vault/identity.ts';
-import { openStore } from './vault/store.ts';
+import { openStore, type OpenStore } from './vault/store.ts';
 
 let world: World;
 let noted: Noted;
 let session: Session;
+let store: OpenStore;
 let credentials: Credentials;
 /** Links that nobody has closed. */
 let links: Set<MqttLink>;
@@ -22,10 +23,10 @@ let links: Set<MqttLink>;
 async function open(noted: Noted, bootId: string): Promise<Session> {
   const home = homeAt(world.home);
   await mkdir(home.state, { recursive: true });
+  store = await openStore(join(home.state, 'journal'), realDisk, silentLog);
   return openSession(credentials, {
     config: { insecurePlainMqtt: false },
-    store: await openStore(join(home.state, 'journal'), realDisk, silentLog),
-    bootId,
+    ...{ store, bootId },
     ...{ log: silentLog, clock: systemClock, random: systemRandom, mqtt: QUICK },
     performers: noted.open(noted.surroundings!),
     facts: (self) => ({ self, identification: 'test', allowHttp: false }),
@@ -55,6 +56,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await session.close();
+  await store.close();
   await world.close();
 });
 
@@ -89,6 +91,7 @@ test.each([
     const token = await world.c2.say('ACTION', { actionId: 4 });
     await until('it is under way', () => noted.asked.length === 1);
     await session.close();
+    await store.close();
     expect(world.c2.count('RESPONSE', token)).toBe(0);
     session = await open(noted, bootId);
     expect((await world.c2.hear('RESPONSE', token)).message.body).toEqual({ status });

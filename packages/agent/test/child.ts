@@ -29,7 +29,10 @@ async function write(work: () => Promise<void>): Promise<void> {
 const disk: Disk = {
   read: realDisk.read,
   replace: (path, data) => write(() => realDisk.replace(path, data)),
-  append: (path, data) => write(() => realDisk.append(path, data)),
+  extend: async (path) => {
+    const { append, close } = await realDisk.extend(path);
+    return { append: (data) => write(() => append(data)), close };
+  },
 };
 
 async function perform<T>(effect: { do: string; token: string }, outcome: T): Promise<T> {

@@ -20,9 +20,14 @@ export function memoryDisk(): Disk {
       files.set(path, Uint8Array.from(data)); // a copy: slice of a Buffer is none
       return Promise.resolve();
     },
-    append: (path, data) => {
-      files.set(path, Buffer.concat([files.get(path) ?? new Uint8Array(), data]));
-      return Promise.resolve();
+    extend: (path) => {
+      const append = (data: Uint8Array) => {
+        files.set(path, Buffer.concat([files.get(path) as Uint8Array, data]));
+        return Promise.resolve();
+      };
+      return files.has(path)
+        ? Promise.resolve({ append, close: () => Promise.resolve() })
+        : Promise.reject(new Error(`ENOENT: ${path}`));
     },
   };
 }
@@ -40,10 +45,16 @@ export function breakable(whole: Disk): BreakableDisk {
       await whole.replace(path, data);
       if (broken.replace === 'after') refuse();
     },
-    append: async (path, data) => {
-      if (broken.append === 'before') refuse();
-      await whole.append(path, broken.append === 'half' ? data.subarray(0, data.length / 2) : data);
-      if (broken.append !== undefined) refuse();
+    extend: async (path) => {
+      const { append, close } = await whole.extend(path);
+      return {
+        append: async (data) => {
+          if (broken.append === 'before') refuse();
+          await append(broken.append === 'half' ? data.subarray(0, data.length / 2) : data);
+          if (broken.append !== undefined) refuse();
+        },
+        close,
+      };
     },
   };
   return { disk, broken };

@@ -8,8 +8,13 @@ import { dirname, join } from 'path';
 import { fileURLToPath } from 'url';
 
 const NEEDED_MAJOR = 24;
-/** Nothing is compiled to machine code, and the agent may say when memory is to be given back. */
-const SMALL = ['--lite-mode', '--expose-gc'];
+/**
+ * Nothing is compiled to machine code, one thread does all of it, and the agent may say when memory is to be given back:
+ * then what has not run since the last time is forgotten too, and compiled again when it is needed.
+ */
+const SMALL = ['--lite-mode', '--single-threaded', '--bytecode-old-age=1', '--expose-gc'];
+/** The GNU C library gives back what the start has used, where it would keep it for later. Others ignore these. */
+const THRIFTY = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '32768', MALLOC_TRIM_THRESHOLD_: '65536' };
 const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 
 function stop(message) {
@@ -65,7 +70,7 @@ function becomeSmall(self) {
   if (SMALL.every((flag) => process.execArgv.includes(flag))) return;
   const args = [process.execPath, ...process.execArgv, ...SMALL, self, ...process.argv.slice(2)];
   try {
-    process.execve(process.execPath, args);
+    process.execve(process.execPath, args, { ...THRIFTY, ...process.env });
   } catch (error) {
     if (error.code !== 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM') throw error;
   }

@@ -56,6 +56,9 @@ describe('srup', () => {
   });
 });
 
+/** docs/operation.md names them. */
+const SMALL = ['--lite-mode', '--single-threaded', '--bytecode-old-age=1', '--expose-gc'];
+
 describe('the launcher', () => {
   let folder: string;
 
@@ -90,7 +93,8 @@ describe('the launcher', () => {
   it('starts an installed agent with the flags of a small program, in the same process', async () => {
     mkdirSync(join(folder, 'lib/agent'), { recursive: true });
     const source = `export const main = ([, ...argv]) => {
-      console.log(JSON.stringify({ pid: process.pid, argv, small: process.execArgv, gc: typeof gc }));
+      const { MALLOC_ARENA_MAX: arenas } = process.env;
+      console.log(JSON.stringify({ pid: process.pid, argv, small: process.execArgv, gc: typeof gc, arenas }));
     };`;
     writeFileSync(join(folder, 'lib/agent/main.js'), source);
     const launcher = join(folder, 'bin/srup-agent.js');
@@ -100,8 +104,9 @@ describe('the launcher', () => {
     expect(JSON.parse(output)).toEqual({
       pid: child.pid,
       argv: [launcher, '--home', 'a b'],
-      small: ['--no-deprecation', '--lite-mode', '--expose-gc'],
+      small: ['--no-deprecation', ...SMALL],
       gc: 'function',
+      arenas: '1',
     });
   });
 

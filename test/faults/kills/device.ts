@@ -45,14 +45,20 @@ const disk: Disk = {
     await realDisk.replace(path, data);
     reach('write done');
   },
-  append: async (path, data) => {
-    reach('write begun');
-    // At one go with the death: if it was called off between, a device that lives on would have a torn line within its journal.
-    if (armed?.point === 'write torn' && armed.left === 1)
-      appendFileSync(path, data.subarray(0, data.length / 2));
-    reach('write torn');
-    await realDisk.append(path, data);
-    reach('write done');
+  extend: async (path) => {
+    const { append, close } = await realDisk.extend(path);
+    return {
+      append: async (data) => {
+        reach('write begun');
+        // At one go with the death: if it was called off between, a device that lives on would have a torn line within its journal.
+        if (armed?.point === 'write torn' && armed.left === 1)
+          appendFileSync(path, data.subarray(0, data.length / 2));
+        reach('write torn');
+        await append(data);
+        reach('write done');
+      },
+      close,
+    };
   },
 };
 

@@ -100,9 +100,10 @@ export const open: typeof real.open = async (path, flags, mode) => {
   const handle = await real.open(path, flags, mode);
   const isWriting =
     typeof flags === 'number' ? (flags & (constants.O_WRONLY | constants.O_RDWR)) !== 0 : flags !== 'r';
+  const isAppending = typeof flags === 'number' ? (flags & constants.O_APPEND) !== 0 : flags === 'a';
   const entry = isWriting ? created(String(path)) : find(String(path));
   if (entry === undefined) return handle;
-  let position = flags === 'a' && !isFolder(entry) ? entry.size : 0;
+  let position = isAppending && !isFolder(entry) ? entry.size : 0;
   const sync = () => operations.push({ do: 'sync', node: entry.id });
   const put = (bytes: Uint8Array, at: number | null | undefined) => {
     if (isFolder(entry)) return;

@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises';
+import { constants, open, readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '@srup/node';
 import { codeOf } from '../ground/trouble.ts';
 
@@ -8,8 +8,15 @@ export interface Disk {
   readonly read: (path: string) => Promise<Uint8Array | undefined>;
   /** Replaces the content: afterwards it is all new or all old, whatever happens. Durable when it resolves. */
   readonly replace: (path: string, data: Uint8Array) => Promise<void>;
+  /** Opens a file that is there, to add to its end. */
+  readonly extend: (path: string) => Promise<Extension>;
+}
+
+/** The end of a file. It stays open, as opening and closing it for each commit would cost more than writing. */
+export interface Extension {
   /** Adds data at the end. Durable when it resolves. When it rejects, or power fails, any part of the data can be there. */
-  readonly append: (path: string, data: Uint8Array) => Promise<void>;
+  readonly append: (data: Uint8Array) => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export const realDisk: Disk = {
@@ -22,13 +29,15 @@ export const realDisk: Disk = {
     }
   },
   replace: writeFileAtomic,
-  append: async (path, data) => {
-    const file = await open(path, 'a', 0o600);
-    try {
-      await file.appendFile(data);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
+  extend: async (path) => {
+    // Not made when it is missing: its name would not be durable, and what came before is lost.
+    const file = await open(path, constants.O_WRONLY | constants.O_APPEND);
+    return {
+      append: async (data) => {
+        await file.appendFile(data);
+        await file.datasync();
+      },
+      close: () => file.close(),
+    };
   },
 };

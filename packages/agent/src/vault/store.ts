@@ -1,6 +1,6 @@
 import type { Log } from '@srup/node';
 import { AgentError, reasonOf } from '../ground/trouble.ts';
-import type { Disk } from './disk.ts';
+import type { Disk, Extension } from './disk.ts';
 import { encodeCommit, JournalDamage, replayJournal, type Changes, type Value } from './journal.ts';
 
 /** A commit did not reach the disk, and nothing changed (EFFECT_STORE). */
@@ -19,6 +19,12 @@ export interface Store {
   commit(changes: Changes): Promise<void>;
 }
 
+/** A store that holds a file open. */
+export interface OpenStore extends Store {
+  /** Call it when no commit runs. Another commit would open the file again. */
+  close(): Promise<void>;
+}
+
 /** Bytes that the journal grows by before it is written anew: so that is rare, however much it holds. */
 const COMPACT_BYTES = 2 ** 20;
 
@@ -29,7 +35,7 @@ const COMPACT_BYTES = 2 ** 20;
  * const store = await openStore(join(home.state, 'journal'), realDisk, log);
  * await store.commit(new Map([['join', { phase: 'joined' }]]));
  */
-export async function openStore(path: string, disk: Disk, log: Log): Promise<Store> {
+export async function openStore(path: string, disk: Disk, log: Log): Promise<OpenStore> {
   const bytes = await disk.read(path);
   const replayed = bytes === undefined ? undefined : replay(path, bytes);
   const values = replayed?.values ?? new Map<string, Value>();
@@ -39,10 +45,18 @@ export async function openStore(path: string, disk: Disk, log: Log): Promise<Sto
   // A write that failed can have left anything behind: then the next commit writes everything.
   let unsure = replayed === undefined || replayed.torn;
   let busy = false;
+  let end: Extension | undefined;
+
+  async function close(): Promise<void> {
+    const open = end;
+    end = undefined;
+    await open?.close();
+  }
 
   async function rewrite(state: ReadonlyMap<string, Value>): Promise<void> {
     const whole = encodeCommit(0, state);
     unsure = true;
+    await close(); // the file that it leads to is about to lose its name
     await disk.replace(path, whole);
     unsure = false;
     commits = 1;
@@ -53,7 +67,8 @@ export async function openStore(path: string, disk: Disk, log: Log): Promise<Sto
   async function append(changes: Changes): Promise<void> {
     const line = encodeCommit(commits, changes);
     unsure = true;
-    await disk.append(path, line);
+    end ??= await disk.extend(path);
+    await end.append(line);
     unsure = false;
     commits++;
     size += line.length;
@@ -93,6 +108,7 @@ export async function openStore(path: string, disk: Disk, log: Log): Promise<Sto
         .filter(([key]) => key.startsWith(prefix))
         .map(([key, value]): [string, Value] => [key.slice(prefix.length), value]),
     commit,
+    close,
   };
 }
 

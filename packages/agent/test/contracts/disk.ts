@@ -27,24 +27,33 @@ export function testDisk(name: string, disk: Disk): void {
       expect(await read(path)).toBe('new');
     });
 
-    test('append adds at the end, and makes a file that is missing', async ({ folder }) => {
+    test('an extension adds at the end, and only to a file that is there', async ({ folder }) => {
       const path = join(folder, 'file');
-      await disk.append(path, bytes('one,'));
-      await disk.append(path, bytes('two'));
-      expect(await read(path)).toBe('one,two');
-      await disk.replace(path, bytes('three'));
-      await disk.append(path, bytes(',four'));
-      expect(await read(path)).toBe('three,four');
+      await expect(disk.extend(path)).rejects.toThrow('ENOENT');
+      await disk.replace(path, bytes('one,'));
+      for (const [two, three] of [
+        ['two,', 'three'],
+        [',four', ''],
+      ] as const) {
+        const end = await disk.extend(path);
+        await end.append(bytes(two));
+        await end.append(bytes(three));
+        await end.close();
+      }
+      expect(await read(path)).toBe('one,two,three,four');
     });
 
     test('files do not touch each other, and the caller can use its buffers again', async ({ folder }) => {
       const [one, two] = [join(folder, 'one'), join(folder, 'two')];
       const buffer = Buffer.from('one');
       await disk.replace(one, buffer);
-      await disk.append(two, buffer);
+      await disk.replace(two, buffer);
+      const end = await disk.extend(two);
+      await end.append(buffer);
       buffer.fill(0);
+      await end.close();
       expect(await read(one)).toBe('one');
-      expect(await read(two)).toBe('one');
+      expect(await read(two)).toBe('oneone');
     });
   });
 }

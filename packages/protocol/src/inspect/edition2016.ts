@@ -97,6 +97,6 @@ export function encode2016(message: Message2016): Uint8Array {
   writer.u8(EDITION_2016);
   writer.u8(layout.code);
   writer.var(message.signature);
-  writeBody(writer, layout.fields, message.body, []);
+  writeBody(writer, layout.fields, message.body, undefined);
   return writer.finish();
 }

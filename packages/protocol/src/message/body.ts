@@ -1,6 +1,5 @@
 import type { Cursor } from '../wire/cursor.ts';
 import { WireFault } from '../wire/fault.ts';
-import { encodeText } from '../wire/text.ts';
 import type { Writer } from '../wire/writer.ts';
 import type { Field } from './layouts.ts';
 
@@ -52,7 +51,7 @@ export function writeBody(
   writer: Writer,
   fields: readonly Field[],
   body: object,
-  terminated: readonly string[],
+  terminated: readonly string[] | undefined,
 ): void {
   const values = body as Values;
   for (const { name, kind } of fields) {
@@ -73,16 +72,11 @@ export function writeBody(
         break;
       case 'text':
       case 'cstring':
-        writer.var(encodeText(checkNul(value as string) + (terminated.includes(name) ? '\0' : '')));
+        writer.text(value as string, terminated?.includes(name));
         break;
       case 'zeros':
         writer.u16be(0);
         break;
     }
   }
-}
-
-function checkNul(text: string): string {
-  if (text.includes('\0')) throw new RangeError('a text field carries no NUL');
-  return text;
 }

@@ -1,5 +1,6 @@
 import { accept, reject, type Result, type WireCode } from '../faults.ts';
-import { MAX_MESSAGE_BYTES, MAX_TOKEN_BYTES } from '../limits.ts';
+import { MAX_MESSAGE_BYTES, MAX_TOKEN_BYTES, MAX_VAR_BYTES } from '../limits.ts';
+import { allocate, copy } from '../wire/block.ts';
 import { Cursor } from '../wire/cursor.ts';
 import { WireFault } from '../wire/fault.ts';
 import { Writer } from '../wire/writer.ts';
@@ -119,44 +120,48 @@ export interface Encoded {
  */
 export function encode(message: Message): Encoded {
   if (message.token.length === 0) throw new RangeError('a token has at least one byte'); // P 2.4
+  const layout = layoutOf(message.type);
   const writer = new Writer();
-  writeHeader(writer, message);
+  writeHeader(writer, layout.code, message);
   const headEnd = writer.length;
-  writeBody(writer, layoutOf(message.type).fields, message.body, message.terminated ?? []);
+  writeBody(writer, layout.fields, message.body, message.terminated);
   const signedBytes = writer.finish();
-  const header = signedBytes.subarray(0, headEnd);
   return {
-    header,
+    header: signedBytes.subarray(0, headEnd),
     signedBytes,
     assemble: (signature) =>
-      message.type === 'GENERIC' ? header : assemble(signedBytes, headEnd, signature),
+      layout.type === 'GENERIC' ? signedBytes : insert(signature, signedBytes, headEnd),
   };
 }
 
 /** Writes bytes 0..20+T alone. A field is sealed to them before the body exists (P 4.4). */
 export function encodeHeader(message: Header): Uint8Array {
   const writer = new Writer();
-  writeHeader(writer, message);
+  writeHeader(writer, layoutOf(message.type).code, message);
   return writer.finish();
 }
 
 type Header = Pick<Message, 'type' | 'sequence' | 'sender' | 'token'>;
 
-function writeHeader(writer: Writer, { type, sequence, sender, token }: Header): void {
+function writeHeader(writer: Writer, code: number, { sequence, sender, token }: Header): void {
   writer.u8(EDITION);
-  writer.u8(layoutOf(type).code);
+  writer.u8(code);
   writer.u64le(sequence);
   writer.u64le(sender);
   writer.var(token);
 }
 
-/** Puts the signature between header and body. */
-function assemble(signedBytes: Uint8Array, headEnd: number, signature: Uint8Array): Uint8Array {
-  const writer = new Writer(signedBytes.length + 2 + signature.length);
-  writer.raw(signedBytes.subarray(0, headEnd));
-  writer.var(signature);
-  writer.raw(signedBytes.subarray(headEnd));
-  return writer.finish();
+/** Puts the signature, with its length, between header and body. */
+function insert(signature: Uint8Array, signedBytes: Uint8Array, headEnd: number): Uint8Array {
+  const width = signature.length;
+  if (width > MAX_VAR_BYTES) throw new RangeError(`a signature of ${width} bytes does not fit`);
+  const whole = allocate(signedBytes.length + 2 + width);
+  copy(signedBytes, 0, headEnd, whole, 0);
+  whole[headEnd] = width >>> 8;
+  whole[headEnd + 1] = width & 0xff;
+  whole.set(signature, headEnd + 2);
+  copy(signedBytes, headEnd, signedBytes.length, whole, headEnd + 2 + width);
+  return whole;
 }
 
 /** The bytes without those from `cutStart` to `cutEnd`. */
@@ -165,32 +170,4 @@ function joinAround(bytes: Uint8Array, cutStart: number, cutEnd: number): Uint8A
   copy(bytes, 0, cutStart, whole, 0);
   copy(bytes, cutEnd, bytes.length, whole, cutStart);
   return whole;
-}
-
-/** Up to this many bytes a loop is faster than a view and `set`. */
-const LOOP_BYTES = 256;
-
-function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
-  if (end - start > LOOP_BYTES) {
-    to.set(from.subarray(start, end), at);
-    return;
-  }
-  for (let i = start; i < end; i++) to[at + i - start] = from[i] as number;
-}
-
-/** Bytes of a block that small buffers share. */
-const BLOCK_BYTES = 8192;
-let block = new Uint8Array(BLOCK_BYTES);
-let blockUsed = 0;
-
-/** Signed bytes live as long as one check. A place in a shared block costs a tenth of a buffer of its own. */
-function allocate(width: number): Uint8Array {
-  if (width > BLOCK_BYTES / 8) return new Uint8Array(width);
-  if (blockUsed + width > BLOCK_BYTES) {
-    block = new Uint8Array(BLOCK_BYTES);
-    blockUsed = 0;
-  }
-  const start = blockUsed;
-  blockUsed += width;
-  return block.subarray(start, blockUsed);
 }

@@ -34,28 +34,16 @@ function decodePlain(bytes: Uint8Array, start: number, end: number): string | un
     const f = bytes[at + 5] as number;
     const g = bytes[at + 6] as number;
     const h = bytes[at + 7] as number;
-    const arePlain =
-      isPlain(a) &&
-      isPlain(b) &&
-      isPlain(c) &&
-      isPlain(d) &&
-      isPlain(e) &&
-      isPlain(f) &&
-      isPlain(g) &&
-      isPlain(h);
-    if (!arePlain) return undefined;
+    const some = a | b | c | d | e | f | g | h;
+    if (some >= 0x80 || !(a && b && c && d && e && f && g && h)) return undefined;
     text += String.fromCharCode(a, b, c, d, e, f, g, h);
   }
   for (; at < end; at++) {
     const code = bytes[at] as number;
-    if (!isPlain(code)) return undefined;
+    if (code === 0 || code >= 0x80) return undefined;
     text += String.fromCharCode(code);
   }
   return text;
-}
-
-function isPlain(byte: number): boolean {
-  return byte > 0 && byte < 0x80;
 }
 
 /** `String.fromCharCode` takes its arguments from the stack: keep a call small. */

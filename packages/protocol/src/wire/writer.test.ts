@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MAX_U64, MAX_VAR_BYTES } from '../limits.ts';
 import { toHex } from './encoding.ts';
 import { Writer } from './writer.ts';
@@ -40,8 +40,9 @@ test('lengths are big-endian, numbers little-endian (P 2.1)', () => {
 test('grows without losing what was written', () => {
   const writer = new Writer(4);
   for (let value = 0; value < 1000; value++) writer.u16be(value);
+  expect(writer.length).toBe(2000);
   const bytes = writer.finish();
-  expect([bytes.length, writer.length]).toEqual([2000, 2000]);
+  expect(bytes).toHaveLength(2000);
   for (let value = 0; value < 1000; value++)
     expect((bytes[2 * value]! << 8) | bytes[2 * value + 1]!).toBe(value);
 });
@@ -52,9 +53,72 @@ test('what was finished does not change when more is written', () => {
     writer.u16be(0x0102);
     const first = writer.finish();
     writer.u8(0xff);
+    expect(toHex(writer.finish())).toBe('ff');
     expect(toHex(first)).toBe('0102');
-    expect(toHex(writer.finish())).toBe('0102ff');
   }
+});
+
+test('two writers at once write into bytes of their own', () => {
+  new Writer().finish(); // leaves its buffer to the next one
+  const one = new Writer();
+  one.u8(1);
+  const other = new Writer();
+  other.u8(2);
+  one.u8(3);
+  expect([one, other].map((writer) => toHex(writer.finish()))).toEqual(['0103', '02']);
+});
+
+test('many results beside each other, small and large, keep their bytes', () => {
+  const results = Array.from({ length: 300 }, (_, n) => {
+    const writer = new Writer();
+    writer.raw(new Uint8Array(n * 5).fill(n));
+    return writer.finish();
+  });
+  for (const [n, bytes] of results.entries()) expect(bytes).toEqual(new Uint8Array(n * 5).fill(n));
+});
+
+describe('texts', () => {
+  test.each([
+    ['ab', false, '00026162'],
+    ['ab', true, '0003616200'],
+    ['', false, '0000'],
+    ['', true, '000100'],
+    ['aé', false, '000361c3a9'],
+    ['aé', true, '000461c3a900'],
+  ])('%j, terminated: %s', (text, terminated, hex) => {
+    expect(
+      written((to) => {
+        to.text(text, terminated);
+      }),
+    ).toBe(hex);
+  });
+
+  test('a text that can not be written leaves nothing behind', () => {
+    const writer = new Writer();
+    writer.u8(1);
+    const wrong = ['a\0b', 'é\0', '\ud800', 'a'.repeat(MAX_VAR_BYTES + 1), 'é'.repeat(MAX_VAR_BYTES)];
+    for (const text of wrong) {
+      expect(() => {
+        writer.text(text);
+      }).toThrow(RangeError);
+    }
+    writer.u8(2);
+    expect(toHex(writer.finish())).toBe('0102');
+  });
+
+  test('the longest text fits, and with its NUL no longer', () => {
+    const longest = 'a'.repeat(MAX_VAR_BYTES);
+    expect(
+      written((to) => {
+        to.text(longest);
+      }),
+    ).toHaveLength(2 * (2 + MAX_VAR_BYTES));
+    expect(() =>
+      written((to) => {
+        to.text(longest, true);
+      }),
+    ).toThrow(RangeError);
+  });
 });
 
 test.each([-1, 256, 1.5, NaN, Infinity])('u8 does not clamp %s', (value) => {
