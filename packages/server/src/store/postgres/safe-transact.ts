@@ -44,6 +44,8 @@ export function createSafeTransact<Tables>(
   /** The session in which the last transaction was, and the one whose last outcome is unknown. */
   let used = 0;
   let unknown = 0;
+  /** The session that was asked for an outcome. */
+  let asked = 0;
   const driver = new WriterDriver(async () => {
     const connection = await writer.acquire();
     used = writer.sessions;
@@ -74,6 +76,7 @@ export function createSafeTransact<Tables>(
   /** A change that changes nothing: its own commit is on the disk, and with a standby, only after what came before it. */
   async function isCommitted(mine: number): Promise<boolean> {
     const { client } = await writer.acquire(settleMs);
+    asked = writer.sessions;
     const { rows } = await client.query<{ turn: number }>(
       'update writer set owner = owner where owner = $1 returning turn',
       [writer.owner],
@@ -88,7 +91,7 @@ export function createSafeTransact<Tables>(
       try {
         return await isCommitted(mine);
       } catch (fault) {
-        if (!(fault instanceof StoreFault)) writer.drop();
+        if (!(fault instanceof StoreFault)) writer.drop(asked);
         if (tried < SETTLE_ATTEMPTS && !(fault instanceof StoreFault)) continue;
         unknown = used;
         throw new OutcomeUnknown('the database went away while it stored this: it is stored, or it is not', {
@@ -124,7 +127,8 @@ export function createSafeTransact<Tables>(
         try {
           return await run(work);
         } catch (fault) {
-          if (isReadOnly(fault)) writer.drop();
+          // Without this the next attempt could begin on what is lost, before that is noticed.
+          if (isReadOnly(fault) || isLoss(fault)) writer.drop(used);
           const most = isWorthRepeating(fault) ? MOST_ATTEMPTS : isLoss(fault) ? MOST_CONNECTIONS : 1;
           if (attempts >= most) throw fault;
         }
