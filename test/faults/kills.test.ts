@@ -12,6 +12,7 @@ onEachBroker('kill -9 under load', (broker) => {
     agent: isExternal ? POINTS.length : 1,
     server: isExternal ? 1 : 2,
     broker: isExternal ? 2 : 0,
+    database: 0,
   };
 
   test(

@@ -6,7 +6,7 @@ import { addUp, runCampaign, type Kills } from './kills/campaign.ts';
 import { countFindings, describe } from './kills/report.ts';
 import { runPowerCuts } from './power/run.ts';
 
-const USAGE = `npm run faults -- [--kills N] [--cuts N] [--seed N] [--sites N] [--devices N] [--broker embedded|mosquitto]
+const USAGE = `npm run faults -- [--kills N] [--cuts N] [--seed N] [--sites N] [--devices N] [--broker embedded|mosquitto] [--databases N]
 
   --kills    how many in all (default 1000): two thirds agents, a fifth the server, the rest the broker
   --cuts     power cuts of a device, with writes torn and lost (default 5000); one in a hundred is started on
@@ -14,6 +14,8 @@ const USAGE = `npm run faults -- [--kills N] [--cuts N] [--seed N] [--sites N] [
   --sites    servers with a broker of their own, side by side (default 4)
   --devices  of each site (default 3)
   --broker   mosquitto (default, where it is installed): killed too; embedded: dies with the server
+
+  --databases  kills of PostgreSQL, beside the others (default 0: servers use SQLite)
 
 Exit code 1 when something was lost, doubled, bricked or is unknown.`;
 
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     sites: { type: 'string', default: '4' },
     devices: { type: 'string', default: '3' },
     broker: { type: 'string', default: canRun('mosquitto') ? 'mosquitto' : 'embedded' },
+    databases: { type: 'string', default: '0' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -58,7 +61,12 @@ async function run(on: BrokerName): Promise<number> {
   console.log(`${kills} kills, ${sites} sites with ${devices} devices each, broker ${on}, seed ${seed}\n`);
   const server = Math.round(kills / 5);
   const brokers = on === 'mosquitto' ? Math.round(kills * 0.15) : 0;
-  const wanted = { agent: kills - server - brokers, server, broker: brokers };
+  const wanted = {
+    agent: kills - server - brokers,
+    server,
+    broker: brokers,
+    database: Number(values.databases),
+  };
   const tell = progressTeller();
   const outcomes = await Promise.all(
     grounds.map((ground, n) =>
@@ -82,7 +90,7 @@ async function run(on: BrokerName): Promise<number> {
 /** The kills of one site. */
 function share(all: Kills): Kills {
   const of = (count: number) => Math.ceil(count / sites);
-  return { agent: of(all.agent), server: of(all.server), broker: of(all.broker) };
+  return { agent: of(all.agent), server: of(all.server), broker: of(all.broker), database: of(all.database) };
 }
 
 function progressTeller(): (site: number, now: Readonly<Kills>) => void {
@@ -91,8 +99,8 @@ function progressTeller(): (site: number, now: Readonly<Kills>) => void {
   return (site, now) => {
     each.set(site, now);
     const sum = (what: keyof Kills) => [...each.values()].reduce((all, one) => all + one[what], 0);
-    const [agent, server, brokers] = [sum('agent'), sum('server'), sum('broker')];
-    const line = `${agent + server + brokers} of ${kills}: agent ${agent}, server ${server}, broker ${brokers}`;
+    const [agent, server, brokers, databases] = [sum('agent'), sum('server'), sum('broker'), sum('database')];
+    const line = `${agent + server + brokers + databases} kills: agent ${agent}, server ${server}, broker ${brokers}, database ${databases}`;
     if (process.stdout.isTTY) process.stdout.write(`\r${line} `);
     else if (performance.now() - toldAt > TELL_MS) {
       toldAt = performance.now();

@@ -19,6 +19,8 @@ export interface WireProxy {
   readonly atNextCommit: (fate: Fate) => Promise<void>;
   /** While shut, connections are accepted and closed at once. */
   readonly setShut: (isShut: boolean) => void;
+  /** Ends all connections. */
+  readonly cut: () => void;
   /** From now on nothing goes through on connections that are open, either way; they stay open. */
   readonly swallow: () => void;
   /** The same URL through this proxy. */
@@ -102,6 +104,9 @@ export async function startWireProxy(target: number): Promise<WireProxy> {
       }),
     setShut: (shut) => {
       isShut = shut;
+    },
+    cut: () => {
+      for (const socket of open) socket.destroy();
     },
     swallow: () => {
       for (const socket of open) swallowed.add(socket);

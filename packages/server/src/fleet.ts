@@ -11,6 +11,7 @@ import {
 import { PROGRAM } from './api/callers.ts';
 import { createEndings, type Endings } from './errands/end-identity.ts';
 import { createErrands } from './errands/errands.ts';
+import { announceNewest } from './errands/recovered.ts';
 import { greetAfterRestore, letGoOfRevoked } from './errands/restored.ts';
 import { createEntryBudget } from './evidence/budget.ts';
 import { KEPT_PER_DEVICE, type Keep } from './evidence/trim.ts';
@@ -123,8 +124,28 @@ async function openFleet(
     onHastened: nudgeTimeouts,
   });
 
+  let isStarted = false;
   const lifetime = new AbortController();
   const isStopped = () => lifetime.signal.aborted;
+  /** While the database was away, things may have been stored although whoever asked was told that they failed. */
+  async function recover(): Promise<void> {
+    await policies.refresh();
+    await sender.wakeOwed();
+    nudgeTimeouts();
+    await announceNewest(store, clock);
+    // Devices that could not be sent to meanwhile are tried again now.
+    if (connection.isUp()) await follow();
+  }
+  const stopRecovering = store.listen('recovered', () => {
+    if (isStopped() || !isStarted) return;
+    recover().catch((fault: unknown) => {
+      log.error(
+        { err: fault },
+        'not all could go on after the database was away; it does when it is asked for',
+      );
+    });
+  });
+
   const arrive: Arrive = (arrival) =>
     isStopped() ? Promise.reject(new Error('the server is stopping')) : take(arrival);
   const fleet = fleetOf({ ...turn, signer }, policies, events, endings);
@@ -139,6 +160,7 @@ async function openFleet(
     arrive,
     isConnected: () => connection.isUp(),
     start: async () => {
+      isStarted = true;
       await letGoOfRevoked(turn, endings);
       await sender.wakeOwed();
       timer.start(exchangeTimeouts({ ...turn, delay }));
@@ -151,6 +173,7 @@ async function openFleet(
     },
     stop: async () => {
       lifetime.abort();
+      stopRecovering();
       connection.end();
       timer.stop();
       errands.stop();

@@ -26,6 +26,8 @@ export interface Kills {
   agent: number;
   server: number;
   broker: number;
+  /** Of PostgreSQL. When there are any, the server keeps what it knows there. */
+  database: number;
 }
 
 export interface Outcome {
@@ -54,7 +56,7 @@ type Job =
 export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<Outcome> {
   const random = seededRandom(plan.seed);
   const [factory, ...versions] = await writeVersions(ground);
-  const site = await openSite(ground, plan.broker);
+  const site = await openSite(ground, plan.broker, plan.kills.database > 0 ? random : undefined);
   const orders = await openOrders(site, versions);
   const devices = await Promise.all(
     Array.from({ length: plan.devices }, (_, n) => openDevice(ground, site, `device-${n + 1}`, factory.path)),
@@ -62,14 +64,15 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
   for (const device of devices) await orders.untilJoined(device);
 
   const findings: Finding[] = [];
-  const kills: Kills = { agent: 0, server: 0, broker: 0 };
+  const kills: Kills = { agent: 0, server: 0, broker: 0, database: 0 };
   const tell = () => plan.onProgress?.(kills);
   const jobs = drawJobs(random, plan.kills.agent, plan.everyPoint === true);
   let busy = 0;
   const areAgentsDone = () =>
     kills.agent >= plan.kills.agent && (plan.everyPoint !== true || jobs.length + busy === 0);
   const isDone = () =>
-    areAgentsDone() && kills.server >= plan.kills.server && kills.broker >= plan.kills.broker;
+    areAgentsDone() &&
+    (['server', 'broker', 'database'] as const).every((what) => kills[what] >= plan.kills[what]);
 
   async function work(device: VictimDevice, own: SeededRandom): Promise<void> {
     while (!isDone()) {
@@ -86,7 +89,10 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
       tell();
     }
   }
-  async function killNow(what: 'server' | 'broker', kill: (() => Promise<void>) | undefined): Promise<void> {
+  async function killNow(
+    what: Exclude<keyof Kills, 'agent'>,
+    kill: (() => Promise<void>) | undefined,
+  ): Promise<void> {
     while (kill !== undefined && kills[what] < plan.kills[what]) {
       await pause(random.below(INSTANTS_MS));
       // Kills of each kind are spread evenly over the others: a broker that dies all the time is another test.
@@ -103,6 +109,7 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
     ...devices.map((device, n) => work(device, seededRandom(plan.seed + n + 1))),
     killNow('server', site.killServer),
     killNow('broker', site.killBroker),
+    killNow('database', site.killDatabase),
   ]);
   return judge(site, orders, devices, versions, kills, findings);
 }
@@ -193,6 +200,8 @@ async function judge(
   for (const device of devices) verdicts.push(await auditDevice(site.api, device, orders.promised(device)));
   for (const reused of site.witness?.reused ?? [])
     findings.push({ kind: 'doubled', device: reused, what: 'a number that was used twice on the wire' });
+  for (const alarm of await site.inspectTrail())
+    findings.push({ kind: 'lost', device: 'the audit trail', what: alarm });
   const places = new Map<string, number>();
   for (const place of devices.flatMap(({ deaths }) => deaths))
     places.set(place, (places.get(place) ?? 0) + 1);
@@ -217,10 +226,10 @@ function sum(verdicts: readonly Verdict[], findings: readonly Finding[]): Verdic
 
 /** The sum of campaigns that ran side by side. */
 export function addUp(outcomes: readonly Outcome[]): Outcome {
-  const kills: Kills = { agent: 0, server: 0, broker: 0 };
+  const kills: Kills = { agent: 0, server: 0, broker: 0, database: 0 };
   const places = new Map<string, number>();
   for (const outcome of outcomes) {
-    for (const what of ['agent', 'server', 'broker'] as const) kills[what] += outcome.kills[what];
+    for (const what of ['agent', 'server', 'broker', 'database'] as const) kills[what] += outcome.kills[what];
     for (const [place, count] of outcome.places) places.set(place, (places.get(place) ?? 0) + count);
   }
   const heard = outcomes.flatMap(({ heardOnTheWire }) => heardOnTheWire ?? []);

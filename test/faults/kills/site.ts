@@ -1,14 +1,23 @@
 /** The server and its broker as victims, and a witness who hears everything that goes over an external broker. */
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connectMqtt, systemClock, systemRandom, Secret } from '@srup/node';
 import { decode, identityText, parseIdentity, toHex, type Identity } from '@srup/protocol';
+import type { SeededRandom } from '@srup/protocol/testing';
+import type { AuditStatus } from '@srup/server';
 import { openAuthority } from '../../../packages/server/src/authority/authority.ts';
 import type { BrokerName } from '../../support/brokers.ts';
 import { prepareMosquitto, type Mosquitto } from '../../support/mosquitto.ts';
-import { placeServer, startSite, type Ground } from '../../support/server.ts';
+import { startPostgres, type Postgres } from '../../support/postgres.ts';
+import { makeServer, placeServer, startSite, type Ground } from '../../support/server.ts';
 import { until } from '../../support/wait.ts';
 import { openApi, type Api } from './api.ts';
+
+/** How long PostgreSQL stays dead, in milliseconds, and how often it is the longer time: work waits 5 seconds for it. */
+const SHORT_MS = 1_000;
+const LONG_MS = 12_000;
+const SHARE_LONG = 0.1;
 
 export interface VictimSite {
   readonly url: string;
@@ -19,6 +28,10 @@ export interface VictimSite {
   readonly killServer: () => Promise<void>;
   /** Undefined if the broker is a part of the server. */
   readonly killBroker: (() => Promise<void>) | undefined;
+  /** Kills PostgreSQL with all its processes, and starts it again after a while. Undefined for files of SQLite. */
+  readonly killDatabase: (() => Promise<void>) | undefined;
+  /** Starts the server anew, which inspects its whole audit trail then; the contradictions. */
+  readonly inspectTrail: () => Promise<readonly string[]>;
   /** The end of the server's log. */
   said(): string;
 }
@@ -30,8 +43,14 @@ export interface Witness {
   readonly reused: readonly string[];
 }
 
-export async function openSite(ground: Ground, broker: BrokerName): Promise<VictimSite> {
-  await placeServer(ground);
+/** `onDatabase`: how long PostgreSQL stays dead is drawn from this; undefined: the server uses SQLite. */
+export async function openSite(
+  ground: Ground,
+  broker: BrokerName,
+  onDatabase?: SeededRandom,
+): Promise<VictimSite> {
+  const postgres = onDatabase && (await placeOnPostgres(ground));
+  if (postgres === undefined) await placeServer(ground);
   let mosquitto: Mosquitto | undefined;
   let witness: Witness | undefined;
   if (broker === 'mosquitto') {
@@ -47,15 +66,45 @@ export async function openSite(ground: Ground, broker: BrokerName): Promise<Vict
   ground.later(() => {
     api.close();
   });
+  const startAnew = async (): Promise<void> => {
+    await site.process.stop('SIGKILL');
+    site = await startSite(ground, sameAgain);
+  };
   return {
     ...{ url, caFingerprint, api, witness },
-    killServer: async () => {
-      await site.process.stop('SIGKILL');
-      site = await startSite(ground, sameAgain);
+    killServer: startAnew,
+    killDatabase: postgres && (() => restartDatabase(postgres, onDatabase)),
+    inspectTrail: async () => {
+      await startAnew();
+      return (await api.get<AuditStatus>('/audit/status')).alarms;
     },
     killBroker: mosquitto && (() => restart(mosquitto)),
     said: () => site.process.stderr().slice(-4_000),
   };
+}
+
+/** Makes a server whose folder says from the first start on that its databases are on PostgreSQL. */
+async function placeOnPostgres(ground: Ground): Promise<Postgres> {
+  const postgres = await startPostgres();
+  ground.later(() => postgres.clear());
+  const url = new URL(await postgres.createDatabase());
+  const passwordFile = join(ground.folder, 'database-password');
+  await writeFile(passwordFile, url.password, { mode: 0o600 });
+  url.password = '';
+  const folder = join(ground.folder, 'server', 'server');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(join(folder, 'database.json'), JSON.stringify({ url: url.href, passwordFile }), {
+    mode: 0o600,
+  });
+  await makeServer(ground);
+  return postgres;
+}
+
+/** Mostly it is back before anybody's patience ends; sometimes it is not. */
+async function restartDatabase(postgres: Postgres, random: SeededRandom): Promise<void> {
+  await postgres.kill();
+  await pause(random.chance(SHARE_LONG) ? LONG_MS : random.below(SHORT_MS));
+  await postgres.start();
 }
 
 async function restart(mosquitto: Mosquitto): Promise<void> {

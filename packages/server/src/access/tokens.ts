@@ -3,6 +3,7 @@ import type { Caller, Clock } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
 import type { CreatedToken, TokenView } from '../api/forms/tokens.ts';
 import type { Role } from '../api/vocabulary.ts';
+import { DatabaseAway, OutcomeUnknown } from '../store/fault.ts';
 import type { Store } from '../store/port.ts';
 import type { ApiTokenRow } from '../store/schema/tokens.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
@@ -68,11 +69,21 @@ export function openTokens(store: Store<CoreTables>, clock: Clock): ApiTokens {
     const now = clock.now();
     if (row === undefined || (row.expires_at !== null && row.expires_at <= now)) return undefined;
     if (row.used_at === null || now - row.used_at > USE_RESOLUTION_MS) {
-      await store.commit((write) =>
-        write.updateTable('api_tokens').set({ used_at: now }).where('id', '=', row.id).execute(),
-      );
+      await noteUse(row.id, now);
     }
     return view(row);
+  }
+
+  async function noteUse(id: string, now: number): Promise<void> {
+    try {
+      await store.commit((write) =>
+        write.updateTable('api_tokens').set({ used_at: now }).where('id', '=', id).execute(),
+      );
+    } catch (fault) {
+      // Whatever became of that, nothing of the request itself was begun.
+      if (fault instanceof OutcomeUnknown) throw new DatabaseAway(fault.message, { cause: fault.cause });
+      throw fault;
+    }
   }
 
   async function list(): Promise<readonly TokenView[]> {

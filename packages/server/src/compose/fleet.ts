@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   connectMqtt,
   importSignKey,
+  realDelay as delay,
   systemClock as clock,
   systemRandom as random,
   type MqttLink,
@@ -14,7 +15,7 @@ import { openTrail, type Trail } from '../audit/trail.ts';
 import { findRestore } from '../backup/note.ts';
 import type { BrokerControl } from '../broker/control.ts';
 import { createFleet, type RunningFleet } from '../fleet.ts';
-import { createMeter, type CountingMeter } from '../metrics/meter.ts';
+import type { CountingMeter } from '../metrics/meter.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { createReadiness } from '../metrics/readiness.ts';
 import type { ServerOptions } from '../options.ts';
@@ -49,8 +50,7 @@ export async function openFleetParts(
   ground: Ground,
   stack: AsyncDisposableStack,
 ): Promise<FleetParts> {
-  const { vault, url, broker, keys, databases } = ground;
-  const meter = createMeter();
+  const { vault, url, broker, keys, databases, meter } = ground;
   const store = await openCore(options, databases, meter);
   stack.defer(() => store.close());
   const signing = signKeys(vault);
@@ -74,7 +74,7 @@ export async function openFleetParts(
     orders: createOrders({ fleet, artifacts, command: fleet.commandInOrder, random }, { server: url }),
     tokens: openTokens(store, clock),
     metrics: watch(ground, store, meter, trail, isConnected),
-    readiness: createReadiness({ store, clock, isConnected, askKeyService: () => keys.status() }),
+    readiness: createReadiness({ store, clock, delay, isConnected, askKeyService: () => keys.status() }),
   };
 }
 
@@ -92,6 +92,9 @@ function openCore(
     },
     tell: (what) => {
       log.warn(what);
+    },
+    onConnection: (state) => {
+      meter.connection('core', state);
     },
   });
 }
@@ -140,14 +143,14 @@ function connectToBroker(options: ServerOptions, vault: Vault, broker: BrokerCon
 }
 
 function watch(
-  { vault, broker }: Ground,
+  { vault, broker, databases }: Ground,
   { read }: Store<CoreTables>,
   meter: CountingMeter,
   trail: Trail,
   isConnected: () => boolean,
 ): Metrics {
   return createMetrics(
-    { version: VERSION },
+    { version: VERSION, database: databases.core.kind },
     {
       ...{ meter, store: read, clock, isConnected },
       broker: () => broker.stats(),

@@ -8,6 +8,7 @@ import { controlExternal } from '../broker/external/external.ts';
 import { listenHttps, type HttpsListener } from '../http/listener.ts';
 import { openRegistry, type Registry } from '../keyservice/registry.ts';
 import { createKeyService, type KeyService } from '../keyservice/service.ts';
+import { createMeter, type CountingMeter } from '../metrics/meter.ts';
 import { DEFAULT_HTTPS_PORT, DEFAULT_LISTEN, DEFAULT_MQTTS_PORT, type ServerOptions } from '../options.ts';
 import { chooseDatabases, type Databases } from '../store/databases.ts';
 import { readSessionsPassword } from '../vault/broker-access.ts';
@@ -24,6 +25,8 @@ export interface Ground {
   readonly url: string;
   readonly broker: BrokerControl;
   readonly keys: KeyService;
+  /** Counts from the first moment on. */
+  readonly meter: CountingMeter;
 }
 
 /** Makes the ground; each part is closed with the stack. */
@@ -38,12 +41,18 @@ export async function layGround(options: ServerOptions, stack: AsyncDisposableSt
   stack.defer(() => listener.close());
   const databases = await chooseDatabases(options.folder, options.database, options.databasePassword);
   await warnOfExposed(databases, options.log);
+  const meter = createMeter();
   const tell = (what: string): void => {
     options.log.warn(what);
   };
   const registry = await openRegistry(
     { folder, database: databases.keys },
-    { authority, clock, random, tell },
+    {
+      ...{ authority, clock, random, tell },
+      onConnection: (state) => {
+        meter.connection('keys', state);
+      },
+    },
   );
   stack.defer(() => registry.close());
   const broker = await openBroker(options, vault, registry);
@@ -53,7 +62,15 @@ export async function layGround(options: ServerOptions, stack: AsyncDisposableSt
     { serverId, serverKeys, keys: serviceKeys, requireCode: options.requireEnrolmentCode ?? true },
     { registry, authority, broker, clock, random },
   );
-  return { vault, listener, databases, url: httpsUrl(options, listener.port), broker, keys };
+  registry.store.listen('recovered', () => {
+    keys.refresh().catch((fault: unknown) => {
+      options.log.error(
+        { err: fault },
+        'the revocation list could not be made again; the next one tells all',
+      );
+    });
+  });
+  return { vault, listener, databases, url: httpsUrl(options, listener.port), broker, keys, meter };
 }
 
 /** Warns of a password that others can read. */

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { FAULT_STATUS, FleetError, type FaultKind } from '../api/faults.ts';
-import { StoreFault } from '../store/fault.ts';
+import { DatabaseAway, isFaultOf, OutcomeUnknown, StoreFault } from '../store/fault.ts';
 
 interface Answer {
   readonly status: number;
@@ -31,8 +31,7 @@ function send(request: FastifyRequest, reply: FastifyReply, error: FastifyError)
 
 function answerTo(error: FastifyError): Answer {
   if (error instanceof FleetError) return fault(error.kind, error.message);
-  if (error instanceof StoreFault)
-    return fault('store', 'the server could not store this (is its disk full?); nothing was changed');
+  if (error instanceof StoreFault) return fault('store', wordsFor(error));
   if (hasZodFastifySchemaValidationErrors(error)) {
     const where = error.validation.map(
       (issue) => `${issue.instancePath.slice(1) || 'request'}: ${issue.message ?? ''}`,
@@ -42,6 +41,15 @@ function answerTo(error: FastifyError): Answer {
   const status = error.statusCode ?? 500;
   if (status < 500) return { status, error: error.code || 'invalid', message: error.message };
   return fault('internal', 'the server failed to do this; its log says more');
+}
+
+function wordsFor(trouble: StoreFault): string {
+  if (isFaultOf(trouble, OutcomeUnknown)) {
+    return 'the database went away while the server stored this: it is stored, or it is not. Look before you try again';
+  }
+  return isFaultOf(trouble, DatabaseAway)
+    ? 'the database of the server is away; nothing was changed. Try again when it is back (/readyz tells)'
+    : 'the server could not store this (is its disk full?); nothing was changed';
 }
 
 function fault(kind: FaultKind, message: string): Answer {

@@ -1,6 +1,6 @@
 import { request } from 'undici';
 import { expect } from 'vitest';
-import { systemClock } from '@srup/node';
+import { realDelay, systemClock } from '@srup/node';
 import { test as withStore } from '../../test/fixtures.ts';
 import { test as base } from '../../test/http/running.ts';
 import { createReadiness } from '../metrics/readiness.ts';
@@ -58,6 +58,7 @@ withStore('a store that can not be written, and a broker that is away, are named
   const readiness = createReadiness({
     store,
     clock: { ...systemClock, monotonic: () => now },
+    delay: realDelay,
     isConnected: () => isConnected,
     askKeyService: () => Promise.resolve(),
   });

@@ -18,15 +18,24 @@ export interface JoinPolicies {
   all(): Readonly<Record<string, JoinVerdict>>;
   /** Sets the rule of a type; undefined removes it. The rule of `*` can't be removed. */
   set(type: string, verdict: JoinVerdict | undefined, by: Caller): Promise<void>;
+  /** Reads the rules again: a change can be stored although it failed. */
+  refresh(): Promise<void>;
 }
 
 export async function openJoinPolicies(
   store: Store<CoreTables>,
   clock: Pick<Clock, 'now'>,
 ): Promise<JoinPolicies> {
-  const rows = await store.read.selectFrom('join_policies').selectAll().execute();
-  const rules = new Map(rows.map(({ type, verdict }) => [type, verdict]));
+  let rules = new Map<string, JoinVerdict>();
+
+  async function refresh(): Promise<void> {
+    const rows = await store.read.selectFrom('join_policies').selectAll().execute();
+    rules = new Map(rows.map(({ type, verdict }) => [type, verdict]));
+  }
+
+  await refresh();
   return {
+    refresh,
     verdictFor: (type) => rules.get(type) ?? rules.get(ANY_TYPE) ?? 'ask',
     all: () => Object.fromEntries(rules),
     set: async (type, verdict, by) => {

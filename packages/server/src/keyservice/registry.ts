@@ -2,7 +2,7 @@
 import { identityText, type Clock, type Identity, type Random } from '@srup/protocol';
 import type { Authority } from '../authority/authority.ts';
 import { openStore, type StorePlace } from '../store/open.ts';
-import type { Store } from '../store/port.ts';
+import type { ConnectionState, Store } from '../store/port.ts';
 import { findRevoked } from './certificates.ts';
 import { findRow } from './identities.ts';
 import { openRevocationLists, type RevocationLists } from './revocation-list.ts';
@@ -29,6 +29,7 @@ export interface RegistryPorts {
   readonly random: Random;
   /** Tells a person that the database is away, or back. */
   readonly tell?: (what: string) => void;
+  readonly onConnection?: (state: ConnectionState) => void;
 }
 
 /**
@@ -41,9 +42,9 @@ export interface RegistryPorts {
  */
 export async function openRegistry(
   { folder, database }: RegistryOptions,
-  { authority, clock, random, tell }: RegistryPorts,
+  { authority, clock, random, tell, onConnection }: RegistryPorts,
 ): Promise<Registry> {
-  const store = await openStore<KeyServiceTables>(database, keyServiceMigrations, { tell });
+  const store = await openStore<KeyServiceTables>(database, keyServiceMigrations, { tell, onConnection });
   const find = (endsAfter: number) => findRevoked(store.read, endsAfter);
   const lists = await openRevocationLists(folder, { findRevoked: find, authority, clock, random }).catch(
     async (error: unknown) => {

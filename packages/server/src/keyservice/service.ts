@@ -52,6 +52,8 @@ export interface KeyService extends Directory, Registering, Proving {
   readonly codes: EnrolmentCodes;
   /** Would the code let a device of this type register now? */
   acceptsCode(code: string, type: string): Promise<boolean>;
+  /** Gives the broker what is revoked: a revocation can be stored although it failed. */
+  refresh(): Promise<void>;
 }
 
 /**
@@ -87,5 +89,6 @@ export function createKeyService(options: KeyServiceOptions, ports: KeyServicePo
     events: createKeyEvents(store),
     codes: createCodes(store, clock, random),
     acceptsCode: (code, type) => hasUse(store.read, code, type, clock.now()),
+    refresh: publish,
   };
 }

@@ -1,5 +1,6 @@
 import type { ServerExchange } from '@srup/protocol';
-import { Counter, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ConnectionState } from '../store/port.ts';
 
 /** What the server counts while it works. No identity is a label: a fleet has too many of them. */
 export interface Meter {
@@ -13,7 +14,12 @@ export interface Meter {
   ended(exchange: Pick<ServerExchange, 'kind' | 'phase'>): void;
   /** A transaction of the core's database took this many seconds until it was on disk. */
   committed(seconds: number): void;
+  /** A connection of the core's or the key service's database was lost, or is there again. */
+  connection(database: DatabaseName, state: ConnectionState): void;
 }
+
+/** The databases of a server: they can be away one by one. */
+export type DatabaseName = 'core' | 'keys';
 
 /** Counts nothing. */
 export const SILENT: Meter = {
@@ -22,6 +28,7 @@ export const SILENT: Meter = {
   sent: () => undefined,
   ended: () => undefined,
   committed: () => undefined,
+  connection: () => undefined,
 };
 
 /** Seconds, from a good SSD to a disk in trouble. */
@@ -66,7 +73,27 @@ export function createMeter(): CountingMeter {
     buckets: COMMIT_BUCKETS,
     registers,
   });
+  const up = new Gauge({
+    name: 'srup_database_up',
+    help: '1 while the connection that writes to the database is there; a file is always there',
+    labelNames: ['database'],
+    registers,
+  });
+  const connections = new Counter({
+    name: 'srup_database_connections_total',
+    help: 'Connections that write which were lost, and which came back',
+    labelNames: ['database', 'state'],
+    registers,
+  });
+  for (const database of ['core', 'keys'] as const) {
+    up.set({ database }, 1);
+    for (const state of ['lost', 'back'] as const) connections.inc({ database, state }, 0);
+  }
   return {
+    connection: (database, state) => {
+      up.set({ database }, state === 'back' ? 1 : 0);
+      connections.inc({ database, state });
+    },
     accepted: (type) => {
       messages.inc({ direction: 'in', type });
     },

@@ -13,7 +13,7 @@ const test = base
 
 function metricsOf({ store }: World, meter: CountingMeter, clock: Clock) {
   return createMetrics(
-    { version: '1.2.3' },
+    { database: 'sqlite', version: '1.2.3' },
     {
       ...{ meter, store: store.read, clock },
       isConnected: () => true,

@@ -15,6 +15,8 @@ import type { CoreTables } from '../store/schema/tables.ts';
 export interface MetricsOptions {
   /** The version that runs. */
   readonly version: string;
+  /** The kind of the databases: `sqlite` or `postgres`. */
+  readonly database: string;
 }
 
 /** Where the metrics are read when somebody asks for them. */
@@ -41,10 +43,10 @@ export interface Metrics {
  * Makes the metrics of a server.
  *
  * @example
- * const metrics = createMetrics({ version: '1.0.0' }, { meter, store, clock, isConnected, broker, certificates, audit });
+ * const metrics = createMetrics({ version: '1.0.0', database: 'sqlite' }, { meter, store, clock, isConnected, broker, certificates, audit });
  * await metrics.text(); // '# HELP process_cpu_user_seconds_total ...'
  */
-export function createMetrics({ version }: MetricsOptions, ports: MetricsPorts): Metrics {
+export function createMetrics({ version, database }: MetricsOptions, ports: MetricsPorts): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   new Gauge({
@@ -53,6 +55,12 @@ export function createMetrics({ version }: MetricsOptions, ports: MetricsPorts):
     labelNames: ['version'],
     registers: [registry],
   }).set({ version }, 1);
+  new Gauge({
+    name: 'srup_database_info',
+    help: 'The kind of the databases; the value is always 1',
+    labelNames: ['kind'],
+    registers: [registry],
+  }).set({ kind: database }, 1);
   const collect = createCollect(registry, ports);
   return {
     contentType: registry.contentType,

@@ -1,4 +1,6 @@
+import { within, type Delay } from '@srup/node';
 import type { Clock } from '@srup/protocol';
+import { DatabaseAway, isFaultOf, OutcomeUnknown } from '../store/fault.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import type { Store } from '../store/port.ts';
 import { writeSetting } from '../store/settings.ts';
@@ -8,30 +10,51 @@ export type Readiness = () => Promise<readonly string[]>;
 
 /** Milliseconds for which an answer is kept: anybody may ask, and each trial costs a write to the disk. */
 const HOLDS_MS = 2_000;
+/** A database that takes longer than this many milliseconds does not do its work. */
+const PATIENCE_MS = 8_000;
 
 export interface ReadinessPorts {
   readonly store: Store<CoreTables>;
   readonly clock: Clock;
+  readonly delay: Delay;
   readonly isConnected: () => boolean;
   /** Rejects when the key service can't read its database. */
   readonly askKeyService: () => Promise<unknown>;
 }
 
-export function createReadiness({ store, clock, isConnected, askKeyService }: ReadinessPorts): Readiness {
+const SLOW = 'the database did not answer';
+
+function reasonOf(fault: unknown): string | undefined {
+  if (fault instanceof Error && fault.message.startsWith(SLOW)) return fault.message;
+  return isFaultOf(fault, DatabaseAway) || isFaultOf(fault, OutcomeUnknown)
+    ? 'the database is away; nothing is taken until it is back'
+    : undefined;
+}
+
+export function createReadiness({
+  store,
+  clock,
+  delay,
+  isConnected,
+  askKeyService,
+}: ReadinessPorts): Readiness {
   let last: { readonly at: number; readonly trials: Promise<string[]> } | undefined;
 
   async function tryAll(): Promise<string[]> {
-    const fails = async (trial: Promise<unknown>, reason: string): Promise<string[]> =>
-      trial.then(
+    const fails = (trial: Promise<unknown>, reason: string): Promise<string[]> =>
+      within(delay, PATIENCE_MS, trial, SLOW).then(
         () => [],
-        () => [reason],
+        (fault: unknown) => [reasonOf(fault) ?? reason],
       );
     const value = String(clock.now());
     const writing = store.commit((write) => writeSetting(write, 'readiness', value));
-    return [
+    const asking = askKeyService();
+    asking.catch(() => undefined);
+    const reasons = [
       ...(await fails(writing, 'the database cannot be written: is the disk full or read-only?')),
-      ...(await fails(askKeyService(), "the key service's database cannot be read")),
+      ...(await fails(asking, "the key service's database cannot be read")),
     ];
+    return [...new Set(reasons)];
   }
 
   return async () => {

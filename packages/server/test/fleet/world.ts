@@ -7,7 +7,7 @@ import { encodeText, STATUS, type Caller, type Clock, type Random, type TokenKey
 import type { ManualClock, Written } from '@srup/protocol/testing';
 import { createFleet, type FleetOptions, type FleetPorts, type RunningFleet } from '../../src/fleet.ts';
 import type { IdentityDirectory } from '../../src/peers/directory.ts';
-import type { Store } from '../../src/store/port.ts';
+import type { Store, StoreOptions } from '../../src/store/port.ts';
 import { coreMigrations } from '../../src/store/schema/migrations.ts';
 import type { CoreTables } from '../../src/store/schema/tables.ts';
 import { openSqlite } from '../../src/store/sqlite/open.ts';
@@ -39,6 +39,8 @@ export interface WorldOptions {
   readonly random?: Random;
   readonly keep?: FleetOptions['keep'];
   readonly meter?: FleetPorts['meter'];
+  /** Opens the store; by default a file of SQLite. */
+  readonly openStore?: (options: StoreOptions) => Promise<Store<CoreTables>>;
   /** Puts something between the server and its store. */
   readonly wrapStore?: (store: Store<CoreTables>) => Store<CoreTables>;
 }
@@ -65,7 +67,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return world;
 
   async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
-    const opened = await openSqlite<CoreTables>(file, coreMigrations, {
+    const { openStore = (how) => openSqlite<CoreTables>(file, coreMigrations, how) } = options;
+    const opened = await openStore({
       onCommitted: (ms) => options.meter?.committed(ms / 1000),
     });
     const store = options.wrapStore?.(opened) ?? opened;

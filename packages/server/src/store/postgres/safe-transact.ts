@@ -46,6 +46,8 @@ export function createSafeTransact<Tables>(
   /** The session in which the last transaction was, and the one whose last outcome is unknown. */
   let used = 0;
   let unknown = 0;
+  /** The session that was asked for an outcome. */
+  let asked = 0;
   const driver = new WriterDriver(async () => {
     const connection = await writer.acquire();
     used = writer.sessions;
@@ -75,6 +77,7 @@ export function createSafeTransact<Tables>(
   /** A change that changes nothing: its own commit is on the disk, and with a standby, only after what came before it. */
   async function isCommitted(mine: number): Promise<boolean> {
     const { client } = await writer.acquire(settleMs);
+    asked = writer.sessions;
     const { rows } = await client.query<{ turn: number }>(
       'update writer set owner = owner where place = 1 and owner = $1 returning turn',
       [writer.owner],
@@ -89,7 +92,7 @@ export function createSafeTransact<Tables>(
       try {
         return await isCommitted(mine);
       } catch (fault) {
-        if (!(fault instanceof StoreFault)) writer.drop();
+        if (!(fault instanceof StoreFault)) writer.drop(asked);
         if (tried < SETTLE_ATTEMPTS && !(fault instanceof StoreFault)) continue;
         unknown = used;
         throw new OutcomeUnknown('the database went away while it stored this: it is stored, or it is not', {
@@ -125,7 +128,8 @@ export function createSafeTransact<Tables>(
         try {
           return await run(work);
         } catch (fault) {
-          if (isReadOnly(fault)) writer.drop();
+          // Without this the next attempt could begin on what is lost, before that is noticed.
+          if (isReadOnly(fault) || isLoss(fault)) writer.drop(used);
           const most = isWorthRepeating(fault) ? MOST_ATTEMPTS : isLoss(fault) ? MOST_CONNECTIONS : 1;
           if (attempts >= most) throw fault;
         }

@@ -107,7 +107,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 export function connectionFault(place: PostgresPlace, fault: unknown): Error {
   if (fault instanceof StoreError || fault instanceof StoreFault) return fault;
   const words = wordsOf(fault);
-  const advice = REFUSED[codeOf(fault) ?? ''] ?? adviceFor(words, place);
+  const advice = adviceFor(words, place) ?? REFUSED[codeOf(fault) ?? ''];
   const what = `The database ${urlOf(place)} can't be used: ${words.replace(/\.$/, '')}.`;
   if (advice !== undefined) return new StoreError(`${what} ${advice}`, { cause: fault });
   const known = faultOf(fault);
@@ -121,6 +121,9 @@ function adviceFor(words: string, { transport }: PostgresPlace): string | undefi
   }
   if (transport === 'tls' && /certificate|self-signed|altname/i.test(words)) {
     return "Give the CA of PostgreSQL's certificate with --database-ca, and the host name that stands in the certificate.";
+  }
+  if (transport !== 'tls' && words.includes('no encryption')) {
+    return 'PostgreSQL may let this user in over TLS only: give the CA of its certificate with --database-ca.';
   }
   return /password/i.test(words) ? REFUSED['28P01'] : undefined;
 }

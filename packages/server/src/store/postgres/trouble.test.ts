@@ -252,7 +252,9 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL in trouble', () => {
     proxy.setShut(false);
     expect(await outcomeOf(insert(store, 3))).toBeInstanceOf(StoreFault);
     await second.close();
-    await until('it says so', () => told.some((what) => what.includes('another server has used the database')));
+    await until('it says so', () =>
+      told.some((what) => what.includes('another server has used the database')),
+    );
     expect(await outcomeOf(insert(store, 4))).toMatchObject({
       message: expect.stringMatching(/another server has used the database meanwhile/) as string,
     });

@@ -26,8 +26,8 @@ export interface Writer {
    * over. Then it rejects with `DatabaseAway`, and at once when it is called later.
    */
   acquire(waitMs?: number): Promise<PostgresConnection>;
-  /** Gives up this connection, so that the next one may lead to another machine. */
-  drop(): void;
+  /** Gives up the session with this number, if it is the present one: the next one may lead to another machine. */
+  drop(session: number): void;
   end(): Promise<void>;
 }
 
@@ -146,9 +146,9 @@ export async function openWriter(place: PostgresPlace, options: WriterOptions): 
         throw new DatabaseAway(`the database is away: ${loss?.why ?? wordsOf(fault)}`, { cause: fault });
       }
     },
-    drop: () => {
+    drop: (number) => {
       const { session } = held ?? {};
-      if (session === undefined) return;
+      if (session === undefined || number !== sessions) return;
       onLost(session);
       void session.end();
     },
