@@ -5,7 +5,7 @@ import { isMissing } from '../../../../../scripts/system-programs.ts';
 import { postgresFor } from '../../../../../test/support/postgres-for.ts';
 import { placeAt } from '../../../test/postgres.ts';
 import { noteMigrations, storeSuite, type NoteTables } from '../../../test/store-suite.ts';
-import { nameStatements, ReaderDriver, type PostgresConnection } from './dialect.ts';
+import { nameStatements, PostgresConnection, ReaderDriver } from './dialect.ts';
 import { openPostgres } from './open.ts';
 import { clientConfig } from './session.ts';
 
@@ -44,7 +44,8 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL', () => {
     ) as [pg.Pool, pg.Pool];
     onTestFinished(() => other.end());
     const driver = new ReaderDriver(held, nameStatements());
-    const connection = (await driver.acquireConnection()) as PostgresConnection;
+    const connection = await driver.acquireConnection();
+    if (!(connection instanceof PostgresConnection)) throw new TypeError('a connection of another database');
     const { rows } = await connection.client.query<{ pid: number }>('select pg_backend_pid() as pid');
     const ended = new Promise((resolve) => connection.client.once('end', resolve));
     await other.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
