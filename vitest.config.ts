@@ -5,6 +5,23 @@ const SECOND = 1000;
 /** Tests of the repository itself: they need no broker and no system program. */
 const OF_THE_REPOSITORY = ['test/{order,words}/**/*.test.ts'];
 
+/** Tests of the server that depend on its database: they run again on PostgreSQL. */
+const ON_BOTH_DATABASES = [
+  '{fleet,kill,retry,server,trouble}',
+  'access/tokens',
+  'artifacts/artifacts',
+  'audit/{audit,callers,trail,verify,witness}',
+  'errands/{errands,restored}',
+  'evidence/trim',
+  'http/{api,running}',
+  'intake/{broker,candidate,echo}',
+  'keyservice/{desk,directory,keyservice}',
+  'metrics/metrics',
+  'orders/orders',
+  'peers/software',
+  'turn/{outcome,sealed}',
+].map((files) => `packages/server/src/${files}.test.ts`);
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -22,6 +39,18 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', ...OF_THE_REPOSITORY],
           testTimeout: 20 * SECOND,
           hookTimeout: 20 * SECOND,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'unit on postgres',
+          isolate: false,
+          include: ON_BOTH_DATABASES,
+          env: { SRUP_TEST_DATABASE: 'postgres' },
+          // Each statement waits for another process.
+          testTimeout: 60 * SECOND,
+          hookTimeout: 60 * SECOND,
         },
       },
       {

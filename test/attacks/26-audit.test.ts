@@ -1,6 +1,7 @@
 /** Threat 26: an attacker who has the server's database, and in the end its key too, changes the history. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { expect } from 'vitest';
 import { generateKeys, importSignKey, Secret } from '@srup/node';
 import type { SignKey, VerifyReport } from '@srup/protocol';
@@ -8,7 +9,8 @@ import { exportTrail } from '../../packages/server/src/audit/export.ts';
 import { coreMigrations as coreMigrations } from '../../packages/server/src/store/schema/migrations.ts';
 import type { CoreTables as CoreTables } from '../../packages/server/src/store/schema/tables.ts';
 import { openSqlite } from '../../packages/server/src/store/sqlite/open.ts';
-import { breakIn, rebuild } from '../../packages/server/test/audit/forge.ts';
+import { breakIn, cutAfter, rebuild, type Broken } from '../../packages/server/test/audit/forge.ts';
+import { behind } from '../../packages/server/test/database.ts';
 import { startDevice, untilJoined } from '../support/device.ts';
 import { test } from '../support/fixtures.ts';
 import { runSrup, type Outcome } from '../support/processes.ts';
@@ -16,8 +18,6 @@ import { runsPrograms, writeProgram } from '../support/programs.ts';
 import { startSite, type Ground, type Site } from '../support/server.ts';
 import { takingAway } from './support/mutant.ts';
 import type { MutationName } from './support/mutations.ts';
-
-type Database = ReturnType<typeof breakIn>;
 
 let ground: Ground;
 let site: Site;
@@ -66,9 +66,18 @@ test.beforeAll(async ({ makeGround }) => {
 });
 
 /** The operator's order to update. */
-const ORDER = "select seq from audit where kind = 'order' and body like '%\"update\"%'";
-function edit(opened: Database): void {
-  opened.exec(`update audit set body = replace(body, '"update"', '"cancel"') where seq in (${ORDER})`);
+async function orderIn(opened: Broken): Promise<number> {
+  const orders = opened.selectFrom('audit').select('seq').where('kind', '=', 'order');
+  return (await orders.where('body', 'like', '%"update"%').executeTakeFirstOrThrow()).seq;
+}
+
+async function edit(opened: Broken): Promise<void> {
+  const body = sql<string>`replace(body, '"update"', '"cancel"')`;
+  await opened
+    .updateTable('audit')
+    .set({ body })
+    .where('seq', '=', await orderIn(opened))
+    .execute();
 }
 
 async function serverKey(): Promise<SignKey> {
@@ -83,14 +92,14 @@ async function strangersKey(): Promise<SignKey> {
 let copies = 0;
 
 /** Changes a copy of the database, and gives what the server would export from it. */
-async function forge(change: (opened: Database) => void): Promise<string> {
+async function forge(change: (opened: Broken) => void | Promise<void>): Promise<string> {
   copies += 1;
   const copy = join(ground.folder, `forged-${copies}.db`);
   await copyFile(database, copy);
-  const opened = breakIn(copy);
-  change(opened);
-  opened.close();
   const store = await openSqlite<CoreTables>(copy, coreMigrations);
+  const opened = behind(store);
+  await breakIn(opened);
+  await change(opened);
   const lines: string[] = [];
   for await (const line of exportTrail(store.read, serverId, {}, Date.now())) lines.push(line);
   await store.close();
@@ -99,12 +108,16 @@ async function forge(change: (opened: Database) => void): Promise<string> {
 }
 
 const codes = ({ findings }: VerifyReport): string[] => [...new Set(findings.map(({ code }) => code))];
-function remove(opened: Database): void {
-  opened.exec(`delete from audit where seq in (${ORDER})`);
+async function remove(opened: Broken): Promise<void> {
+  await opened
+    .deleteFrom('audit')
+    .where('seq', '=', await orderIn(opened))
+    .execute();
 }
 
-function cutTail(opened: Database): void {
-  opened.exec('delete from audit where seq > (select max(seq) - 4 from audit)');
+async function cutTail(opened: Broken): Promise<void> {
+  const entries = opened.selectFrom('audit').select('seq').orderBy('seq', 'desc');
+  await cutAfter(opened, (await entries.executeTakeFirstOrThrow()).seq - 4);
 }
 
 test('the history that nobody touched holds, and tells what the device proved', async () => {
@@ -120,18 +133,15 @@ test('the history that nobody touched holds, and tells what the device proved', 
 });
 
 test('an edited entry is found, and named', async () => {
-  const report = await verify(await forge(edit), []);
+  let order = 0;
+  const edited = await forge(async (opened) => {
+    order = await orderIn(opened);
+    await edit(opened);
+  });
+  const report = await verify(edited, []);
   expect(codes(report)).toEqual(['LINK']);
-  const opened = breakIn(await copyOf());
-  expect(report.findings[0]?.seq).toBe(opened.prepare(ORDER).get()?.['seq']);
-  opened.close();
+  expect(report.findings[0]?.seq).toBe(order);
 });
-
-async function copyOf(): Promise<string> {
-  const copy = join(ground.folder, 'copy.db');
-  await copyFile(database, copy);
-  return copy;
-}
 
 test('without the hashes of entries, an edited one passes', async () => {
   expect(await verify(await forge(edit), [], ['auditLink'])).toMatchObject({ ok: true });
@@ -157,36 +167,36 @@ test('without a witness, a tail can be cut off, and the verification says so', a
 
 test('everything made anew without the key of the server is found', async () => {
   const key = await strangersKey();
-  const file = await forge((opened) => {
-    edit(opened);
-    rebuild(opened, key);
+  const file = await forge(async (opened) => {
+    await edit(opened);
+    await rebuild(opened, key);
   });
   expect(codes(await verify(file, []))).toEqual(['CHECKPOINT']);
 });
 
 test('without the check of signatures under checkpoints, everything can be made anew with any key', async () => {
   const key = await strangersKey();
-  const file = await forge((opened) => {
-    edit(opened);
-    rebuild(opened, key);
+  const file = await forge(async (opened) => {
+    await edit(opened);
+    await rebuild(opened, key);
   });
   expect(await verify(file, [], ['auditCheckpoint'])).toMatchObject({ ok: true });
 });
 
 test('everything made anew with the key of the server is found by what the witness has', async () => {
   const key = await serverKey();
-  const file = await forge((opened) => {
-    edit(opened);
-    rebuild(opened, key);
+  const file = await forge(async (opened) => {
+    await edit(opened);
+    await rebuild(opened, key);
   });
   expect(codes(await verify(file, ['--checkpoint', witness]))).toEqual(['WITNESS']);
 });
 
 test('without the witness, an attacker with the key makes a valid history, and the verification says so', async () => {
   const key = await serverKey();
-  const file = await forge((opened) => {
-    edit(opened);
-    rebuild(opened, key);
+  const file = await forge(async (opened) => {
+    await edit(opened);
+    await rebuild(opened, key);
   });
   const alone = await verify(file, []);
   expect(alone.ok).toBe(true);
@@ -196,10 +206,12 @@ test('without the witness, an attacker with the key makes a valid history, and t
 
 test('the server itself finds it at its next start, says so, and goes on', async () => {
   const key = await serverKey();
-  const opened = breakIn(database);
-  edit(opened);
-  rebuild(opened, key);
-  opened.close();
+  const store = await openSqlite<CoreTables>(database, coreMigrations);
+  const opened = behind(store);
+  await breakIn(opened);
+  await edit(opened);
+  await rebuild(opened, key);
+  await store.close();
   site = await startSite(ground, site.sameAgain);
   const status = await audit('status');
   expect(status.code).toBe(1);

@@ -6,12 +6,13 @@ import { expect } from 'vitest';
 import { silentLog, systemClock, systemRandom } from '@srup/node';
 import { fakeLink, until, type FakeLink } from '@srup/node/testing';
 import { decode, fromHex, identityText, STATUS, toHex } from '@srup/protocol';
+import { openStore, packPlace } from '../test/database.ts';
 import { test as base } from '../test/fixtures.ts';
 import { directoryOf, makeDevice, type TestDevice, type TestServer } from '../test/fleet/device.ts';
 import type { Instant, VictimOrders } from '../test/fleet/victim.ts';
+import { openReadOnly, type StorePlace } from './store/open.ts';
 import { coreMigrations } from './store/schema/migrations.ts';
 import type { CoreTables } from './store/schema/tables.ts';
-import { openSqlite } from './store/sqlite/open.ts';
 import { createFleet, type RunningFleet } from './fleet.ts';
 
 const VICTIM = fileURLToPath(new URL('../test/fleet/victim.ts', import.meta.url));
@@ -19,37 +20,36 @@ const VICTIM = fileURLToPath(new URL('../test/fleet/victim.ts', import.meta.url)
 /** What outlives a server that is killed: its folder, the broker, and the device. */
 interface Place {
   readonly folder: string;
-  /** The server's database. */
-  readonly file: string;
+  readonly database: StorePlace;
   /** What the broker has, one message a line. */
   readonly broker: string;
   readonly server: TestServer;
   readonly device: TestDevice;
 }
 
-const test = base.extend('place', async ({ folder, server }): Promise<Place> => {
-  const [file, broker] = [joinPath(folder, 'server.db'), joinPath(folder, 'broker.log')];
+const test = base.extend('place', async ({ folder, database, server }): Promise<Place> => {
+  const broker = joinPath(folder, 'broker.log');
   await writeFile(broker, '');
   // Its signatures differ each time: bytes that are the same were kept, not made again.
-  return { folder, file, broker, server, device: await makeDevice(server, 'ml-dsa-65') };
+  return { folder, database, broker, server, device: await makeDevice(server, 'ml-dsa-65') };
 });
 
 /** The policy that lets every device in, as an earlier run of the server left it. */
-async function acceptAll({ file }: Place): Promise<void> {
-  const store = await openSqlite<CoreTables>(file, coreMigrations);
+async function acceptAll({ database }: Place): Promise<void> {
+  const store = await openStore<CoreTables>(database, coreMigrations);
   await store.commit((write) => write.updateTable('join_policies').set({ verdict: 'accept' }).execute());
   await store.close();
 }
 
 /** Runs the server until it is dead; gives the lines that it printed. */
 async function runVictim(
-  { folder, file, broker, server, device }: Place,
+  { folder, database, broker, server, device }: Place,
   orders: Pick<VictimOrders, 'die' | 'deliver' | 'command'>,
 ): Promise<string[]> {
   const path = joinPath(folder, 'orders.json');
   const { enrolment } = device;
   const all: VictimOrders = {
-    file,
+    place: packPlace(database),
     broker,
     server: identityText(server.id),
     privatePems: server.privatePems,
@@ -76,10 +76,10 @@ async function sentBefore({ broker }: Place): Promise<Uint8Array[]> {
 
 /** The next start, in this process; what it publishes is in `link.published`. */
 async function surviving<Value>(
-  { file, server, device }: Place,
+  { database, server, device }: Place,
   work: (fleet: RunningFleet, link: FakeLink) => Promise<Value>,
 ): Promise<Value> {
-  const store = await openSqlite<CoreTables>(file, coreMigrations);
+  const store = await openStore<CoreTables>(database, coreMigrations);
   const link = fakeLink();
   const fleet = await createFleet({
     store,
@@ -172,7 +172,7 @@ test('killed three times in the middle of many commands: none is lost, no number
   expect(promised.size).toBeGreaterThan(20);
   const last = await surviving(place, async (_, link) => {
     await until('a message', () => link.published.length > 0);
-    const store = await openSqlite<CoreTables>(place.file, coreMigrations);
+    const store = openReadOnly<CoreTables>(place.database);
     const owed = store.read.selectFrom('outbox').select('id');
     await until('an empty outbox', async () => (await owed.execute()).length === 0);
     await store.close();

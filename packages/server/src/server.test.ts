@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import { expect, vi } from 'vitest';
+import { toldOf } from '../test/database.ts';
 import { test as base } from '../test/fixtures.ts';
 import { startIn } from '../test/http/running.ts';
 import type { RunningFleet } from './fleet.ts';
@@ -19,12 +20,12 @@ const test = base
     return (taken.address() as AddressInfo).port;
   })
   /** Starts a server in `folder`. The last one that started is closed at the end. */
-  .extend('start', ({ folder }, { onCleanup }) => {
+  .extend('start', ({ folder, database }, { onCleanup }) => {
     let server: RunningServer | undefined;
     onCleanup(() => server?.close());
     return async (changes: Partial<ServerOptions> = {}): Promise<RunningServer> => {
       server = undefined;
-      server = await startIn(folder, changes);
+      server = await startIn(folder, { ...toldOf(database), ...changes });
       return server;
     };
   });

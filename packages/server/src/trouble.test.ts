@@ -1,11 +1,11 @@
-import { sql } from 'kysely';
 import { expect } from 'vitest';
 import { until } from '@srup/node/testing';
 import { encodeText, STATUS, tokenKey, type SignKey } from '@srup/protocol';
+import { behind } from '../test/database.ts';
 import { test } from '../test/fixtures.ts';
 import { makeDevice, tokenOf, type TestDevice } from '../test/fleet/device.ts';
 import { report, stage, type World } from '../test/fleet/world.ts';
-import { behind } from '../test/store.ts';
+import { jam, spoil } from '../test/spoil.ts';
 import { SILENT } from './metrics/meter.ts';
 
 const act = ({ fleet }: World, ...devices: TestDevice[]) =>
@@ -13,17 +13,13 @@ const act = ({ fleet }: World, ...devices: TestDevice[]) =>
     devices.map(({ text }) => text),
     { kind: 'action', actionId: 4 },
   );
-const pragma = ({ store }: World, text: string) => sql.raw(`pragma ${text}`).execute(behind(store));
 const dataOf = async ({ fleet }: World, { text }: TestDevice) => (await fleet.data({ device: text })).rows;
 
-test.for([
-  ['is read-only', 'query_only = on', 'query_only = off'],
-  ['is full', 'max_page_count = 1', 'max_page_count = 1000000'],
-] as const)(
+test.for(['is read-only', 'is full'] as const)(
   'while the disk %s nothing is acknowledged; brought again it is taken, once',
-  async ([, broken, mended], { openJoined, device, other }) => {
+  async (trouble, { openJoined, device, other }) => {
     const world = await openJoined();
-    await pragma(world, broken);
+    const mend = await spoil(world.store, trouble);
     const big = { dataId: 't', data: encodeText('x'.repeat(20_000)) }; // more than the free pages hold
     const delivered = device.say(world.link, 'DATA', big);
     await until('a dropped connection', () => world.link.drops.length > 0);
@@ -33,7 +29,7 @@ test.for([
       ok: false,
       reason: expect.stringContaining('could not store') as string,
     });
-    await pragma(world, mended);
+    await mend();
     world.link.connect();
     await delivered;
     expect(await dataOf(world, device)).toHaveLength(1);
@@ -66,8 +62,7 @@ test('a message that makes the program fail is dropped and jams nothing', async 
 
 test('a message that can never be stored is dropped and jams nothing', async ({ openJoined, device }) => {
   const world = await openJoined();
-  await sql`create trigger cursed before insert on data when new.data_id = 'cursed'
-    begin select raise(abort, 'never'); end`.execute(behind(world.store));
+  await jam(world.store, "insert on data for each row when (new.data_id = 'cursed')", 'mistake');
   await device.say(world.link, 'DATA', { dataId: 'cursed', data: encodeText('1') });
   await report(world, device, 2);
   expect(await dataOf(world, device)).toHaveLength(1);
@@ -275,12 +270,10 @@ test('a greeting whose consequences can not be stored is not taken: brought agai
   const world = await openJoined();
   await act(world, device);
   await device.next(world.link, 'ACTION');
-  await sql
-    .raw('create trigger jam before update of wake_at on exchanges begin select no_such_function(); end')
-    .execute(behind(world.store));
+  const mend = await jam(world.store, 'update of wake_at on exchanges for each row', 'trouble');
   const greeted = device.say(world.link, 'JOIN_REQ', {});
   await until('a dropped connection', () => world.link.drops.length > 0);
-  await sql.raw('drop trigger jam').execute(behind(world.store));
+  await mend();
   world.link.connect();
   await greeted;
   await device.next(world.link, 'ACTION');

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { manualClock } from '@srup/protocol/testing';
 import { test as base } from 'vitest';
+import type { StorePlace } from '../src/store/open.ts';
 import type { Store } from '../src/store/port.ts';
 import { coreMigrations } from '../src/store/schema/migrations.ts';
 import type { CoreTables } from '../src/store/schema/tables.ts';
-import { openSqlite } from '../src/store/sqlite/open.ts';
 import { makeAuthority } from './authority.ts';
+import { openStore, placeFor } from './database.ts';
 import { directoryOf, makeDevice, makeServer, type TestDevice } from './fleet/device.ts';
 import { acceptAll, join, openWorld, type World, type WorldOptions } from './fleet/world.ts';
 import { collectLog } from './log.ts';
@@ -33,9 +34,11 @@ export const test = base
   })
   .extend('clock', () => manualClock(START))
   .extend('log', () => collectLog())
-  /** The server's database, empty, in the file `server.db` of `folder`. */
-  .extend('store', async ({ folder }, { onCleanup }): Promise<Store<CoreTables>> => {
-    const store = await openSqlite<CoreTables>(joinPath(folder, 'server.db'), coreMigrations);
+  /** Where the server's database is; on SQLite it is the file `server.db` of `folder`. */
+  .extend('database', ({ folder }, { onCleanup }): Promise<StorePlace> => placeFor(folder, onCleanup))
+  /** The server's database, empty. */
+  .extend('store', async ({ database }, { onCleanup }): Promise<Store<CoreTables>> => {
+    const store = await openStore<CoreTables>(database, coreMigrations);
     onCleanup(() => store.close());
     return store;
   })

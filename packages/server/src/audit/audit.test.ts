@@ -9,13 +9,13 @@ import {
   type Caller,
   type NewAuditEntry,
 } from '@srup/protocol';
+import { behind } from '../../test/database.ts';
 import { test as base } from '../../test/fixtures.ts';
 import { acceptAll, join, report, update, type World } from '../../test/fleet/world.ts';
 import { policyCaller, tokenCaller } from '../api/callers.ts';
 import { appendAudit } from '../chain/append.ts';
 import { sha256 } from '../chain/hash.ts';
 import type { AuditRow } from '../store/schema/audit.ts';
-import { behind } from '../../test/store.ts';
 
 const MIA = tokenCaller({ id: '3f2a91c0', name: 'mia' });
 const NIGHT_SHIFT = tokenCaller({ id: '77ab', name: 'night shift' });

@@ -14,8 +14,10 @@ import type { RunningServer } from '../options.ts';
 import { startServer } from '../server.ts';
 import { until } from '@srup/node/testing';
 import { makeAuthority } from '../../test/authority.ts';
+import { placeFor, toldOf } from '../../test/database.ts';
 
 let folder: string;
+const removals: (() => Promise<void>)[] = [];
 let witness: Server;
 let isAway = true;
 const received: string[] = [];
@@ -38,7 +40,9 @@ beforeAll(async () => {
   }).listen(0);
   await once(witness, 'listening');
   const { port } = witness.address() as AddressInfo;
+  const place = await placeFor(folder, (remove) => removals.push(remove));
   server = await startServer({
+    ...toldOf(place),
     folder: join(folder, 'server'),
     httpsPort: 0,
     mqttsPort: 0,
@@ -55,6 +59,7 @@ afterAll(async () => {
   await server.close();
   witness.closeAllConnections();
   witness.close();
+  for (const remove of removals) await remove();
   await rm(folder, { recursive: true });
 });
 

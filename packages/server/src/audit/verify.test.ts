@@ -1,5 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join as joinPath } from 'node:path';
 import { describe, expect, vi } from 'vitest';
 import { importVerifyKey, publicFingerprint, systemClock, systemRandom } from '@srup/node';
 import { until } from '@srup/node/testing';
@@ -14,7 +15,8 @@ import {
   type VerifyOptions,
   type VerifyReport,
 } from '@srup/protocol';
-import { breakIn, rebuild } from '../../test/audit/forge.ts';
+import { breakIn, cutAfter, edit, rebuild, type Broken } from '../../test/audit/forge.ts';
+import { behind } from '../../test/database.ts';
 import { test as base } from '../../test/fixtures.ts';
 import { makeDevice, type TestDevice } from '../../test/fleet/device.ts';
 import { acceptAll, join, report, update, type World } from '../../test/fleet/world.ts';
@@ -43,7 +45,7 @@ interface History {
 const it = base
   .extend('other', ({ server }) => makeDevice(server, 'ml-dsa-65'))
   .extend('history', async ({ world, device, other }, { onCleanup }): Promise<History> => {
-    const witnessFile = `${world.file}.witness`;
+    const witnessFile = joinPath(world.folder, 'witness');
     const startTrail = async (clock?: Clock) => {
       history.trail = await openTrailOf(world, witnessFile, clock);
     };
@@ -124,6 +126,16 @@ async function placeOf({ world }: History, kind: string, type = ''): Promise<num
   return found.seq;
 }
 
+/** The id of the message that an entry is about. */
+async function messageOf(database: Broken, seq: number): Promise<number> {
+  const { body } = await database
+    .selectFrom('audit')
+    .select('body')
+    .where('seq', '=', seq)
+    .executeTakeFirstOrThrow();
+  return (JSON.parse(body) as { id: number }).id;
+}
+
 const codes = ({ findings }: VerifyReport): string[] => [...new Set(findings.map(({ code }) => code))];
 
 describe('a history', () => {
@@ -188,15 +200,17 @@ describe('a history', () => {
     device,
     history,
   }) => {
-    const database = breakIn(world.file);
-    const { id } = database.prepare("select max(id) as id from messages where type = 'DATA'").get() as {
-      id: number;
-    };
-    database
-      .prepare("delete from messages where device = ? and type = 'DATA' and id <= ?")
-      .run(device.text, id);
+    const database = behind(world.store);
+    await breakIn(database);
+    const reports = database.selectFrom('messages').select('id').where('type', '=', 'DATA');
+    const { id } = await reports.orderBy('id', 'desc').executeTakeFirstOrThrow();
+    await database
+      .deleteFrom('messages')
+      .where('device', '=', device.text)
+      .where('type', '=', 'DATA')
+      .where('id', '<=', id)
+      .execute();
     expect(codes(verify(await linesOf(history)))).toEqual(['MISSING']);
-    database.close();
     await append(world.store, { kind: 'trim', at: 1, device: device.text, body: { through: id } });
     const report = verify(await linesOf(history));
     expect(report.findings).toEqual([]);
@@ -218,67 +232,74 @@ describe('a history whose telemetry was trimmed', () => {
     const told = report.devices.find((one) => one.device === device.text);
     expect(told?.facts.map(({ what }) => what)).toEqual(['joined', 'staged', 'ran']);
     expect(told?.trimmed).toBeGreaterThan(10);
-    const database = breakIn(world.file);
-    const { running } = database
-      .prepare('select running_token as running from devices where id = ?')
-      .get(device.text) as { running: string };
-    database.prepare("delete from messages where token = ? and type = 'ACTIVATE'").run(running);
-    database.close();
+    const database = behind(world.store);
+    await breakIn(database);
+    const running = database.selectFrom('devices').select('running_token').where('id', '=', device.text);
+    await database
+      .deleteFrom('messages')
+      .where('token', '=', running)
+      .where('type', '=', 'ACTIVATE')
+      .execute();
     expect(codes(verify(await linesOf(history)))).toEqual(['MISSING']);
   });
 });
 
 describe('an attacker with the database', () => {
-  type Database = ReturnType<typeof breakIn>;
   interface Attack {
     readonly name: string;
-    readonly change: (database: Database, places: { order: number; receipt: number; last: number }) => void;
+    readonly change: (
+      database: Broken,
+      places: { order: number; receipt: number; last: number },
+    ) => Promise<unknown>;
     readonly found: string;
   }
   const attacks: readonly Attack[] = [
     {
       name: 'an edited entry',
-      change: (database, { order }) => {
-        database.prepare("update audit set body = replace(body, 'night', 'early') where seq = ?").run(order);
-      },
+      change: (database, { order }) => edit(database, order),
       found: 'LINK',
     },
     {
       name: 'a deleted entry',
-      change: (database, { order }) => database.prepare('delete from audit where seq = ?').run(order),
+      change: (database, { order }) => database.deleteFrom('audit').where('seq', '=', order).execute(),
       found: 'SEQUENCE',
     },
     {
       name: 'two entries in the other order',
-      change: (database, { order }) => {
-        const swap = database.prepare('update audit set seq = ? where seq = ?');
-        swap.run(-1, order);
-        swap.run(order, order + 1);
-        swap.run(order + 1, -1);
+      change: async (database, { order }) => {
+        const moves = [
+          [order, -1],
+          [order + 1, order],
+          [-1, order + 1],
+        ] as const;
+        for (const [from, to] of moves)
+          await database.updateTable('audit').set({ seq: to }).where('seq', '=', from).execute();
       },
       found: 'LINK',
     },
     {
       name: "a receipt's bytes replaced",
-      change: (database, { receipt }) => {
-        const row = database.prepare('select body from audit where seq = ?').get(receipt);
-        const { id } = JSON.parse(String(row?.['body'])) as { id: number };
-        database.prepare('update messages set bytes = zeroblob(100) where id = ?').run(id);
+      change: async (database, { receipt }) => {
+        const id = await messageOf(database, receipt);
+        await database
+          .updateTable('messages')
+          .set({ bytes: new Uint8Array(100) })
+          .where('id', '=', id)
+          .execute();
       },
       found: 'EVIDENCE',
     },
     {
       name: "a receipt's bytes removed",
-      change: (database, { receipt }) => {
-        const row = database.prepare('select body from audit where seq = ?').get(receipt);
-        const { id } = JSON.parse(String(row?.['body'])) as { id: number };
-        database.prepare('delete from messages where id = ?').run(id);
+      change: async (database, { receipt }) => {
+        const id = await messageOf(database, receipt);
+        await database.deleteFrom('messages').where('id', '=', id).execute();
       },
       found: 'MISSING',
     },
     {
       name: 'the tail cut off behind the last checkpoint',
-      change: (database, { last }) => database.prepare('delete from audit where seq > ?').run(last - 3),
+      change: (database, { last }) => cutAfter(database, last - 3),
       found: 'WITNESS',
     },
   ];
@@ -289,9 +310,9 @@ describe('an attacker with the database', () => {
     const order = await placeOf(history, 'order', 'night');
     const receipt = await placeOf(history, 'message', 'RESPONSE');
     const { entries: last } = await history.trail.status();
-    const database = breakIn(world.file);
-    change(database, { order, receipt, last });
-    database.close();
+    const database = behind(world.store);
+    await breakIn(database);
+    await change(database, { order, receipt, last });
     const report = verify(await linesOf(history), { witness: kept });
     expect(codes(report)).toContain(found);
     const [first] = report.findings;
@@ -304,10 +325,10 @@ describe('an attacker with the database', () => {
   }) => {
     const kept = await witness(history);
     const order = await placeOf(history, 'order', 'night');
-    const database = breakIn(world.file);
-    database.prepare("update audit set body = replace(body, 'night', 'early') where seq = ?").run(order);
-    rebuild(database, world.server.keys.ed25519);
-    database.close();
+    const database = behind(world.store);
+    await breakIn(database);
+    await edit(database, order);
+    await rebuild(database, world.server.keys.ed25519);
     const serverKey = publicFingerprint(publicPem(world, 'ed25519'));
     const alone = verify(await linesOf(history), { serverKey });
     expect(alone.findings).toEqual([]);
@@ -323,10 +344,10 @@ describe('an attacker with the database', () => {
   }) => {
     const kept = await witness(history);
     const { entries } = await history.trail.status();
-    const database = breakIn(world.file);
-    database.prepare('delete from audit where seq > ?').run(entries - 3);
-    rebuild(database, world.server.keys.ed25519);
-    database.close();
+    const database = behind(world.store);
+    await breakIn(database);
+    await cutAfter(database, entries - 3);
+    await rebuild(database, world.server.keys.ed25519);
     expect(verify(await linesOf(history)).ok).toBe(true);
     expect(codes(verify(await linesOf(history), { witness: kept }))).toEqual(['WITNESS']);
   });
@@ -337,10 +358,10 @@ describe('an attacker with the database', () => {
   }) => {
     await witness(history);
     await history.trail.close();
-    const database = breakIn(world.file);
-    database.prepare("update audit set body = replace(body, 'night', 'early')").run();
-    rebuild(database, world.server.keys.ed25519);
-    database.close();
+    const database = behind(world.store);
+    await breakIn(database);
+    await edit(database);
+    await rebuild(database, world.server.keys.ed25519);
     await history.startTrail();
     const { alarms } = await history.trail.status();
     expect(alarms).toHaveLength(1);
@@ -361,10 +382,10 @@ describe('an attacker with the database', () => {
       await history.startTrail({ ...systemClock, monotonic: () => later });
       await witness(history); // what comes there later would be of the new past
       expect((await history.trail.status()).alarms).toEqual([]);
-      const database = breakIn(world.file);
-      database.prepare("update audit set body = replace(body, 'night', 'early')").run();
-      rebuild(database, world.server.keys.ed25519);
-      database.close();
+      const database = behind(world.store);
+      await breakIn(database);
+      await edit(database);
+      await rebuild(database, world.server.keys.ed25519);
       for (later of [3_500_000, 3_700_000, 7_400_000]) {
         vi.advanceTimersByTime(10_000);
         await history.trail.checkpoint(); // waits its turn: what the timer began is done
@@ -389,7 +410,8 @@ describe('forged evidence', () => {
     ['repeated, as if it came a second time', 'COUNTER'],
     ['of something that nobody ordered', 'TOKEN'],
   ] as const)('%s is found though the chain is whole', async ([how, found], { world, device, history }) => {
-    const database = breakIn(world.file);
+    const database = behind(world.store);
+    await breakIn(database);
     const receipt = await placeOf(history, 'message', 'RESPONSE');
     const rows = await world.store.read
       .selectFrom('audit')
@@ -406,25 +428,25 @@ describe('forged evidence', () => {
       const { bytes } = await liar.write('RESPONSE', { status: STATUS.ACTIVATE_SUCCESS });
       // Its own signature under the victim's name.
       Buffer.from(device.text, 'hex').reverse().copy(bytes, 10);
-      database.prepare('update messages set bytes = ? where id = ?').run(bytes, id);
-      database.prepare('update audit set evidence = ? where seq = ?').run(sha256(bytes), last.seq);
+      await database.updateTable('messages').set({ bytes }).where('id', '=', id).execute();
+      const evidence = sha256(bytes);
+      await database.updateTable('audit').set({ evidence }).where('seq', '=', last.seq).execute();
     } else if (how.startsWith('repeated')) {
-      const again = database
-        .prepare(
-          'insert into messages (at, device, direction, type, sequence, token, bytes, is_chained) select at, device, direction, type, sequence, token, bytes, 1 from messages where id = ? returning id',
-        )
-        .get(id) as { id: number };
-      const { seq } = database.prepare('select max(seq) as seq from audit').get() as { seq: number };
-      const body = last.body.replace(`"id":${id}`, `"id":${again.id}`);
-      database
-        .prepare("insert into audit values (?, ?, ?, ?, ?, ?, '')")
-        .run(seq + 1, last.at, last.kind, last.device, last.evidence, body);
+      const message = database.selectFrom('messages').selectAll().where('id', '=', id);
+      const { id: _, ...row } = await message.executeTakeFirstOrThrow();
+      const again = database.insertInto('messages').values(row).returning('id');
+      const body = last.body.replace(`"id":${id}`, `"id":${(await again.executeTakeFirstOrThrow()).id}`);
+      const { entries } = await history.trail.status();
+      await database
+        .insertInto('audit')
+        .values({ ...last, seq: entries + 1, body, hash: '' })
+        .execute();
     } else {
-      database.prepare("delete from audit where kind = 'message' and body like '%INITIATE%'").run();
+      const initiations = database.deleteFrom('audit').where('kind', '=', 'message');
+      await initiations.where('body', 'like', '%INITIATE%').execute();
     }
     expect(receipt).toBeGreaterThan(0);
-    rebuild(database, world.server.keys.ed25519);
-    database.close();
+    await rebuild(database, world.server.keys.ed25519);
     const report = verify(await linesOf(history));
     expect(codes(report)).toContain(found);
     expect(codes(report)).not.toContain('LINK');

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { systemClock, systemRandom } from '@srup/node';
 import { until } from '@srup/node/testing';
+import { behind } from '../../test/database.ts';
 import { test as base } from '../../test/fixtures.ts';
-import { behind } from '../../test/store.ts';
 import { nameWitnesses, openWitness, type Witness } from './witness.ts';
 
 const test = base

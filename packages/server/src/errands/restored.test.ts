@@ -1,37 +1,24 @@
-import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'vitest';
 import { systemRandom } from '@srup/node';
 import { until } from '@srup/node/testing';
 import { encodeText } from '@srup/protocol';
 import { test } from '../../test/fixtures.ts';
 import { tokenOf } from '../../test/fleet/device.ts';
-import { report, type World } from '../../test/fleet/world.ts';
+import { report } from '../../test/fleet/world.ts';
 import { jumpAfter, moveCounters } from '../backup/ahead.ts';
 import { noteRestore } from '../backup/note.ts';
-
-type Peer = Record<'sent' | 'highest' | 'seen', string>;
-
-function onDatabase<Value>({ file }: World, work: (database: DatabaseSync) => Value): Value {
-  const database = new DatabaseSync(file, { timeout: 5_000 });
-  try {
-    return work(database);
-  } finally {
-    database.close();
-  }
-}
 
 test('after a restore every device is asked, and what it said since the backup can not be repeated by others', async ({
   world,
   joined: device,
 }) => {
-  const backup = onDatabase(world, (database) => database.prepare('select * from peers').get() as Peer);
+  const [backup] = await world.store.read.selectFrom('peers').select(['sent', 'highest', 'seen']).execute();
   const said = await report(world, device, 7, 'level');
   await world.fleet.command([device.text], { kind: 'action', actionId: 0x40 });
   const forgotten = await device.next(world.link, 'ACTION');
 
   await world.store.commit(async (write) => {
-    const { sent, highest, seen } = backup;
-    await write.updateTable('peers').set({ sent, highest, seen }).execute();
+    await write.updateTable('peers').set(backup!).execute();
     for (const table of ['data', 'exchanges', 'outbox'] as const) await write.deleteFrom(table).execute();
     await moveCounters(write, jumpAfter(0, systemRandom));
     await noteRestore(write, { at: 2, backupOf: 1 });
@@ -48,11 +35,8 @@ test('after a restore every device is asked, and what it said since the backup c
   expect(await world.fleet.refusalCounts()).toMatchObject({ REPLAY_OLD: 1 });
   expect((await world.fleet.data({ device: device.text })).rows).toEqual([]);
 
-  const isNoted = () =>
-    onDatabase(world, (database) =>
-      database.prepare("select 1 from settings where name = 'restored'").get(),
-    ) !== undefined;
-  await until('the note to be taken away', () => !isNoted());
+  const noted = world.store.read.selectFrom('settings').select('name').where('name', '=', 'restored');
+  await until('the note to be taken away', async () => (await noted.execute()).length === 0);
   const before = (await world.fleet.exchanges({ kind: 'identify' })).rows.length;
   await world.restart();
   expect((await world.fleet.exchanges({ kind: 'identify' })).rows).toHaveLength(before);

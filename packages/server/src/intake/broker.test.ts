@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { expect } from 'vitest';
 import { connectMqtt, systemClock, systemRandom, type MqttLink } from '@srup/node';
 import { until } from '@srup/node/testing';
@@ -11,7 +10,7 @@ import {
   type TestDevice,
   type TestServer,
 } from '../../test/fleet/device.ts';
-import { behind } from '../../test/store.ts';
+import { spoil } from '../../test/spoil.ts';
 import type { Authority } from '../authority/authority.ts';
 import { startBroker, type RunningBroker } from '../broker/broker.ts';
 import { createFleet, type RunningFleet } from '../fleet.ts';
@@ -171,13 +170,13 @@ test('what the store could not take is brought again by the broker, and taken on
   const { fleet, devices } = site;
   const [device] = devices;
   const client = await update(site, device);
-  await sql`pragma query_only = on`.execute(behind(store));
+  const mend = await spoil(store, 'is read-only');
   const data = await device.write('DATA', { dataId: 't', data: encodeText('1') });
   await client.publish(data.topic, data.bytes);
   await until('the connection to be dropped', () =>
     log.lines.some((line) => line.includes('could not be stored')),
   );
-  await sql`pragma query_only = off`.execute(behind(store));
+  await mend();
   await until('the data', async () => (await fleet.data({ device: device.text })).rows.length > 0);
   expect((await fleet.data({ device: device.text })).rows).toHaveLength(1);
   expect(await fleet.refusalCounts()).toEqual({});

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { STATUS } from '@srup/protocol';
+import { behind } from '../../test/database.ts';
 import { test } from '../../test/fixtures.ts';
 import { makeDevice, type TestDevice } from '../../test/fleet/device.ts';
-import { behind } from '../../test/store.ts';
 
 const bytesOf = async (sender: TestDevice) =>
   (await sender.write('RESPONSE', { status: STATUS.ACTION_SUCCESS })).bytes;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newIdentity, systemClock, systemRandom } from '@srup/node';
 import { makeAuthority } from '../../test/authority.ts';
+import { placeFor } from '../../test/database.ts';
 import { deskSuite } from '../../test/keyservice/desk-suite.ts';
 import { openRegistry } from './registry.ts';
 import { createKeyService } from './service.ts';
@@ -11,10 +12,9 @@ deskSuite('the key service', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'srup-desk-'));
   const system = { clock: systemClock, random: systemRandom };
   const authority = await makeAuthority();
-  const registry = await openRegistry(
-    { folder, database: { kind: 'sqlite', file: join(folder, 'identities.sqlite') } },
-    { authority, ...system },
-  );
+  const removals: (() => Promise<void>)[] = [];
+  const database = await placeFor(folder, (remove) => removals.push(remove), 'keys');
+  const registry = await openRegistry({ folder, database }, { authority, ...system });
   const broker = {
     url: 'mqtts://broker.example:8883',
     follow: () => undefined,
@@ -27,6 +27,7 @@ deskSuite('the key service', async () => {
     ),
     close: async () => {
       await registry.close();
+      for (const remove of removals) await remove();
       await rm(folder, { recursive: true });
     },
   };

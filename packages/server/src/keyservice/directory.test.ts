@@ -3,16 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateKeys, newIdentity, systemClock, systemRandom } from '@srup/node';
 import { identityText } from '@srup/protocol';
+import { openStore, placeFor } from '../../test/database.ts';
 import { directoryOf, makeDevice, makeServer } from '../../test/fleet/device.ts';
 import { directorySuite } from '../../test/keyservice/directory-suite.ts';
 import type { Enrolment } from '../peers/directory.ts';
-import { openSqlite } from '../store/sqlite/open.ts';
 import { createDirectory } from './directory.ts';
 import { keyServiceMigrations, type KeyServiceTables } from './tables.ts';
 
 directorySuite('the key service', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'srup-directory-'));
-  const store = await openSqlite<KeyServiceTables>(join(folder, 'identities.sqlite'), keyServiceMigrations);
+  const removals: (() => Promise<void>)[] = [];
+  const place = await placeFor(folder, (remove) => removals.push(remove), 'keys');
+  const store = await openStore<KeyServiceTables>(place, keyServiceMigrations);
   const { signing, sealing } = await generateKeys('ed25519');
   const enrolment: Enrolment = {
     id: newIdentity(systemRandom),
@@ -41,6 +43,7 @@ directorySuite('the key service', async () => {
     enrolment,
     close: async () => {
       await store.close();
+      for (const remove of removals) await remove();
       await rm(folder, { recursive: true });
     },
   };

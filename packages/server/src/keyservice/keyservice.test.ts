@@ -2,7 +2,6 @@ import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:cry
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import {
   checkProof,
   generateKeys,
@@ -20,15 +19,18 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { requestCertificate } from '../../test/authority.ts';
+import { everythingIn, placeFor } from '../../test/database.ts';
 import type { Authority } from '../authority/authority.ts';
 import { readCrl } from '../authority/crl.ts';
 import { Pkcs10CertificateRequestGenerator } from '../authority/x509.ts';
+import { openReadOnly, type StorePlace } from '../store/open.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { LIVE_CERTIFICATES } from './certificates.ts';
 import type { KeyServiceLimits } from './http/limits.ts';
 import { keyServiceRoutes } from './http/routes.ts';
 import { openRegistry, type Registry } from './registry.ts';
 import { createKeyService, type KeyService, type KeyServiceOptions } from './service.ts';
+import type { KeyServiceTables } from './tables.ts';
 
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
@@ -71,6 +73,8 @@ afterAll(async () => {
 let now: number;
 const clock: Clock = { now: () => now, monotonic: () => now, isTrusted: () => true };
 let folder: string;
+let database: StorePlace;
+const removals: (() => Promise<void>)[] = [];
 let registry: Registry;
 let service: KeyService;
 let app: FastifyInstance;
@@ -80,9 +84,10 @@ let ended: Identity[];
 let logged: string;
 let isClosed: boolean;
 
-beforeEach(() => {
+beforeEach(async () => {
   now = Date.now();
   folder = mkdtempSync(join(root, 'service-'));
+  database = await placeFor(folder, (remove) => removals.push(remove), 'keys');
   crls = [];
   ended = [];
   logged = '';
@@ -92,6 +97,7 @@ beforeEach(() => {
 afterEach(async () => {
   await app.close();
   if (!isClosed) await registry.close();
+  for (const remove of removals.splice(0)) await remove();
 });
 
 interface Changes extends Partial<KeyServiceOptions> {
@@ -105,10 +111,7 @@ async function start(
   limits: KeyServiceLimits = { registrationsPerMinute: 1000 },
 ) {
   const ports = { authority, clock: time, random: systemRandom };
-  registry = await openRegistry(
-    { folder, database: { kind: 'sqlite', file: join(folder, 'identities.sqlite') } },
-    ports,
-  );
+  registry = await openRegistry({ folder, database }, ports);
   const broker = {
     url: 'mqtts://broker.example:8883',
     follow: ({ crl }: { crl: string }) => void crls.push(crl),
@@ -619,10 +622,14 @@ describe('a proof is refused', () => {
     expect(await registry.isAllowed(validated.id)).toBe(false);
     expect((await certified.access()).status).toBe(200);
     expect((await newDevice().register()).status).toBe(201);
-    const database = new DatabaseSync(join(folder, 'identities.sqlite'), { readOnly: true });
-    const left = database.prepare("select count(*) as kept from identities where public_pem <> ''").get();
-    database.close();
-    expect(left).toEqual({ kept: 2 }); // the certified one and the newest
+    const opened = openReadOnly<KeyServiceTables>(database);
+    const kept = await opened.read
+      .selectFrom('identities')
+      .select('id')
+      .where('public_pem', '<>', '')
+      .execute();
+    await opened.close();
+    expect(kept).toHaveLength(2); // the certified one and the newest
   });
 
   test('400: a CSR for another identity, with the SRUP key, or of no use', async () => {
@@ -938,6 +945,7 @@ describe('what the service leaves behind', () => {
     }
     for (const name of readdirSync(folder))
       expect(readFileSync(join(folder, name)).includes(secret), name).toBe(false);
+    expect(await everythingIn(database)).not.toContain(secret);
   });
 });
 

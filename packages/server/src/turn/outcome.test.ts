@@ -10,8 +10,8 @@ import {
   type ServerLeave,
   type Standing,
 } from '@srup/protocol';
+import { behind } from '../../test/database.ts';
 import { test as base } from '../../test/fixtures.ts';
-import { behind } from '../../test/store.ts';
 import { tokenCaller } from '../api/callers.ts';
 import { newRecord } from '../peers/records.ts';
 import { beginChange, type Change } from './change.ts';

@@ -1,8 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join as joinPath } from 'node:path';
+import { join as joinPath } from 'node:path';
 import { expect } from 'vitest';
 import { importOpenKey, newToken, realDelay, systemClock, systemRandom } from '@srup/node';
 import { encodeHeader, tokenOfKey, type Draft, type MessageOf, type SuiteName } from '@srup/protocol';
+import { everythingIn } from '../../test/database.ts';
 import { test } from '../../test/fixtures.ts';
 import { directoryOf, makeDevice } from '../../test/fleet/device.ts';
 import { acceptAll, join, type World } from '../../test/fleet/world.ts';
@@ -22,14 +23,14 @@ const FORMS = [
   Buffer.from(NONCE).toString('base64'),
 ];
 
-/** Files of the server's folder that hold the nonce, in whatever form. */
-async function filesWithNonce({ file }: World): Promise<string[]> {
-  const folder = dirname(file);
-  const found: string[] = [];
+/** Files of the server's folder, and `the database`, that hold the nonce, in whatever form. */
+async function placesWithNonce({ folder, place }: World): Promise<string[]> {
+  const holdsIt = (text: string): boolean => FORMS.some((form) => text.includes(form));
+  const found = holdsIt(await everythingIn(place)) ? ['the database'] : [];
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const text = await readFile(joinPath(entry.parentPath, entry.name), 'latin1');
-    if (FORMS.some((form) => text.includes(form))) found.push(entry.name);
+    if (holdsIt(text)) found.push(entry.name);
   }
   return found;
 }
@@ -70,7 +71,7 @@ test.for<SuiteName>(['rsa-sha256', 'ed25519', 'ml-dsa-65'])(
     const token = newToken(systemClock, systemRandom);
     await device.say(world.link, 'HM_JOIN_REQ', {}, token);
     await answerWithNonce(world, device.text, tokenOfKey(token), signerOf(world));
-    expect(await filesWithNonce(world)).toEqual([]);
+    expect(await placesWithNonce(world)).toEqual([]);
     const unsigned = world.store.read.selectFrom('outbox').select('id').where('is_signed', '=', 0);
     expect(await unsigned.execute()).toEqual([]);
 
@@ -81,7 +82,7 @@ test.for<SuiteName>(['rsa-sha256', 'ed25519', 'ml-dsa-65'])(
       header: encodeHeader(answer),
     });
     expect(opened).toEqual(NONCE);
-    expect(await filesWithNonce(world)).toEqual([]);
+    expect(await placesWithNonce(world)).toEqual([]);
   },
 );
 
@@ -93,6 +94,6 @@ test('a nonce that can not be sealed is not stored at all, and neither is its tu
   const broken: Signer = { sign: () => Promise.reject(new Error('no key')) };
   const token = tokenOfKey(newToken(systemClock, systemRandom));
   await expect(answerWithNonce(world, device.text, token, broken)).rejects.toThrow('no key');
-  expect(await filesWithNonce(world)).toEqual([]);
+  expect(await placesWithNonce(world)).toEqual([]);
   expect(await world.store.read.selectFrom('peers').selectAll().execute()).toEqual(before);
 });

@@ -1,5 +1,5 @@
 /** What an attacker with the database, and perhaps the server's key, can do to its audit trail. */
-import { DatabaseSync } from 'node:sqlite';
+import { PostgresAdapter, sql, type Kysely } from 'kysely';
 import {
   checkpointText,
   contentHash,
@@ -11,38 +11,60 @@ import {
   type SignKey,
 } from '@srup/protocol';
 import { sha256 } from '../../src/chain/hash.ts';
-import type { AuditRow } from '../../src/store/schema/audit.ts';
+import type { CoreTables } from '../../src/store/schema/tables.ts';
 
-/** Opens the database without the triggers that keep the program from mistakes. */
-export function breakIn(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: 5_000 });
-  database.exec('drop trigger audit_no_update; drop trigger audit_no_delete');
-  return database;
+export type Broken = Kysely<CoreTables>;
+
+/** Takes away the triggers that keep the program from mistakes. */
+export async function breakIn(database: Broken): Promise<void> {
+  const isPostgres = database.getExecutor().adapter instanceof PostgresAdapter;
+  const drops = isPostgres
+    ? ['drop trigger audit_no_change on audit']
+    : ['drop trigger audit_no_update', 'drop trigger audit_no_delete'];
+  for (const drop of drops) await sql.raw(drop).execute(database);
+}
+
+/** Puts the word `early` for each `night` that was written down. */
+export async function edit(database: Broken, seq?: number): Promise<void> {
+  await database
+    .updateTable('audit')
+    .set({ body: sql`replace(body, 'night', 'early')` })
+    .$if(seq !== undefined, (query) => query.where('seq', '=', seq ?? 0))
+    .execute();
+}
+
+/** Cuts off what came after this entry. */
+export async function cutAfter(database: Broken, seq: number): Promise<void> {
+  await database.deleteFrom('audit').where('seq', '>', seq).execute();
 }
 
 /** Rebuilds places, hashes and signatures from what is in the database now, so that the history contradicts nowhere. */
-export function rebuild(database: DatabaseSync, key: SignKey): void {
-  const rows = database.prepare('select * from audit order by seq').all() as unknown as AuditRow[];
-  const checkpoints = database.prepare('select text from audit_checkpoints order by seq').all();
-  const texts = checkpoints.map(({ text }) => readCheckpoint(String(text)));
-  database.exec('delete from audit; delete from audit_checkpoints');
-  const insert = database.prepare('insert into audit values (?, ?, ?, ?, ?, ?, ?)');
+export async function rebuild(database: Broken, key: SignKey): Promise<void> {
+  const rows = await database.selectFrom('audit').selectAll().orderBy('seq').execute();
+  const checkpoints = await database.selectFrom('audit_checkpoints').selectAll().orderBy('seq').execute();
+  await database.deleteFrom('audit').execute();
+  await database.deleteFrom('audit_checkpoints').execute();
   let hash = NO_LINK;
-  const hashes = rows.map((row, index) => {
+  const hashes: string[] = [];
+  for (const [index, row] of rows.entries()) {
     const seq = index + 1;
     hash = linkHash(hash, contentHash({ ...row, seq }, sha256), sha256);
-    insert.run(seq, row.at, row.kind, row.device, row.evidence, row.body, hash);
-    return hash;
-  });
+    hashes.push(hash);
+    await database
+      .insertInto('audit')
+      .values({ ...row, seq, hash })
+      .execute();
+  }
   let previous = '';
   let last = 0;
-  for (const known of texts) {
-    const seq = Math.min(known?.seq ?? 0, rows.length);
-    if (known === undefined || seq <= last) continue;
+  for (const { text: known } of checkpoints) {
+    const read = readCheckpoint(known);
+    const seq = Math.min(read?.seq ?? 0, rows.length);
+    if (read === undefined || seq <= last) continue;
     last = seq;
-    const text = checkpointText({ ...known, seq, hash: hashes[seq - 1] ?? '', previous });
+    const text = checkpointText({ ...read, seq, hash: hashes[seq - 1] ?? '', previous });
     const signature = toHex(key.sign(encodeText(text)));
-    database.prepare('insert into audit_checkpoints values (?, ?, ?, ?)').run(seq, known.at, text, signature);
+    await database.insertInto('audit_checkpoints').values({ seq, at: read.at, text, signature }).execute();
     previous = sha256(text);
   }
 }

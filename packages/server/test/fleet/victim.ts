@@ -11,13 +11,14 @@ import type { Enrolment } from '../../src/peers/directory.ts';
 import { createFleet } from '../../src/fleet.ts';
 import { coreMigrations } from '../../src/store/schema/migrations.ts';
 import type { CoreTables } from '../../src/store/schema/tables.ts';
-import { openSqlite } from '../../src/store/sqlite/open.ts';
+import { openStore, unpackPlace } from '../database.ts';
 
 /** `sign`: committed, unsigned. `publish`: signed, not left. `published`: left, not acknowledged. */
 export type Instant = 'sign' | 'publish' | 'published' | 'commit' | 'never';
 
 export interface VictimOrders {
-  readonly file: string;
+  /** Its database, as `packPlace` says. */
+  readonly place: string;
   readonly broker: string;
   readonly server: string;
   readonly privatePems: Readonly<Record<SuiteName, string>>;
@@ -61,7 +62,7 @@ link.beforePuback = (topic, bytes) => {
 };
 
 const fleet = await createFleet({
-  store: await openSqlite<CoreTables>(orders.file, coreMigrations),
+  store: await openStore<CoreTables>(unpackPlace(orders.place), coreMigrations),
   serverId: parseIdentity(orders.server) as Identity,
   keys,
   directory: {

@@ -7,22 +7,25 @@ import { encodeText, STATUS, type Caller, type Clock, type Random, type TokenKey
 import type { ManualClock, Written } from '@srup/protocol/testing';
 import { createFleet, type FleetOptions, type FleetPorts, type RunningFleet } from '../../src/fleet.ts';
 import type { IdentityDirectory } from '../../src/peers/directory.ts';
+import type { StorePlace } from '../../src/store/open.ts';
 import type { Store, StoreOptions } from '../../src/store/port.ts';
 import { coreMigrations } from '../../src/store/schema/migrations.ts';
 import type { CoreTables } from '../../src/store/schema/tables.ts';
-import { openSqlite } from '../../src/store/sqlite/open.ts';
+import { openStore as openStoreAt, placeFor } from '../database.ts';
 import { collectLog, type CollectedLog } from '../log.ts';
 import { tokenOf, type TestDevice, type TestServer } from './device.ts';
 
 /** A fleet on a store in a folder of its own, behind a fake link. */
 export interface World {
   readonly server: TestServer;
-  readonly file: string;
+  /** A folder of its own. On SQLite its database is in it. */
+  readonly folder: string;
+  readonly place: StorePlace;
   readonly log: CollectedLog;
   fleet: RunningFleet;
   store: Store<CoreTables>;
   link: FakeLink;
-  /** Ends the fleet in good order and begins a new one on the same file. The link is a new one, and connected. */
+  /** Ends the fleet in good order and begins a new one on the same database. The link is a new one, and connected. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
@@ -48,11 +51,13 @@ export interface WorldOptions {
 export async function openWorld(options: WorldOptions): Promise<World> {
   const folder = await mkdtemp(joinPath(tmpdir(), 'srup-fleet-'));
   const { server } = options;
-  const file = joinPath(folder, 'server.db');
+  const removals: (() => Promise<void>)[] = [];
+  const place = await placeFor(folder, (remove) => removals.push(remove));
   const log = collectLog();
   const world: World = {
     server,
-    file,
+    folder,
+    place,
     log,
     ...(await open()),
     restart: async () => {
@@ -61,13 +66,14 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     },
     close: async () => {
       await stop();
+      for (const remove of removals) await remove();
       await rm(folder, { recursive: true, force: true });
     },
   };
   return world;
 
   async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
-    const { openStore = (how) => openSqlite<CoreTables>(file, coreMigrations, how) } = options;
+    const { openStore = (how) => openStoreAt<CoreTables>(place, coreMigrations, how) } = options;
     const opened = await openStore({
       onCommitted: (ms) => options.meter?.committed(ms / 1000),
     });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { Agent } from 'undici';
 import { test as base } from 'vitest';
+import { placeFor, toldOf } from '../database.ts';
 import type { RunningServer, ServerOptions } from '../../src/options.ts';
 import { startServer } from '../../src/server.ts';
 
@@ -29,11 +30,14 @@ export interface Running {
  */
 export const test = base.extend('running', { scope: 'file' }, async ({}, { onCleanup }): Promise<Running> => {
   const folder = await mkdtemp(join(tmpdir(), 'srup-running-'));
-  const server = await startIn(join(folder, 'server'));
+  const removals: (() => Promise<void>)[] = [];
+  const place = await placeFor(folder, (remove) => removals.push(remove));
+  const server = await startIn(join(folder, 'server'), toldOf(place));
   const client = new Agent({ connect: { ca: server.caPem } });
   onCleanup(async () => {
     await client.close();
     await server.close();
+    for (const remove of removals) await remove();
     await rm(folder, { recursive: true });
   });
   return { server, client };

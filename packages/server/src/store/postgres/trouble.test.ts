@@ -6,7 +6,7 @@ import { isMissing } from '../../../../../scripts/system-programs.ts';
 import { postgresFor } from '../../../../../test/support/postgres-for.ts';
 import { startWireProxy, type WireProxy } from '../../../../../test/support/postgres-wire.ts';
 import { placeAt } from '../../../test/postgres.ts';
-import { behind } from '../../../test/store.ts';
+import { behind } from '../../../test/database.ts';
 import { idsIn, insert, noteMigrations, type NoteTables } from '../../../test/store-suite.ts';
 import { DatabaseAway, OutcomeUnknown, StoreFault } from '../fault.ts';
 import type { Store, StoreOptions } from '../port.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { idsIn, insert, noteMigrations, storeSuite, type NoteTables } from '../../../test/store-suite.ts';
-import { behind } from '../../../test/store.ts';
+import { behind } from '../../../test/database.ts';
 import { StoreError, StoreFault } from '../fault.ts';
 import type { Store } from '../port.ts';
 import type { Migrations } from '../schema/steps.ts';
