@@ -89,4 +89,6 @@ export interface StoreOptions {
   readonly tell?: ((what: string) => void) | undefined;
   /** Called when the connection that writes was lost, and when it is there again. A file has none to lose. */
   readonly onConnection?: ((state: ConnectionState) => void) | undefined;
+  /** True: a copy opens it, so it is opened whatever an earlier copy left there. */
+  readonly isForCopy?: boolean | undefined;
 }

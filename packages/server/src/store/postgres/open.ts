@@ -1,14 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Kysely } from 'kysely';
-import type pg from 'pg';
+import { refuseCopied } from '../copied.ts';
 import { DatabaseAway, StoreError, StoreFault } from '../fault.ts';
 import { createGroupCommit } from '../group-commit.ts';
 import { migrate, refuseNewer } from '../migrate.ts';
 import type { ReadOnly, Store, StoreOptions } from '../port.ts';
 import type { Migrations } from '../schema/steps.ts';
 import { PostgresWays } from './adapter.ts';
+import { appliedSteps, copyNoteIn } from './contents.ts';
 import { nameStatements, PostgresConnection, postgresDialect, WriterDriver } from './dialect.ts';
-import { faultOf, isPassing, wordsOf } from './fault.ts';
+import { isPassing, wordsOf } from './fault.ts';
 import { urlOf, type PostgresPlace } from './place.ts';
 import { openReaders } from './readers.ts';
 import { createSafeTransact } from './safe-transact.ts';
@@ -50,7 +51,7 @@ export async function openPostgres<Tables>(
     },
   });
   try {
-    await bringUpToDateAtLast(place, migrations, tell);
+    await bringUpToDateAtLast(place, migrations, options);
   } catch (fault) {
     await writer.end();
     throw fault;
@@ -100,46 +101,40 @@ const AGAIN_MS = 1_000;
 async function bringUpToDateAtLast(
   place: PostgresStorePlace,
   migrations: Migrations,
-  tell: (what: string) => void,
+  options: StoreOptions,
 ): Promise<void> {
   for (;;) {
     try {
-      await bringUpToDate(place, migrations);
+      await bringUpToDate(place, migrations, options);
       return;
     } catch (fault) {
       const trouble = fault instanceof StoreError ? fault.cause : fault;
       if (!(trouble instanceof StoreFault) || !isPassing(trouble)) throw fault;
-      tell(`the tables of ${urlOf(place)} could not be brought up to date yet: ${wordsOf(trouble)}`);
+      options.tell?.(
+        `the tables of ${urlOf(place)} could not be brought up to date yet: ${wordsOf(trouble)}`,
+      );
       await pause(AGAIN_MS);
     }
   }
 }
 
 /** On a connection of its own, without a timeout: a step may take as long as it needs. */
-async function bringUpToDate(place: PostgresStorePlace, migrations: Migrations): Promise<void> {
+async function bringUpToDate(
+  place: PostgresStorePlace,
+  migrations: Migrations,
+  { isForCopy }: StoreOptions,
+): Promise<void> {
   const { schema } = place;
   const { client, end } = await connect(place, { schema, name: 'srup: migration', settings: NO_TIMEOUT });
   const names = nameStatements();
   const driver = new WriterDriver(async () => new PostgresConnection(client, names));
   const kysely = new Kysely<unknown>({ dialect: postgresDialect(new PostgresWays(), driver) });
   try {
+    if (isForCopy !== true) refuseCopied(await copyNoteIn(client), urlOf(place));
     refuseNewer(await appliedSteps(client), urlOf(place), migrations);
     await migrate(kysely, urlOf(place), migrations, schema);
   } finally {
     await kysely.destroy();
     await end();
-  }
-}
-
-async function appliedSteps(client: pg.Client): Promise<readonly string[]> {
-  try {
-    const { rows } = await client.query<{ there: boolean }>(
-      "select to_regclass('kysely_migration') is not null as there",
-    );
-    if (rows[0]?.there !== true) return [];
-    const steps = await client.query<{ name: string }>('select name from kysely_migration');
-    return steps.rows.map(({ name }) => name);
-  } catch (fault) {
-    throw faultOf(fault);
   }
 }
