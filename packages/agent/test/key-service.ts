@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { bodyToPem, checkProof, generateKeys, proveText, type KeySet } from '@srup/node';
 import type { SuiteName } from '@srup/protocol';
 import type { TestCa } from '../../node/test/certificates.ts';
@@ -26,6 +27,10 @@ export interface TestKeyService {
   /** Calls so far, e.g. `POST register`. */
   readonly calls: string[];
   readonly requests: { call: string; body: Record<string, unknown> }[];
+  /** Connections so far. */
+  readonly connections: () => number;
+  /** Connections that are open now. */
+  readonly open: () => Promise<number>;
   /** Answers a call in place of `usual`. `lost`: the call is done, and the connection cut before the answer. */
   interfere: (call: string, usual: () => Promise<TestReply>) => Promise<TestReply | 'lost'>;
   close(): Promise<void>;
@@ -132,12 +137,16 @@ export async function startKeyService(options: KeyServiceOptions): Promise<TestK
       });
     },
   );
+  let connections = 0;
+  https.on('connection', () => (connections += 1));
   await new Promise<void>((resolve) => https.listen(options.port ?? 0, '127.0.0.1', resolve));
   const service: TestKeyService = {
     url: `https://localhost:${(https.address() as AddressInfo).port}`,
     devices,
     calls: [],
     requests: [],
+    connections: () => connections,
+    open: () => promisify(https.getConnections.bind(https))(),
     interfere: (_call, asUsual) => asUsual(),
     close: () =>
       new Promise((resolve) => {

@@ -38,8 +38,9 @@ export async function findEnding(
 ): Promise<Ending | undefined> {
   if (!isPinned(config)) return undefined;
   const until = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  using service = keyServiceAt(config.url, ca, clock, until);
   try {
-    return await askEnding(keyServiceAt(config.url, ca, clock, until), identity);
+    return await askEnding(service, identity);
   } catch (error) {
     log.info({ reason: reasonOf(error) }, 'the key service could not be asked whether this identity holds');
     return undefined;

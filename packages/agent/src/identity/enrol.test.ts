@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { generateKeys, systemClock, systemRandom, type KeySet } from '@srup/node';
+import { until } from '@srup/node/testing';
 import type { Clock } from '@srup/protocol';
 import { makeCa, type TestCa } from '../../../node/test/certificates.ts';
 import { startKeyService, type TestKeyService, type TestReply } from '../../test/key-service.ts';
@@ -69,6 +70,13 @@ function once(call: string, reply: TestReply | 'lost' | ((usual: TestReply) => T
     return reply(await usual());
   };
 }
+
+test('all calls share one connection, which ends with them; the CA is fetched on one of its own', async () => {
+  await run();
+  expect(service.calls).toHaveLength(4);
+  expect(service.connections()).toBe(2);
+  await until('all are closed', async () => (await service.open()) === 0);
+});
 
 test.each(['ed25519', 'rsa-sha256', 'ml-dsa-65'] as const)(
   'a device of suite %s gets its identity',

@@ -68,7 +68,7 @@ export async function enrol(config: AgentConfig, home: Home, tools: EnrolmentToo
 async function enrolOnce(config: AgentConfig, home: Home, tools: EnrolmentTools): Promise<Credentials> {
   const pinned = await trustedCa(config, tools);
   if (pinned !== undefined && undatedBy(tools.clock, pinned)) warnOfClock(tools.log, tools.clock);
-  const service = keyServiceAt(config.url, pinned, tools.clock, tools.signal);
+  using service = keyServiceAt(config.url, pinned, tools.clock, tools.signal);
   let progress = await loadProgress(home, config);
   for (let draws = 0; progress?.phase !== 'validated';) {
     if (progress === undefined) {
@@ -83,7 +83,7 @@ async function enrolOnce(config: AgentConfig, home: Home, tools: EnrolmentTools)
         ? await register(service, config, home, progress)
         : await prove(service, config, home, progress);
   }
-  return certify(service, home, progress, pinned, tools);
+  return await certify(service, home, progress, pinned, tools);
 }
 
 /** The CA of the service if the owner named one; otherwise the system decides whom to trust. */

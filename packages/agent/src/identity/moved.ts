@@ -66,7 +66,7 @@ export function followBroker(
 
   async function ask(): Promise<void> {
     const { credentials } = session;
-    const service = keyServiceAt(config.url, credentials.ca, clock, stopping.signal);
+    using service = keyServiceAt(config.url, credentials.ca, clock, stopping.signal);
     const { identity } = credentials;
     const { broker: told = identity.broker } = await askStatus(service);
     const broker = brokerUrl(service, told, config.insecurePlainMqtt);

@@ -95,7 +95,7 @@ async function renewCertificate(
   signal: AbortSignal,
 ): Promise<void> {
   const { identity, ca, keys, tlsKey } = session.credentials;
-  const service = keyServiceAt(config.url, isPinned(config) ? ca : undefined, clock, signal);
+  using service = keyServiceAt(config.url, isPinned(config) ? ca : undefined, clock, signal);
   const access = await askAccess(service, identity.id, keys, tlsKey, clock);
   if (access === 'gone') throw new PassingTrouble('the key service does not know this device');
   await saveKeyFile(home, 'tlsCertificate', access.certificate);

@@ -1,4 +1,4 @@
-import type { RequestOptions } from 'node:https';
+import type { Agent, RequestOptions } from 'node:https';
 import * as v from 'valibot';
 import { https } from '@srup/node';
 import type { Clock } from '@srup/protocol';
@@ -17,25 +17,37 @@ export interface Answer {
   readonly retryAfterMs?: number;
 }
 
-/** The key service over HTTPS (P 8): JSON both ways, no redirects. */
-export interface KeyService {
+/**
+ * The key service over HTTPS (P 8): JSON both ways, no redirects. Calls that follow one another share a connection,
+ * because the handshake costs a busy service more than the call. It ends when this is disposed of.
+ */
+export interface KeyService extends Disposable {
   readonly url: string;
   call(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer>;
 }
 
-/** Gives the key service at this URL. `ca`: PEM of the CA to trust, whatever the clock says; absent: what the system trusts. */
+/**
+ * Gives the key service at this URL. `ca`: PEM of the CA to trust, whatever the clock says; absent: what the system
+ * trusts.
+ *
+ * @example
+ * using service = keyServiceAt('https://keys.example', ca, systemClock, signal);
+ * const { status } = await service.call('GET', '/register/status');
+ */
 export function keyServiceAt(
   url: string,
   ca: string | undefined,
   clock: Clock,
   signal: AbortSignal,
 ): KeyService {
+  let connection: ReturnType<typeof keepingAlive> | undefined;
   return {
     url,
     call: async (method, path, body) => {
+      connection ??= keepingAlive(connecting(new URL(url), ca, clock));
       const options: RequestOptions = {
         method,
-        ...connecting(new URL(url), ca, clock),
+        ...connection,
         signal,
         ...(body && { headers: { 'content-type': 'application/json' } }),
       };
@@ -46,7 +58,15 @@ export function keyServiceAt(
         throw explainConnection(error, url, clock.now());
       }
     },
+    [Symbol.dispose]: () => connection?.agent.destroy(),
   };
+}
+
+/** Gives options that connect as these do, and keep the connection for the next request. */
+function keepingAlive({ createConnection, ...options }: RequestOptions): RequestOptions & { agent: Agent } {
+  const agent = new (https().Agent)({ keepAlive: true });
+  if (createConnection !== undefined) agent.createConnection = createConnection;
+  return { ...options, agent };
 }
 
 function exchange(url: string, options: RequestOptions, body: object | undefined): Promise<Answer> {

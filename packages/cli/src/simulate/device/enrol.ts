@@ -10,7 +10,6 @@ import {
   makeTlsKey,
   PassingTrouble,
   type Credentials,
-  type KeyService,
 } from '@srup/agent/parts';
 import type { Site } from '../site.ts';
 
@@ -47,7 +46,7 @@ export async function enrol(site: Site, own: NewKeys): Promise<Credentials> {
 
 async function enrolOnce(site: Site, { keys, tlsKey }: NewKeys): Promise<Credentials> {
   const { url, ca, type, suite, code, clock, random, meter, signal } = site;
-  const service: KeyService = keyServiceAt(url, ca, clock, signal);
+  using service = keyServiceAt(url, ca, clock, signal);
   const id = identityText(newIdentity(random));
   const began = performance.now();
   const terms = {
