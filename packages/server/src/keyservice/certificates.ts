@@ -3,6 +3,7 @@ import { identityText, type Identity } from '@srup/protocol';
 import type { Issued } from '../authority/issue.ts';
 import type { RevokedEntry } from '../authority/crl.ts';
 import type { Read, Write } from '../store/port.ts';
+import { prepare } from './prepared.ts';
 import type { KeyServiceTables } from './tables.ts';
 
 /**
@@ -11,6 +12,26 @@ import type { KeyServiceTables } from './tables.ts';
  * revocation list grow without limit.
  */
 export const LIVE_CERTIFICATES = 8;
+
+const selectLive = prepare((read, p: { readonly identity: string }) =>
+  read
+    .selectFrom('certificates')
+    .select('serial')
+    .where('identity', '=', p.identity)
+    .where('revoked_at', 'is', null)
+    .orderBy('issued_at', 'desc')
+    .orderBy('serial'),
+);
+const insertCertificate = prepare(
+  (write: Write<KeyServiceTables>, p: Omit<KeyServiceTables['certificates'], 'revoked_at'>) =>
+    write.insertInto('certificates').values({
+      serial: p.serial,
+      identity: p.identity,
+      issued_at: p.issued_at,
+      not_after: p.not_after,
+      revoked_at: null,
+    }),
+);
 
 /**
  * Records a certificate in the transaction that certifies the identity. Returns true when it revoked older ones of the
@@ -23,25 +44,10 @@ export async function recordCertificate(
   at: number,
 ): Promise<boolean> {
   const identity = identityText(id);
-  const older = await write
-    .selectFrom('certificates')
-    .select('serial')
-    .where('identity', '=', identity)
-    .where('revoked_at', 'is', null)
-    .orderBy('issued_at', 'desc')
-    .orderBy('serial')
-    .execute();
-  await write
-    .insertInto('certificates')
-    .values({
-      serial: issued.serial,
-      identity,
-      issued_at: at,
-      not_after: issued.notAfter,
-      revoked_at: null,
-    })
-    .execute();
-  const surplus = older.slice(LIVE_CERTIFICATES - 1).map(({ serial }) => serial);
+  const { rows: older } = await selectLive(write, { identity });
+  const { serial, notAfter } = issued;
+  await insertCertificate(write, { serial, identity, issued_at: at, not_after: notAfter });
+  const surplus = older.slice(LIVE_CERTIFICATES - 1).map((one) => one.serial);
   if (surplus.length === 0) return false;
   await write.updateTable('certificates').set({ revoked_at: at }).where('serial', 'in', surplus).execute();
   return true;

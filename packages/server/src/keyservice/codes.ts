@@ -4,6 +4,7 @@ import type { Caller, Clock, Random } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
 import type { CreatedCode, EnrolmentCode } from '../api/forms/enrolment.ts';
 import { addKeyEvent } from './events.ts';
+import { prepare } from './prepared.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Read, Store, Write } from '../store/port.ts';
 
@@ -71,6 +72,26 @@ export function createCodes(store: Store<KeyServiceTables>, clock: Clock, random
   };
 }
 
+/** A code as a device shows it. `now`: ms since 1970. */
+interface Shown {
+  readonly hash: string;
+  readonly type: string;
+  readonly now: number;
+}
+
+const useUp = prepare((write: Write<KeyServiceTables>, p: Shown) =>
+  write
+    .updateTable('enrolment_codes')
+    .set((eb) => ({ uses_left: eb('uses_left', '-', 1) }))
+    .where((eb) => isUsable(eb, p)),
+);
+const selectUsable = prepare((read, p: Shown) =>
+  read
+    .selectFrom('enrolment_codes')
+    .select('id')
+    .where((eb) => isUsable(eb, p)),
+);
+
 /**
  * Takes one use of a code, in the transaction of the registration. Resolves to false when the code does not let a device
  * of this type register now. `now`: ms since 1970.
@@ -81,12 +102,8 @@ export async function takeUse(
   type: string,
   now: number,
 ): Promise<boolean> {
-  const { numUpdatedRows } = await write
-    .updateTable('enrolment_codes')
-    .set((eb) => ({ uses_left: eb('uses_left', '-', 1) }))
-    .where((eb) => isUsable(eb, code, type, now))
-    .executeTakeFirst();
-  return numUpdatedRows > 0n;
+  const { numAffectedRows = 0n } = await useUp(write, { hash: hashOf(code), type, now });
+  return numAffectedRows > 0n;
 }
 
 /** Would the code let a device of this type register now? */
@@ -96,23 +113,17 @@ export async function hasUse(
   type: string,
   now: number,
 ): Promise<boolean> {
-  const row = await read
-    .selectFrom('enrolment_codes')
-    .select('id')
-    .where((eb) => isUsable(eb, code, type, now))
-    .executeTakeFirst();
-  return row !== undefined;
+  const { rows } = await selectUsable(read, { hash: hashOf(code), type, now });
+  return rows.length > 0;
 }
 
 function isUsable(
   eb: ExpressionBuilder<KeyServiceTables, 'enrolment_codes'>,
-  code: string,
-  type: string,
-  now: number,
+  { hash, type, now }: Shown,
 ): ExpressionWrapper<KeyServiceTables, 'enrolment_codes', SqlBool> {
   return eb.and([
     // The code is random and long: a look-up by its hash leaks nothing that timing could find.
-    eb('hash', '=', hashOf(code)),
+    eb('hash', '=', hash),
     eb('uses_left', '>', 0),
     eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]),
     eb.or([eb('type', 'is', null), eb('type', '=', type)]),

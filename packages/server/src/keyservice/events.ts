@@ -1,4 +1,5 @@
 import type { AuditBodies, NewAuditEntry } from '@srup/protocol';
+import { prepare } from './prepared.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Store, Write } from '../store/port.ts';
 
@@ -26,10 +27,14 @@ export interface KeyEvents {
   drop(through: number): Promise<void>;
 }
 
+const insertEvent = prepare(
+  (write: Write<KeyServiceTables>, p: { readonly at: number; readonly event: string }) =>
+    write.insertInto('audit_events').values({ at: p.at, event: p.event }),
+);
+
 /** Adds an event in the transaction of what happened. */
 export async function addKeyEvent(write: Write<KeyServiceTables>, event: NewKeyEvent): Promise<void> {
-  const values = { at: event.at, event: JSON.stringify(event) };
-  await write.insertInto('audit_events').values(values).execute();
+  await insertEvent(write, { at: event.at, event: JSON.stringify(event) });
 }
 
 export function createKeyEvents(store: Store<KeyServiceTables>): KeyEvents {

@@ -2,6 +2,7 @@
 import { parseIdentity, type Identity } from '@srup/protocol';
 import type { Read } from '../store/port.ts';
 import { answer, refuse, type Answer } from './faults.ts';
+import { prepare } from './prepared.ts';
 import type { IdentityRow, KeyServiceTables } from './tables.ts';
 
 /** Finds the row of an identity that can take its next step, or says why it can't (P 8.4, 8.5). */
@@ -25,8 +26,15 @@ export async function findActive(
   return answer({ ...row, number });
 }
 
-export function findRow(read: Read<KeyServiceTables>, identity: string): Promise<IdentityRow | undefined> {
-  return read.selectFrom('identities').selectAll().where('id', '=', identity).executeTakeFirst();
+const selectRow = prepare((read, p: { readonly id: string }) =>
+  read.selectFrom('identities').selectAll().where('id', '=', p.id),
+);
+
+export async function findRow(
+  read: Read<KeyServiceTables>,
+  identity: string,
+): Promise<IdentityRow | undefined> {
+  return (await selectRow(read, { id: identity })).rows[0];
 }
 
 export function isExpired(row: IdentityRow, now: number): boolean {

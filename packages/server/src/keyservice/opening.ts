@@ -1,16 +1,17 @@
 import type { Caller } from '@srup/protocol';
 import { addKeyEvent } from './events.ts';
+import { prepare } from './prepared.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Read, Store } from '../store/port.ts';
 
+const selectSetting = prepare((read, p: { readonly name: 'registration' }) =>
+  read.selectFrom('settings').select('value').where('name', '=', p.name),
+);
+
 /** Does the service take registrations? It does until an operator closes it. */
 export async function isOpen(store: Read<KeyServiceTables>): Promise<boolean> {
-  const row = await store
-    .selectFrom('settings')
-    .select('value')
-    .where('name', '=', 'registration')
-    .executeTakeFirst();
-  return row?.value !== 'closed';
+  const { rows } = await selectSetting(store, { name: 'registration' });
+  return rows[0]?.value !== 'closed';
 }
 
 /** Opens or closes the service. `at`: ms since 1970. */

@@ -1,12 +1,13 @@
 /** The steps of an identity that need a proof by its SRUP key: it is validated, then certified (P 8.3, 8.5). */
 import { checkProof, proveText } from '@srup/node';
-import type { Identity } from '@srup/protocol';
+import type { Identity, SuiteName } from '@srup/protocol';
 import type { Issued } from '../../authority/issue.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store, Write } from '../../store/port.ts';
 import { recordCertificate } from '../certificates.ts';
 import { addKeyEvent } from '../events.ts';
 import { answer, refuse, toBase64, type Answer } from '../faults.ts';
 import { findActive } from '../identities.ts';
+import { prepare } from '../prepared.ts';
 import type { AccessAnswer, AccessRequest, ValidateAnswer, ValidateRequest } from '../requests.ts';
 import type { KeyServiceTables } from '../tables.ts';
 import type { EnrolmentOptions, EnrolmentPorts } from './ports.ts';
@@ -21,6 +22,15 @@ export function createProving(
   { server, keys }: Pick<EnrolmentOptions, 'server' | 'keys'>,
   { store, authority, clock, publish }: EnrolmentPorts,
 ): Proving {
+  const proofs = new Map<SuiteName, string>();
+
+  /** Our own proof. It is always of the same text, so one of each suite is enough: some take milliseconds to make. */
+  function ownProof(suite: SuiteName): string {
+    const proof = proofs.get(suite) ?? proveText(keys[suite].signing.privatePem, server);
+    proofs.set(suite, proof);
+    return proof;
+  }
+
   return {
     validate: async ({ identity, signature }) => {
       const found = await findActive(store.read, identity, clock.now());
@@ -28,7 +38,7 @@ export function createProving(
       const { public_pem, suite } = found.value;
       if (!checkProof(public_pem, identity, signature)) return BAD_SIGNATURE;
       await markValidated(store, identity);
-      return answer({ identity: server, signature: proveText(keys[suite].signing.privatePem, server) });
+      return answer({ identity: server, signature: ownProof(suite) });
     },
 
     access: async ({ identity, csr, signature }) => {
@@ -57,16 +67,24 @@ export function createProving(
   };
 }
 
+const updateValidated = prepare((write: Write<KeyServiceTables>, p: { readonly identity: string }) =>
+  write
+    .updateTable('identities')
+    .set({ state: 'validated' })
+    .where('id', '=', p.identity)
+    .where('state', '=', 'registered'),
+);
+const updateCertified = prepare((write: Write<KeyServiceTables>, p: { readonly identity: string }) =>
+  write
+    .updateTable('identities')
+    .set({ state: 'certified', expires_at: null })
+    .where('id', '=', p.identity)
+    .where('state', '!=', 'revoked'),
+);
+
 /** A repetition, after a lost answer, changes nothing. */
 async function markValidated(store: Store<KeyServiceTables>, identity: string): Promise<void> {
-  await store.commit((write) =>
-    write
-      .updateTable('identities')
-      .set({ state: 'validated' })
-      .where('id', '=', identity)
-      .where('state', '=', 'registered')
-      .execute(),
-  );
+  await store.commit((write) => updateValidated(write, { identity }));
 }
 
 interface Certified {
@@ -83,13 +101,8 @@ function certify(
   at: number,
 ): Promise<'recorded' | 'others-revoked' | 'revoked'> {
   return store.commit(async (write) => {
-    const { numUpdatedRows } = await write
-      .updateTable('identities')
-      .set({ state: 'certified', expires_at: null })
-      .where('id', '=', identity)
-      .where('state', '!=', 'revoked')
-      .executeTakeFirst();
-    if (numUpdatedRows === 0n) return 'revoked';
+    const { numAffectedRows } = await updateCertified(write, { identity });
+    if (numAffectedRows === 0n) return 'revoked';
     const body = { change, serial: certificate.serial };
     await addKeyEvent(write, { kind: 'identity', at, device: identity, body });
     return (await recordCertificate(write, id, certificate, at)) ? 'others-revoked' : 'recorded';

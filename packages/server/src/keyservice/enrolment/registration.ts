@@ -3,6 +3,7 @@ import { identityText, SUITES, type Identity, type SuiteName } from '@srup/proto
 import { takeUse } from '../codes.ts';
 import { answer, refuse, type Answer, type Refusal } from '../faults.ts';
 import { findRow } from '../identities.ts';
+import { prepare } from '../prepared.ts';
 import type { Store, Write } from '../../store/port.ts';
 import type { IdentityRow, KeyServiceTables } from '../tables.ts';
 
@@ -41,6 +42,26 @@ export function readKeys(fields: {
   }
 }
 
+const insertIdentity = prepare((write: Write<KeyServiceTables>, p: IdentityRow) =>
+  write.insertInto('identities').values({
+    id: p.id,
+    type: p.type,
+    suite: p.suite,
+    public_pem: p.public_pem,
+    seal_pem: p.seal_pem,
+    state: p.state,
+    registered_at: p.registered_at,
+    expires_at: p.expires_at,
+  }),
+);
+const updateExpired = prepare((write: Write<KeyServiceTables>, p: { readonly now: number }) =>
+  write
+    .updateTable('identities')
+    .set({ public_pem: '', seal_pem: null })
+    .where('expires_at', '<=', p.now)
+    .where('public_pem', '!=', ''),
+);
+
 /**
  * Takes an identity, in one transaction: of two devices that register the same id, one wins. The same registration
  * again, after a lost answer, is not a duplicate and takes no second use of the code: the device proves at `validate`
@@ -68,19 +89,16 @@ export function takeIdentity(
     if (code === undefined ? codeRequired : !(await takeUse(write, code, type, now))) {
       return refuse('wrong-code', CODE_MESSAGE);
     }
-    await write
-      .insertInto('identities')
-      .values({
-        id,
-        type,
-        suite: wanted.suite,
-        public_pem: wanted.publicPem,
-        seal_pem: wanted.sealPem ?? null,
-        state: 'registered',
-        registered_at: now,
-        expires_at: now + REGISTRATION_MS,
-      })
-      .execute();
+    await insertIdentity(write, {
+      id,
+      type,
+      suite: wanted.suite,
+      public_pem: wanted.publicPem,
+      seal_pem: wanted.sealPem ?? null,
+      state: 'registered',
+      registered_at: now,
+      expires_at: now + REGISTRATION_MS,
+    });
     return undefined;
   });
 }
@@ -96,10 +114,5 @@ const CODE_MESSAGE =
 
 /** Removes the keys of registrations that were not finished in time: a flood of them leaves little behind. */
 async function emptyExpired(write: Write<KeyServiceTables>, now: number): Promise<void> {
-  await write
-    .updateTable('identities')
-    .set({ public_pem: '', seal_pem: null })
-    .where('expires_at', '<=', now)
-    .where('public_pem', '!=', '')
-    .execute();
+  await updateExpired(write, { now });
 }
