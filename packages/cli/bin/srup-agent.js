@@ -2,4 +2,4 @@
 // "srup agent" by itself, with nothing of the other commands in memory.
 import { launch } from './launch.js';
 
-launch(import.meta.url, 'agent/main', true);
+launch(import.meta.url, 'agent/main', 'small');

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
 import { launch } from './launch.js';
 
-launch(import.meta.url, 'main', process.argv[2] === 'agent');
+const KINDS = { agent: 'small', up: 'server', start: 'server' };
+
+launch(import.meta.url, 'main', KINDS[process.argv[2]] || 'other');

@@ -110,6 +110,25 @@ describe('the launcher', () => {
     });
   });
 
+  it.each([
+    ['up', [], ['--max-semi-space-size=8']],
+    ['start', ['--max-semi-space-size=64'], ['--max-semi-space-size=64']],
+    ['ctl', [], []],
+  ])(
+    '%s: a server has a limit for what is young, unless its owner chose another',
+    async (command, given, has) => {
+      mkdirSync(join(folder, 'lib'), { recursive: true });
+      const source = `export const main = () => {
+      console.log(JSON.stringify({ pid: process.pid, flags: process.execArgv }));
+    };`;
+      writeFileSync(join(folder, 'lib/main.js'), source);
+      const child = startSrup([command], { node: given, launcher: join(folder, 'bin/srup.js') });
+      const [output, errors] = await Promise.all([text(child.stdout!), text(child.stderr!)]);
+      expect(errors).toBe('');
+      expect(JSON.parse(output)).toEqual({ pid: child.pid, flags: has });
+    },
+  );
+
   it('says what is missing when there is no newer Node.js', async () => {
     const launcher = join(folder, 'bin/srup.js');
     const { code, stderr } = await runSrup(['--version'], { node: OLD, launcher });

@@ -3,7 +3,7 @@ import { identityText, type Identity } from '@srup/protocol';
 import type { Issued } from '../authority/issue.ts';
 import type { RevokedEntry } from '../authority/crl.ts';
 import type { Read, Write } from '../store/port.ts';
-import { prepare } from './prepared.ts';
+import { prepare } from '../store/prepared.ts';
 import type { KeyServiceTables } from './tables.ts';
 
 /**
@@ -13,7 +13,7 @@ import type { KeyServiceTables } from './tables.ts';
  */
 export const LIVE_CERTIFICATES = 8;
 
-const selectLive = prepare((read, p: { readonly identity: string }) =>
+const selectLive = prepare((read: Read<KeyServiceTables>, p: { readonly identity: string }) =>
   read
     .selectFrom('certificates')
     .select('serial')

@@ -4,7 +4,7 @@ import type { Caller, Clock, Random } from '@srup/protocol';
 import { PROGRAM } from '../api/callers.ts';
 import type { CreatedCode, EnrolmentCode } from '../api/forms/enrolment.ts';
 import { addKeyEvent } from './events.ts';
-import { prepare } from './prepared.ts';
+import { prepare } from '../store/prepared.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Read, Store, Write } from '../store/port.ts';
 
@@ -85,7 +85,7 @@ const useUp = prepare((write: Write<KeyServiceTables>, p: Shown) =>
     .set((eb) => ({ uses_left: eb('uses_left', '-', 1) }))
     .where((eb) => isUsable(eb, p)),
 );
-const selectUsable = prepare((read, p: Shown) =>
+const selectUsable = prepare((read: Read<KeyServiceTables>, p: Shown) =>
   read
     .selectFrom('enrolment_codes')
     .select('id')

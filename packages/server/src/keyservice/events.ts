@@ -1,5 +1,5 @@
 import type { AuditBodies, NewAuditEntry } from '@srup/protocol';
-import { prepare } from './prepared.ts';
+import { prepare } from '../store/prepared.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Store, Write } from '../store/port.ts';
 

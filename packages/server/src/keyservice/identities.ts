@@ -2,7 +2,7 @@
 import { parseIdentity, type Identity } from '@srup/protocol';
 import type { Read } from '../store/port.ts';
 import { answer, refuse, type Answer } from './faults.ts';
-import { prepare } from './prepared.ts';
+import { prepare } from '../store/prepared.ts';
 import type { IdentityRow, KeyServiceTables } from './tables.ts';
 
 /** Finds the row of an identity that can take its next step, or says why it can't (P 8.4, 8.5). */
@@ -26,7 +26,7 @@ export async function findActive(
   return answer({ ...row, number });
 }
 
-const selectRow = prepare((read, p: { readonly id: string }) =>
+const selectRow = prepare((read: Read<KeyServiceTables>, p: { readonly id: string }) =>
   read.selectFrom('identities').selectAll().where('id', '=', p.id),
 );
 

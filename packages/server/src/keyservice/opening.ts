@@ -1,10 +1,10 @@
 import type { Caller } from '@srup/protocol';
 import { addKeyEvent } from './events.ts';
-import { prepare } from './prepared.ts';
+import { prepare } from '../store/prepared.ts';
 import type { KeyServiceTables } from './tables.ts';
 import type { Read, Store } from '../store/port.ts';
 
-const selectSetting = prepare((read, p: { readonly name: 'registration' }) =>
+const selectSetting = prepare((read: Read<KeyServiceTables>, p: { readonly name: 'registration' }) =>
   read.selectFrom('settings').select('value').where('name', '=', p.name),
 );
 

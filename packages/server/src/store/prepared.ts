@@ -1,5 +1,5 @@
 import { sql, type Compilable, type CompiledQuery, type QueryResult, type RawBuilder } from 'kysely';
-import type { Read, Write } from './port.ts';
+import type { Read } from './port.ts';
 import type { CoreTables } from './schema/tables.ts';
 
 /** Stands for a value of each call while a statement is built. */
@@ -15,6 +15,9 @@ const places: unknown = new Proxy(
   {},
   { get: (_target, name) => (typeof name === 'string' ? new Place(name) : undefined) },
 );
+
+/** Whatever runs statements, on whichever tables. */
+export type Executing = Pick<Read<unknown>, 'executeQuery' | 'getExecutor'>;
 
 /** A statement that a database keeps, because it runs often. */
 export interface PreparedQuery<Row = unknown> extends CompiledQuery<Row> {
@@ -63,11 +66,7 @@ export function withValues<Row>(
  * );
  * const { rows } = await selectName(store.read, { id });
  */
-export function prepare<
-  Values extends object,
-  Row,
-  Source extends Read<CoreTables> | Write<CoreTables> = Read<CoreTables>,
->(
+export function prepare<Values extends object, Row, Source extends Executing = Read<CoreTables>>(
   build: (source: Source, values: Values) => Compilable<Row>,
 ): (source: Source, values: Values) => Promise<QueryResult<Row>> {
   const compiled = new WeakMap<object, CompiledQuery<Row>>();

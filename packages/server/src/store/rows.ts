@@ -1,6 +1,6 @@
 import { sql, type AliasedRawBuilder, type Compilable, type CompiledQuery, type RawBuilder } from 'kysely';
-import { Place, preparedQuery, withValues } from './prepared.ts';
-import type { Read, Write } from './port.ts';
+import { Place, preparedQuery, withValues, type Executing } from './prepared.ts';
+import type { Write } from './port.ts';
 import type { CoreTables } from './schema/tables.ts';
 import { waysOf, type Columns, type ColumnType } from './ways.ts';
 
@@ -27,11 +27,7 @@ export interface Given<Row> {
  * );
  * const ids = await insertNotes(write, [{ at: 1, text: 'one' }, { at: 2, text: 'two' }]);
  */
-export function prepareRows<
-  Row extends object,
-  Result,
-  Source extends Read<CoreTables> | Write<CoreTables> = Write<CoreTables>,
->(
+export function prepareRows<Row extends object, Result, Source extends Executing = Write<CoreTables>>(
   columns: Columns<Row>,
   build: (source: Source, given: Given<Row>) => Compilable<Result>,
 ): (source: Source, rows: readonly Row[]) => Promise<readonly Result[]> {

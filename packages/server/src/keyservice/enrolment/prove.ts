@@ -7,7 +7,7 @@ import { recordCertificate } from '../certificates.ts';
 import { addKeyEvent } from '../events.ts';
 import { answer, refuse, toBase64, type Answer } from '../faults.ts';
 import { findActive } from '../identities.ts';
-import { prepare } from '../prepared.ts';
+import { prepare } from '../../store/prepared.ts';
 import type { AccessAnswer, AccessRequest, ValidateAnswer, ValidateRequest } from '../requests.ts';
 import type { KeyServiceTables } from '../tables.ts';
 import type { EnrolmentOptions, EnrolmentPorts } from './ports.ts';

@@ -3,7 +3,7 @@ import { identityText, SUITES, type Identity, type SuiteName } from '@srup/proto
 import { takeUse } from '../codes.ts';
 import { answer, refuse, type Answer, type Refusal } from '../faults.ts';
 import { findRow } from '../identities.ts';
-import { prepare } from '../prepared.ts';
+import { prepare } from '../../store/prepared.ts';
 import type { Store, Write } from '../../store/port.ts';
 import type { IdentityRow, KeyServiceTables } from '../tables.ts';
 

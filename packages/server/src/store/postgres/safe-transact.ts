@@ -4,7 +4,6 @@ import { Kysely } from 'kysely';
 import { DatabaseAway, OutcomeUnknown, StoreFault } from '../fault.ts';
 import type { Work, Write } from '../port.ts';
 import { prepare } from '../prepared.ts';
-import type { CoreTables } from '../schema/tables.ts';
 import { createTransact, type Transact } from '../transact.ts';
 import type { PostgresWays } from './adapter.ts';
 import { postgresDialect, Unsettled, WriterDriver } from './dialect.ts';
@@ -58,7 +57,7 @@ export function createSafeTransact<Tables>(
   const once = createTransact({ kysely, dialect, driver });
 
   async function takeTurn(write: Write<Tables>, mine: number): Promise<void> {
-    const { rows } = await updateTurn(write as unknown as Write<CoreTables>, { mine, owner: writer.owner });
+    const { rows } = await updateTurn(write as unknown as Write<WriterTables>, { mine, owner: writer.owner });
     if (rows.length === 0) throw new StoreFault('another server uses the database now: restart this one');
   }
 
@@ -142,13 +141,14 @@ interface WriterTables {
   writer: { place: number; owner: string; turn: number };
 }
 
-const updateTurn = prepare((write: Write<CoreTables>, p: { readonly mine: number; readonly owner: string }) =>
-  (write as unknown as Write<WriterTables>)
-    .updateTable('writer')
-    .set({ turn: p.mine })
-    .where('place', '=', 1)
-    .where('owner', '=', p.owner)
-    .returning('turn'),
+const updateTurn = prepare(
+  (write: Write<WriterTables>, p: { readonly mine: number; readonly owner: string }) =>
+    write
+      .updateTable('writer')
+      .set({ turn: p.mine })
+      .where('place', '=', 1)
+      .where('owner', '=', p.owner)
+      .returning('turn'),
 );
 
 /** PostgreSQL itself can refuse a COMMIT; it says so when it still can. */
