@@ -1,4 +1,4 @@
-/** Orders and kills: devices at named points and at random instants, the server and the broker while orders are open. */
+/** Orders and kills: devices at named points and at random instants; server, broker and database while orders are open. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom, type SeededRandom } from '@srup/protocol/testing';
 import type { BrokerName } from '../../support/brokers.ts';
@@ -9,10 +9,11 @@ import { openDevice, type VictimDevice } from './fleet.ts';
 import { openOrders, type Orders } from './orders.ts';
 import { drawWrite, POINTS, type Point } from './points.ts';
 import { writeVersions, type Version } from './programs.ts';
-import { openSite, type VictimSite } from './site.ts';
+import { openSite, type DatabaseName, type VictimSite } from './site.ts';
 
 export interface CampaignPlan {
   readonly broker: BrokerName;
+  readonly database: DatabaseName;
   readonly devices: number;
   readonly seed: number;
   readonly kills: Readonly<Kills>;
@@ -26,6 +27,7 @@ export interface Kills {
   agent: number;
   server: number;
   broker: number;
+  database: number;
 }
 
 export interface Outcome {
@@ -46,6 +48,9 @@ const SHARE_WRITES = 0.2;
 /** The share of devices that die again while they recover. */
 const SHARE_AGAIN = 0.2;
 
+/** Victims that all devices share. */
+const OTHERS = ['server', 'broker', 'database'] as const;
+
 type Job =
   | { readonly kill: 'point'; readonly point: Point }
   | { readonly kill: 'write' }
@@ -54,7 +59,7 @@ type Job =
 export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<Outcome> {
   const random = seededRandom(plan.seed);
   const [factory, ...versions] = await writeVersions(ground);
-  const site = await openSite(ground, plan.broker);
+  const site = await openSite(ground, plan.broker, plan.database);
   const orders = await openOrders(site, versions);
   const devices = await Promise.all(
     Array.from({ length: plan.devices }, (_, n) => openDevice(ground, site, `device-${n + 1}`, factory.path)),
@@ -62,14 +67,13 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
   for (const device of devices) await orders.untilJoined(device);
 
   const findings: Finding[] = [];
-  const kills: Kills = { agent: 0, server: 0, broker: 0 };
+  const kills: Kills = { agent: 0, server: 0, broker: 0, database: 0 };
   const tell = () => plan.onProgress?.(kills);
   const jobs = drawJobs(random, plan.kills.agent, plan.everyPoint === true);
   let busy = 0;
   const areAgentsDone = () =>
     kills.agent >= plan.kills.agent && (plan.everyPoint !== true || jobs.length + busy === 0);
-  const isDone = () =>
-    areAgentsDone() && kills.server >= plan.kills.server && kills.broker >= plan.kills.broker;
+  const isDone = () => areAgentsDone() && OTHERS.every((what) => kills[what] >= plan.kills[what]);
 
   async function work(device: VictimDevice, own: SeededRandom): Promise<void> {
     while (!isDone()) {
@@ -86,7 +90,10 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
       tell();
     }
   }
-  async function killNow(what: 'server' | 'broker', kill: (() => Promise<void>) | undefined): Promise<void> {
+  async function killNow(
+    what: (typeof OTHERS)[number],
+    kill: (() => Promise<void>) | undefined,
+  ): Promise<void> {
     while (kill !== undefined && kills[what] < plan.kills[what]) {
       await pause(random.below(INSTANTS_MS));
       // Kills of each kind are spread evenly over the others: a broker that dies all the time is another test.
@@ -103,6 +110,7 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
     ...devices.map((device, n) => work(device, seededRandom(plan.seed + n + 1))),
     killNow('server', site.killServer),
     killNow('broker', site.killBroker),
+    killNow('database', site.killDatabase),
   ]);
   return judge(site, orders, devices, versions, kills, findings);
 }
@@ -217,10 +225,10 @@ function sum(verdicts: readonly Verdict[], findings: readonly Finding[]): Verdic
 
 /** The sum of campaigns that ran side by side. */
 export function addUp(outcomes: readonly Outcome[]): Outcome {
-  const kills: Kills = { agent: 0, server: 0, broker: 0 };
+  const kills: Kills = { agent: 0, server: 0, broker: 0, database: 0 };
   const places = new Map<string, number>();
   for (const outcome of outcomes) {
-    for (const what of ['agent', 'server', 'broker'] as const) kills[what] += outcome.kills[what];
+    for (const what of ['agent', ...OTHERS] as const) kills[what] += outcome.kills[what];
     for (const [place, count] of outcome.places) places.set(place, (places.get(place) ?? 0) + count);
   }
   const heard = outcomes.flatMap(({ heardOnTheWire }) => heardOnTheWire ?? []);

@@ -9,7 +9,7 @@ export function countFindings({ verdict }: Outcome): Record<(typeof FINDINGS)[nu
 
 export function describe(outcome: Outcome): string {
   const { kills, verdict, places, heardOnTheWire } = outcome;
-  const all = kills.agent + kills.server + kills.broker;
+  const all = kills.agent + kills.server + kills.broker + kills.database;
   const counts = countFindings(outcome);
   const atRandom = places.get('random instant') ?? 0;
   const named = [...places]
@@ -18,7 +18,7 @@ export function describe(outcome: Outcome): string {
   const ends = Object.entries(verdict.phases).sort(([a], [b]) => (a < b ? -1 : 1));
   const witness = heardOnTheWire === undefined ? '' : `; ${heardOnTheWire} messages heard on the wire`;
   return [
-    `kills     ${all}: agent ${kills.agent}, server ${kills.server}, broker ${kills.broker}`,
+    `kills     ${all}: agent ${kills.agent}, server ${kills.server}, broker ${kills.broker}, database ${kills.database}`,
     `          agents at ${named.length} named points ${all === 0 ? 0 : kills.agent - atRandom} times, at random instants ${atRandom} times`,
     ...FINDINGS.map((kind) => `${kind.padEnd(9)} ${counts[kind]}`),
     '',

@@ -1,14 +1,19 @@
 /** The server and its broker as victims, and a witness who hears everything that goes over an external broker. */
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connectMqtt, systemClock, systemRandom, Secret } from '@srup/node';
+import { connectMqtt, createQueue, systemClock, systemRandom, Secret } from '@srup/node';
 import { decode, identityText, parseIdentity, toHex, type Identity } from '@srup/protocol';
 import { openAuthority } from '../../../packages/server/src/authority/authority.ts';
 import type { BrokerName } from '../../support/brokers.ts';
+import { startDatabase } from '../../support/database.ts';
 import { prepareMosquitto, type Mosquitto } from '../../support/mosquitto.ts';
+import type { Postgres } from '../../support/postgres.ts';
 import { placeServer, startSite, type Ground } from '../../support/server.ts';
 import { until } from '../../support/wait.ts';
 import { openApi, type Api } from './api.ts';
+
+export const DATABASES = ['sqlite', 'postgres'] as const;
+export type DatabaseName = (typeof DATABASES)[number];
 
 export interface VictimSite {
   readonly url: string;
@@ -19,6 +24,8 @@ export interface VictimSite {
   readonly killServer: () => Promise<void>;
   /** Undefined if the broker is a part of the server. */
   readonly killBroker: (() => Promise<void>) | undefined;
+  /** Kills all processes of the database and starts it again; undefined if it is a part of the server. */
+  readonly killDatabase: (() => Promise<void>) | undefined;
   /** The end of the server's log. */
   said(): string;
 }
@@ -30,7 +37,12 @@ export interface Witness {
   readonly reused: readonly string[];
 }
 
-export async function openSite(ground: Ground, broker: BrokerName): Promise<VictimSite> {
+export async function openSite(
+  ground: Ground,
+  broker: BrokerName,
+  database: DatabaseName,
+): Promise<VictimSite> {
+  const postgres = database === 'postgres' ? await startDatabase(ground) : undefined;
   await placeServer(ground);
   let mosquitto: Mosquitto | undefined;
   let witness: Witness | undefined;
@@ -40,6 +52,8 @@ export async function openSite(ground: Ground, broker: BrokerName): Promise<Vict
   }
   let site = await startSite(ground, ['--open-registration', ...(mosquitto?.args ?? [])]);
   const { url, caFingerprint, sameAgain } = site;
+  // A database that dies while a server brings its tables up to date ends that server.
+  const inTurn = createQueue();
   const { secret } = await site.ask<{ secret: string }>('tokens', 'create', 'faults', '--role', 'admin');
   const ca = await readFile(join(ground.folder, 'server', 'authority', 'ca.pem'), 'utf8');
   const api = openApi(url, ca, secret);
@@ -49,18 +63,20 @@ export async function openSite(ground: Ground, broker: BrokerName): Promise<Vict
   });
   return {
     ...{ url, caFingerprint, api, witness },
-    killServer: async () => {
-      await site.process.stop('SIGKILL');
-      site = await startSite(ground, sameAgain);
-    },
+    killServer: () =>
+      inTurn.run(async () => {
+        await site.process.stop('SIGKILL');
+        site = await startSite(ground, sameAgain);
+      }),
     killBroker: mosquitto && (() => restart(mosquitto)),
+    killDatabase: postgres && (() => inTurn.run(() => restart(postgres))),
     said: () => site.process.stderr().slice(-4_000),
   };
 }
 
-async function restart(mosquitto: Mosquitto): Promise<void> {
-  await mosquitto.kill();
-  await mosquitto.start();
+async function restart(victim: Pick<Mosquitto | Postgres, 'kill' | 'start'>): Promise<void> {
+  await victim.kill();
+  await victim.start();
 }
 
 /** Starts the broker with a user that can read everything and publish nothing. */
