@@ -5,7 +5,12 @@ import { isMissing } from '../../scripts/system-programs.ts';
 import { databaseKind } from '../../packages/server/test/database.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import { postgresFor } from './postgres-for.ts';
-import type { Ground } from './server.ts';
+
+/** The part of a ground that it needs. */
+interface Ground {
+  readonly folder: string;
+  readonly later: (step: () => unknown) => void;
+}
 
 const noteOf = ({ folder }: Ground): string => join(folder, 'server', 'server', 'database.json');
 
