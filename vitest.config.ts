@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { isMissing } from './scripts/system-programs.ts';
 
 const SECOND = 1000;
 /** Tests of the repository itself: they need no broker and no system program. */
@@ -21,13 +22,20 @@ const ON_BOTH_DATABASES = [
   'peers/software',
   'turn/{outcome,sealed}',
 ].map((files) => `packages/server/src/${files}.test.ts`);
+/** Tests of whole systems that run again on PostgreSQL: updates, ends and starts, the SDK, and kills of every part. */
+const SYSTEMS_ON_BOTH = ['e2e/update', 'operation/{again,stop}', 'sdk/controller', 'faults/kills'].map(
+  (files) => `test/${files}.test.ts`,
+);
+/** Where PostgreSQL is not installed, one test that is skipped stands for them. */
+const INSTEAD = 'test/support/postgres-missing.test.ts';
+const onPostgres = (files: string[]): string[] => (isMissing('postgres') ? [INSTEAD] : files);
 
 export default defineConfig({
   test: {
     pool: 'forks',
     // Tests of whole systems wait for other processes much of the time: one more than there are processors.
     maxWorkers: availableParallelism() + 1,
-    // Once for both projects.
+    // Once for all projects.
     globalSetup: 'test/support/postgres-desk.ts',
     projects: [
       {
@@ -46,7 +54,7 @@ export default defineConfig({
         test: {
           name: 'unit on postgres',
           isolate: false,
-          include: ON_BOTH_DATABASES,
+          include: onPostgres(ON_BOTH_DATABASES),
           env: { SRUP_TEST_DATABASE: 'postgres' },
           // Each statement waits for another process.
           testTimeout: 60 * SECOND,
@@ -58,8 +66,18 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
-          exclude: OF_THE_REPOSITORY,
+          exclude: [...OF_THE_REPOSITORY, INSTEAD],
           globalSetup: 'test/support/made-server.ts',
+          testTimeout: 120 * SECOND,
+          hookTimeout: 120 * SECOND,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'system on postgres',
+          include: onPostgres(SYSTEMS_ON_BOTH),
+          env: { SRUP_TEST_DATABASE: 'postgres' },
           testTimeout: 120 * SECOND,
           hookTimeout: 120 * SECOND,
         },

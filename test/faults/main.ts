@@ -1,21 +1,22 @@
-// `npm run faults`: kills agents, server and broker again and again under load, and shows what came of it.
+// `npm run faults`: kills agents, server, broker and database again and again under load, and shows what came of it.
 import { parseArgs } from 'node:util';
 import { BROKERS, canRun, type BrokerName } from '../support/brokers.ts';
 import { newGround } from '../support/server.ts';
 import { addUp, runCampaign, type Kills } from './kills/campaign.ts';
 import { countFindings, describe } from './kills/report.ts';
+import { DATABASES, type DatabaseName } from './kills/site.ts';
 import { runPowerCuts } from './power/run.ts';
 
-const USAGE = `npm run faults -- [--kills N] [--cuts N] [--seed N] [--sites N] [--devices N] [--broker embedded|mosquitto] [--databases N]
+const USAGE = `npm run faults -- [--kills N] [--cuts N] [--seed N] [--sites N] [--devices N] [--broker embedded|mosquitto]
+  [--database sqlite|postgres]
 
-  --kills    how many in all (default 1000): two thirds agents, a fifth the server, the rest the broker
+  --kills    how many in all (default 1000): a fifth the server, 15 % the broker, 15 % the database, the rest agents
   --cuts     power cuts of a device, with writes torn and lost (default 5000); one in a hundred is started on
   --seed     what is ordered and killed, and when (default: random)
   --sites    servers with a broker of their own, side by side (default 4)
   --devices  of each site (default 3)
   --broker   mosquitto (default, where it is installed): killed too; embedded: dies with the server
-
-  --databases  kills of PostgreSQL, beside the others (default 0: servers use SQLite)
+  --database postgres: killed too; sqlite (default): dies with the server
 
 Exit code 1 when something was lost, doubled, bricked or is unknown.`;
 
@@ -35,13 +36,14 @@ const { values } = parseArgs({
     sites: { type: 'string', default: '4' },
     devices: { type: 'string', default: '3' },
     broker: { type: 'string', default: canRun('mosquitto') ? 'mosquitto' : 'embedded' },
-    databases: { type: 'string', default: '0' },
+    database: { type: 'string', default: 'sqlite' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 const kills = Number(values.kills);
 const broker = BROKERS.find((name) => name === values.broker);
-if (values.help || broker === undefined || !Number.isInteger(kills)) {
+const database = DATABASES.find((name) => name === values.database);
+if (values.help || broker === undefined || database === undefined || !Number.isInteger(kills)) {
   console.log(USAGE);
   process.exit(values.help ? 0 : 2);
 }
@@ -50,28 +52,27 @@ const grounds = await Promise.all(Array.from({ length: sites }, newGround));
 const clear = () => Promise.all(grounds.map((ground) => ground.clear()));
 process.once('SIGINT', () => void clear().finally(() => process.exit(130)));
 try {
-  process.exitCode = await run(broker);
+  process.exitCode = await run(broker, database);
 } finally {
   await clear();
 }
 
-async function run(on: BrokerName): Promise<number> {
+async function run(on: BrokerName, database: DatabaseName): Promise<number> {
   const began = performance.now();
   const [seed, devices] = [Number(values.seed), Number(values.devices)];
-  console.log(`${kills} kills, ${sites} sites with ${devices} devices each, broker ${on}, seed ${seed}\n`);
+  console.log(
+    `${kills} kills, ${sites} sites with ${devices} devices each, broker ${on}, database ${database}, seed ${seed}\n`,
+  );
   const server = Math.round(kills / 5);
   const brokers = on === 'mosquitto' ? Math.round(kills * 0.15) : 0;
-  const wanted = {
-    agent: kills - server - brokers,
-    server,
-    broker: brokers,
-    database: Number(values.databases),
-  };
+  const databases = database === 'postgres' ? Math.round(kills * 0.15) : 0;
+  const agent = kills - server - brokers - databases;
+  const wanted = { agent, server, broker: brokers, database: databases };
   const tell = progressTeller();
   const outcomes = await Promise.all(
     grounds.map((ground, n) =>
       runCampaign(ground, {
-        ...{ broker: on, devices, seed: seed + n * SEEDS_APART, kills: share(wanted) },
+        ...{ broker: on, database, devices, seed: seed + n * SEEDS_APART, kills: share(wanted) },
         onProgress: (now) => {
           tell(n, now);
         },
@@ -90,7 +91,12 @@ async function run(on: BrokerName): Promise<number> {
 /** The kills of one site. */
 function share(all: Kills): Kills {
   const of = (count: number) => Math.ceil(count / sites);
-  return { agent: of(all.agent), server: of(all.server), broker: of(all.broker), database: of(all.database) };
+  return {
+    agent: of(all.agent),
+    server: of(all.server),
+    broker: of(all.broker),
+    database: of(all.database),
+  };
 }
 
 function progressTeller(): (site: number, now: Readonly<Kills>) => void {
@@ -99,8 +105,11 @@ function progressTeller(): (site: number, now: Readonly<Kills>) => void {
   return (site, now) => {
     each.set(site, now);
     const sum = (what: keyof Kills) => [...each.values()].reduce((all, one) => all + one[what], 0);
-    const [agent, server, brokers, databases] = [sum('agent'), sum('server'), sum('broker'), sum('database')];
-    const line = `${agent + server + brokers + databases} kills: agent ${agent}, server ${server}, broker ${brokers}, database ${databases}`;
+    const sums = (['agent', 'server', 'broker', 'database'] as const).map(
+      (what) => [what, sum(what)] as const,
+    );
+    const done = sums.reduce((all, [, count]) => all + count, 0);
+    const line = `${done} of ${kills}: ${sums.map((one) => one.join(' ')).join(', ')}`;
     if (process.stdout.isTTY) process.stdout.write(`\r${line} `);
     else if (performance.now() - toldAt > TELL_MS) {
       toldAt = performance.now();

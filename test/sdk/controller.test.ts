@@ -5,6 +5,7 @@ import { expect } from 'vitest';
 import { pino } from 'pino';
 import { Device, type DeviceOptions } from '@srup/agent';
 import { Controller, FleetError } from '@srup/server';
+import { placeFor, toldOf } from '../../packages/server/test/database.ts';
 import { test } from '../support/fixtures.ts';
 import type { Ground } from '../support/server.ts';
 import { until } from '../support/wait.ts';
@@ -16,7 +17,8 @@ test.beforeEach(async ({ ground }) => {
 async function start(ground: Ground): Promise<Controller> {
   const log = pino({ level: 'silent' });
   const folder = join(ground.folder, 'server');
-  const started = await Controller.start({ folder, log, httpsPort: 0, mqttsPort: 0 });
+  const database = toldOf(await placeFor(ground.folder, ground.later));
+  const started = await Controller.start({ folder, log, httpsPort: 0, mqttsPort: 0, ...database });
   ground.later(() => started.close());
   return started;
 }

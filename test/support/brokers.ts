@@ -1,4 +1,5 @@
 import { isMissing } from '../../scripts/system-programs.ts';
+import { hasDatabase } from './database.ts';
 import { prepareMosquitto, type Mosquitto } from './mosquitto.ts';
 import { freePort } from './ports.ts';
 import { placeServer, startSite, type Ground, type Site } from './server.ts';
@@ -7,9 +8,9 @@ import { placeServer, startSite, type Ground, type Site } from './server.ts';
 export const BROKERS = ['embedded', 'mosquitto'] as const;
 export type BrokerName = (typeof BROKERS)[number];
 
-/** Whether the programs of this broker are installed. If not, its suites are skipped and counted. */
+/** Whether the programs of this broker, and of the database, are installed. If not, its suites are skipped and counted. */
 export function canRun(broker: BrokerName): boolean {
-  return broker === 'embedded' || !(isMissing('mosquitto') || isMissing('pkill'));
+  return hasDatabase() && (broker === 'embedded' || !(isMissing('mosquitto') || isMissing('pkill')));
 }
 
 /** A site, and its broker if that is a process of its own. */

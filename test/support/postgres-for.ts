@@ -2,10 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { inject } from 'vitest';
-import type { DeskAnswer } from './postgres-desk.ts';
-
-/** `empty`, or `migrated`: with all tables of a server, empty; opening that takes a third of the time. */
-export type Content = 'empty' | 'migrated';
+import type { Content, DeskAnswer } from './postgres-desk.ts';
 
 /**
  * A database of its own on the PostgreSQL that all tests of the run share: the URL, as a superuser. `later` takes

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openApi, type Api } from '../../packages/cli/src/client/api.ts';
 import { loadLogin } from '../../packages/cli/src/client/profile.ts';
+import { chooseDatabase } from './database.ts';
 import { runSrup, startSrup, type Outcome, type Srup } from './processes.ts';
 import { until } from './wait.ts';
 
@@ -18,7 +19,7 @@ const NOWHERE = 'https://nowhere.invalid';
 /** A folder, and what to do at its end, last things first. */
 export interface Ground {
   readonly folder: string;
-  later(step: () => unknown): void;
+  readonly later: (step: () => unknown) => void;
   clear(): Promise<void>;
 }
 
@@ -71,7 +72,8 @@ export async function startSite(
 /** Copies the folder of a server that has run, with the login of its operator; does not start it. */
 export async function placeServer(ground: Ground): Promise<void> {
   const made = process.env[MADE_SERVER];
-  if (made === undefined) return makeServer(ground);
+  // What the made server knows is in files.
+  if ((await chooseDatabase(ground)) || made === undefined) return makeServer(ground);
   await cp(made, ground.folder, { recursive: true });
 }
 

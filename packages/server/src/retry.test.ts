@@ -54,7 +54,11 @@ async function play(
   await report(world, device, 7, 'level');
   await link.deliver('SRUP/none', new Uint8Array([1]));
   await fleet.rename(device.text, 'pump');
-  for (let count = 0; count < REQUESTS; count++) await device.say(link, 'JOIN_REQ', {});
+  for (let count = 0; count < REQUESTS; count++) {
+    await device.say(link, 'JOIN_REQ', {});
+    // It is stored by then: what is trimmed with a later request depends on it.
+    await device.next(link, 'RESPONSE');
+  }
   const owed = store.read.selectFrom('outbox').select('id');
   await until('an empty outbox', async () => (await owed.execute()).length === 0);
   await playTheRest(world, folder);

@@ -2,6 +2,7 @@
  * The database of a test: SQLite, or PostgreSQL in the project of vitest.config.ts that runs the same tests on it. Here
  * alone is decided which.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kysely, PostgresDialect, sql } from 'kysely';
@@ -83,8 +84,8 @@ export async function openStore<Tables>(
 /** All that the database holds, or keeps on its disk, as text: letters as they are, and bytes raw or in hex. */
 export async function everythingIn(place: StorePlace): Promise<string> {
   if (place.kind === 'sqlite') {
-    const files = [place.file, `${place.file}-wal`].map((file) => readFile(file, 'latin1'));
-    return (await Promise.all(files)).join('');
+    const files = [place.file, `${place.file}-wal`].filter((file) => existsSync(file));
+    return (await Promise.all(files.map((file) => readFile(file, 'latin1')))).join('');
   }
   const writer = writerAt<Record<string, object>>(place);
   try {

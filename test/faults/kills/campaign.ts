@@ -1,4 +1,4 @@
-/** Orders and kills: devices at named points and at random instants, the server and the broker while orders are open. */
+/** Orders and kills: devices at named points and at random instants; server, broker and database while orders are open. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom, type SeededRandom } from '@srup/protocol/testing';
 import type { BrokerName } from '../../support/brokers.ts';
@@ -9,10 +9,11 @@ import { openDevice, type VictimDevice } from './fleet.ts';
 import { openOrders, type Orders } from './orders.ts';
 import { drawWrite, POINTS, type Point } from './points.ts';
 import { writeVersions, type Version } from './programs.ts';
-import { openSite, type VictimSite } from './site.ts';
+import { openSite, type DatabaseName, type VictimSite } from './site.ts';
 
 export interface CampaignPlan {
   readonly broker: BrokerName;
+  readonly database: DatabaseName;
   readonly devices: number;
   readonly seed: number;
   readonly kills: Readonly<Kills>;
@@ -26,7 +27,6 @@ export interface Kills {
   agent: number;
   server: number;
   broker: number;
-  /** Of PostgreSQL. When there are any, the server keeps what it knows there. */
   database: number;
 }
 
@@ -48,6 +48,9 @@ const SHARE_WRITES = 0.2;
 /** The share of devices that die again while they recover. */
 const SHARE_AGAIN = 0.2;
 
+/** Victims that all devices share. */
+const OTHERS = ['server', 'broker', 'database'] as const;
+
 type Job =
   | { readonly kill: 'point'; readonly point: Point }
   | { readonly kill: 'write' }
@@ -56,7 +59,7 @@ type Job =
 export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<Outcome> {
   const random = seededRandom(plan.seed);
   const [factory, ...versions] = await writeVersions(ground);
-  const site = await openSite(ground, plan.broker, plan.kills.database > 0 ? random : undefined);
+  const site = await openSite(ground, plan, random);
   const orders = await openOrders(site, versions);
   const devices = await Promise.all(
     Array.from({ length: plan.devices }, (_, n) => openDevice(ground, site, `device-${n + 1}`, factory.path)),
@@ -70,9 +73,7 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
   let busy = 0;
   const areAgentsDone = () =>
     kills.agent >= plan.kills.agent && (plan.everyPoint !== true || jobs.length + busy === 0);
-  const isDone = () =>
-    areAgentsDone() &&
-    (['server', 'broker', 'database'] as const).every((what) => kills[what] >= plan.kills[what]);
+  const isDone = () => areAgentsDone() && OTHERS.every((what) => kills[what] >= plan.kills[what]);
 
   async function work(device: VictimDevice, own: SeededRandom): Promise<void> {
     while (!isDone()) {
@@ -90,7 +91,7 @@ export async function runCampaign(ground: Ground, plan: CampaignPlan): Promise<O
     }
   }
   async function killNow(
-    what: Exclude<keyof Kills, 'agent'>,
+    what: (typeof OTHERS)[number],
     kill: (() => Promise<void>) | undefined,
   ): Promise<void> {
     while (kill !== undefined && kills[what] < plan.kills[what]) {
@@ -229,7 +230,7 @@ export function addUp(outcomes: readonly Outcome[]): Outcome {
   const kills: Kills = { agent: 0, server: 0, broker: 0, database: 0 };
   const places = new Map<string, number>();
   for (const outcome of outcomes) {
-    for (const what of ['agent', 'server', 'broker', 'database'] as const) kills[what] += outcome.kills[what];
+    for (const what of ['agent', ...OTHERS] as const) kills[what] += outcome.kills[what];
     for (const [place, count] of outcome.places) places.set(place, (places.get(place) ?? 0) + count);
   }
   const heard = outcomes.flatMap(({ heardOnTheWire }) => heardOnTheWire ?? []);

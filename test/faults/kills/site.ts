@@ -1,5 +1,5 @@
 /** The server and its broker as victims, and a witness who hears everything that goes over an external broker. */
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connectMqtt, systemClock, systemRandom, Secret } from '@srup/node';
@@ -8,13 +8,17 @@ import type { SeededRandom } from '@srup/protocol/testing';
 import type { AuditStatus } from '@srup/server';
 import { openAuthority } from '../../../packages/server/src/authority/authority.ts';
 import type { BrokerName } from '../../support/brokers.ts';
+import { startDatabase } from '../../support/database.ts';
 import { prepareMosquitto, type Mosquitto } from '../../support/mosquitto.ts';
-import { startPostgres, type Postgres } from '../../support/postgres.ts';
-import { makeServer, placeServer, startSite, type Ground } from '../../support/server.ts';
+import type { Postgres } from '../../support/postgres.ts';
+import { placeServer, startSite, type Ground } from '../../support/server.ts';
 import { until } from '../../support/wait.ts';
 import { openApi, type Api } from './api.ts';
 
-/** How long PostgreSQL stays dead, in milliseconds, and how often it is the longer time: work waits 5 seconds for it. */
+export const DATABASES = ['sqlite', 'postgres'] as const;
+export type DatabaseName = (typeof DATABASES)[number];
+
+/** How long the database stays dead, in milliseconds, and how often the longer time: work waits 5 seconds for it. */
 const SHORT_MS = 1_000;
 const LONG_MS = 12_000;
 const SHARE_LONG = 0.1;
@@ -28,7 +32,7 @@ export interface VictimSite {
   readonly killServer: () => Promise<void>;
   /** Undefined if the broker is a part of the server. */
   readonly killBroker: (() => Promise<void>) | undefined;
-  /** Kills PostgreSQL with all its processes, and starts it again after a while. Undefined for files of SQLite. */
+  /** Kills all processes of the database and starts it again after a while; undefined if it is a part of the server. */
   readonly killDatabase: (() => Promise<void>) | undefined;
   /** Starts the server anew, which inspects its whole audit trail then; the contradictions. */
   readonly inspectTrail: () => Promise<readonly string[]>;
@@ -43,14 +47,13 @@ export interface Witness {
   readonly reused: readonly string[];
 }
 
-/** `onDatabase`: how long PostgreSQL stays dead is drawn from this; undefined: the server uses SQLite. */
 export async function openSite(
   ground: Ground,
-  broker: BrokerName,
-  onDatabase?: SeededRandom,
+  { broker, database }: { readonly broker: BrokerName; readonly database: DatabaseName },
+  random: SeededRandom,
 ): Promise<VictimSite> {
-  const postgres = onDatabase && (await placeOnPostgres(ground));
-  if (postgres === undefined) await placeServer(ground);
+  const postgres = database === 'postgres' ? await startDatabase(ground) : undefined;
+  await placeServer(ground);
   let mosquitto: Mosquitto | undefined;
   let witness: Witness | undefined;
   if (broker === 'mosquitto') {
@@ -66,50 +69,31 @@ export async function openSite(
   ground.later(() => {
     api.close();
   });
-  const startAnew = async (): Promise<void> => {
+  const killServer = async (): Promise<void> => {
     await site.process.stop('SIGKILL');
     site = await startSite(ground, sameAgain);
   };
   return {
-    ...{ url, caFingerprint, api, witness },
-    killServer: startAnew,
-    killDatabase: postgres && (() => restartDatabase(postgres, onDatabase)),
+    ...{ url, caFingerprint, api, witness, killServer },
+    killBroker: mosquitto && (() => restart(mosquitto)),
+    killDatabase: postgres && (() => restart(postgres, deadFor(random))),
     inspectTrail: async () => {
-      await startAnew();
+      await killServer();
       return (await api.get<AuditStatus>('/audit/status')).alarms;
     },
-    killBroker: mosquitto && (() => restart(mosquitto)),
     said: () => site.process.stderr().slice(-4_000),
   };
 }
 
-/** Makes a server whose folder says from the first start on that its databases are on PostgreSQL. */
-async function placeOnPostgres(ground: Ground): Promise<Postgres> {
-  const postgres = await startPostgres();
-  ground.later(() => postgres.clear());
-  const url = new URL(await postgres.createDatabase());
-  const passwordFile = join(ground.folder, 'database-password');
-  await writeFile(passwordFile, url.password, { mode: 0o600 });
-  url.password = '';
-  const folder = join(ground.folder, 'server', 'server');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(join(folder, 'database.json'), JSON.stringify({ url: url.href, passwordFile }), {
-    mode: 0o600,
-  });
-  await makeServer(ground);
-  return postgres;
-}
-
 /** Mostly it is back before anybody's patience ends; sometimes it is not. */
-async function restartDatabase(postgres: Postgres, random: SeededRandom): Promise<void> {
-  await postgres.kill();
-  await pause(random.chance(SHARE_LONG) ? LONG_MS : random.below(SHORT_MS));
-  await postgres.start();
+function deadFor(random: SeededRandom): number {
+  return random.chance(SHARE_LONG) ? LONG_MS : random.below(SHORT_MS);
 }
 
-async function restart(mosquitto: Mosquitto): Promise<void> {
-  await mosquitto.kill();
-  await mosquitto.start();
+async function restart(victim: Pick<Mosquitto | Postgres, 'kill' | 'start'>, deadMs = 0): Promise<void> {
+  await victim.kill();
+  await pause(deadMs);
+  await victim.start();
 }
 
 /** Starts the broker with a user that can read everything and publish nothing. */

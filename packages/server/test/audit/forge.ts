@@ -24,11 +24,15 @@ export async function breakIn(database: Broken): Promise<void> {
   for (const drop of drops) await sql.raw(drop).execute(database);
 }
 
-/** Puts the word `early` for each `night` that was written down. */
-export async function edit(database: Broken, seq?: number): Promise<void> {
+/** Puts another word for one that was written down, in one entry or in all. */
+export async function edit(
+  database: Broken,
+  seq?: number,
+  [from, to]: readonly [string, string] = ['night', 'early'],
+): Promise<void> {
   await database
     .updateTable('audit')
-    .set({ body: sql`replace(body, 'night', 'early')` })
+    .set({ body: sql`replace(body, ${from}, ${to})` })
     .$if(seq !== undefined, (query) => query.where('seq', '=', seq ?? 0))
     .execute();
 }
