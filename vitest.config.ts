@@ -20,7 +20,7 @@ const ON_BOTH_DATABASES = [
   'metrics/metrics',
   'orders/orders',
   'peers/software',
-  'turn/{outcome,sealed}',
+  'turn/{outcome,sealed,write}',
 ].map((files) => `packages/server/src/${files}.test.ts`);
 /** Tests of whole systems that run again on PostgreSQL: updates, ends and starts, the SDK, and kills of every part. */
 const SYSTEMS_ON_BOTH = ['e2e/update', 'operation/{again,stop}', 'sdk/controller', 'faults/kills'].map(
