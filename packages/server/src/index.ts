@@ -47,5 +47,7 @@ export { checkBackup, restoreBackup, type Restored } from './backup/restore.ts';
 export { examineTrail, type TrailFindings, type WitnessFinding } from './audit/examine.ts';
 export { makeProbes, type ProbeCredential } from './keyservice/probe.ts';
 export { LEAST_PASSPHRASE } from './backup/archive/cipher.ts';
+export { findDatabases, type Databases } from './store/databases.ts';
+export { examinePostgres, type PostgresReport } from './store/postgres/examine.ts';
 export { findDamage } from './store/sqlite/open.ts';
 export { VERSION } from './version.ts';

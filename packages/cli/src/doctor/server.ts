@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { checkAudit } from './audit.ts';
 import { judgeCertificate } from './certificates.ts';
 import { checkClock } from './clock.ts';
+import { databaseChecks } from './database.ts';
 import { diskChecks } from './disk.ts';
 import { failed, ok, untried, warning, type Check, type Judgement } from './finding.ts';
 import { get, whyTaken, type Reply } from './reach.ts';
@@ -13,7 +14,6 @@ const DAY_MS = 86_400_000;
 const RENEWED_MS = 30 * DAY_MS;
 /** The end of the CA is the end of every certificate, so it is reported early. */
 const CA_MS = 365 * DAY_MS;
-const DATABASES = ['server/fleet.db', 'key-service/identities.sqlite'] as const;
 /** Mosquitto makes this file readable for everybody, whatever its umask. */
 const MOSQUITTO_PID = 'mosquitto/mosquitto.pid';
 const RESTART = 'Restart the server, which renews them when it starts.';
@@ -32,10 +32,7 @@ export function serverChecks(questions: ServerQuestions): Check[] {
     { name: 'server', run: async () => [await checkProcess(questions)] },
     { name: 'clock', run: async () => [await checkClock()] },
     ...diskChecks(folder, ['artifacts/', MOSQUITTO_PID]),
-    ...DATABASES.map((path) => ({
-      name: 'database',
-      run: async () => [await checkDatabase(join(folder, path), path)],
-    })),
+    ...databaseChecks(folder),
     { name: 'audit', run: () => checkAudit(folder) },
     { name: 'certificates', run: () => checkCertificates(folder) },
     { name: 'https', run: () => checkHttps(questions) },
@@ -66,13 +63,6 @@ async function checkProcess({ folder, url }: ServerQuestions): Promise<Judgement
     `no server runs in this folder, and port ${port} can't be used (${taken})`,
     'Stop the other program, or name the right --folder or --url.',
   );
-}
-
-async function checkDatabase(file: string, name: string): Promise<Judgement> {
-  const { findDamage } = await import('@srup/server');
-  const damage = findDamage(file);
-  if (damage === undefined) return ok(`${name} is whole`);
-  return failed(`${name} is damaged: ${damage}`, 'Stop the server, and restore a backup: srup restore');
 }
 
 async function checkCertificates(folder: string): Promise<Judgement[]> {
