@@ -67,7 +67,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return world;
 
   async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
-    const { openStore = (how) => openSqlite<CoreTables>(file, coreMigrations, how) } = options;
+    const { openStore = (how: StoreOptions) => openSqlite<CoreTables>(file, coreMigrations, how) } = options;
     const opened = await openStore({
       onCommitted: (ms) => options.meter?.committed(ms / 1000),
     });
