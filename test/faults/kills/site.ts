@@ -73,7 +73,14 @@ export async function openSite(
   return {
     ...{ url, caFingerprint, api, witness },
     killServer: startAnew,
-    killDatabase: postgres && (() => restartDatabase(postgres, onDatabase)),
+    killDatabase:
+      postgres &&
+      (async () => {
+        await restartDatabase(postgres, onDatabase);
+        const { child, stderr } = site.process;
+        if (child.exitCode !== null)
+          throw new Error(`the server ended by itself:\n${stderr().slice(-4_000)}`);
+      }),
     inspectTrail: async () => {
       await startAnew();
       return (await api.get<AuditStatus>('/audit/status')).alarms;

@@ -184,13 +184,16 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL in trouble', () => {
         done.push(id);
       }
     })();
+    const reading = Array.from({ length: 4 }, async () => {
+      while (!ending.signal.aborted) await outcomeOf(sql`select pg_sleep(0.05)`.execute(behind(store)));
+    });
     for (let kills = 0; kills < 4; kills++) {
       const before = done.length;
       await until('something is stored', () => done.length > before + 3);
       await client.query(END_SESSIONS);
     }
     ending.abort();
-    await writing;
+    await Promise.all([writing, ...reading]);
     expect(await idsIn(store)).toEqual(done);
   });
 
