@@ -119,7 +119,10 @@ async function configure(
   };
   const lines = Object.entries(all).map(([name, value]) => `${name} = '${String(value)}'\n`);
   await writeOwned(join(data, 'postgresql.conf'), lines.join(''), owner);
-  const tcp = `${tls === undefined ? 'host' : 'hostssl'} all all 127.0.0.1/32 scram-sha-256\n`;
+  const kind = tls === undefined ? 'host' : 'hostssl';
+  const tcp = ['all', 'replication']
+    .map((what) => `${kind} ${what} all 127.0.0.1/32 scram-sha-256\n`)
+    .join('');
   await writeOwned(join(data, 'pg_hba.conf'), `local all all scram-sha-256\n${tcp}`, owner);
   if (tls === undefined) return;
   await writeOwned(join(data, 'server.crt'), tls.certificate, owner);

@@ -76,7 +76,14 @@ export async function openSite(
   return {
     ...{ url, caFingerprint, api, witness, killServer },
     killBroker: mosquitto && (() => restart(mosquitto)),
-    killDatabase: postgres && (() => restart(postgres, deadFor(random))),
+    killDatabase:
+      postgres &&
+      (async () => {
+        await restart(postgres, deadFor(random));
+        const { child, stderr } = site.process;
+        if (child.exitCode !== null)
+          throw new Error(`the server ended by itself:\n${stderr().slice(-4_000)}`);
+      }),
     inspectTrail: async () => {
       await killServer();
       return (await api.get<AuditStatus>('/audit/status')).alarms;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { checkAudit } from './audit.ts';
 import { judgeCertificate } from './certificates.ts';
 import { checkClock } from './clock.ts';
+import { databaseChecks } from './database.ts';
 import { diskChecks } from './disk.ts';
 import { failed, ok, untried, warning, type Check, type Judgement } from './finding.ts';
 import { environmentPassword } from '../service/database.ts';
@@ -14,7 +15,6 @@ const DAY_MS = 86_400_000;
 const RENEWED_MS = 30 * DAY_MS;
 /** The end of the CA is the end of every certificate, so it is reported early. */
 const CA_MS = 365 * DAY_MS;
-const DATABASES = ['server/fleet.db', 'key-service/identities.sqlite'] as const;
 /** Mosquitto makes this file readable for everybody, whatever its umask. */
 const MOSQUITTO_PID = 'mosquitto/mosquitto.pid';
 const RESTART = 'Restart the server, which renews them when it starts.';
@@ -33,7 +33,7 @@ export function serverChecks(questions: ServerQuestions): Check[] {
     { name: 'server', run: async () => [await checkProcess(questions)] },
     { name: 'clock', run: async () => [await checkClock()] },
     ...diskChecks(folder, ['artifacts/', MOSQUITTO_PID]),
-    { name: 'database', run: () => checkDatabases(folder) },
+    ...databaseChecks(folder),
     { name: 'audit', run: () => checkAudit(folder) },
     { name: 'certificates', run: () => checkCertificates(folder) },
     { name: 'https', run: () => checkHttps(questions) },
@@ -64,31 +64,6 @@ async function checkProcess({ folder, url }: ServerQuestions): Promise<Judgement
     `no server runs in this folder, and port ${port} can't be used (${taken})`,
     'Stop the other program, or name the right --folder or --url.',
   );
-}
-
-async function checkDatabases(folder: string): Promise<Judgement[]> {
-  const { askDatabases, readDatabaseNote } = await import('@srup/server');
-  const note = await readDatabaseNote(folder);
-  if (note === undefined)
-    return Promise.all(DATABASES.map((path) => checkDatabase(join(folder, path), path)));
-  try {
-    await askDatabases(folder, await environmentPassword());
-    return [ok(`${note.url} answers`)];
-  } catch (fault) {
-    return [
-      failed(
-        `${note.url} does not answer: ${(fault as Error).message}`,
-        'Check that PostgreSQL runs and lets this server in; its log says why it does not.',
-      ),
-    ];
-  }
-}
-
-async function checkDatabase(file: string, name: string): Promise<Judgement> {
-  const { findDamage } = await import('@srup/server');
-  const damage = findDamage(file);
-  if (damage === undefined) return ok(`${name} is whole`);
-  return failed(`${name} is damaged: ${damage}`, 'Stop the server, and restore a backup: srup restore');
 }
 
 async function checkCertificates(folder: string): Promise<Judgement[]> {

@@ -8,6 +8,7 @@ import { alarmEntry, append, beginTrail } from './begin.ts';
 import { lastCheckpoint, signCheckpoint, type StoredCheckpoint } from './checkpoints.ts';
 import { isUrl } from './deliver.ts';
 import { exportTrail, type ExportWish } from './export.ts';
+import { StoreFault } from '../store/fault.ts';
 import type { TrailOptions, TrailPorts } from './ports.ts';
 import { searchTrail } from './search.ts';
 import { sealTrail } from './seal.ts';
@@ -111,8 +112,14 @@ export async function openTrail(options: TrailOptions, ports: TrailPorts): Promi
     },
     close: async () => {
       clearInterval(timer);
-      await append(store, { kind: 'stop', at: clock.now(), body: { version: options.version } });
-      await checkpoint();
+      try {
+        await append(store, { kind: 'stop', at: clock.now(), body: { version: options.version } });
+        await checkpoint();
+      } catch (fault) {
+        // The next start finds that this run did not end in good order, and signs what there is.
+        if (!(fault instanceof StoreFault)) throw fault;
+        log.warn({ err: fault }, 'the end of this run could not be recorded in the audit trail');
+      }
       await Promise.all(witnesses.map((witness) => witness.stop(STOP_MS)));
     },
   };

@@ -46,15 +46,6 @@ export async function findDatabases(folder: string, password?: Secret): Promise<
   return note === undefined ? filesIn(folder) : databasesAt(note, password);
 }
 
-/** Reads a row of each database of a server. Rejects when one does not answer. */
-export async function askDatabases(folder: string, password?: Secret): Promise<void> {
-  const { core, keys } = await findDatabases(folder, password);
-  for (const place of [core, keys]) {
-    const { read, close } = openReadOnly<Pick<CoreTables, 'settings'>>(place);
-    await read.selectFrom('settings').select('name').limit(1).execute().finally(close);
-  }
-}
-
 /** The databases as SQLite files in the folder, whatever is there. */
 export function filesIn(folder: string): Databases {
   return {

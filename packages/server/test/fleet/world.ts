@@ -73,7 +73,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return world;
 
   async function open(): Promise<Pick<World, 'fleet' | 'store' | 'link'>> {
-    const { openStore = (how) => openStoreAt<CoreTables>(place, coreMigrations, how) } = options;
+    const { openStore = (how: StoreOptions) => openStoreAt<CoreTables>(place, coreMigrations, how) } =
+      options;
     const opened = await openStore({
       onCommitted: (ms) => options.meter?.committed(ms / 1000),
     });

@@ -109,7 +109,7 @@ class ReaderDriver extends TransactionDriver {
     const pool = new pg.Pool({ ...config, max: READERS });
     // A connection that ends while it rests is replaced by the next one.
     pool.on('error', () => undefined);
-    // The pool listens only while a connection rests. One that ends between two statements would end the process.
+    // One that ends while it is in use fails its statement; without this it would end the process as well.
     pool.on('connect', (client) => client.on('error', () => undefined));
     return { pool, sockets };
   }

@@ -109,7 +109,7 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL that can not be used as it is
     await expect(open(place, onTestFinished)).rejects.toThrow(/has the encoding LATIN1.*--encoding UTF8/);
   });
 
-  test('a user without rights is told so; one with a schema of its own needs no more', async ({
+  test('a user without rights learns what to do; one with a schema of its own needs no more', async ({
     onTestFinished,
   }) => {
     await expect(open(await placeOf('guest'), onTestFinished)).rejects.toThrow(

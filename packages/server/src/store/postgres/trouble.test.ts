@@ -81,9 +81,11 @@ const outcomeOf = (work: Promise<unknown>): Promise<unknown> =>
 
 describe.skipIf(isMissing('postgres'))('PostgreSQL in trouble', () => {
   test.for(['cut-before', 'cut-after', 'silence'] as const)(
-    'a COMMIT whose connection meets its end (%s) is stored once, and its caller is told so',
-    async (fate, { onTestFinished }) => {
-      const { proxy, store, states, direct } = await stage(onTestFinished);
+    'a COMMIT whose connection meets its end (%s) is stored once, and its caller learns of it',
+    async (fate, context) => {
+      const { proxy, store, states, direct } = await stage((step) => {
+        context.onTestFinished(step);
+      });
       await insert(store, 1);
       const met = proxy.atNextCommit(fate);
       const outcomes = Promise.all([2, 3, 4].map((id) => outcomeOf(insert(store, id))));
@@ -101,8 +103,10 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL in trouble', () => {
     ['cut-after', [1, 2]],
   ] as const)(
     'a database that stays away after a COMMIT (%s): the outcome is unknown until it is back',
-    async ([fate, ids], { onTestFinished }) => {
-      const { proxy, store, told, direct } = await stage(onTestFinished);
+    async ([fate, ids], context) => {
+      const { proxy, store, told, direct } = await stage((step) => {
+        context.onTestFinished(step);
+      });
       await insert(store, 1);
       let recoveries = 0;
       store.listen('recovered', () => (recoveries += 1));
@@ -180,13 +184,16 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL in trouble', () => {
         done.push(id);
       }
     })();
+    const reading = Array.from({ length: 4 }, async () => {
+      while (!ending.signal.aborted) await outcomeOf(sql`select pg_sleep(0.05)`.execute(behind(store)));
+    });
     for (let kills = 0; kills < 4; kills++) {
       const before = done.length;
       await until('something is stored', () => done.length > before + 3);
       await client.query(END_SESSIONS);
     }
     ending.abort();
-    await writing;
+    await Promise.all([writing, ...reading]);
     expect(await idsIn(store)).toEqual(done);
   });
 

@@ -13,7 +13,7 @@ import type { Times } from './times.ts';
 
 /** The wait before the first and before later attempts to connect. */
 const BACKOFF: BackoffBounds = { leastMs: 100, mostMs: 5_000 };
-/** Attempts between two words about a database that stays away. */
+/** Attempts between two words about a database that stays away for the same reason. */
 const TELL_EVERY = 12;
 
 export interface Writer {
@@ -93,6 +93,7 @@ export async function openWriter(place: PostgresPlace, options: WriterOptions): 
   }
 
   async function connectAtLast(): Promise<PostgresConnection> {
+    let last = '';
     for (let failures = 0; ;) {
       try {
         const connection = await connectOnce();
@@ -105,7 +106,9 @@ export async function openWriter(place: PostgresPlace, options: WriterOptions): 
         failures += 1;
         const why = wordsOf(fault);
         if (loss !== undefined) loss.why = why;
-        if (failures % TELL_EVERY === 1) tell(`the server waits for the database ${urlOf(place)}: ${why}`);
+        if (failures % TELL_EVERY === 1 || why !== last)
+          tell(`the server waits for the database ${urlOf(place)}: ${why}`);
+        last = why;
         await pause(backoffMs(failures, BACKOFF, systemRandom.unit()), undefined, { signal });
       }
     }
