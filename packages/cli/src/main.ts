@@ -6,6 +6,7 @@ import { addVerifyCommand } from './audit/verify.ts';
 import { addBrokerConfigCommand } from './broker-config/command.ts';
 import { addCtlCommand } from './ctl/command.ts';
 import { addCompletionCommand } from './completion/command.ts';
+import { addDatabaseCommand } from './database/command.ts';
 import { addDoctorCommand } from './doctor/command.ts';
 import { execute, speakPlainly, version } from './execute.ts';
 import { addMessageCommand } from './message/command.ts';
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   addStartCommand(program);
   addUpCommand(program);
   addBackupCommands(program);
+  addDatabaseCommand(program);
   addDoctorCommand(program);
   addAgentCommand(program);
   addBrokerConfigCommand(program);

@@ -17,6 +17,12 @@ function explain(fault: unknown): unknown {
   if (!(fault instanceof Error)) return fault;
   const [what = '', ...todo] = fault.message.split(/(?<=\.) /);
   if (TOLD.includes(fault.name)) return new UserError(what, todo.join(' '));
+  if (fault.name === 'StoreFault') {
+    return new UserError(
+      `the database can't be used: ${fault.message}`,
+      'Check that it runs, that it can be reached from here, and that no disk is full. Then run this again.',
+    );
+  }
   if ('syscall' in fault) {
     const { path = 'a file' } = fault as NodeJS.ErrnoException;
     return new UserError(

@@ -2,9 +2,9 @@
  * Where the databases of a server are. The folder says it, so that every command finds them: they are SQLite files in
  * it, unless `server/database.json` names a database of PostgreSQL.
  */
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Secret, writeFileAtomic } from '@srup/node';
+import { readFile, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Secret, syncFolder, writeFileAtomic } from '@srup/node';
 import { z } from 'zod';
 import { StoreError } from './fault.ts';
 import type { StorePlace } from './open.ts';
@@ -12,7 +12,7 @@ import { parsePostgresUrl, urlOf, type PostgresPlace } from './postgres/place.ts
 
 export const CORE_FILE = 'server/fleet.db';
 export const KEYS_FILE = 'key-service/identities.sqlite';
-const NOTE = 'server/database.json';
+export const DATABASE_NOTE = 'server/database.json';
 /** The key service is a trust role of its own, so it has a schema of its own. */
 const SCHEMAS = { core: 'srup', keys: 'srup_keys' } as const;
 
@@ -41,7 +41,7 @@ export interface Databases {
  * const { read, close } = openReadOnly<CoreTables>(core);
  */
 export async function findDatabases(folder: string, password?: Secret): Promise<Databases> {
-  const note = await readNote(folder);
+  const note = await readDatabaseNote(folder);
   return note === undefined ? filesIn(folder) : databasesAt(note, password);
 }
 
@@ -75,7 +75,7 @@ export async function chooseDatabases(
   password?: Secret,
 ): Promise<Databases> {
   if (wish === undefined) return findDatabases(folder, password);
-  const [wanted, known] = [await databasesAt(wish, password), await readNote(folder)];
+  const [wanted, known] = [await databasesAt(wish, password), await readDatabaseNote(folder)];
   if (known === undefined && !(await isThere(join(folder, CORE_FILE)))) return wanted;
   if (known !== undefined && isSame(known, wanted)) return wanted;
   const where = known === undefined ? `files in ${folder}` : known.url;
@@ -86,8 +86,19 @@ export async function chooseDatabases(
 
 /** Notes in the folder where the databases are. No note: they are files in it. */
 export async function noteDatabases(folder: string, { note }: Databases): Promise<void> {
-  if (note === undefined) return;
-  await writeFileAtomic(join(folder, NOTE), `${JSON.stringify(note, undefined, 2)}\n`, 0o600);
+  const file = join(folder, DATABASE_NOTE);
+  if (note !== undefined) {
+    await writeFileAtomic(file, `${JSON.stringify(note, undefined, 2)}\n`, 0o600);
+  } else if (await isThere(file)) {
+    await rm(file);
+    await syncFolder(dirname(file));
+  }
+}
+
+/** Tells whether both are the same place. */
+export function isSamePlace(one: Databases, other: Databases): boolean {
+  if (one.note === undefined || other.note === undefined) return one.note === other.note;
+  return isSame(one.note, other);
 }
 
 function isSame(known: DatabaseNote, { core }: Databases): boolean {
@@ -96,8 +107,9 @@ function isSame(known: DatabaseNote, { core }: Databases): boolean {
   return where(parsePostgresUrl(known.url)) === where(core);
 }
 
-async function readNote(folder: string): Promise<DatabaseNote | undefined> {
-  const file = join(folder, NOTE);
+/** Reads where the folder says that its database is. Undefined: it is files in the folder. */
+export async function readDatabaseNote(folder: string): Promise<DatabaseNote | undefined> {
+  const file = join(folder, DATABASE_NOTE);
   const text = await readFile(file, 'utf8').catch((fault: unknown) => {
     if (reasonOf(fault) === 'ENOENT') return undefined;
     throw fault;

@@ -85,4 +85,6 @@ export interface StoreOptions {
   readonly onFault?: ((fault: unknown) => void) | undefined;
   /** Tells a person that the database is away, or back. */
   readonly tell?: ((what: string) => void) | undefined;
+  /** True: a copy opens it, so it is opened whatever an earlier copy left there. */
+  readonly isForCopy?: boolean | undefined;
 }

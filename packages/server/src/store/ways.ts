@@ -20,6 +20,10 @@ export interface Ways {
   runsOf(columns: readonly string[], rows: readonly object[]): Iterable<Readonly<Record<string, unknown>>>;
   /** Statements after which the database refuses to change or delete a row of the table. */
   appendOnly(table: string): readonly RawBuilder<unknown>[];
+  /** Selects `last`, the greatest key that the database gave in this table, whether its row is there or not; 0 for none. */
+  lastKey(table: string, key: string): RawBuilder<{ readonly last: number }>;
+  /** Statements after which the keys that the database gives in this table are greater than `last`, which is 1 or more. */
+  keysAfter(table: string, key: string, last: number): readonly RawBuilder<unknown>[];
 }
 
 /** Gives the ways of the database that an adapter belongs to. */

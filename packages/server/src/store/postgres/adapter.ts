@@ -25,6 +25,13 @@ export class PostgresWays extends PostgresAdapter implements Ways {
         for each statement execute function ${refuse}()`,
     ];
   };
+
+  readonly lastKey: Ways['lastKey'] = (table, key) =>
+    sql`select coalesce(pg_sequence_last_value(pg_get_serial_sequence(${table}, ${key})::regclass), 0) as last`;
+
+  readonly keysAfter: Ways['keysAfter'] = (table, key, last) => [
+    sql`select setval(pg_get_serial_sequence(${table}, ${key}), ${last}::bigint)`,
+  ];
 }
 
 /** Whole numbers have 64 bits in SQLite, and texts are compared byte by byte: so it is here. */

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { Kysely, sql } from 'kysely';
+import { refuseCopied } from '../copied.ts';
 import { OutcomeUnknown, StoreFault } from '../fault.ts';
 import { createGroupCommit } from '../group-commit.ts';
 import { migrate, refuseNewer } from '../migrate.ts';
@@ -7,6 +8,7 @@ import type { ReadOnly, Store, StoreOptions, Work, Write } from '../port.ts';
 import type { Migrations } from '../schema/steps.ts';
 import { createTransact, type Transact } from '../transact.ts';
 import { PostgresWays } from './adapter.ts';
+import { appliedSteps, copyNoteIn } from './contents.ts';
 import {
   nameStatements,
   PostgresConnection,
@@ -60,7 +62,7 @@ export async function openPostgres<Tables>(
     },
   });
   try {
-    await bringUpToDate(place, migrations);
+    await bringUpToDate(place, migrations, options);
   } catch (fault) {
     await writer.end();
     throw fault;
@@ -101,28 +103,24 @@ function openReaders<Tables>(place: PostgresStorePlace, adapter: PostgresWays): 
 }
 
 /** On a connection of its own, without a timeout: a step may take as long as it needs. */
-async function bringUpToDate(place: PostgresStorePlace, migrations: Migrations): Promise<void> {
+async function bringUpToDate(
+  place: PostgresStorePlace,
+  migrations: Migrations,
+  { isForCopy }: StoreOptions,
+): Promise<void> {
   const { schema } = place;
   const client = await connect(place, { schema, name: 'srup: migration' });
   const names = nameStatements();
   const driver = new WriterDriver(async () => new PostgresConnection(client, names));
   const kysely = new Kysely<unknown>({ dialect: postgresDialect(new PostgresWays(), driver) });
   try {
+    if (isForCopy !== true) refuseCopied(await copyNoteIn(client), urlOf(place));
     refuseNewer(await appliedSteps(client), urlOf(place), migrations);
     await migrate(kysely, urlOf(place), migrations, schema);
   } finally {
     await kysely.destroy();
     await client.end();
   }
-}
-
-async function appliedSteps(client: pg.Client): Promise<readonly string[]> {
-  const { rows } = await client.query<{ there: boolean }>(
-    "select to_regclass('kysely_migration') is not null as there",
-  );
-  if (rows[0]?.there !== true) return [];
-  const steps = await client.query<{ name: string }>('select name from kysely_migration');
-  return steps.rows.map(({ name }) => name);
 }
 
 /**

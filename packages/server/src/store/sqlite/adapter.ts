@@ -20,4 +20,12 @@ export class SqliteWays extends SqliteAdapter implements Ways {
       ) => sql`create trigger ${sql.ref(`${table}_no_${change}`)} before ${sql.raw(change)} on ${sql.raw(table)}
       begin select raise(abort, 'the audit trail is append-only'); end`,
     );
+
+  readonly lastKey: Ways['lastKey'] = (table) =>
+    sql`select coalesce(max(seq), 0) as last from sqlite_sequence where name = ${table}`;
+
+  readonly keysAfter: Ways['keysAfter'] = (table, _key, last) => [
+    sql`delete from sqlite_sequence where name = ${table}`,
+    sql`insert into sqlite_sequence (name, seq) values (${table}, ${last})`,
+  ];
 }

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
+import { COPY_TABLE, refuseCopied, SELECT_COPY_NOTE } from '../copied.ts';
 import { StoreError } from '../fault.ts';
 import { createGroupCommit } from '../group-commit.ts';
 import { migrate, refuseNewer } from '../migrate.ts';
@@ -37,6 +38,7 @@ export async function openSqlite<Tables>(
   try {
     database.exec('pragma journal_mode = wal; pragma synchronous = full;');
     database.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}; pragma cache_size = -${CACHE_KIB};`);
+    if (options.isForCopy !== true) refuseCopied(copyNoteIn(database), file);
     refuseNewer(appliedSteps(database), file, migrations);
     await migrate(kysely, file, migrations);
   } catch (fault) {
@@ -54,6 +56,11 @@ export async function openSqlite<Tables>(
       await kysely.destroy();
     },
   };
+}
+
+/** What a copy left in the file of a database, as `refuseCopied` takes it. */
+export function copyNoteOf(file: string): string | undefined {
+  return reading(file, copyNoteIn);
 }
 
 /** Opens a database for reading only. Its schema stays as it is, so it may be of an earlier version. */
@@ -104,9 +111,18 @@ function damageOf(database: DatabaseSync): string | undefined {
   return found === 'ok' ? undefined : found;
 }
 
+function copyNoteIn(database: DatabaseSync): string | undefined {
+  if (!holdsTable(database, COPY_TABLE)) return undefined;
+  const row = database.prepare(SELECT_COPY_NOTE).get() as { note: string } | undefined;
+  return row?.note;
+}
+
+function holdsTable(database: DatabaseSync, name: string): boolean {
+  return database.prepare('select 1 from sqlite_master where name = ?').get(name) !== undefined;
+}
+
 function appliedSteps(database: DatabaseSync): readonly string[] {
-  const isUsed = database.prepare("select 1 from sqlite_master where name = 'kysely_migration'").get();
-  if (isUsed === undefined) return [];
+  if (!holdsTable(database, 'kysely_migration')) return [];
   const rows = database.prepare('select name from kysely_migration').all() as { name: string }[];
   return rows.map(({ name }) => name);
 }
