@@ -3,6 +3,7 @@ import { createOutput } from '../screen/output.ts';
 import { showProgress } from '../screen/progress.ts';
 import { byteCount, exactTime } from '../screen/words.ts';
 import { terminalOf } from '../screen/terminal.ts';
+import { environmentPassword } from '../service/database.ts';
 import { told } from './faults.ts';
 import { readPassphrase } from './passphrase.ts';
 
@@ -13,22 +14,26 @@ export interface BackupCommandOptions {
   readonly json?: true;
 }
 
+const DOING = { copy: 'copying', compare: 'comparing', pack: 'packing' } as const;
+
 /** Runs `srup backup FILE`. */
 export async function backup(name: string, options: BackupCommandOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const passphrase = await readPassphrase(options.passphraseFile);
+  const password = await environmentPassword();
   const { createBackup } = await import('@srup/server');
   const file = resolve(name);
-  const progress = showProgress('packing {bar} {percentage}%', 1, {});
+  const progress = showProgress('{doing} {bar} {percentage}%', 1, { doing: DOING.pack });
   const made = await told(() =>
     createBackup({
       folder: resolve(options.folder),
       file,
       withArtifacts: options.artifacts,
       passphrase,
+      password,
       now: Date.now(),
-      onProgress: (done, total) => {
-        progress.set(done / total, {});
+      onProgress: (doing, done, total) => {
+        progress.set(done / total, { doing: DOING[doing] });
       },
     }),
   ).finally(() => {

@@ -6,10 +6,11 @@ import { showProgress } from '../screen/progress.ts';
 import { exactTime } from '../screen/words.ts';
 import { terminalOf } from '../screen/terminal.ts';
 import { UserError } from '../user-error.ts';
+import { databaseNote, environmentPassword, type DatabaseOptions } from '../service/database.ts';
 import { told } from './faults.ts';
 import { readPassphrase } from './passphrase.ts';
 
-export interface RestoreCommandOptions {
+export interface RestoreCommandOptions extends DatabaseOptions {
   readonly folder?: string;
   readonly passphraseFile?: string;
   readonly crl?: string;
@@ -17,6 +18,8 @@ export interface RestoreCommandOptions {
   readonly check?: true;
   readonly json?: true;
 }
+
+const DOING = { check: 'checking', write: 'writing', copy: 'copying', compare: 'comparing' } as const;
 
 /** Runs `srup restore FILE --folder NEW`. */
 export async function restore(name: string, options: RestoreCommandOptions): Promise<void> {
@@ -29,12 +32,13 @@ export async function restore(name: string, options: RestoreCommandOptions): Pro
   }
   const output = createOutput(options.json === true);
   const folder = resolve(options.folder);
+  const [database, password] = [databaseNote(options), await environmentPassword(options)];
   const passphrase = await readPassphrase(options.passphraseFile);
   const [{ restoreBackup }, { systemClock, systemRandom }] = await Promise.all([
     import('@srup/server'),
     import('@srup/node'),
   ]);
-  const progress = showProgress('{doing} {bar} {percentage}%', 1, { doing: 'checking' });
+  const progress = showProgress('{doing} {bar} {percentage}%', 1, { doing: DOING.check });
   const restored = await told(() =>
     restoreBackup(
       {
@@ -43,8 +47,12 @@ export async function restore(name: string, options: RestoreCommandOptions): Pro
         passphrase,
         crl: options.crl === undefined ? undefined : resolve(options.crl),
         newTokens: options.newTokens === true,
+        ...{ database, password },
         onProgress: (doing, done, total) => {
-          progress.set(done / total, { doing: doing === 'check' ? 'checking' : 'writing' });
+          progress.set(done / total, { doing: DOING[doing] });
+        },
+        tell: (what) => {
+          output.note(what);
         },
       },
       { clock: systemClock, random: systemRandom },
@@ -57,6 +65,7 @@ export async function restore(name: string, options: RestoreCommandOptions): Pro
   output.result({ folder, serverId, createdAt, withArtifacts, ...counts }, () => {
     output.facts([
       ['Restored', folder],
+      ['Database', database?.url],
       ['Server', serverId],
       ['As of', exactTime(createdAt)],
       ['Devices', `${restored.devices}, their sequence numbers moved ahead`],

@@ -1,14 +1,14 @@
 import { hash } from 'node:crypto';
-import { chmod, readdir, readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { makePrivateFolder, sha256File } from '@srup/node';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isDigest } from '@srup/protocol';
+import { DATABASE_NOTE } from '../store/databases.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import { openSqliteReadOnly } from '../store/sqlite/open.ts';
-import { holdDatabases, type Snapshots } from '../store/sqlite/snapshot.ts';
 import { VERSION } from '../version.ts';
 import { FORMAT, isPackable, type FileEntry, type Manifest } from './archive/manifest.ts';
-import { ARTIFACTS, CORE_DATABASE, DATABASES, isDatabase, MARKER, PARTS } from './places.ts';
+import { copyDatabases, type DatabaseCopies } from './databases.ts';
+import { ARTIFACTS, CORE_DATABASE, isDatabase, MARKER, PARTS } from './places.ts';
 
 /** SQLite's side files. Their content is in the copies. */
 const SIDE_FILE = /-(wal|shm|journal)$/;
@@ -22,19 +22,18 @@ export interface Collected {
   readonly small: ReadonlyMap<string, Uint8Array>;
 }
 
-export interface Wish {
-  /** The server's folder. */
-  readonly folder: string;
+export interface Wish extends DatabaseCopies {
   readonly withArtifacts: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
 /** Lists everything that goes into a backup, and takes what can change: the databases into the folder `copies`. */
-export async function collect({ folder, withArtifacts, now }: Wish, copies: string): Promise<Collected> {
+export async function collect(wish: Wish, copies: string): Promise<Collected> {
+  const { folder, withArtifacts, now } = wish;
   // Before the databases: a set-up token that is used up later stays unused here, and locks nobody out.
   const { small, entries } = await collectSmall(folder);
-  const databases = await copyDatabases(folder, copies);
+  const databases = await copyDatabases(wish, copies);
   // After them: what the database lists has its file, unless it was removed in this moment.
   const wanted = withArtifacts ? await listedArtifacts(join(copies, CORE_DATABASE)) : [];
   const { found, missing } = await findArtifacts(folder, wanted);
@@ -63,17 +62,6 @@ async function collectSmall(folder: string) {
   return { small, entries };
 }
 
-async function copyDatabases(folder: string, copies: string): Promise<FileEntry[]> {
-  const snapshots = holdDatabases(DATABASES.map((path) => join(folder, path)));
-  try {
-    const entries: FileEntry[] = [];
-    for (const path of DATABASES) entries.push(await copyDatabase(folder, path, copies, snapshots));
-    return entries;
-  } finally {
-    snapshots.close();
-  }
-}
-
 async function findArtifacts(folder: string, digests: readonly string[]) {
   const found: FileEntry[] = [];
   const missing: string[] = [];
@@ -92,28 +80,20 @@ async function listSmall(folder: string): Promise<string[]> {
     const entries = await readdir(join(folder, part), { withFileTypes: true }).catch(noneIfAbsent);
     for (const entry of entries) {
       const path = `${part}/${entry.name}`;
-      if (entry.isFile() && isPackable(path) && !isDatabase(path) && !SIDE_FILE.test(path)) found.push(path);
+      if (entry.isFile() && isPackable(path) && !isElsewhere(path)) found.push(path);
     }
   }
   return found.sort();
 }
 
+/** Tells whether the backup has the content in another file, or must not have it: it would lead to the old database. */
+function isElsewhere(path: string): boolean {
+  return isDatabase(path) || SIDE_FILE.test(path) || path === DATABASE_NOTE;
+}
+
 function noneIfAbsent(fault: NodeJS.ErrnoException): [] {
   if (fault.code === 'ENOENT') return [];
   throw fault;
-}
-
-async function copyDatabase(
-  folder: string,
-  path: string,
-  copies: string,
-  snapshots: Snapshots,
-): Promise<FileEntry> {
-  const to = join(copies, path);
-  await makePrivateFolder(dirname(to));
-  await snapshots.copy(join(folder, path), to);
-  await chmod(to, 0o600);
-  return { path, bytes: (await stat(to)).size, sha256: await sha256File(to) };
 }
 
 async function listedArtifacts(database: string): Promise<string[]> {

@@ -14,19 +14,20 @@ import {
   type FolderLock,
   type Secret,
 } from '@srup/node';
+import type { CopyPhase } from '../copy/copy.ts';
 import { collect, type Collected, type Wish } from './collect.ts';
 import { BackupError } from './archive/fault.ts';
 import { bytesOf, type FileEntry, type Manifest } from './archive/manifest.ts';
 import { packBackup } from './archive/pack.ts';
 import { isDatabase, MARKER } from './places.ts';
 
-export interface BackupOptions extends Wish {
+export interface BackupOptions extends Omit<Wish, 'onRows'> {
   /** The backup. It must not exist yet. */
   readonly file: string;
   /** Encrypts the backup; see `LEAST_PASSPHRASE`. By default it is in clear. */
   readonly passphrase?: Secret | undefined;
-  /** Bytes of the content that are packed, and how many there are. */
-  readonly onProgress?: (done: number, total: number) => void;
+  /** What is being done, and how much of it: rows of a database elsewhere, or bytes of the content that are packed. */
+  readonly onProgress?: (doing: CopyPhase | 'pack', done: number, total: number) => void;
 }
 
 export interface BackupMade {
@@ -64,7 +65,7 @@ export async function createBackup(options: BackupOptions): Promise<BackupMade> 
   const packed = join(dirname(file), `.${basename(file)}.${randomUUID()}`);
   try {
     await rm(copies, { recursive: true, force: true }); // of a backup that was killed
-    const collected = await collect(options, copies);
+    const collected = await collect({ ...options, onRows: options.onProgress }, copies);
     const { manifest, missing } = collected;
     const content = packBackup(manifest, contentsOf(collected, copies, options), passphrase);
     const made = await writeDurably(content, packed);
@@ -90,7 +91,7 @@ function contentsOf(
     const content = small.get(path);
     const place = isDatabase(path) ? copies : folder;
     const source = content === undefined ? createReadStream(join(place, path)) : Readable.from([content]);
-    return source.on('data', (chunk: Uint8Array) => onProgress?.((done += chunk.length), total));
+    return source.on('data', (chunk: Uint8Array) => onProgress?.('pack', (done += chunk.length), total));
   };
 }
 

@@ -3,9 +3,12 @@ import { mkdtemp, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { makeFolders, syncFolder, type Secret } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
+import type { CopyPhase } from '../copy/copy.ts';
+import { databasesAt, filesIn, noteDatabases, type DatabaseNote } from '../store/databases.ts';
 import { jumpAfter } from './ahead.ts';
 import { BackupError } from './archive/fault.ts';
 import { bringForward, type BroughtForward } from './forward.ts';
+import { prepareMove } from './into.ts';
 import { bytesOf, type Manifest } from './archive/manifest.ts';
 import { readBackup } from './archive/read.ts';
 import { readOnly, unpackInto, type Meter } from './unpack.ts';
@@ -21,11 +24,17 @@ export interface RestoreOptions {
   readonly crl?: string | undefined;
   /** Forget all API tokens. The next start prints a set-up token. */
   readonly newTokens: boolean;
-  /** What is being done, and how much of how many bytes. */
+  /** A database of PostgreSQL for everything but keys, certificates and artifacts. It must be empty. By default files. */
+  readonly database?: DatabaseNote | undefined;
+  /** Its password, instead of the one in the file that `database` names. */
+  readonly password?: Secret | undefined;
+  /** What is being done, and how much of how many bytes or rows. */
   readonly onProgress?: (doing: Doing, done: number, total: number) => void;
+  /** Tells a person what is waited for. */
+  readonly tell?: (what: string) => void;
 }
 
-type Doing = 'check' | 'write';
+type Doing = 'check' | 'write' | CopyPhase;
 
 export interface RestorePorts {
   readonly clock: Clock;
@@ -38,7 +47,8 @@ export interface Restored extends BroughtForward {
 
 /**
  * Restores a server. Writes nothing before the whole backup is checked. When this resolves, the folder is whole; when
- * it rejects, with BackupError for what a user can mend, there is no folder.
+ * it rejects, with BackupError or StoreError for what a user can mend, there is no folder, and no server starts on what is
+ * in the database.
  *
  * Then it brings the server forward: every counter moves beyond what the old server can have sent (P 5.1), enrolment
  * codes are dropped (P 8.4), and revocations of the list are put in force (P 10.8).
@@ -59,13 +69,14 @@ export async function restoreBackup(
     readOnly(meterOf(options, 'check', contents)),
   );
   refuseFuture(manifest, clock);
+  const move = await moveOf(options, manifest, clock);
   const parent = dirname(folder);
   await makeFolders(parent);
   await refuseFull(parent, manifest);
   const now = clock.now();
   const changed = await appearing(folder, async (work) => {
     await readBackup(file, passphrase, (contents) => unpackInto(work, meterOf(options, 'write', contents)));
-    return bringForward(work, {
+    const forward = await bringForward(work, {
       crl: options.crl,
       newTokens: options.newTokens,
       backupOf: manifest.createdAt,
@@ -73,7 +84,12 @@ export async function restoreBackup(
       jump: jumpAfter(now - manifest.createdAt, random),
       start: () => random.bytes(8),
     });
+    // Whatever the backup holds, the server must not find the old one's database.
+    await noteDatabases(work, move?.databases ?? filesIn(work));
+    await move?.fill(work);
+    return forward;
   });
+  await move?.finish();
   return { manifest, ...changed };
 }
 
@@ -85,6 +101,15 @@ export async function restoreBackup(
  */
 export function checkBackup(file: string, passphrase?: Secret): Promise<Manifest> {
   return readBackup(file, passphrase, () => readOnly());
+}
+
+/** The way into a database elsewhere. Rejects when it is in use, before anything is written. */
+async function moveOf(options: RestoreOptions, { serverId, createdAt }: Manifest, clock: Clock) {
+  const { database, password, onProgress, tell = () => undefined } = options;
+  if (database === undefined) return undefined;
+  const databases = await databasesAt(database, password);
+  const other = `the backup of ${new Date(createdAt).toISOString()}`;
+  return prepareMove({ databases, server: serverId, other, at: clock.now(), onProgress, tell });
 }
 
 /** Fills a folder beside the one that is wanted, and moves it there when it is whole. */
