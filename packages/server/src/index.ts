@@ -49,6 +49,6 @@ export { makeProbes, type ProbeCredential } from './keyservice/probe.ts';
 export { LEAST_PASSPHRASE } from './backup/archive/cipher.ts';
 export type { CopyPhase } from './copy/copy.ts';
 export { moveServer, type DatabaseWish, type Moved } from './copy/move.ts';
-export { readDatabaseNote, type DatabaseNote } from './store/databases.ts';
+export { askDatabases, readDatabaseNote, type DatabaseNote } from './store/databases.ts';
 export { findDamage } from './store/sqlite/open.ts';
 export { VERSION } from './version.ts';

@@ -1,6 +1,7 @@
 /** Checks the audit trail and its witnesses now; the running server does so once an hour. */
 import type { TrailFindings, WitnessFinding } from '@srup/server';
 import { exactTime } from '../screen/words.ts';
+import { environmentPassword } from '../service/database.ts';
 import { failed, ok, untried, warning, type Judgement } from './finding.ts';
 
 const DAY_MS = 86_400_000;
@@ -14,7 +15,7 @@ const EVIDENCE =
 export async function checkAudit(folder: string): Promise<Judgement[]> {
   const { examineTrail } = await import('@srup/server');
   const now = Date.now();
-  const findings = await examineTrail(folder, now - ALARM_MS);
+  const findings = await examineTrail(folder, now - ALARM_MS, await environmentPassword());
   const { witnesses } = findings;
   return [
     ...judgeTrail(findings),

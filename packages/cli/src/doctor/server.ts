@@ -5,6 +5,7 @@ import { judgeCertificate } from './certificates.ts';
 import { checkClock } from './clock.ts';
 import { diskChecks } from './disk.ts';
 import { failed, ok, untried, warning, type Check, type Judgement } from './finding.ts';
+import { environmentPassword } from '../service/database.ts';
 import { get, whyTaken, type Reply } from './reach.ts';
 import { tryBroker } from './rules.ts';
 
@@ -32,10 +33,7 @@ export function serverChecks(questions: ServerQuestions): Check[] {
     { name: 'server', run: async () => [await checkProcess(questions)] },
     { name: 'clock', run: async () => [await checkClock()] },
     ...diskChecks(folder, ['artifacts/', MOSQUITTO_PID]),
-    ...DATABASES.map((path) => ({
-      name: 'database',
-      run: async () => [await checkDatabase(join(folder, path), path)],
-    })),
+    { name: 'database', run: () => checkDatabases(folder) },
     { name: 'audit', run: () => checkAudit(folder) },
     { name: 'certificates', run: () => checkCertificates(folder) },
     { name: 'https', run: () => checkHttps(questions) },
@@ -66,6 +64,24 @@ async function checkProcess({ folder, url }: ServerQuestions): Promise<Judgement
     `no server runs in this folder, and port ${port} can't be used (${taken})`,
     'Stop the other program, or name the right --folder or --url.',
   );
+}
+
+async function checkDatabases(folder: string): Promise<Judgement[]> {
+  const { askDatabases, readDatabaseNote } = await import('@srup/server');
+  const note = await readDatabaseNote(folder);
+  if (note === undefined)
+    return Promise.all(DATABASES.map((path) => checkDatabase(join(folder, path), path)));
+  try {
+    await askDatabases(folder, await environmentPassword());
+    return [ok(`${note.url} answers`)];
+  } catch (fault) {
+    return [
+      failed(
+        `${note.url} does not answer: ${(fault as Error).message}`,
+        'Check that PostgreSQL runs and lets this server in; its log says why it does not.',
+      ),
+    ];
+  }
 }
 
 async function checkDatabase(file: string, name: string): Promise<Judgement> {
@@ -128,6 +144,6 @@ async function checkBroker({ folder, broker, brokerCa }: ServerQuestions): Promi
     import('@srup/server'),
     import('@srup/node'),
   ]);
-  const probes = await makeProbes(folder, systemClock, systemRandom);
+  const probes = await makeProbes(folder, systemClock, systemRandom, await environmentPassword());
   return tryBroker({ url: broker, ca: brokerCa ?? (await caOf(folder)), ...probes });
 }

@@ -7,8 +7,9 @@ import { dirname, join } from 'node:path';
 import { Secret, syncFolder, writeFileAtomic } from '@srup/node';
 import { z } from 'zod';
 import { StoreError } from './fault.ts';
-import type { StorePlace } from './open.ts';
+import { openReadOnly, type StorePlace } from './open.ts';
 import { parsePostgresUrl, urlOf, type PostgresPlace } from './postgres/place.ts';
+import type { CoreTables } from './schema/tables.ts';
 
 export const CORE_FILE = 'server/fleet.db';
 export const KEYS_FILE = 'key-service/identities.sqlite';
@@ -43,6 +44,16 @@ export interface Databases {
 export async function findDatabases(folder: string, password?: Secret): Promise<Databases> {
   const note = await readDatabaseNote(folder);
   return note === undefined ? filesIn(folder) : databasesAt(note, password);
+}
+
+/** Reads a row of each database of a server. Rejects when one does not answer. */
+export async function askDatabases(folder: string, password?: Secret): Promise<void> {
+  const { core, keys } = await findDatabases(folder, password);
+  for (const place of [core, keys]) {
+    const database = openReadOnly<Pick<CoreTables, 'settings'>>(place);
+    const row = database.read.selectFrom('settings').select('name').limit(1).execute();
+    await row.finally(() => database.close());
+  }
 }
 
 /** The databases as SQLite files in the folder, whatever is there. */
