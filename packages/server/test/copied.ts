@@ -26,12 +26,11 @@ export const schemasAt = (url: string): Places => ({
 
 export async function within<Value>(places: Places, work: (both: Target) => Promise<Value>): Promise<Value> {
   const core = await openStore<CoreTables>(places.core, coreMigrations);
-  const keys = await openStore<KeyServiceTables>(places.keys, keyServiceMigrations);
   try {
-    return await work({ core, keys });
+    const keys = await openStore<KeyServiceTables>(places.keys, keyServiceMigrations);
+    return await work({ core, keys }).finally(() => keys.close());
   } finally {
     await core.close();
-    await keys.close();
   }
 }
 

@@ -9,7 +9,8 @@ import {
   copyTable,
   countRows,
   pagesOf,
-  Summing,
+  sumOf,
+  sumOfPages,
   tablesOf,
   type Row,
   type Sum,
@@ -99,13 +100,13 @@ async function sumAll<Tables>(
 ): Promise<readonly Sum[]> {
   const sums: Sum[] = [];
   for (const table of tables) {
-    const sum = new Summing(table);
+    const pages: Sum[] = [];
     for await (const rows of pagesOf(read, table)) {
-      sum.add(rows);
+      pages.push(sumOf(rows, table));
       look(table, rows);
       onRows(rows.length);
     }
-    sums.push(sum.end());
+    sums.push(sumOfPages(pages));
   }
   return sums;
 }

@@ -1,5 +1,5 @@
 /** All rows of the tables of one database, from one place to another. */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Read, Store, Write } from '../store/port.ts';
 import { prepareRows } from '../store/rows.ts';
@@ -9,6 +9,8 @@ import { waysOf } from '../store/ways.ts';
 
 /** Rows that are read, and written, at one go. */
 const PAGE_ROWS = 500;
+/** Pages that share a transaction, and so its way to the disk. */
+const PAGES_IN_COMMIT = 20;
 
 export type Row = Readonly<Record<string, string | number | null | Uint8Array>>;
 
@@ -20,7 +22,7 @@ export interface Table {
   readonly form: TableForm<object>;
 }
 
-/** What a table holds: how many rows, and a hash of all of them in the order of their keys. */
+/** What a table holds: how many rows, and a hash of all of them in the order of their keys, page by page. */
 export interface Sum {
   readonly rows: number;
   readonly hash: string;
@@ -41,20 +43,32 @@ export async function countRows<Tables>(read: Read<Tables>, { name }: Table): Pr
   return rows[0]?.n ?? 0;
 }
 
+/** The key of a row after which a page begins; undefined: the first page. */
+type After = Row[string] | undefined;
+
 /** Reads all rows in the order of their keys, a page at a time. */
 export async function* pagesOf<Tables>(
   read: Read<Tables>,
-  { name, key, columns }: Table,
+  table: Table,
 ): AsyncGenerator<readonly Row[], void> {
-  const list = sql.join(columns.map((column) => sql.ref(column)));
-  for (let last: Row[string] | undefined; ;) {
-    const after = last === undefined ? sql`true` : sql`${sql.ref(key)} > ${last}`;
-    const { rows } = await sql<Row>`select ${list} from ${sql.table(name)} where ${after}
-      order by ${sql.ref(key)} limit ${sql.lit(PAGE_ROWS)}`.execute(read);
-    if (rows.length > 0) yield rows.map(portable);
+  for (let after: After; ;) {
+    const rows = await readPage(read, table, after);
+    if (rows.length > 0) yield rows;
     if (rows.length < PAGE_ROWS) return;
-    last = rows.at(-1)?.[key];
+    after = rows.at(-1)?.[table.key];
   }
+}
+
+async function readPage<Tables>(
+  read: Read<Tables>,
+  { name, key, columns }: Table,
+  after: After,
+): Promise<readonly Row[]> {
+  const list = sql.join(columns.map((column) => sql.ref(column)));
+  const begin = after === undefined ? sql`true` : sql`${sql.ref(key)} > ${after}`;
+  const { rows } = await sql<Row>`select ${list} from ${sql.table(name)} where ${begin}
+    order by ${sql.ref(key)} limit ${sql.lit(PAGE_ROWS)}`.execute(read);
+  return rows.map(portable);
 }
 
 /** A hostile device can send U+0000 in a text. PostgreSQL can't hold it, and the store there never does. */
@@ -68,25 +82,18 @@ function portable(row: Row): Row {
   );
 }
 
-/** Sums up rows as they pass by. */
-export class Summing {
-  readonly #columns: readonly string[];
-  readonly #hash: Hash = createHash('sha256');
-  #rows = 0;
+/** The rows and the hash of one page. */
+export function sumOf(rows: readonly Row[], { columns }: Table): Sum {
+  const digest = createHash('sha256');
+  for (const row of rows) digest.update(`${JSON.stringify(columns.map((name) => plain(row[name])))}\n`);
+  return { rows: rows.length, hash: digest.digest('hex') };
+}
 
-  constructor({ columns }: Table) {
-    this.#columns = columns;
-  }
-
-  add(rows: readonly Row[]): void {
-    this.#rows += rows.length;
-    for (const row of rows)
-      this.#hash.update(`${JSON.stringify(this.#columns.map((name) => plain(row[name])))}\n`);
-  }
-
-  end(): Sum {
-    return { rows: this.#rows, hash: this.#hash.digest('hex') };
-  }
+/** The sum of a table from those of its pages. */
+export function sumOfPages(pages: readonly Sum[]): Sum {
+  const digest = createHash('sha256');
+  for (const { hash } of pages) digest.update(hash);
+  return { rows: pages.reduce((all, { rows }) => all + rows, 0), hash: digest.digest('hex') };
 }
 
 function plain(value: Row[string] | undefined): unknown {
@@ -105,16 +112,46 @@ export async function copyTable<Tables>(
 ): Promise<Sum> {
   const { name, key, form } = table;
   const insert = insertInto(table);
-  const sum = new Summing(table);
+  const pages: Sum[] = [];
   if ((await countRows(to.read, table)) > 0)
     await to.commit((write) => sql`delete from ${sql.table(name)}`.execute(write));
-  for await (const rows of pagesOf(from, table)) {
-    sum.add(rows);
-    await to.commit((write) => insert(write as unknown as Write<CoreTables>, rows));
-    onRows(rows.length);
+  for (let next: Next = { after: undefined }; next !== undefined;) {
+    const { after }: { readonly after: After } = next;
+    const done: PagesCopied = await to.commit((write) => copyPages(from, write, table, after, insert));
+    pages.push(...done.pages);
+    onRows(sumOfPages(done.pages).rows);
+    next = done.next;
   }
   if (form.isCounted === true) await to.commit((write) => carryKeys(from, write, name, key));
-  return sum.end();
+  return sumOfPages(pages);
+}
+
+/** Where the next pages begin; undefined: there are none. */
+type Next = { readonly after: After } | undefined;
+
+interface PagesCopied {
+  readonly pages: readonly Sum[];
+  readonly next: Next;
+}
+
+/** Copies some pages in one transaction. It may run twice. */
+async function copyPages<Tables>(
+  from: Read<Tables>,
+  write: Write<Tables>,
+  table: Table,
+  begin: After,
+  insert: ReturnType<typeof insertInto>,
+): Promise<PagesCopied> {
+  const pages: Sum[] = [];
+  let after = begin;
+  while (pages.length < PAGES_IN_COMMIT) {
+    const rows = await readPage(from, table, after);
+    await insert(write as unknown as Write<CoreTables>, rows);
+    if (rows.length > 0) pages.push(sumOf(rows, table));
+    if (rows.length < PAGE_ROWS) return { pages, next: undefined };
+    after = rows.at(-1)?.[table.key];
+  }
+  return { pages, next: { after } };
 }
 
 function insertInto({ name, form }: Table) {

@@ -7,9 +7,8 @@ import { dirname, join } from 'node:path';
 import { Secret, syncFolder, writeFileAtomic } from '@srup/node';
 import { z } from 'zod';
 import { StoreError } from './fault.ts';
-import { openReadOnly, type StorePlace } from './open.ts';
+import type { StorePlace } from './open.ts';
 import { parsePostgresUrl, urlOf, type PostgresPlace } from './postgres/place.ts';
-import type { CoreTables } from './schema/tables.ts';
 
 export const CORE_FILE = 'server/fleet.db';
 export const KEYS_FILE = 'key-service/identities.sqlite';
