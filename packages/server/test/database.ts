@@ -12,7 +12,7 @@ import type { ServerOptions } from '../src/options.ts';
 import { openStore as open, type StorePlace } from '../src/store/open.ts';
 import type { Read, Store, StoreOptions } from '../src/store/port.ts';
 import { PostgresWays } from '../src/store/postgres/adapter.ts';
-import type { PostgresStorePlace } from '../src/store/postgres/open.ts';
+import type { PostgresStorePlace } from '../src/store/postgres/place.ts';
 import { urlOf } from '../src/store/postgres/place.ts';
 import { clientConfig } from '../src/store/postgres/session.ts';
 import { TIMES } from '../src/store/postgres/times.ts';

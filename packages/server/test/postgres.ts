@@ -1,5 +1,5 @@
 import { Secret } from '@srup/node';
-import type { PostgresStorePlace } from '../src/store/postgres/open.ts';
+import type { PostgresStorePlace } from '../src/store/postgres/place.ts';
 import { parsePostgresUrl } from '../src/store/postgres/place.ts';
 
 /** The schemas of a server, as `databases.ts` names them. */

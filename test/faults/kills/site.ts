@@ -80,9 +80,8 @@ export async function openSite(
       postgres &&
       (async () => {
         await restart(postgres, deadFor(random));
-        const { child, stderr } = site.process;
-        if (child.exitCode !== null)
-          throw new Error(`the server ended by itself:\n${stderr().slice(-4_000)}`);
+        if (site.process.child.exitCode !== null)
+          throw new Error(`the server ended by itself:\n${site.process.stderr().slice(-4_000)}`);
       }),
     inspectTrail: async () => {
       await killServer();

@@ -7,7 +7,7 @@ import { parseCopyNote, writeCopyNote, type CopyNote } from '../store/copied.ts'
 import type { Databases } from '../store/databases.ts';
 import { StoreError } from '../store/fault.ts';
 import { openStore, shownPlace, type StorePlace } from '../store/open.ts';
-import { clearSchema, lookAt, type Holding } from '../store/postgres/clear.ts';
+import { clearSchema, lookAt, type Holding } from '../store/postgres/schemas/clear.ts';
 import { coreMigrations } from '../store/schema/migrations.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import { copyNoteOf } from '../store/sqlite/open.ts';

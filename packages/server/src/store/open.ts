@@ -1,6 +1,7 @@
 /** Opens a database, wherever it is. */
 import type { ReadOnly, Store, StoreOptions } from './port.ts';
-import { openPostgres, openPostgresReadOnly, type PostgresStorePlace } from './postgres/open.ts';
+import { openPostgres, openPostgresReadOnly } from './postgres/open.ts';
+import type { PostgresStorePlace } from './postgres/place.ts';
 import { urlOf } from './postgres/place.ts';
 import type { Migrations } from './schema/steps.ts';
 import { openSqlite, openSqliteReadOnly } from './sqlite/open.ts';

@@ -1,6 +1,6 @@
 /** What can be seen of a database of PostgreSQL without changing anything, for whoever looks for what is wrong. */
 import { connect } from './session.ts';
-import type { PostgresStorePlace } from './open.ts';
+import type { PostgresStorePlace } from './place.ts';
 
 export interface PostgresReport {
   /** As PostgreSQL writes it: `16.4`. */

@@ -7,20 +7,15 @@ import { migrate, refuseNewer } from '../migrate.ts';
 import type { ReadOnly, Store, StoreOptions } from '../port.ts';
 import type { Migrations } from '../schema/steps.ts';
 import { PostgresWays } from './adapter.ts';
-import { appliedSteps, copyNoteIn } from './contents.ts';
+import { appliedSteps, copyNoteIn } from './schemas/contents.ts';
 import { nameStatements, PostgresConnection, postgresDialect, WriterDriver } from './dialect.ts';
 import { isPassing, wordsOf } from './fault.ts';
-import { urlOf, type PostgresPlace } from './place.ts';
+import { urlOf, type PostgresStorePlace } from './place.ts';
 import { openReaders } from './readers.ts';
 import { createSafeTransact } from './safe-transact.ts';
 import { connect, connectionFault } from './session.ts';
 import { TIMES, type Times } from './times.ts';
 import { openWriter } from './writer.ts';
-
-/** A database of PostgreSQL, and the schema in it that holds the tables. */
-export interface PostgresStorePlace extends PostgresPlace {
-  readonly schema: string;
-}
 
 /**
  * Opens a database of PostgreSQL, makes the tables if there are none, and brings them up to date. Waits for a database

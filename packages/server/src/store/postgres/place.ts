@@ -18,6 +18,11 @@ export interface PostgresPlace {
   readonly ca?: string | undefined;
 }
 
+/** A database of PostgreSQL, and the schema in it that holds the tables. */
+export interface PostgresStorePlace extends PostgresPlace {
+  readonly schema: string;
+}
+
 /** How to get in, beside the URL. */
 export interface PostgresAccess {
   readonly password?: Secret | undefined;

@@ -12,7 +12,8 @@ import type { Store } from '../port.ts';
 import { connect } from './session.ts';
 import { faultOf, isWorthRepeating } from './fault.ts';
 import { judgeServer } from './judge.ts';
-import { openPostgres, type PostgresStorePlace } from './open.ts';
+import { openPostgres } from './open.ts';
+import type { PostgresStorePlace } from './place.ts';
 import { parsePostgresUrl } from './place.ts';
 import { TIMES } from './times.ts';
 

@@ -31,7 +31,7 @@ interface Scene {
   readonly told: string[];
   readonly states: string[];
   /** What is there, read past the proxy. */
-  direct(): Promise<readonly number[]>;
+  readonly direct: () => Promise<readonly number[]>;
 }
 
 type Later = (step: () => Promise<void>) => void;

@@ -1,15 +1,15 @@
 /** Schemas as they are at one moment, while a server writes to them. */
 import type pg from 'pg';
 import { Kysely } from 'kysely';
-import { StoreError } from '../fault.ts';
-import { refuseNewer } from '../migrate.ts';
-import type { Migrations } from '../schema/steps.ts';
-import { PostgresWays } from './adapter.ts';
+import { StoreError } from '../../fault.ts';
+import { refuseNewer } from '../../migrate.ts';
+import type { Migrations } from '../../schema/steps.ts';
+import { PostgresWays } from '../adapter.ts';
 import { appliedSteps } from './contents.ts';
-import { nameStatements, PostgresConnection, postgresDialect, WriterDriver } from './dialect.ts';
-import type { PostgresStorePlace } from './open.ts';
-import { urlOf } from './place.ts';
-import { connect, type Session } from './session.ts';
+import { nameStatements, PostgresConnection, postgresDialect, WriterDriver } from '../dialect.ts';
+import type { PostgresStorePlace } from '../place.ts';
+import { urlOf } from '../place.ts';
+import { connect, type Session } from '../session.ts';
 
 export interface HeldSchema {
   readonly place: PostgresStorePlace;

@@ -1,12 +1,12 @@
 /** Prepares a schema for a copy. */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { MAKE_COPY_TABLE, parseCopyNote, type CopyNote } from '../copied.ts';
-import { claimDatabase } from './claim.ts';
+import { MAKE_COPY_TABLE, parseCopyNote, type CopyNote } from '../../copied.ts';
+import { claimDatabase } from '../claim.ts';
 import { copyNoteIn } from './contents.ts';
-import type { PostgresStorePlace } from './open.ts';
-import { connect } from './session.ts';
-import { TIMES } from './times.ts';
+import type { PostgresStorePlace } from '../place.ts';
+import { connect } from '../session.ts';
+import { TIMES } from '../times.ts';
 
 /** What a schema holds. */
 export interface Holding {

@@ -1,7 +1,7 @@
 /** What a schema holds beside the tables of the server, asked before they are opened. */
 import type pg from 'pg';
-import { COPY_TABLE, SELECT_COPY_NOTE } from '../copied.ts';
-import { faultOf } from './fault.ts';
+import { COPY_TABLE, SELECT_COPY_NOTE } from '../../copied.ts';
+import { faultOf } from '../fault.ts';
 
 /** The names of the steps that the schema has taken. */
 export async function appliedSteps(client: pg.Client): Promise<readonly string[]> {
