@@ -1,5 +1,5 @@
 /**
- * `npm run bench:arrivals [-- --devices 50 --messages 40 --latencies 0,1,3 --json]`: signed DATA messages a second that one
+ * `npm run bench:arrivals [-- --devices 50 --messages 40 --latencies 0,1,3 --databases sqlite,postgres --json]`: signed DATA messages a second that one
  * server takes, by the time that a commit takes more than the disk's own. "one at a time" is a link that has one message
  * in hand, and so acknowledges it before it takes the next. The messages wait at the broker when the clock starts. Server
  * and broker are two processes. After each run the server checks that it has stored every message once, in order.
@@ -18,6 +18,7 @@ import {
   type TestDevice,
   type TestServer,
 } from '../packages/server/test/fleet/device.ts';
+import { startPostgres } from '../test/support/postgres.ts';
 import { startEmbedded, startMosquitto, type BenchBroker } from './arrivals/brokers.ts';
 import type { ServerFigures, ServerOrders } from './arrivals/server.ts';
 
@@ -26,6 +27,7 @@ const { values: options } = parseArgs({
     devices: { type: 'string', default: '50' },
     messages: { type: 'string', default: '40' },
     latencies: { type: 'string', default: '0,1,3' },
+    databases: { type: 'string', default: 'sqlite' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -34,6 +36,7 @@ const MESSAGES = Number(options.messages);
 const MANY = 200;
 
 interface Run {
+  readonly database: string;
   readonly broker: string;
   readonly latencyMs: number;
   readonly oneAtATime: ServerFigures;
@@ -45,11 +48,7 @@ interface Sender {
   readonly link: MqttLink;
 }
 
-async function runServer(
-  folder: string,
-  orders: ServerOrders,
-  onReady?: () => Promise<void>,
-): Promise<string> {
+async function runServer(orders: ServerOrders, onReady?: () => Promise<void>): Promise<string> {
   const file = join(folder, 'orders.json');
   await writeFile(file, JSON.stringify(orders));
   const program = join(import.meta.dirname, 'arrivals', 'server.ts');
@@ -81,20 +80,21 @@ async function measureBroker(
   name: string,
   broker: BenchBroker,
   server: TestServer,
-  folder: string,
+  database: string,
+  place: string,
 ): Promise<Run[]> {
   const devices = await Promise.all(
     Array.from({ length: Number(options.devices) }, () => makeDevice(server)),
   );
   const base = {
-    file: join(folder, `${name}.db`),
+    place,
     url: broker.url,
     server: identityText(server.id),
     privatePems: server.privatePems,
     enrolments: devices.map(({ enrolment, text }) => ({ ...enrolment, id: text })),
   };
   let senders: Sender[] = [];
-  await runServer(folder, { ...base, latencyMs: 0, inHand: MANY, values: 0, waiting: 0 }, async () => {
+  await runServer({ ...base, latencyMs: 0, inHand: MANY, values: 0, waiting: 0 }, async () => {
     senders = await Promise.all(devices.map((device) => connectDevice(broker.url, device)));
     for (const { device, link } of senders) {
       const { bytes } = await device.write('JOIN_REQ', {});
@@ -118,15 +118,13 @@ async function measureBroker(
       }),
     );
     const waiting = MESSAGES * senders.length;
-    return JSON.parse(
-      await runServer(folder, { ...base, latencyMs, inHand, values, waiting }),
-    ) as ServerFigures;
+    return JSON.parse(await runServer({ ...base, latencyMs, inHand, values, waiting })) as ServerFigures;
   }
 
   const runs: Run[] = [];
   for (const latencyMs of options.latencies.split(',').map(Number)) {
     const oneAtATime = await measure(latencyMs, 1);
-    const run: Run = { broker: name, latencyMs, oneAtATime, many: await measure(latencyMs, MANY) };
+    const run: Run = { database, broker: name, latencyMs, oneAtATime, many: await measure(latencyMs, MANY) };
     runs.push(run);
     if (!options.json) console.log(format(run));
   }
@@ -134,11 +132,11 @@ async function measureBroker(
   return runs;
 }
 
-function format({ broker, latencyMs, oneAtATime, many }: Run): string {
+function format({ database, broker, latencyMs, oneAtATime, many }: Run): string {
   const say = ({ perSecond, cpuMicros, messagesPerCommit }: ServerFigures) =>
     `${Math.round(perSecond).toLocaleString('en')}/s (${Math.round(cpuMicros)} us CPU, ${messagesPerCommit.toFixed(1)} a commit)`;
   const ratio = (many.perSecond / oneAtATime.perSecond).toFixed(1);
-  return `${broker}, commit + ${latencyMs} ms: one at a time ${say(oneAtATime)}, many ${say(many)}: x ${ratio}`;
+  return `${database}, ${broker}, commit + ${latencyMs} ms: one at a time ${say(oneAtATime)}, many ${say(many)}: x ${ratio}`;
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'srup-bench-arrivals-'));
@@ -147,16 +145,21 @@ if (!options.json) console.log(`${machine}\n`);
 try {
   const server = await makeServer();
   const runs: Run[] = [];
-  for (const [name, start] of [
-    ['embedded', () => startEmbedded(server.id)],
-    ['mosquitto', () => startMosquitto(folder)],
-  ] as const) {
-    const broker = await start();
-    if (broker === undefined) continue;
-    try {
-      runs.push(...(await measureBroker(name, broker, server, folder)));
-    } finally {
-      await broker.close();
+  for (const database of options.databases.split(',')) {
+    for (const [name, start] of [
+      ['embedded', () => startEmbedded(server.id)],
+      ['mosquitto', () => startMosquitto(folder)],
+    ] as const) {
+      const broker = await start();
+      if (broker === undefined) continue;
+      const postgres = database === 'postgres' ? await startPostgres() : undefined;
+      try {
+        const place = (await postgres?.createDatabase()) ?? join(folder, `${name}.db`);
+        runs.push(...(await measureBroker(name, broker, server, database, place)));
+      } finally {
+        await broker.close();
+        await postgres?.clear();
+      }
     }
   }
   if (options.json) console.log(JSON.stringify({ machine, runs }, undefined, 2));

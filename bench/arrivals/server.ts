@@ -19,11 +19,13 @@ import { SILENT } from '../../packages/server/src/metrics/meter.ts';
 import type { Enrolment } from '../../packages/server/src/peers/directory.ts';
 import { coreMigrations } from '../../packages/server/src/store/schema/migrations.ts';
 import type { CoreTables } from '../../packages/server/src/store/schema/tables.ts';
-import type { Store } from '../../packages/server/src/store/port.ts';
-import { openSqlite } from '../../packages/server/src/store/sqlite/open.ts';
+import { openStore } from '../../packages/server/src/store/open.ts';
+import type { Batch, Store, Write } from '../../packages/server/src/store/port.ts';
+import { unpackPlace } from '../../packages/server/test/database.ts';
 
 export interface ServerOrders {
-  readonly file: string;
+  /** The database, as `packPlace` writes it. */
+  readonly place: string;
   readonly url: string;
   readonly server: string;
   readonly privatePems: Readonly<Record<SuiteName, string>>;
@@ -57,22 +59,38 @@ let last = 0;
  * first piece of work waits, while the transaction is open.
  */
 function slow<Tables>(store: Store<Tables>, latencyMs: number): Store<Tables> {
+  if (latencyMs === 0) return store;
   const seen = new WeakSet<object>();
+  /** Pieces are written together if their batch is the same. */
+  const slowed = new Map<object, Batch<Tables, never, unknown>>();
+  async function pause(write: Write<Tables>): Promise<void> {
+    if (seen.has(write)) return;
+    seen.add(write);
+    await new Promise((resolve) => setTimeout(resolve, latencyMs));
+  }
   return {
     ...store,
     commit: (work, announce) =>
       store.commit(async (write) => {
-        if (latencyMs > 0 && !seen.has(write)) {
-          seen.add(write);
-          await new Promise((resolve) => setTimeout(resolve, latencyMs));
-        }
+        await pause(write);
         return work(write);
       }, announce),
+    add: (batch, piece, announce) => {
+      const known = slowed.get(batch) as typeof batch | undefined;
+      const one: typeof batch =
+        known ??
+        (async (write, pieces) => {
+          await pause(write);
+          return batch(write, pieces);
+        });
+      slowed.set(batch, one);
+      return store.add(one, piece, announce);
+    },
   };
 }
 
 const store = slow(
-  await openSqlite<CoreTables>(orders.file, coreMigrations, {
+  await openStore<CoreTables>(unpackPlace(orders.place), coreMigrations, {
     onCommitted: () => {
       commits += 1;
     },

@@ -1,7 +1,7 @@
 /** Runs the processes of a benchmark, and reads their output and what they used from the kernel. Linux only. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -54,9 +54,13 @@ export async function runSrup(args: readonly string[], env: NodeJS.ProcessEnv): 
   return running.stdout();
 }
 
-export async function untilTrue(what: string, holds: () => boolean, patienceMs: number): Promise<void> {
+export async function untilTrue(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  patienceMs: number,
+): Promise<void> {
   const deadline = performance.now() + patienceMs;
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`waited ${patienceMs / 1000} s in vain: ${what}`);
     await sleep(20);
   }
@@ -64,10 +68,32 @@ export async function untilTrue(what: string, holds: () => boolean, patienceMs: 
 
 /** Processor time that it has used so far, in seconds. */
 export function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // After the name, which may hold blanks: utime and stime are the 12th and 13th field.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
+  return used(statOf(pid), 2);
+}
+
+/** The same of a process, its children, and those of its children that have ended. */
+export function cpuSecondsOfTree(pid: number): number {
+  const own = used(statOf(pid), 4);
+  const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return others.reduce((sum, name) => {
+    const fields = statOf(Number(name));
+    return Number(fields[1]) === pid ? sum + used(fields, 4) : sum;
+  }, own);
+}
+
+/** The fields of `stat` after the name, which may hold blanks; none when the process has ended. */
+function statOf(pid: number): readonly string[] {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return [];
+  }
+}
+
+/** utime and stime are the 12th and 13th field, and those of children that have ended the 14th and 15th. */
+function used(fields: readonly string[], count: 2 | 4): number {
+  return fields.slice(11, 11 + count).reduce((sum, field) => sum + Number(field), 0) / TICKS_A_SECOND;
 }
 
 /** Resident memory in MiB: now, and at most so far. */

@@ -23,16 +23,21 @@ export function formatStart(figures: StartFigures): string {
 }
 
 export function formatFleet(figures: FleetFigures): string {
-  const { suite, devices, steps, cpu, memory, profile = [] } = figures;
+  const { suite, database, devices, steps, cpu, databaseCpu, memory, profile = [] } = figures;
   const each = (seconds: number) => ((seconds * 1000) / devices).toFixed(1);
   const rows = Object.entries(steps).map(
     ([step, { p50, p95 }]) =>
       `  ${step.padEnd(20)}${p50.toFixed(1).padStart(12)}${p95.toFixed(1).padStart(12)}`,
   );
   return [
-    `${count(devices)} devices, ${suite}`,
+    `${count(devices)} devices, ${suite}, ${database}`,
     `  joined ${count(figures.joinedAMinute)} a minute, staged ${count(figures.stagedAMinute)} a minute, active ${count(figures.activeAMinute)} a minute`,
     `  server: ${each(cpu.joining)} ms of processor a device to come up, ${each(cpu.updating)} ms to be updated`,
+    ...(databaseCpu === undefined
+      ? []
+      : [
+          `  PostgreSQL: ${each(databaseCpu.joining)} ms of processor a device to come up, ${each(databaseCpu.updating)} ms to be updated`,
+        ]),
     `  server: ${memory.connected} MiB with all connected, ${memory.peak} MiB at most; simulator ${figures.simulator} MiB`,
     `  ${''.padEnd(20)}${'p50 ms'.padStart(12)}${'p95 ms'.padStart(12)}`,
     ...rows,

@@ -1,8 +1,9 @@
 /** Runs one fleet on one server: it joins and is updated. The counts come from the evidence in the server's database. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { cpuSeconds, memoryOf, runSrup, startSrup, untilTrue } from './processes.ts';
+import { startPostgres } from '../../test/support/postgres.ts';
+import { openEvidence, type Heard } from './evidence.ts';
+import { cpuSeconds, cpuSecondsOfTree, memoryOf, runSrup, startSrup, untilTrue } from './processes.ts';
 import { summariseProfile, type Share } from './profile.ts';
 import { startServer } from './server.ts';
 
@@ -22,6 +23,7 @@ export interface Times {
 
 export interface FleetFigures {
   readonly suite: string;
+  readonly database: DatabaseName;
   readonly devices: number;
   /** From the first registration until all have joined. */
   readonly joinedAMinute: number;
@@ -32,6 +34,8 @@ export interface FleetFigures {
   readonly steps: Readonly<Record<string, Times>>;
   /** Seconds of processor that the server used: coming up, updating. */
   readonly cpu: { readonly joining: number; readonly updating: number };
+  /** The same of PostgreSQL. */
+  readonly databaseCpu?: { readonly joining: number; readonly updating: number };
   /** The memory of the server in MiB: with all connected, and at most. */
   readonly memory: { readonly connected: number; readonly peak: number };
   /** The largest memory of the simulator, MiB. */
@@ -39,17 +43,20 @@ export interface FleetFigures {
   readonly profile?: readonly Share[];
 }
 
+export type DatabaseName = 'sqlite' | 'postgres';
+
 export async function runFleet(
   folder: string,
-  suite: string,
-  devices: number,
+  { suite, database, devices }: Pick<FleetFigures, 'suite' | 'database' | 'devices'>,
   isProfiled: boolean,
 ): Promise<FleetFigures> {
   await mkdir(folder);
+  await using postgres = database === 'postgres' ? await openDatabase(folder) : undefined;
   const nodeArgs = isProfiled ? ['--cpu-prof', `--cpu-prof-dir=${folder}/profile`] : [];
-  const server = await startServer(folder, nodeArgs);
+  const server = await startServer(folder, nodeArgs, postgres?.args);
   const { pid } = server.process;
-  const database = new DatabaseSync(join(folder, 'server', 'server', 'fleet.db'), { readOnly: true });
+  const evidence = await openEvidence(join(folder, 'server'));
+  const databaseCpu = () => (postgres === undefined ? 0 : cpuSecondsOfTree(postgres.pid));
   const fleet = startSrup(
     [
       'simulate',
@@ -65,59 +72,67 @@ export async function runFleet(
     server.env,
   );
   try {
-    const joined = database.prepare(
-      "select count(*) as n from devices where standing = 'joined' and confirms = 1",
-    );
-    const isUp = (): boolean => {
+    const isUp = async (): Promise<boolean> => {
       if (fleet.child.exitCode !== null) throw new Error(`srup simulate ended: ${fleet.stderr()}`);
-      return (joined.get() as { n: number }).n === devices;
+      return (await evidence.joined()) === devices;
     };
     await untilTrue('all devices are joined', isUp, JOIN_MS);
     const upAt = Date.now();
-    const cpuUp = cpuSeconds(pid);
+    const [cpuUp, databaseUp] = [cpuSeconds(pid), databaseCpu()];
     const connected = memoryOf(pid).now;
 
     const artifact = join(folder, 'artifact');
     await writeFile(artifact, Buffer.alloc(ARTIFACT_BYTES, suite));
     const orderedAt = Date.now();
     await runSrup(['ctl', 'update', '--type', 'simulated', artifact, '--no-wait'], server.env);
-    const active = database.prepare(
-      "select count(*) as n from exchanges where kind = 'update' and phase = 'active'",
-    );
-    const isUpdated = () => (active.get() as { n: number }).n === devices;
+    const isUpdated = async () => (await evidence.active()) === devices;
     const hasEnded = () => fleet.child.exitCode !== null;
     // The fleet ends when its devices have said all: what the server does not take soon then, it never will.
-    await untilTrue('all devices are updated', () => isUpdated() || hasEnded(), UPDATE_MS);
+    await untilTrue('all devices are updated', async () => hasEnded() || (await isUpdated()), UPDATE_MS);
     const code = await fleet.ended;
     await untilTrue(
       `all are updated (srup simulate ended with ${code}: ${fleet.stderr()})`,
       isUpdated,
       LAST_MS,
     );
-    const cpuDone = cpuSeconds(pid);
+    const [cpuDone, databaseDone] = [cpuSeconds(pid), databaseCpu()];
     const summary = JSON.parse(fleet.stdout()) as { steps: Record<string, Times>; memoryMiB: number };
-    const receipts = readReceipts(database, orderedAt);
+    const receipts = readReceipts(await evidence.update(orderedAt));
     const { peak } = memoryOf(pid);
-    const from = database.prepare('select min(first_seen_at) as at from devices').get() as { at: number };
+    const from = await evidence.firstSeenAt();
     await server.process.stop();
     return {
-      suite,
-      devices,
-      joinedAMinute: rate(devices, upAt - from.at),
+      ...{ suite, database, devices },
+      joinedAMinute: rate(devices, upAt - from),
       stagedAMinute: rate(devices, receipts.lastStagedAt - receipts.firstSentAt),
       activeAMinute: rate(devices, receipts.lastActiveAt - receipts.firstSentAt),
       steps: { ...summary.steps, ...receipts.steps },
       cpu: { joining: cpuUp, updating: cpuDone - cpuUp },
+      ...(postgres && { databaseCpu: { joining: databaseUp, updating: databaseDone - databaseUp } }),
       memory: { connected, peak },
       simulator: summary.memoryMiB,
       ...(isProfiled && { profile: await readProfile(join(folder, 'profile')) }),
     };
   } finally {
-    database.close();
+    await evidence.close();
     fleet.child.kill('SIGKILL');
     server.process.child.kill('SIGTERM');
     await server.process.ended;
   }
+}
+
+/** A PostgreSQL for this run, and the options of `srup up` for it. */
+async function openDatabase(folder: string) {
+  const postgres = await startPostgres();
+  const url = new URL(await postgres.createDatabase());
+  const passwordFile = join(folder, 'database-password');
+  await writeFile(passwordFile, url.password, { mode: 0o600 });
+  url.password = '';
+  return {
+    pid: postgres.pid,
+    args: ['--database', url.href, '--database-password-file', passwordFile],
+    [Symbol.asyncDispose]: () => postgres.clear(),
+  };
 }
 
 function rate(devices: number, milliseconds: number): number {
@@ -125,13 +140,7 @@ function rate(devices: number, milliseconds: number): number {
 }
 
 /** The evidence that the server kept: INITIATE, RESPONSE, ACTIVATE, RESPONSE of every device, in that order. */
-function readReceipts(database: DatabaseSync, orderedAt: number) {
-  const rows = database
-    .prepare(
-      `select device, type, at from messages
-       where at >= ? and type in ('INITIATE', 'ACTIVATE', 'RESPONSE') order by device, id`,
-    )
-    .all(orderedAt) as { device: string; type: string; at: number }[];
+function readReceipts(rows: readonly Heard[]) {
   const staged: number[] = [];
   const active: number[] = [];
   const ends = { firstSentAt: Infinity, lastStagedAt: 0, lastActiveAt: 0 };

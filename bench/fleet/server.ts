@@ -14,10 +14,14 @@ export interface BenchServer {
 }
 
 /** Runs `srup up` in its own process. An operator logs in at its first start. */
-export async function startServer(folder: string, nodeArgs: readonly string[] = []): Promise<BenchServer> {
+export async function startServer(
+  folder: string,
+  nodeArgs: readonly string[] = [],
+  more: readonly string[] = [],
+): Promise<BenchServer> {
   const began = performance.now();
   const ports = ['--https-port', '0', '--mqtts-port', '0'];
-  const options = ['up', '--folder', join(folder, 'server'), ...ports, '--log-level', 'warn'];
+  const options = ['up', '--folder', join(folder, 'server'), ...ports, '--log-level', 'warn', ...more];
   const process = startSrup(options, {}, nodeArgs);
   await untilTrue(
     'the server runs',
