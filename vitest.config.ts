@@ -11,7 +11,7 @@ const ON_BOTH_DATABASES = [
   '{fleet,kill,retry,server,trouble}',
   'access/tokens',
   'artifacts/artifacts',
-  'audit/{audit,callers,trail,verify,witness}',
+  'audit/{audit,callers,trail,witness}',
   'errands/{errands,restored}',
   'evidence/trim',
   'http/{api,running}',

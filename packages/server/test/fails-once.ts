@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock, Random } from '@srup/protocol';
-import type { Store } from '../src/store/port.ts';
+import type { Store, Write } from '../src/store/port.ts';
 
 /** What the first transaction of each commit fails with. */
 class SharedFault extends Error {}
@@ -12,17 +12,25 @@ const work = new AsyncLocalStorage<true>();
  * is shared with other work. What work does beside reading, writing and returning, it does twice.
  */
 export function failsOnce<Tables>(store: Store<Tables>): Store<Tables> {
+  async function failWith(perform: (write: Write<Tables>) => Promise<unknown>): Promise<void> {
+    const first = store.commit(async (write) => {
+      await work.run(true, () => perform(write));
+      throw new SharedFault();
+    });
+    await first.catch((fault: unknown) => {
+      if (!(fault instanceof SharedFault)) throw fault;
+    });
+  }
+
   return {
     ...store,
     commit: async (perform, announce) => {
-      const first = store.commit(async (write) => {
-        await work.run(true, () => perform(write));
-        throw new SharedFault();
-      });
-      await first.catch((fault: unknown) => {
-        if (!(fault instanceof SharedFault)) throw fault;
-      });
+      await failWith(perform);
       return store.commit(perform, announce);
+    },
+    add: async (batch, piece, announce) => {
+      await failWith((write) => batch(write, [piece]));
+      return store.add(batch, piece, announce);
     },
   };
 }

@@ -26,6 +26,10 @@ const test = base
         await gate.before();
         return store.commit(work, announce);
       },
+      add: async (batch, piece, announce) => {
+        await gate.before();
+        return store.add(batch, piece, announce);
+      },
     }),
   }));
 

@@ -19,7 +19,7 @@ const SEAL_TIMEOUT_MS = 5_000;
 
 /**
  * Commits a change, and then remembers it, counts it and sends its messages. Rejects when it is not committed: with
- * `StoreFault` when the store failed. Then nothing changed.
+ * `StoreFault` when the store failed. Then nothing changed, or with `OutcomeUnknown` nobody can say yet.
  */
 export type Save = (change: Change) => Promise<void>;
 

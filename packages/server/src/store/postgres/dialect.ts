@@ -85,9 +85,9 @@ export abstract class TransactionDriver implements Driver {
     // Connections are made when they are needed.
   }
 
-  /** Nothing waits for it: the first statement fails if this did. */
+  /** Waits for it: if it alone were cancelled, each statement after it would be a transaction of its own. */
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    connection.executeQuery(CompiledQuery.raw('begin')).catch(() => undefined);
+    await connection.executeQuery(CompiledQuery.raw('begin'));
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {

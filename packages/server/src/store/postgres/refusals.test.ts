@@ -215,8 +215,12 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL that can not be used as it is
   test('a text with U+0000 is stored, and found', async ({ onTestFinished }) => {
     const store = await open(placeAt(await postgres.createDatabase()), onTestFinished);
     await insert(store, 1, 'a\0b\ud800');
-    const rows = await store.read.selectFrom('notes').selectAll().where('text', '=', 'a\0b\ud800').execute();
-    expect(rows).toEqual([{ id: 1, text: 'a\uFFFDb\uFFFD' }]);
+    const rows = await store.read
+      .selectFrom('notes')
+      .select('text')
+      .where('text', '=', 'a\0b\ud800')
+      .execute();
+    expect(rows).toEqual([{ text: 'a\uFFFDb\uFFFD' }]);
   });
 
   test.for([
