@@ -280,6 +280,27 @@ test('a greeting whose consequences can not be stored is not taken: brought agai
   expect((await world.fleet.refusals({})).rows).toEqual([]);
 });
 
+test.for([
+  'insert on messages',
+  'insert on data',
+  'update on peers',
+  'insert on exchanges',
+  'insert on events',
+])(
+  'a database that is in trouble at one of the statements of a turn (%s): nothing is acknowledged',
+  async (statement, { openJoined, device }) => {
+    const world = await openJoined();
+    const mend = await jam(world.store, `${statement} for each row`, 'trouble');
+    const reported = report(world, device, 7);
+    await until('a dropped connection', () => world.link.drops.length > 0);
+    await mend();
+    world.link.connect();
+    await reported;
+    expect(await dataOf(world, device)).toHaveLength(1);
+    expect((await world.fleet.refusals({})).rows).toEqual([]);
+  },
+);
+
 test('a broker that forgot the server: who owes an answer is asked again, though it does not greet', async ({
   openJoined,
   device,

@@ -10,7 +10,7 @@ import {
 import { StoreFault } from '../fault.ts';
 import { isPrepared } from '../prepared.ts';
 import { PortableCompiler, type PostgresWays } from './adapter.ts';
-import { faultOf } from './fault.ts';
+import { faultOf, isAftermath } from './fault.ts';
 
 /** The names under which a database keeps statements. */
 export type StatementNames = (text: string) => string;
@@ -39,7 +39,7 @@ export class Unsettled extends StoreFault {}
 export class PostgresConnection implements DatabaseConnection {
   readonly client: pg.ClientBase;
   readonly #names: StatementNames;
-  /** The last fault of a statement. */
+  /** The last fault of a statement; not one that only repeats that an earlier one in its transaction failed. */
   fault: unknown;
 
   constructor(client: pg.ClientBase, names: StatementNames) {
@@ -56,7 +56,8 @@ export class PostgresConnection implements DatabaseConnection {
       });
       return { rows: rows as Row[], numAffectedRows: BigInt(rowCount ?? 0) };
     } catch (fault) {
-      this.fault = faultOf(fault);
+      // Statements are under way together. Whichever of them is heard first, the fault to tell is that of the first.
+      if (!isAftermath(fault) || this.fault === undefined) this.fault = faultOf(fault);
       throw this.fault;
     }
   }
@@ -99,7 +100,7 @@ export abstract class TransactionDriver implements Driver {
       throw new Unsettled('the database went away while it committed', { cause: fault });
     }
     if (command !== 'COMMIT')
-      throw new Error('a statement of the transaction failed, and its fault was lost');
+      throw new StoreFault('a statement of the transaction failed, and its fault was lost');
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {

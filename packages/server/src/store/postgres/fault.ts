@@ -20,6 +20,8 @@ const TROUBLE: readonly string[] = [
 ];
 /** Those of them that last until a person changes something. */
 const LASTING: readonly string[] = ['28', '3D000', '3F000', '42501', '42P01', 'XX'];
+/** A statement failed because one before it in the transaction did, which says why. */
+const AFTERMATH = '25P02';
 /** Serialization failure and deadlock: the same transaction can succeed when it runs again. */
 const AGAIN: readonly string[] = ['40001', '40P01'];
 
@@ -37,6 +39,11 @@ export function faultOf(fault: unknown): unknown {
 /** Tells whether the same transaction should run again. */
 export function isWorthRepeating(fault: unknown): boolean {
   return fault instanceof DatabaseError && isOneOf(fault, AGAIN);
+}
+
+/** Tells whether a fault only repeats that its transaction had failed. */
+export function isAftermath(fault: unknown): boolean {
+  return fault instanceof DatabaseError && fault.code === AFTERMATH;
 }
 
 /** Tells whether trouble of the database ends by itself, or when it has room again: no person must change a right or a name. */

@@ -61,9 +61,9 @@ export function parsePostgresUrl(
       `The URL of the database has the parameter "${unknown}". Only "host" and "user" can stand there; TLS is on by itself.`,
     );
   }
-  const host = url.searchParams.get('host') ?? decodeURIComponent(url.hostname);
-  const user = decodeURIComponent(url.username) || (url.searchParams.get('user') ?? '');
-  const database = decodeURIComponent(url.pathname.slice(1));
+  const host = url.searchParams.get('host') ?? readable(url.hostname.replace(/^\[|\]$/g, ''));
+  const user = readable(url.username) || (url.searchParams.get('user') ?? '');
+  const database = readable(url.pathname.slice(1));
   for (const [name, value] of Object.entries({ host, user, database })) {
     if (value !== '') continue;
     throw new StoreError(
@@ -93,7 +93,17 @@ export function urlOf({ host, port, database, user }: PostgresPlace): string {
   const who = encodeURIComponent(user);
   if (host.startsWith('/'))
     return `postgres://localhost${end}/${name}?host=${encodeURIComponent(host)}&user=${who}`;
-  return `postgres://${who}@${host}${end}/${name}`;
+  return `postgres://${who}@${host.includes(':') ? `[${host}]` : host}${end}/${name}`;
+}
+
+function readable(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new StoreError(
+      `"${part}" in the URL of the database can't be read. Write a letter like @ or % as %40 or %25.`,
+    );
+  }
 }
 
 function shown(text: string): string {

@@ -53,6 +53,33 @@ export function openReaders<Tables>(place: PostgresPlace, options: ReaderOptions
 interface Generation {
   readonly pool: pg.Pool;
   readonly sockets: Set<Socket>;
+  readonly ended: PromiseWithResolvers<undefined>;
+}
+
+/** Waits for a free connection, however long the others are in use. Undefined: there will be none any more. */
+async function leaseOf({ pool, ended }: Generation): Promise<pg.PoolClient | undefined> {
+  const leasing = pool.connect();
+  const client = await Promise.race([leasing, ended.promise]);
+  if (client === undefined)
+    leasing.then(
+      (late) => {
+        late.release(true);
+      },
+      () => undefined,
+    );
+  return client;
+}
+
+/** The pool's own timeout would count the wait for a free connection too, which is no trouble of the database. */
+class TimedClient extends pg.Client {
+  constructor(config: pg.ClientConfig & { readonly connectMs?: number } = {}) {
+    const { password, connectMs } = config; // the pool hides the password from those who list its options
+    super({
+      ...config,
+      ...(password !== undefined && { password }),
+      ...(connectMs !== undefined && { connectionTimeoutMillis: connectMs }),
+    });
+  }
 }
 
 class ReaderDriver extends TransactionDriver {
@@ -62,6 +89,7 @@ class ReaderDriver extends TransactionDriver {
   readonly #leases = new WeakMap<DatabaseConnection, pg.PoolClient>();
   readonly #ending = new Set<Promise<void>>();
   #generation: Generation;
+  #isOver = false;
 
   constructor(place: PostgresPlace, options: ReaderOptions) {
     super();
@@ -72,10 +100,15 @@ class ReaderDriver extends TransactionDriver {
 
   async acquireConnection(): Promise<DatabaseConnection> {
     const { check, faultOf } = this.#options;
-    check?.();
-    const client = await this.#generation.pool.connect().catch((fault: unknown) => {
-      throw faultOf(fault);
-    });
+    let client: pg.PoolClient | undefined;
+    // Whoever waits when the connections are given up waits for one of the next ones.
+    while (client === undefined) {
+      if (this.#isOver) throw new StoreFault('the database is closed');
+      check?.();
+      client = await leaseOf(this.#generation).catch((fault: unknown) => {
+        throw faultOf(fault);
+      });
+    }
     const connection = new PostgresConnection(client, this.#names);
     this.#leases.set(connection, client);
     return connection;
@@ -94,6 +127,7 @@ class ReaderDriver extends TransactionDriver {
   }
 
   async destroy(): Promise<void> {
+    this.#isOver = true;
     this.#end(this.#generation);
     await Promise.all(this.#ending);
   }
@@ -106,16 +140,21 @@ class ReaderDriver extends TransactionDriver {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
     });
-    const pool = new pg.Pool({ ...config, max: READERS });
+    const pool = new pg.Pool({
+      ...config,
+      ...{ max: READERS, connectionTimeoutMillis: 0, connectMs: times.connectMs },
+      Client: TimedClient,
+    });
     // A connection that ends while it rests is replaced by the next one.
     pool.on('error', () => undefined);
     // One that ends while it is in use fails its statement; without this it would end the process as well.
     pool.on('connect', (client) => client.on('error', () => undefined));
-    return { pool, sockets };
+    return { pool, sockets, ended: Promise.withResolvers() };
   }
 
   /** What is being read may end; a network that swallows everything can't hold this up. */
-  #end({ pool, sockets }: Generation): void {
+  #end({ pool, sockets, ended }: Generation): void {
+    ended.resolve(undefined);
     const { endMs } = this.#options.times;
     const ending = within(realDelay, endMs, pool.end(), 'reading did not end')
       .catch(() => undefined)

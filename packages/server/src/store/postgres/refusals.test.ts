@@ -14,7 +14,7 @@ import { faultOf, isWorthRepeating } from './fault.ts';
 import { judgeServer } from './judge.ts';
 import { openPostgres } from './open.ts';
 import type { PostgresStorePlace } from './place.ts';
-import { parsePostgresUrl } from './place.ts';
+import { parsePostgresUrl, urlOf } from './place.ts';
 import { TIMES } from './times.ts';
 
 type Later = (step: () => Promise<void>) => void;
@@ -45,6 +45,7 @@ describe('the URL of a database', () => {
     ['mysql://u@db/x', /is not the URL of a database/],
     ['postgres://db/x', /names no user/],
     ['postgres://u@db/', /names no database/],
+    ['postgres://u%zz@db/x', /"u%zz" in the URL of the database can't be read/],
   ] as const)('%s is refused in words', ([url, words]) => {
     expect(() => parsePostgresUrl(url)).toThrow(words);
     expect(() => parsePostgresUrl(url)).not.toThrow(/secret/);
@@ -57,8 +58,13 @@ describe('the URL of a database', () => {
     ['postgres://u@localhost/x', {}, 'loopback'],
     ['postgres://u@localhost/x', { ca: 'pem' }, 'tls'],
     ['postgres:///x?host=/run/postgresql&user=u', {}, 'loopback'],
+    ['postgres://u@[::1]:6543/x', {}, 'loopback'],
+    ['postgres://u@[2001:db8::7]/x', {}, 'tls'],
   ] as const)('%s with %j: %s', ([url, access, transport]) => {
-    expect(parsePostgresUrl(url, access).transport).toBe(transport);
+    const place = parsePostgresUrl(url, access);
+    expect(place.transport).toBe(transport);
+    expect(place.host).not.toContain('[');
+    expect(parsePostgresUrl(urlOf(place), access)).toEqual(place);
   });
 });
 

@@ -7,7 +7,7 @@ import { prepare } from '../prepared.ts';
 import { createTransact, type Transact } from '../transact.ts';
 import type { PostgresWays } from './adapter.ts';
 import { postgresDialect, Unsettled, WriterDriver } from './dialect.ts';
-import { codeOf, faultOf, isWorthRepeating } from './fault.ts';
+import { codeOf, faultOf, isWorthRepeating, wordsOf } from './fault.ts';
 import type { Times } from './times.ts';
 import type { Writer } from './writer.ts';
 
@@ -130,7 +130,9 @@ export function createSafeTransact<Tables>(
           // Without this the next attempt could begin on what is lost, before that is noticed.
           if (isReadOnly(fault) || isLoss(fault)) writer.drop(used);
           const most = isWorthRepeating(fault) ? MOST_ATTEMPTS : isLoss(fault) ? MOST_CONNECTIONS : 1;
-          if (attempts >= most) throw fault;
+          if (attempts < most) continue;
+          // In the way of others for so long is trouble of the database, and no mistake of the work.
+          throw isWorthRepeating(fault) ? new StoreFault(wordsOf(fault), { cause: fault }) : fault;
         }
       }
     },

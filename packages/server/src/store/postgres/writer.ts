@@ -122,7 +122,7 @@ export async function openWriter(place: PostgresPlace, options: WriterOptions): 
     current = connectAtLast();
     current.then(
       () => {
-        onState('back');
+        if (!signal.aborted) onState('back');
       },
       (fault: unknown) => {
         if (fault instanceof Ousted) tell(fault.message);
@@ -159,6 +159,7 @@ export async function openWriter(place: PostgresPlace, options: WriterOptions): 
       lifetime.abort();
       await held?.session.end();
       await current.catch(() => undefined);
+      await held?.session.end(); // an attempt that was under way may have made another one
     },
   };
 }
