@@ -70,7 +70,7 @@ async function leaseOf({ pool, ended }: Generation): Promise<pg.PoolClient | und
   return client;
 }
 
-/** The pool's own timeout would count the wait for a free connection too, which is no trouble of the database. */
+/** The pool's own timeout would count the wait for a free connection too; but the database is not in trouble then. */
 class TimedClient extends pg.Client {
   constructor(config: pg.ClientConfig & { readonly connectMs?: number } = {}) {
     const { password, connectMs } = config; // the pool hides the password from those who list its options
