@@ -15,7 +15,8 @@ left is refused by every server, and replaced by the next copy.
 
 --database-password-file, --database-ca and --insecure-plain-database are about
 the new database. How to get in to the old one is what the server was started
-with; its password can be in SRUP_DATABASE_PASSWORD.
+with. Its password is in the file that was named then, or else in
+SRUP_DATABASE_PASSWORD, which the new database takes too if no file is named.
 
 Examples:
   $ srup database copy --folder /var/lib/srup \\

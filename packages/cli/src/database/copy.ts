@@ -27,7 +27,7 @@ export async function copy(options: CopyCommandOptions): Promise<void> {
   await mustHold(folder, 'vault.json', 'server', '--folder');
   const to = placeOf(options.to, options);
   const from = options.from === undefined ? undefined : placeOf(options.from);
-  const [{ moveServer }, { systemClock, systemRandom }] = await Promise.all([
+  const [{ moveServer, readDatabaseNote }, { systemClock, systemRandom }] = await Promise.all([
     import('@srup/server'),
     import('@srup/node'),
   ]);
@@ -37,7 +37,10 @@ export async function copy(options: CopyCommandOptions): Promise<void> {
       {
         ...{ folder, to, from },
         password: await environmentPassword(options),
-        passwordNow: await environmentPassword(),
+        // The one in the environment can be that of the new database.
+        passwordNow: await environmentPassword({
+          databasePasswordFile: (await readDatabaseNote(folder))?.passwordFile,
+        }),
         onProgress: (doing, done, total) => {
           progress.set(done / total, { doing: DOING[doing] });
         },

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { isMissing } from '../../../../scripts/system-programs.ts';
 import { postgresFor } from '../../../../test/support/postgres-for.ts';
+import { startPostgres } from '../../../../test/support/postgres.ts';
 import { runSrup, startSrup, type Outcome } from '../../test/run-srup.ts';
 
 let root: string;
@@ -99,6 +100,40 @@ describe.skipIf(isMissing('postgres'))('srup database', { timeout: 180_000 }, ()
     );
   });
 });
+
+/** A PostgreSQL with another password than that which the tests share. */
+async function urlOfAnother(): Promise<URL> {
+  const postgres = await startPostgres({ fsync: false });
+  onTestFinished(() => postgres.clear());
+  return new URL(await postgres.createDatabase());
+}
+
+test.skipIf(isMissing('postgres'))(
+  'a server moves between two PostgreSQLs with two passwords, and knows its own under the address that it was given only',
+  { timeout: 180_000 },
+  async () => {
+    const [one, other] = [new URL(await postgresFor(onTestFinished)), await urlOfAnother()];
+    const file = join(root, 'password');
+    await writeFile(file, one.password);
+    const env = { SRUP_DATABASE_PASSWORD: other.password };
+    one.password = other.password = '';
+    await whileUp(async () => undefined);
+    const there = await database('copy', ['--to', one.href, '--database-password-file', file]);
+    expect(there.stderr).toContain('Start the server as before');
+    const onward = await database('copy', ['--to', other.href, '--json'], env);
+    expect(JSON.parse(onward.stdout)).toMatchObject({ from: one.href, to: other.href });
+
+    const renamed = new URL(other);
+    renamed.hostname = 'localhost';
+    expectMistake(
+      await runSrup(
+        ['up', '--folder', folder, '--https-port', '0', '--mqtts-port', '0', '--database', renamed.href],
+        { env },
+      ),
+      /same database under another address, do not copy: change "url" in .*server\/database\.json to postgres:.*localhost/,
+    );
+  },
+);
 
 test.each<[string[], RegExp]>([
   [['copy', '--to', 'sqlite'], /there is no server in/],

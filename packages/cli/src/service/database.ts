@@ -42,7 +42,7 @@ export function addAccessOptions(command: Command): Command {
 /** The password in the environment, unless the options name a file with it. A file that the folder remembers comes last. */
 export async function environmentPassword({
   databasePasswordFile,
-}: Pick<DatabaseOptions, 'databasePasswordFile'> = {}): Promise<Secret | undefined> {
+}: { readonly databasePasswordFile?: string | undefined } = {}): Promise<Secret | undefined> {
   const text = process.env[PASSWORD_VARIABLE] ?? '';
   if (text === '' || databasePasswordFile !== undefined) return undefined;
   const { Secret } = await import('@srup/node');

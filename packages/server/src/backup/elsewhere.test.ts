@@ -8,6 +8,7 @@ import { copyBetween, dump, filesAt, fill, schemasAt, within, type Places } from
 import { test } from '../../test/fixtures.ts';
 import { moveServer } from '../copy/move.ts';
 import { filesIn, findDatabases, type DatabaseNote } from '../store/databases.ts';
+import { connect } from '../store/postgres/session.ts';
 import { createBackup } from './create.ts';
 import { checkBackup, restoreBackup, type Restored, type RestoreOptions } from './restore.ts';
 
@@ -53,6 +54,28 @@ async function makeServer(folder: string): Promise<Elsewhere> {
   await moveServer({ folder, to, password, tell: () => undefined }, ports);
   return there;
 }
+
+async function askAt({ core }: Places, statements: string): Promise<void> {
+  if (core.kind !== 'postgres') throw new TypeError('only of PostgreSQL');
+  const { client, end } = await connect(core, { schema: 'public', name: 'test' });
+  await client.query(statements).finally(end);
+}
+
+/** Lets a copy do everything but note in the core that it is finished. */
+const spoilFinish = (places: Places): Promise<void> =>
+  askAt(
+    places,
+    `create function public.refuse() returns trigger language plpgsql as $$
+       begin raise 'no room for the last note' using errcode = 'disk_full'; end $$;
+     create function public.spoil() returns event_trigger language plpgsql as $$
+       begin
+         if exists (select from pg_event_trigger_ddl_commands() where object_identity = 'srup.copy_note') then
+           create trigger refuse before update on srup.copy_note for each row
+             when (new.note like '%"state":"finished"%') execute function public.refuse();
+         end if;
+       end $$;
+     create event trigger spoil on ddl_command_end when tag in ('CREATE TABLE') execute function public.spoil()`,
+  );
 
 const backUp = (folder: string, file: string, password: Secret) =>
   createBackup({ folder, file, password, withArtifacts: true, now: Date.now() });
@@ -122,6 +145,22 @@ describe.skipIf(isMissing('postgres'))('a backup of a server on PostgreSQL', { t
     await expect(broken).rejects.toThrow('broken off');
     expect(await readdir(folder)).toEqual(['b', 'server']);
     await expect(sentTo(there.places)).rejects.toThrow(/A copy from the backup of .* was not finished/);
+    await restore(file, again, there);
+    expect(await sentTo(there.places)).toHaveLength(ODD_AND_KNOWN);
+  });
+
+  test('that is restored and can not be finished leaves no folder, and is restored again', async ({
+    folder,
+  }) => {
+    const [server, file, again] = [join(folder, 'server'), join(folder, 'b'), join(folder, 'again')];
+    const { password } = await makeServer(server);
+    await backUp(server, file, password);
+    const there = await elsewhere();
+    await spoilFinish(there.places);
+    await expect(restore(file, again, there)).rejects.toThrow('no room for the last note');
+    expect(await readdir(folder)).toEqual(['b', 'server']);
+    await expect(sentTo(there.places)).rejects.toThrow(/A copy from the backup of .* was not finished/);
+    await askAt(there.places, 'drop event trigger spoil');
     await restore(file, again, there);
     expect(await sentTo(there.places)).toHaveLength(ODD_AND_KNOWN);
   });

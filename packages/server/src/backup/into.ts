@@ -23,10 +23,8 @@ export interface MoveInto {
 
 export interface PreparedMove {
   readonly databases: Databases;
-  /** Copies the files of the folder, and removes them. No server starts on the copy yet. */
+  /** Copies the files of the folder, and removes them. Only when this resolves can a server start on the copy. */
   fill(folder: string): Promise<void>;
-  /** Lets a server start on the copy. */
-  finish(): Promise<void>;
 }
 
 /** Rejects with `StoreError` when the databases hold anything but what a restore that was broken off left. */
@@ -44,7 +42,7 @@ export async function prepareMove(wish: MoveInto): Promise<PreparedMove> {
         await copyAll({ core: source.core.read, keys: source.keys.read }, to, onProgress);
       }
       for (const path of DATABASES) await rm(join(folder, path));
+      await finishCopy(databases, { ...note, state: 'finished' }, tell);
     },
-    finish: () => finishCopy(databases, { ...note, state: 'finished' }, tell),
   };
 }

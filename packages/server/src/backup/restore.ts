@@ -47,8 +47,11 @@ export interface Restored extends BroughtForward {
 
 /**
  * Restores a server. Writes nothing before the whole backup is checked. When this resolves, the folder is whole; when
- * it rejects, with BackupError or StoreError for what a user can mend, there is no folder, and no server starts on what is
- * in the database.
+ * it rejects, with BackupError or StoreError for what a user can mend, there is no folder.
+ *
+ * A database elsewhere is finished before the folder appears: a folder that leads to a database on which no server may
+ * start would be of no use, and in the way of the next attempt. A database without its folder is in nobody's way: no
+ * number of it was ever used (P 5.1).
  *
  * Then it brings the server forward: every counter moves beyond what the old server can have sent (P 5.1), enrolment
  * codes are dropped (P 8.4), and revocations of the list are put in force (P 10.8).
@@ -89,7 +92,6 @@ export async function restoreBackup(
     await move?.fill(work);
     return forward;
   });
-  await move?.finish();
   return { manifest, ...changed };
 }
 

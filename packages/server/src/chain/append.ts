@@ -1,4 +1,5 @@
 import { contentHash, linkHash, type NewAuditEntry } from '@srup/protocol';
+import { CORE_CATALOGUE } from '../store/catalogue.ts';
 import type { Write } from '../store/port.ts';
 import { prepareRows, type Given } from '../store/rows.ts';
 import type { AuditRow } from '../store/schema/audit.ts';
@@ -7,15 +8,7 @@ import { sha256 } from './hash.ts';
 import { headOf } from './head.ts';
 
 const insertEntries = prepareRows(
-  {
-    seq: 'integer',
-    at: 'integer',
-    kind: 'text',
-    device: 'text',
-    evidence: 'text',
-    body: 'text',
-    hash: 'text',
-  },
+  CORE_CATALOGUE.audit.columns,
   (write: Write<CoreTables>, given: Given<AuditRow>) =>
     write.insertInto('audit').columns(given.columns).expression(given.rows),
 );

@@ -1,25 +1,16 @@
 import type { NewAuditEntry } from '@srup/protocol';
 import { appendAudit } from '../chain/append.ts';
 import { sha256 } from '../chain/hash.ts';
+import { CORE_CATALOGUE, columnsWithout } from '../store/catalogue.ts';
 import type { Write } from '../store/port.ts';
 import { prepareRows, type Given } from '../store/rows.ts';
 import type { MessageRow, NewMessage } from '../store/schema/messages.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
-import type { Columns } from '../store/ways.ts';
 import { bundleWaiting, devicesWaiting } from './bundle.ts';
 
 type Inserted = Omit<MessageRow, 'id'>;
 
-const COLUMNS: Columns<Inserted> = {
-  at: 'integer',
-  device: 'text',
-  direction: 'text',
-  type: 'text',
-  sequence: 'text',
-  token: 'text',
-  bytes: 'blob',
-  is_chained: 'integer',
-};
+const COLUMNS = columnsWithout('id', CORE_CATALOGUE.messages);
 const insertInto = (write: Write<CoreTables>, { columns, rows }: Given<Inserted>) =>
   write.insertInto('messages').columns(columns).expression(rows);
 /** Two statements: to return the id costs time, and nothing needs the id of a message that waits, like telemetry. */

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { CORE_CATALOGUE, columnsWithout } from '../store/catalogue.ts';
 import type { Write } from '../store/port.ts';
 import { prepareRows, type Given } from '../store/rows.ts';
 import type { NewRefusal, RefusalCountsTable, RefusalRow } from '../store/schema/messages.ts';
@@ -14,12 +15,12 @@ const TOPIC_KEPT = 200;
 type Inserted = Omit<RefusalRow, 'id'>;
 
 const insertRefusals = prepareRows(
-  { at: 'integer', code: 'text', claimed_sender: 'text', topic: 'text', type: 'text' },
+  columnsWithout('id', CORE_CATALOGUE.refusals),
   (write: Write<CoreTables>, given: Given<Inserted>) =>
     write.insertInto('refusals').columns(given.columns).expression(given.rows).returning('id'),
 );
 const addCounts = prepareRows(
-  { code: 'text', count: 'integer' },
+  CORE_CATALOGUE.refusal_counts.columns,
   (write: Write<CoreTables>, given: Given<RefusalCountsTable>) =>
     write
       .insertInto('refusal_counts')

@@ -1,5 +1,6 @@
 import type { Log } from '@srup/node';
 import type { FleetEvent } from '../api/forms/events.ts';
+import { CORE_CATALOGUE, columnsWithout } from '../store/catalogue.ts';
 import { atMost, prepare } from '../store/prepared.ts';
 import { prepareRows, type Given } from '../store/rows.ts';
 import type { Store, Read, Write } from '../store/port.ts';
@@ -23,7 +24,7 @@ export interface NewEvent {
 }
 
 const insertEvents = prepareRows(
-  { at: 'integer', event: 'text' },
+  columnsWithout('seq', CORE_CATALOGUE.events),
   (write: Write<CoreTables>, given: Given<{ readonly at: number; readonly event: string }>) =>
     write.insertInto('events').columns(given.columns).expression(given.rows).returning('seq'),
 );

@@ -12,6 +12,20 @@ export interface TableForm<Row> {
 /** All tables of a database. One that another table refers to comes before that one. */
 export type Catalogue<Tables> = { readonly [Name in keyof Tables]: TableForm<Tables[Name]> };
 
+/**
+ * The columns of rows that get their key from the database.
+ *
+ * @example
+ * prepareRows(columnsWithout('id', CORE_CATALOGUE.data), (write, given) => ...);
+ */
+export function columnsWithout<Row, Key extends keyof Row & string>(
+  key: Key,
+  { columns }: TableForm<Row>,
+): Omit<Columns<Row>, Key> {
+  const { [key]: _, ...rest } = columns;
+  return rest;
+}
+
 const FLEET = {
   devices: {
     columns: {

@@ -78,9 +78,13 @@ export async function chooseDatabases(
   const [wanted, known] = [await databasesAt(wish, password), await readDatabaseNote(folder)];
   if (known === undefined && !(await isThere(join(folder, CORE_FILE)))) return wanted;
   if (known !== undefined && isSame(known, wanted)) return wanted;
-  const where = known === undefined ? `files in ${folder}` : known.url;
+  const url = wanted.note?.url ?? wish.url;
+  const move = `Stop the server and move it: srup database copy --folder ${folder} --to ${url}.`;
   throw new StoreError(
-    `What this server knows is in another database: ${where}. Stop the server and move it: srup database copy --folder ${folder} --to ${wanted.note?.url ?? wish.url}.`,
+    known === undefined
+      ? `What this server knows is in another database: files in ${folder}. ${move}`
+      : `What this server knows is in another database: ${known.url}. ${move} ` +
+          `If it is the same database under another address, do not copy: change "url" in ${join(folder, DATABASE_NOTE)} to ${url} instead.`,
   );
 }
 

@@ -1,4 +1,5 @@
 /** The statements that write changes, each for all rows at one go. */
+import { CORE_CATALOGUE, columnsWithout } from '../store/catalogue.ts';
 import type { Write } from '../store/port.ts';
 import { prepareRows, type Given } from '../store/rows.ts';
 import type { DeviceRow, PeerRow } from '../store/schema/devices.ts';
@@ -8,28 +9,9 @@ import type { JoinDecisionRow } from '../store/schema/joins.ts';
 import type { DataRow } from '../store/schema/messages.ts';
 import type { OutboxRow } from '../store/schema/outbox.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
-import type { Columns } from '../store/ways.ts';
 import type { New } from './rows.ts';
 
-const DEVICE: Columns<DeviceRow> = {
-  id: 'text',
-  name: 'text',
-  type: 'text',
-  suite: 'text',
-  public_pem: 'text',
-  seal_pem: 'text',
-  standing: 'text',
-  confirms: 'integer',
-  identification: 'text',
-  running_digest: 'text',
-  running_at: 'integer',
-  running_token: 'text',
-  running_ordered_at: 'integer',
-  staged_digest: 'text',
-  staged_at: 'integer',
-  staged_token: 'text',
-  first_seen_at: 'integer',
-};
+const DEVICE = CORE_CATALOGUE.devices.columns;
 
 export const insertDevices = prepareRows(DEVICE, (write: Write<CoreTables>, given: Given<DeviceRow>) =>
   write.insertInto('devices').columns(given.columns).expression(given.rows),
@@ -60,13 +42,7 @@ export const updateDevices = prepareRows(DEVICE, (write: Write<CoreTables>, give
     .whereRef('devices.id', '=', 'given.id'),
 );
 
-const PEER: Columns<PeerRow> = {
-  device: 'text',
-  sent: 'text',
-  highest: 'text',
-  seen: 'text',
-  proven_at: 'integer',
-};
+const PEER = CORE_CATALOGUE.peers.columns;
 
 export const insertPeers = prepareRows(PEER, (write: Write<CoreTables>, given: Given<PeerRow>) =>
   write.insertInto('peers').columns(given.columns).expression(given.rows),
@@ -87,18 +63,7 @@ export const updatePeers = prepareRows(PEER, (write: Write<CoreTables>, given: G
 
 /** Returns the order that began each exchange: one that is there already keeps its own. */
 export const upsertExchanges = prepareRows(
-  {
-    device: 'text',
-    token: 'text',
-    kind: 'text',
-    phase: 'text',
-    is_open: 'integer',
-    state: 'text',
-    wake_at: 'integer',
-    opened_at: 'integer',
-    updated_at: 'integer',
-    order_id: 'text',
-  },
+  columnsWithout('id', CORE_CATALOGUE.exchanges),
   (write: Write<CoreTables>, given: Given<New<ExchangeRow>>) =>
     write
       .insertInto('exchanges')
@@ -117,25 +82,25 @@ export const upsertExchanges = prepareRows(
 );
 
 export const insertData = prepareRows(
-  { at: 'integer', device: 'text', data_id: 'text', bytes: 'blob' },
+  columnsWithout('id', CORE_CATALOGUE.data),
   (write: Write<CoreTables>, given: Given<New<DataRow>>) =>
     write.insertInto('data').columns(given.columns).expression(given.rows),
 );
 
 export const insertDecisions = prepareRows(
-  { at: 'integer', device: 'text', token: 'text', verdict: 'text', decided_by: 'text' },
+  columnsWithout('id', CORE_CATALOGUE.join_decisions),
   (write: Write<CoreTables>, given: Given<New<JoinDecisionRow>>) =>
     write.insertInto('join_decisions').columns(given.columns).expression(given.rows),
 );
 
 export const insertOutgoing = prepareRows(
-  { device: 'text', sequence: 'text', message: 'blob', is_signed: 'integer', created_at: 'integer' },
+  columnsWithout('id', CORE_CATALOGUE.outbox),
   (write: Write<CoreTables>, given: Given<New<OutboxRow>>) =>
     write.insertInto('outbox').columns(given.columns).expression(given.rows),
 );
 
 export const insertErrands = prepareRows(
-  { owner: 'text', kind: 'text', body: 'text', after: 'integer', created_at: 'integer' },
+  columnsWithout('id', CORE_CATALOGUE.errands),
   (write: Write<CoreTables>, given: Given<New<ErrandRow>>) =>
     write.insertInto('errands').columns(given.columns).expression(given.rows),
 );

@@ -96,7 +96,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   '3D000':
     'There is no such database. Create it: createdb --owner USER --encoding UTF8 --template template0 NAME.',
   '3F000': 'There is no such schema.',
-  '42501': 'The user lacks a right there. Make the user the owner of the database.',
+  '42501':
+    'The user lacks a right there. Make the user the owner of the database and of the schemas of SRUP in it.',
   '08P01': 'A connection pooler seems to stand in front of PostgreSQL. Name PostgreSQL itself.',
 };
 

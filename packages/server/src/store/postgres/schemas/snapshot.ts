@@ -9,7 +9,7 @@ import { appliedSteps } from './contents.ts';
 import { nameStatements, PostgresConnection, postgresDialect, WriterDriver } from '../dialect.ts';
 import type { PostgresStorePlace } from '../place.ts';
 import { urlOf } from '../place.ts';
-import { connect, type Session } from '../session.ts';
+import { connect, connectionFault, type Session } from '../session.ts';
 
 export interface HeldSchema {
   readonly place: PostgresStorePlace;
@@ -21,7 +21,7 @@ export type Held = Kysely<unknown>;
 
 /**
  * Holds the state of each schema as it is now, all of them of one moment. Rejects with `StoreError` when one is of
- * another version than this program. Nobody waits for those who read from it.
+ * another version than this program, and else as `connect` does. Nobody waits for those who read from it.
  *
  * @example
  * const { schemas, close } = await holdSchemas([{ place, migrations: coreMigrations }]);
@@ -41,15 +41,27 @@ export async function holdSchemas(
         settings: ['idle_in_transaction_session_timeout=0'],
       });
       sessions.push(session);
-      const { client } = session;
-      moment = await holdMoment(client, moment);
-      refuseOther(await appliedSteps(client), place, migrations);
+      moment = await holdOne(session, { place, migrations }, moment);
     }
   } catch (fault) {
     await close();
     throw fault;
   }
   return { schemas: sessions.map(({ client }) => readerOf(client)), close };
+}
+
+async function holdOne(
+  { client }: Session,
+  { place, migrations }: HeldSchema,
+  moment: string | undefined,
+): Promise<string> {
+  try {
+    const held = await holdMoment(client, moment);
+    refuseOther(await appliedSteps(client), place, migrations);
+    return held;
+  } catch (fault) {
+    throw connectionFault(place, fault);
+  }
 }
 
 /** Begins a transaction that sees this moment, or now, and names what it sees. */
