@@ -49,7 +49,14 @@ export { makeProbes, type ProbeCredential } from './keyservice/probe.ts';
 export { LEAST_PASSPHRASE } from './backup/archive/cipher.ts';
 export type { CopyPhase } from './copy/copy.ts';
 export { moveServer, type DatabaseWish, type Moved } from './copy/move.ts';
-export { findDatabases, readDatabaseNote, type DatabaseNote, type Databases } from './store/databases.ts';
+export {
+  CORE_FILE,
+  findDatabases,
+  KEYS_FILE,
+  readDatabaseNote,
+  type DatabaseNote,
+  type Databases,
+} from './store/databases.ts';
 export { examinePostgres, type PostgresReport } from './store/postgres/examine.ts';
 export { findDamage } from './store/sqlite/open.ts';
 export { VERSION } from './version.ts';

@@ -13,14 +13,14 @@ export async function show(options: ShowOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const folder = resolve(options.folder);
   await mustHold(folder, 'vault.json', 'server', '--folder');
-  const { readDatabaseNote } = await import('@srup/server');
+  const { CORE_FILE, KEYS_FILE, readDatabaseNote } = await import('@srup/server');
   const note = await told(() => readDatabaseNote(folder));
   output.result({ folder, kind: note === undefined ? 'sqlite' : 'postgres', ...note }, () => {
     output.facts(
       note === undefined
         ? [
             ['Kind', 'SQLite'],
-            ['Files', `${folder}/server/fleet.db and ${folder}/key-service/identities.sqlite`],
+            ['Files', `${folder}/${CORE_FILE} and ${folder}/${KEYS_FILE}`],
           ]
         : [
             ['Kind', 'PostgreSQL'],
