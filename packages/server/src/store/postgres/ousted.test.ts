@@ -32,7 +32,7 @@ describe.skipIf(isMissing('postgres'))('after the database was lost for good', (
     ['another server had it', "set owner = 'another'", 'another server has used the database'],
     ['it went back in time', 'set turn = 0', 'has lost'],
   ] as const)(
-    '(%s) everybody is told so, and nobody to look at the disk',
+    '(%s) everybody learns of it, and nobody looks at the disk for it',
     async ([, change, words], { url, told, world, joined, onTestFinished }) => {
       const client = new Client({ connectionString: url });
       await client.connect();
