@@ -1,4 +1,4 @@
-import { constants, open, readFile } from 'node:fs/promises';
+import { constants, open, readFile, stat } from 'node:fs/promises';
 import { writeFileAtomic } from '@srup/node';
 import { codeOf } from '../ground/trouble.ts';
 
@@ -14,28 +14,38 @@ export interface Disk {
 
 /** The end of a file. It stays open, as opening and closing it for each commit would cost more than writing. */
 export interface Extension {
-  /** Adds data at the end. Durable when it resolves. When it rejects, or power fails, any part of the data can be there. */
+  /**
+   * Adds data at the end. Durable, in the file that has the path, when it resolves. When it rejects, or power fails, any
+   * part of the data can be there.
+   */
   readonly append: (data: Uint8Array) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
+/** The numbers of some file systems are above 2^53. */
+const EXACT = { bigint: true } as const;
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error;
+}
+
+const statIfThere = (path: string) => stat(path, EXACT).catch(undefinedIfMissing);
+
 export const realDisk: Disk = {
-  read: async (path) => {
-    try {
-      return await readFile(path);
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
-  },
+  read: (path) => readFile(path).catch(undefinedIfMissing),
   replace: writeFileAtomic,
   extend: async (path) => {
     // Not made when it is missing: its name would not be durable, and what came before is lost.
     const file = await open(path, constants.O_WRONLY | constants.O_APPEND);
+    const { dev, ino } = await file.stat(EXACT);
     return {
       append: async (data) => {
         await file.appendFile(data);
         await file.datasync();
+        // What is written to a file that lost its name is gone with the process.
+        const there = await statIfThere(path);
+        if (there?.ino !== ino || there.dev !== dev)
+          throw new Error('somebody removed or replaced the file while it was open');
       },
       close: () => file.close(),
     };

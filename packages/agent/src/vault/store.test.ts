@@ -1,5 +1,5 @@
 import { silentLog } from '@srup/node';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
 import { test } from '../../test/fixtures.ts';
@@ -173,3 +173,33 @@ test('commits after the journal was written anew go to the new file', async ({ f
   const again = await open(path);
   expect(['a', 'b', 'c', 'd', 'e'].map((key) => again.get(key))).toEqual([1, 2, undefined, 4, 5]);
 });
+
+test.for([
+  ['removed', (path: string) => rm(path)],
+  ['moved away', (path: string) => rename(path, `${path}.old`)],
+  [
+    'replaced by a copy',
+    async (path: string) => {
+      await copyFile(path, `${path}.copy`);
+      await rename(`${path}.copy`, path);
+    },
+  ],
+] as const)(
+  'a journal that is %s under a running agent: the commit fails, and the next one writes all of it',
+  async ([, lose], { folder }) => {
+    const path = join(folder, 'journal');
+    const store = await open(path);
+    await store.commit(new Map([['a', 1]]));
+    await store.commit(new Map([['b', 2]])); // the file is open now
+    await lose(path);
+    await expect(store.commit(new Map([['c', 3]]))).rejects.toMatchObject({
+      name: 'StoreError',
+      message: expect.stringMatching(/journal can't be written: .*removed or replaced/) as string,
+    });
+    expect(store.get('c')).toBeUndefined();
+    await store.commit(new Map([['d', 4]]));
+    await store.commit(new Map([['e', 5]]));
+    const again = await open(path);
+    expect(['a', 'b', 'c', 'd', 'e'].map((key) => again.get(key))).toEqual([1, 2, undefined, 4, 5]);
+  },
+);

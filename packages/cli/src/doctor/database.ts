@@ -4,7 +4,6 @@ import type { PostgresReport } from '@srup/server';
 import { environmentPassword } from '../service/database.ts';
 import { failed, ok, warning, type Check, type Judgement } from './finding.ts';
 
-const FILES = ['server/fleet.db', 'key-service/identities.sqlite'] as const;
 /** A clock of the database that differs by more than this many milliseconds is worth a word. */
 const CLOCK_MS = 5_000;
 /** The share of PostgreSQL's connections that may be in use. */
@@ -16,10 +15,10 @@ export function databaseChecks(folder: string): Check[] {
 }
 
 async function checkDatabases(folder: string): Promise<readonly Judgement[]> {
-  const { examinePostgres, findDatabases, findDamage } = await import('@srup/server');
+  const { CORE_FILE, examinePostgres, findDatabases, findDamage, KEYS_FILE } = await import('@srup/server');
   const { core, note } = await findDatabases(folder, await environmentPassword());
   if (core.kind === 'sqlite') {
-    return FILES.map((name) => judgeFile(name, findDamage(join(folder, name))));
+    return [CORE_FILE, KEYS_FILE].map((name) => judgeFile(name, findDamage(join(folder, name))));
   }
   const where = note?.url ?? 'the database';
   const report = await examinePostgres(core, Date.now).catch((fault: unknown) => fault as Error);
@@ -41,7 +40,7 @@ function unreachable({ message }: Error, where: string): Judgement {
 }
 
 function judgePostgres(report: PostgresReport, where: string): readonly Judgement[] {
-  const { version, encoding, bytes, isStandby, sessions, connections } = report;
+  const { version, encoding, bytes, isStandby, others, connections } = report;
   const { used, most } = connections;
   return [
     ok(
@@ -51,9 +50,7 @@ function judgePostgres(report: PostgresReport, where: string): readonly Judgemen
     isStandby
       ? failed('it is a standby, which can only be read', 'Promote it, or name the one that can be written.')
       : judgeRights(report),
-    sessions.others === 0
-      ? ok('nobody else uses it')
-      : ok(`other programs than SRUP have ${sessions.others} sessions in it`),
+    others === 0 ? ok('nobody else uses it') : ok(`other programs than SRUP have ${others} sessions in it`),
     used < most * MOST_USED
       ? ok(`${used} of its ${most} connections are in use`)
       : warning(`${used} of its ${most} connections are in use`, 'Raise max_connections of PostgreSQL.'),
@@ -78,8 +75,14 @@ function judgeRights({ canCreate }: PostgresReport): Judgement {
 }
 
 /** To go back in time uses numbers twice (P 5.1). */
-function judgeStandbys({ lagging }: PostgresReport): Judgement {
+function judgeStandbys({ lagging, isLocal }: PostgresReport): Judgement {
   if (lagging === 0) return ok('no standby can lack what was acknowledged');
+  if (isLocal) {
+    return warning(
+      `synchronous_commit is local, so that ${lagging} standbys can lack what was acknowledged: after a fail-over, the server could go back in time and use numbers twice`,
+      'Set synchronous_commit = on for the database and its user, and make a standby synchronous (synchronous_standby_names).',
+    );
+  }
   return warning(
     `${lagging} standbys are asynchronous: after a fail-over, the server could go back in time and use numbers twice`,
     'Make one synchronous (synchronous_standby_names), or restore a backup of it after a fail-over.',

@@ -164,3 +164,52 @@ test('an id that waits for its PUBACK is given to no other packet', () => {
   for (const packet of sent) session.address(packet);
   expect(sent.map(({ messageId }) => messageId)).toEqual([65_535, 1, 2]);
 });
+
+/** A packet as aedes hands it over, with the id that it counted. */
+const counted = (brokerCounter: number, messageId?: number) => ({
+  ...{ topic: TOPIC, payload: 'x', brokerCounter, messageId },
+});
+
+test.for(['dropped before it is sent', 'dropped after it was sent', 'acknowledged, and sent again'] as const)(
+  'the id of a packet that left the queue (%s) is given to no other packet until its PUBACK',
+  (how) => {
+    const session = new Session();
+    const limit = { messages: 1, bytes: 1_000_000 };
+    const [gone, next, third] = [counted(1, 7), counted(2, 7), counted(3, 7)];
+    session.enqueue(counted(1), limit);
+    if (how !== 'dropped before it is sent') session.address(gone);
+    if (how === 'acknowledged, and sent again') {
+      session.take(gone);
+      session.address(gone);
+    }
+    session.enqueue(counted(2), limit);
+    if (how === 'dropped before it is sent') session.address(gone);
+    session.address(next);
+    expect([gone.messageId, next.messageId]).toEqual([7, 8]);
+    expect(session.take(gone)).toBeUndefined();
+    expect(session.has(next)).toBe(true);
+    expect(session.take(next)).toMatchObject({ brokerCounter: 2 });
+    session.enqueue(counted(3), limit);
+    session.address(third);
+    expect(third.messageId).toBe(7);
+  },
+);
+
+test('ids of packets that left the queue are free again in the next connection', () => {
+  const session = new Session();
+  session.address(counted(1, 7));
+  session.comeBack();
+  const next = counted(2, 7);
+  session.address(next);
+  expect(next.messageId).toBe(7);
+});
+
+test('a client that acknowledges nothing does not use up the ids', () => {
+  const session = new Session();
+  for (let number = 1; number <= 70_000; number++) {
+    const packet = counted(number, (number % 65_535) + 1);
+    session.enqueue(packet, { messages: 1, bytes: 1_000_000 });
+    session.address(packet);
+  }
+  expect(session.waiting.messages).toBe(1);
+});

@@ -24,6 +24,8 @@ export interface QueuedPacket {
 }
 
 const MAX_MESSAGE_ID = 65_535;
+/** Ids that are kept for packets without an entry: with those of a full queue, fewer than there are. */
+const MOST_ORPHANS = 10_000;
 
 /** The subscriptions of one client, and the messages that it has not acknowledged. */
 export class Session {
@@ -34,10 +36,18 @@ export class Session {
   readonly #queue = new Map<number, QueuedPacket>();
   /** From the message id of the connection to the brokerCounter. */
   readonly #sent = new Map<number, number>();
+  /** Message ids of packets that were sent, left the queue, and can still be acknowledged. */
+  readonly #orphans = new Set<number>();
   #bytes = 0;
 
   get waiting(): { readonly messages: number; readonly bytes: number } {
     return { messages: this.#queue.size, bytes: this.#bytes };
+  }
+
+  /** The client begins a connection, in which only what is queued will have an id that it had before. */
+  comeBack(): void {
+    this.isOverflowing = false;
+    this.#orphans.clear();
   }
 
   packets(): QueuedPacket[] {
@@ -51,7 +61,8 @@ export class Session {
     let hasDropped = false;
     while (this.#queue.size > limit.messages || this.#bytes > limit.bytes) {
       const [oldest] = this.#queue.keys();
-      this.#remove(oldest as number);
+      const { messageId } = this.#remove(oldest as number) ?? {};
+      if (messageId !== undefined) this.#reserve(messageId);
       hasDropped = true;
     }
     return hasDropped;
@@ -70,21 +81,33 @@ export class Session {
     const entry = this.#queue.get(packet.brokerCounter);
     packet.dup = entry?.messageId !== undefined;
     packet.messageId = entry?.messageId ?? this.#freeId(packet.messageId ?? 1);
-    if (entry === undefined) return;
+    if (entry === undefined) {
+      this.#reserve(packet.messageId);
+      return;
+    }
     entry.messageId = packet.messageId;
     this.#sent.set(packet.messageId, packet.brokerCounter);
   }
 
   /** Removes the packet with this message id, or the packet itself when it has none. */
   take({ brokerCounter, messageId }: QueuedPacket): QueuedPacket | undefined {
+    if (messageId !== undefined) this.#orphans.delete(messageId);
     const number = messageId === undefined ? brokerCounter : this.#sent.get(messageId);
     return number === undefined ? undefined : this.#remove(number);
+  }
+
+  /** The oldest id is given up for a new one: a client that acknowledges nothing must not use up memory and ids. */
+  #reserve(id: number): void {
+    this.#orphans.add(id);
+    if (this.#orphans.size <= MOST_ORPHANS) return;
+    const [oldest] = this.#orphans;
+    this.#orphans.delete(oldest as number);
   }
 
   /** The queue is limited to fewer packets than there are ids. */
   #freeId(from: number): number {
     let id = from;
-    while (this.#sent.has(id)) id = (id % MAX_MESSAGE_ID) + 1;
+    while (this.#sent.has(id) || this.#orphans.has(id)) id = (id % MAX_MESSAGE_ID) + 1;
     return id;
   }
 

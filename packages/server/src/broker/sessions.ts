@@ -92,7 +92,7 @@ export class Sessions {
   async subscriptionsByClient({ id }: ClientRef): Promise<Subscription[]> {
     const session = this.#sessions.get(id);
     if (session === undefined) return [];
-    session.isOverflowing = false;
+    session.comeBack();
     return [...session.filters.values()];
   }
 

@@ -31,7 +31,10 @@ export type EntriesOf = ReadonlyMap<Evidence, readonly NewAuditEntry[]>;
  *
  * @example
  * const evidence = decideEntries(messages, deservesEntry); // before the commit, which may run its work twice
- * await store.commit((write) => appendMessages(write, evidence));
+ * await store.commit(async (write) => {
+ *   const entries = await storeMessages(write, evidence);
+ *   await appendAudit(write, ...evidence.flatMap((message) => entries.get(message) ?? []));
+ * });
  */
 export async function storeMessages(
   write: Write<CoreTables>,
@@ -60,7 +63,12 @@ export async function storeMessages(
   return entries;
 }
 
-/** Stores messages, and appends their entries to the audit trail. */
+/**
+ * Stores messages, and appends their entries to the audit trail.
+ *
+ * @example
+ * await store.commit((write) => appendMessages(write, evidence)); // `evidence` as above
+ */
 export async function appendMessages(write: Write<CoreTables>, messages: readonly Evidence[]): Promise<void> {
   const entries = await storeMessages(write, messages);
   await appendAudit(write, ...messages.flatMap((message) => entries.get(message) ?? []));

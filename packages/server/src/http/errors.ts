@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { FAULT_STATUS, FleetError, type FaultKind } from '../api/faults.ts';
-import { DatabaseAway, isFaultOf, OutcomeUnknown, StoreFault } from '../store/fault.ts';
+import { DatabaseAway, isFaultOf, Ousted, OutcomeUnknown, StoreFault } from '../store/fault.ts';
 
 interface Answer {
   readonly status: number;
@@ -46,6 +46,9 @@ function answerTo(error: FastifyError): Answer {
 function wordsFor(trouble: StoreFault): string {
   if (isFaultOf(trouble, OutcomeUnknown)) {
     return 'the database went away while the server stored this: it is stored, or it is not. Look before you try again';
+  }
+  if (isFaultOf(trouble, Ousted)) {
+    return 'another server uses the database now, or it went back in time; this server takes nothing any more, and nothing was changed. Its log says what to do';
   }
   return isFaultOf(trouble, DatabaseAway)
     ? 'the database of the server is away; nothing was changed. Try again when it is back (/readyz tells)'

@@ -1,6 +1,6 @@
 import { within, type Delay } from '@srup/node';
 import type { Clock } from '@srup/protocol';
-import { DatabaseAway, isFaultOf, OutcomeUnknown } from '../store/fault.ts';
+import { DatabaseAway, isFaultOf, Ousted, OutcomeUnknown } from '../store/fault.ts';
 import type { CoreTables } from '../store/schema/tables.ts';
 import type { Store } from '../store/port.ts';
 import { writeSetting } from '../store/settings.ts';
@@ -26,6 +26,9 @@ const SLOW = 'the database did not answer';
 
 function reasonOf(fault: unknown): string | undefined {
   if (fault instanceof Error && fault.message.startsWith(SLOW)) return fault.message;
+  if (isFaultOf(fault, Ousted)) {
+    return 'another server uses the database now, or it went back in time; this server takes nothing any more: its log says what to do';
+  }
   return isFaultOf(fault, DatabaseAway) || isFaultOf(fault, OutcomeUnknown)
     ? 'the database is away; nothing is taken until it is back'
     : undefined;

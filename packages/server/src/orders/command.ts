@@ -13,7 +13,7 @@ import {
 import type { CommandReceipt } from '../api/forms/orders.ts';
 import type { Signer } from '../outbox/sign.ts';
 import type { DeviceRecord } from '../peers/records.ts';
-import { DatabaseAway, isFaultOf, OutcomeUnknown, StoreFault } from '../store/fault.ts';
+import { DatabaseAway, isFaultOf, Ousted, OutcomeUnknown, StoreFault } from '../store/fault.ts';
 import { beginChange, type Change } from '../turn/change.ts';
 import { factsOf, momentOf } from '../turn/facts.ts';
 import { addOutcome } from '../turn/outcome.ts';
@@ -136,12 +136,15 @@ const UNKNOWN = 'no device with this id is known';
 const NOT_MADE = 'the server failed to make the message (its log says more); nothing was sent';
 const NOT_STORED = 'the server could not store the command (is its disk full?); nothing was sent';
 const AWAY = 'the database of the server is away, so the command could not be stored; nothing was sent';
+const OUSTED =
+  'another server uses the database now, or it went back in time, so the command could not be stored; nothing was sent. This server takes nothing any more: its log says what to do';
 
 /** A command that may be stored must not be called lost: given again, it would be done twice. */
 function whyFailed(fault: unknown, orderId: string): string {
   if (isFaultOf(fault, OutcomeUnknown)) {
     return `the database of the server went away while it stored the command: it is stored and will be sent, or it is not. Look at the exchanges of the order ${orderId} before you give it again`;
   }
+  if (isFaultOf(fault, Ousted)) return OUSTED;
   if (isFaultOf(fault, DatabaseAway)) return AWAY;
   return fault instanceof StoreFault ? NOT_STORED : NOT_MADE;
 }

@@ -19,13 +19,24 @@ export class OutcomeUnknown extends StoreFault {
 }
 
 /**
+ * The database is no longer what this process knows: another server has used it, or it went back in time. Whatever this
+ * process remembers is wrong, for good. Nothing of what was asked was done.
+ */
+export class Ousted extends StoreFault {
+  override readonly name = 'Ousted';
+}
+
+/**
  * Tells whether a fault of the store, or what led to it, is of this kind: work that shared a transaction has it as a
  * cause.
  *
  * @example
  * if (isFaultOf(fault, DatabaseAway)) return 'the database is away';
  */
-export function isFaultOf(fault: unknown, kind: typeof DatabaseAway | typeof OutcomeUnknown): boolean {
+export function isFaultOf(
+  fault: unknown,
+  kind: typeof DatabaseAway | typeof OutcomeUnknown | typeof Ousted,
+): boolean {
   for (let at = fault; at instanceof Error; at = at.cause) if (at instanceof kind) return true;
   return false;
 }

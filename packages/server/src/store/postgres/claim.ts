@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
-import { StoreError, StoreFault } from '../fault.ts';
+import { Ousted, StoreError } from '../fault.ts';
 import { urlOf, type PostgresPlace } from './place.ts';
 
 /** Marks the lock as one of SRUP: the letters in ASCII. */
@@ -39,9 +39,6 @@ export interface Claim {
   readonly tell: (what: string) => void;
   readonly signal: AbortSignal;
 }
-
-/** The database is no longer what this process knows: whatever it remembers is wrong, for good. */
-export class Ousted extends StoreFault {}
 
 /**
  * Takes the database for this process: its lock, and its row. Rejects with `StoreError` when another server has the
@@ -120,20 +117,29 @@ async function checkRow(client: pg.Client, owner: string, turn: number): Promise
   }
 }
 
+interface Holder {
+  readonly pid: number;
+  readonly address: string | null;
+  readonly since: string | null;
+}
+
 async function takenFault(client: pg.Client, key: number, place: PostgresPlace): Promise<StoreError> {
-  const { rows } = await client.query<{ pid: number; address: string | null; since: string }>(
+  const { rows } = await client.query<Holder>(
     `select a.pid, host(a.client_addr) as address, to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC') as since
      from pg_locks l join pg_stat_activity a on a.pid = l.pid
      where l.locktype = 'advisory' and l.classid = $1 and l.objid::bigint = $2 and l.granted
        and l.database = (select oid from pg_database where datname = current_database())`,
     [LOCK_CLASS, key >>> 0],
   );
-  const [holder] = rows;
-  const who =
-    holder === undefined
-      ? 'Another server'
-      : `Another server (PostgreSQL's process ${holder.pid}, from ${holder.address ?? 'a socket'}, since ${holder.since})`;
   return new StoreError(
-    `${who} uses the database ${urlOf(place)}. One server works on a database: stop the other one, or give this one a database of its own.`,
+    `${nameOf(rows[0])} uses the database ${urlOf(place)}. One server works on a database: stop the other one, or give this one a database of its own.`,
   );
+}
+
+function nameOf(holder: Holder | undefined): string {
+  if (holder === undefined) return 'Another server';
+  const { pid, address, since } = holder;
+  // PostgreSQL shows a session of another role without its start and its address.
+  const more = since === null ? '' : `, from ${address ?? 'a socket'}, since ${since}`;
+  return `Another server (PostgreSQL's process ${pid}${more})`;
 }

@@ -10,12 +10,14 @@ export interface PostgresReport {
   readonly tls: boolean | undefined;
   /** May the user make the tables of a later version? */
   readonly canCreate: boolean;
-  /** Sessions of a server, and of others, in the same database. */
-  readonly sessions: { readonly servers: number; readonly others: number };
+  /** Sessions in the same database that are not of SRUP. */
+  readonly others: number;
   readonly connections: { readonly used: number; readonly most: number };
   readonly isStandby: boolean;
   /** Standbys that can lack what was acknowledged. */
   readonly lagging: number;
+  /** True when a commit of the server waits for no standby, whatever is set for standbys: `synchronous_commit` is `local`. */
+  readonly isLocal: boolean;
   /** How far its clock is ahead of ours, in milliseconds; nothing of the server depends on it. */
   readonly clockAheadMs: number;
   readonly autovacuum: boolean;
@@ -24,10 +26,8 @@ export interface PostgresReport {
   readonly bytes: number;
 }
 
-type Row = Omit<PostgresReport, 'sessions' | 'connections' | 'tls' | 'clockAheadMs'> & {
+type Row = Omit<PostgresReport, 'connections' | 'tls' | 'clockAheadMs'> & {
   readonly tls: boolean;
-  readonly servers: number;
-  readonly others: number;
   readonly used: number;
   readonly most: number;
   readonly clock: number;
@@ -48,11 +48,10 @@ export async function examinePostgres(place: PostgresStorePlace, now: () => numb
     const begun = now();
     const { rows } = await client.query<Row>(QUESTION, [schema]);
     const between = (begun + now()) / 2;
-    const { tls, servers, others, used, most, clock, ...rest } = rows[0] as Row;
+    const { tls, used, most, clock, ...rest } = rows[0] as Row;
     return {
       ...rest,
       tls: transport === 'loopback' ? undefined : tls,
-      sessions: { servers, others },
       connections: { used, most },
       clockAheadMs: Math.round(clock - between),
     };
@@ -61,11 +60,16 @@ export async function examinePostgres(place: PostgresStorePlace, now: () => numb
   }
 }
 
-/** A user without the role pg_monitor sees a standby, but not how it is: then what is set for all of them counts. */
+/**
+ * A user without the role pg_monitor sees a standby, but not how it is: then what is set for all of them counts. And it
+ * sees a session of another role, but not of what type: PostgreSQL's own processes have no user, or no database, or are
+ * those that serve standbys.
+ */
 const QUESTION = `
-  with here as (
+  with client as (
     select * from pg_stat_activity
-    where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+    where coalesce(backend_type, 'client backend') = 'client backend' and usesysid is not null and datid is not null
+      and pid not in (select pid from pg_stat_replication)
   )
   select split_part(current_setting('server_version'), ' ', 1) as version,
     current_setting('server_encoding') as encoding,
@@ -74,14 +78,16 @@ const QUESTION = `
       (select has_schema_privilege(oid, 'create') from pg_namespace where nspname = $1),
       has_database_privilege(current_database(), 'create')
     ) as "canCreate",
-    (select count(*) from here where application_name = 'srup: writes') as servers,
-    (select count(*) from here where application_name not like 'srup: %') as others,
-    (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,
+    (select count(*) from client
+      where datname = current_database() and application_name not like 'srup: %') as others,
+    (select count(*) from client) as used,
     current_setting('max_connections')::int as most,
     pg_is_in_recovery() as "isStandby",
+    current_setting('synchronous_commit') = 'local' as "isLocal",
     (select count(*) from pg_stat_replication
-      where coalesce(sync_state, case current_setting('synchronous_standby_names') when '' then 'async' else 'sync' end)
-        in ('async', 'potential') and application_name <> 'pg_basebackup') as lagging,
+      where (current_setting('synchronous_commit') = 'local' or coalesce(
+        sync_state, case current_setting('synchronous_standby_names') when '' then 'async' else 'sync' end
+      ) in ('async', 'potential')) and application_name <> 'pg_basebackup') as lagging,
     extract(epoch from clock_timestamp()) * 1000 as clock,
     current_setting('autovacuum')::bool as autovacuum,
     current_setting('fsync')::bool as fsync,

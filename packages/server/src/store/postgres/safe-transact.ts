@@ -1,7 +1,7 @@
 /** Transactions whose outcome is known, although the connection can be lost at any time. */
 import { DatabaseError } from 'pg';
 import { Kysely } from 'kysely';
-import { DatabaseAway, OutcomeUnknown, StoreFault } from '../fault.ts';
+import { DatabaseAway, Ousted, OutcomeUnknown, StoreFault } from '../fault.ts';
 import type { Work, Write } from '../port.ts';
 import { prepare } from '../prepared.ts';
 import { createTransact, type Transact } from '../transact.ts';
@@ -58,7 +58,7 @@ export function createSafeTransact<Tables>(
 
   async function takeTurn(write: Write<Tables>, mine: number): Promise<void> {
     const { rows } = await updateTurn(write as unknown as Write<WriterTables>, { mine, owner: writer.owner });
-    if (rows.length === 0) throw new StoreFault('another server uses the database now: restart this one');
+    if (rows.length === 0) throw new Ousted('another server uses the database now: restart this one');
   }
 
   async function attempt<Value>(work: Work<Tables, Value>, mine: number): Promise<Value> {
@@ -82,7 +82,7 @@ export function createSafeTransact<Tables>(
       [writer.owner],
     );
     const [row] = rows;
-    if (row === undefined) throw new StoreFault('another server uses the database now');
+    if (row === undefined) throw new Ousted('another server uses the database now: restart this one');
     return row.turn >= mine;
   }
 

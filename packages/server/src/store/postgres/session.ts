@@ -170,5 +170,6 @@ async function checkServer(
   const told = (client as unknown as { readonly processID: number | null }).processID;
   judgeServer(facts, { place, schema, told, isReadOnly: isReadOnly === true });
   // What is acknowledged must be on the disk (P 5.3), whatever whoever keeps the database set for everybody.
+  // `local` waits for the disk, but for no standby. That is theirs to choose; srup doctor warns of it.
   if (facts.durability === 'off') await client.query('set synchronous_commit = on');
 }

@@ -258,6 +258,22 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL in trouble', () => {
     await openAt(url, onTestFinished);
   });
 
+  test('another server of a role that PostgreSQL does not show: nothing is said that is not known', async ({
+    onTestFinished,
+  }) => {
+    const { url } = await stage(onTestFinished);
+    const client = await superuser(url, onTestFinished);
+    const place = new URL(url);
+    const name = `guest_${place.pathname.slice(1)}`;
+    await client.query(`create role ${name} login password 'guest'`);
+    await client.query(`grant usage on schema srup to ${name}`);
+    [place.username, place.password] = [name, 'guest'];
+    await expect(openAt(place.href, onTestFinished)).rejects.toThrow(
+      /^Another server \(PostgreSQL's process \d+\) uses the database /,
+    );
+    await client.query(`drop owned by ${name}; drop role ${name}`);
+  });
+
   test('waits for a database that is away at the start, and says so with the reason', async ({
     onTestFinished,
   }) => {

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { backoffMs, realDelay, systemRandom, within, type BackoffBounds } from '@srup/node';
-import { DatabaseAway, StoreError, StoreFault } from '../fault.ts';
+import { DatabaseAway, Ousted, StoreError, StoreFault } from '../fault.ts';
 import type { ConnectionState } from '../port.ts';
-import { claimDatabase, Ousted, type Backend } from './claim.ts';
+import { claimDatabase, type Backend } from './claim.ts';
 import { PostgresConnection, type StatementNames } from './dialect.ts';
 import { wordsOf } from './fault.ts';
 import { urlOf, type PostgresPlace } from './place.ts';
