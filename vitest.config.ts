@@ -23,9 +23,12 @@ const ON_BOTH_DATABASES = [
   'turn/{outcome,sealed,write}',
 ].map((files) => `packages/server/src/${files}.test.ts`);
 /** Tests of whole systems that run again on PostgreSQL: updates, ends and starts, the SDK, and kills of every part. */
-const SYSTEMS_ON_BOTH = ['e2e/update', 'operation/{again,stop}', 'sdk/controller', 'faults/kills'].map(
-  (files) => `test/${files}.test.ts`,
-);
+const SYSTEMS_ON_BOTH = [
+  'e2e/update',
+  'operation/{again,restore,stop}',
+  'sdk/controller',
+  'faults/kills',
+].map((files) => `test/${files}.test.ts`);
 /** Where PostgreSQL is not installed, one test that is skipped stands for them. */
 const INSTEAD = 'test/support/postgres-missing.test.ts';
 const onPostgres = (files: string[]): string[] => (isMissing('postgres') ? [INSTEAD] : files);

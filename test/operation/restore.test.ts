@@ -12,6 +12,7 @@ import {
   type Device,
   type DeviceState,
 } from '../support/device.ts';
+import { restoreOptions } from '../support/database.ts';
 import { credentialOf, intrude } from '../support/intruder.ts';
 import { runSrup } from '../support/processes.ts';
 import { runsPrograms, writeProgram } from '../support/programs.ts';
@@ -97,7 +98,10 @@ onEachBroker('a server that was lost and restored', () => {
     await site.process.stop('SIGKILL');
     await rm(folder, { recursive: true });
 
-    const restored = await runSrup(['restore', file, '--folder', folder]);
+    const restored = await runSrup([
+      ...['restore', file, '--folder', folder],
+      ...(await restoreOptions(ground)),
+    ]);
     expect(restored, restored.stderr).toMatchObject({ code: 0 });
     expect(restored.stderr).toMatch(/old server must never run again[^]*are trusted again[^]*--crl FILE/);
     const again = await startSite(ground, site.sameAgain);
@@ -156,7 +160,8 @@ onEachBroker('devices that were revoked after the backup', () => {
     await rename(join(folder, 'key-service', 'crl.pem'), newest);
     await rm(folder, { recursive: true });
 
-    const args = ['restore', file, '--folder', folder, '--crl', newest, '--json'];
+    const more = await restoreOptions(ground);
+    const args = ['restore', file, '--folder', folder, '--crl', newest, '--json', ...more];
     const restored = await runSrup(args);
     expect(restored, restored.stderr).toMatchObject({ code: 0 });
     expect(JSON.parse(restored.stdout)).toMatchObject({ revoked: [lost.id], unclear: [] });

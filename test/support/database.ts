@@ -38,6 +38,16 @@ export async function startDatabase(ground: Ground): Promise<Postgres> {
   return postgres;
 }
 
+/** Options of `srup restore` that put the restored server on an empty database of the kind of this run. */
+export async function restoreOptions(ground: Ground): Promise<readonly string[]> {
+  if (databaseKind() === 'sqlite') return [];
+  const url = new URL(await postgresFor(ground.later));
+  const passwordFile = join(ground.folder, 'restored-password');
+  await writeFile(passwordFile, url.password, { mode: 0o600 });
+  url.password = '';
+  return ['--database', url.href, '--database-password-file', passwordFile];
+}
+
 /** Notes the database in the folder of the server that will be, as the server does it. */
 async function noteDatabase(ground: Ground, text: string): Promise<void> {
   const url = new URL(text);

@@ -10,6 +10,7 @@
  * });
  */
 import { describe, test as base } from 'vitest';
+import { databaseKind } from '../../packages/server/test/database.ts';
 import { BROKERS, canRun, startSiteOn, type BrokerName, type SiteOn } from './brokers.ts';
 import { startCuttingProxy, type CuttingProxy } from './cutting-proxy.ts';
 import { freePort } from './ports.ts';
@@ -66,9 +67,10 @@ export const test = base
     };
   });
 
-/** The same suite on every broker. */
+/** The same suite on every broker; on one, where it runs again on another database: neither depends on the other. */
 export function onEachBroker(name: string, suite: (broker: BrokerName) => void): void {
-  for (const broker of BROKERS) {
+  const brokers = databaseKind() === 'sqlite' ? BROKERS : (['embedded'] as const);
+  for (const broker of brokers) {
     describe.skipIf(!canRun(broker))(`${name} [${broker}]`, () => {
       test.override('broker', broker);
       suite(broker);
