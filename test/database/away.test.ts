@@ -51,6 +51,26 @@ async function prepareFolder(ground: Ground, databaseUrl: string): Promise<strin
 
 describe.skipIf(isMissing('postgres'))('srup up on PostgreSQL', () => {
   test(
+    'whose sessions end while it starts begins anew, and runs',
+    { timeout: MINUTE },
+    async ({ ground }) => {
+      const postgres = await startPostgres({ fsync: false });
+      ground.later(() => postgres.clear());
+      const folder = await prepareFolder(ground, await postgres.createDatabase());
+      const server = startSrup(['up', '--folder', folder, '--https-port', '0', '--mqtts-port', '0']);
+      ground.later(() => server.stop());
+      await until('it has begun anew', async () => {
+        expect(server.child.exitCode, server.stderr()).toBe(null);
+        await postgres.query(
+          "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'srup: reads'",
+        );
+        return server.stderr().includes('begins anew');
+      });
+      await until('it runs', () => server.stdout().includes('Ctrl-C stops it'));
+    },
+  );
+
+  test(
     'waits for a database that is away, says for what, ends by Ctrl-C, goes on when it comes, and says when it goes',
     { timeout: 3 * MINUTE },
     async ({ ground }) => {

@@ -1,4 +1,5 @@
 /** The composition root: it makes every part, in order, and closes them in the opposite order. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { MqttLink } from '@srup/node';
 import { identityText } from '@srup/protocol';
 import { openFleetParts, type FleetParts } from './compose/fleet.ts';
@@ -6,8 +7,13 @@ import { layGround, type Ground } from './compose/ground.ts';
 import { createApp } from './http/app.ts';
 import { keyServiceRoutes } from './keyservice/http/routes.ts';
 import type { RunningServer, ServerOptions } from './options.ts';
+import { readDatabaseNote } from './store/databases.ts';
+import { StoreFault } from './store/fault.ts';
 import { shownPlace } from './store/open.ts';
 import { VERSION } from './version.ts';
+
+/** Between two starts, when the database failed meanwhile, in milliseconds. */
+const AGAIN_MS = 1_000;
 
 /**
  * Starts the whole server: key service, broker, C2 core and HTTPS. Rejects with an error that says what to do when it
@@ -20,16 +26,28 @@ import { VERSION } from './version.ts';
  * await server.close();
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const stack = new AsyncDisposableStack();
-  try {
-    const server = await start(options, stack);
-    return { ...server, close: () => closeAll(stack, options) };
-  } catch (error) {
-    await closeAll(stack, options).catch((fault: unknown) => {
-      options.log.error({ err: fault }, 'a part that had been started could not be closed');
-    });
-    throw error;
+  for (;;) {
+    const stack = new AsyncDisposableStack();
+    try {
+      const server = await start(options, stack);
+      return { ...server, close: () => closeAll(stack, options) };
+    } catch (error) {
+      await closeAll(stack, options).catch((fault: unknown) => {
+        options.log.error({ err: fault }, 'a part that had been started could not be closed');
+      });
+      if (!(await isWorthAnotherStart(error, options))) throw error;
+      options.log.warn(
+        `the database failed while the server started, which begins anew: ${(error as Error).message}`,
+      );
+      await pause(AGAIN_MS);
+    }
   }
+}
+
+/** A database that is elsewhere is waited for, whenever it goes: between two statements of the start, too. */
+async function isWorthAnotherStart(error: unknown, options: ServerOptions): Promise<boolean> {
+  if (!(error instanceof StoreFault)) return false;
+  return options.database !== undefined || (await readDatabaseNote(options.folder)) !== undefined;
 }
 
 /**
