@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTransport, judgeStatus, type Answer, type Performers, type Store } from '@srup/agent/parts';
-import { systemClock } from '@srup/node';
+import { backoffMs, systemClock, type BackoffBounds } from '@srup/node';
 import type { FetchOutcome } from '@srup/protocol';
 import { drawn, type Fault } from '../choose.ts';
 import { SOFTWARE } from '../keep.ts';
@@ -20,8 +20,9 @@ interface Software {
 const VERSIONS_KEPT = 3;
 /** The largest artifact in bytes, which is also the agent's default limit. */
 const MAX_BYTES = 2 ** 30;
-const TRIES = 4;
-const RETRY_MS = 2_000;
+/** As the agent's defaults: a server that is busy with a whole fleet is no reason to give up soon. */
+const TRIES = 10;
+const RETRY: BackoffBounds = { leastMs: 2_000, mostMs: 60_000 };
 const SLOW_MS = { least: 5_000, most: 30_000 };
 /** How long a device defers an activation; then the server asks again (P 10.11). Milliseconds. */
 const DEFER_MS = 60_000;
@@ -54,7 +55,7 @@ export function simulatedPerformers(
       if (typeof outcome === 'string') return outcome;
       meter.trouble(outcome.reason);
       if (attempt === TRIES) return outcome.cause;
-      const waitMs = Math.max(outcome.afterMs ?? 0, RETRY_MS * attempt * (0.5 + site.random.unit() / 2));
+      const waitMs = Math.max(outcome.afterMs ?? 0, backoffMs(attempt, RETRY, site.random.unit()));
       await sleep(waitMs, undefined, { signal });
     }
   }
