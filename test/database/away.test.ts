@@ -50,25 +50,34 @@ async function prepareFolder(ground: Ground, databaseUrl: string): Promise<strin
 }
 
 describe.skipIf(isMissing('postgres'))('srup up on PostgreSQL', () => {
-  test(
-    'whose sessions end while it starts begins anew, and runs',
-    { timeout: MINUTE },
-    async ({ ground }) => {
-      const postgres = await startPostgres({ fsync: false });
-      ground.later(() => postgres.clear());
-      const folder = await prepareFolder(ground, await postgres.createDatabase());
-      const server = startSrup(['up', '--folder', folder, '--https-port', '0', '--mqtts-port', '0']);
-      ground.later(() => server.stop());
-      await until('it has begun anew', async () => {
-        expect(server.child.exitCode, server.stderr()).toBe(null);
-        await postgres.query(
-          "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'srup: reads'",
-        );
-        return server.stderr().includes('begins anew');
-      });
-      await until('it runs', () => server.stdout().includes('Ctrl-C stops it'));
-    },
-  );
+  test('which fails while the server starts: it says so, begins anew, and runs once it is mended', async ({
+    ground,
+  }) => {
+    const postgres = await startPostgres({ fsync: false });
+    ground.later(() => postgres.clear());
+    const url = new URL(await postgres.createDatabase());
+    const database = url.pathname.slice(1);
+    await postgres.query("create role owner login password 'of-the-test'");
+    await postgres.query(`alter database ${database} owner to owner`);
+    [url.username, url.password] = ['owner', 'of-the-test'];
+    const folder = await prepareFolder(ground, url.href);
+    const up = () => startSrup(['up', '--folder', folder, '--https-port', '0', '--mqtts-port', '0']);
+    const isUp = (server: ReturnType<typeof up>) => server.stdout().includes('Ctrl-C stops it');
+    const first = up();
+    ground.later(() => first.stop());
+    await until('it runs', () => isUp(first));
+    await first.stop();
+
+    await postgres.query('revoke select on srup_keys.certificates from owner', database);
+    const second = up();
+    ground.later(() => second.stop());
+    await until('it has begun anew', () => {
+      expect(second.child.exitCode, second.stderr()).toBe(null);
+      return second.stderr().includes('begins anew: permission denied');
+    });
+    await postgres.query('grant select on srup_keys.certificates to owner', database);
+    await until('it runs', () => isUp(second));
+  });
 
   test(
     'waits for a database that is away, says for what, ends by Ctrl-C, goes on when it comes, and says when it goes',
