@@ -125,7 +125,7 @@ test('whoever sets DUP on what is not stored is refused and counted as without i
   const stored = await report(world, device, 'stored');
   const unanswered = await device.say(world.link, 'RESPONSE', { status: STATUS.ACTION_SUCCESS });
   expect(await world.fleet.refusalCounts()).toEqual({ FLOW_TOKEN: 1 });
-  // What was refused is no evidence.
+  // Refused messages are not kept as evidence.
   await world.link.deliver(unanswered.topic, unanswered.bytes, { repeated: true });
   // Other bytes under the number of a stored message, signed by the device itself.
   const sequence = BigInt((await world.fleet.messages({ device: device.text })).rows[0]!.sequence);

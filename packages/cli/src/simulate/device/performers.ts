@@ -20,7 +20,7 @@ interface Software {
 const VERSIONS_KEPT = 3;
 /** The largest artifact in bytes, which is also the agent's default limit. */
 const MAX_BYTES = 2 ** 30;
-/** As the agent's defaults: a server that is busy with a whole fleet is no reason to give up soon. */
+/** As many as an agent makes by default: a server can be busy with a whole fleet for minutes. */
 const TRIES = 10;
 const RETRY: BackoffBounds = { leastMs: 2_000, mostMs: 60_000 };
 const SLOW_MS = { least: 5_000, most: 30_000 };

@@ -10,7 +10,7 @@ const TROUBLE: readonly string[] = [
   '28', // it no longer lets us in
   '3D000', // no such database
   '3F000', // no such schema
-  '42501', // no right to it
+  '42501', // the right to it is missing
   '42P01', // somebody took the tables away
   '53', // disk full, out of memory, too many connections
   '55', // locked

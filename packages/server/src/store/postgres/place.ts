@@ -58,7 +58,7 @@ export function parsePostgresUrl(
   const unknown = [...url.searchParams.keys()].find((name) => name !== 'host' && name !== 'user');
   if (unknown !== undefined) {
     throw new StoreError(
-      `The URL of the database has the parameter "${unknown}". Only "host" and "user" can stand there; TLS is on by itself.`,
+      `The URL of the database has the parameter "${unknown}". Only "host" and "user" can stand there; TLS is on by default.`,
     );
   }
   const host = url.searchParams.get('host') ?? readable(url.hostname.replace(/^\[|\]$/g, ''));

@@ -41,7 +41,7 @@ function opening(
 describe('the URL of a database', () => {
   test.for([
     ['postgres://u:secret@db/x', /holds a password.*SRUP_DATABASE_PASSWORD/],
-    ['postgres://u@db/x?sslmode=disable', /the parameter "sslmode".*TLS is on by itself/],
+    ['postgres://u@db/x?sslmode=disable', /the parameter "sslmode".*TLS is on by default/],
     ['mysql://u@db/x', /is not the URL of a database/],
     ['postgres://db/x', /names no user/],
     ['postgres://u@db/', /names no database/],

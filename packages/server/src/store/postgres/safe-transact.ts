@@ -131,7 +131,7 @@ export function createSafeTransact<Tables>(
           if (isReadOnly(fault) || isLoss(fault)) writer.drop(used);
           const most = isWorthRepeating(fault) ? MOST_ATTEMPTS : isLoss(fault) ? MOST_CONNECTIONS : 1;
           if (attempts < most) continue;
-          // What fails that often is in trouble with others at the database, and is not wrong by itself.
+          // Others stood in its way each time: the database is in trouble, and the work is not wrong.
           throw isWorthRepeating(fault) ? new StoreFault(wordsOf(fault), { cause: fault }) : fault;
         }
       }

@@ -169,7 +169,7 @@ async function checkServer(
   if (facts === undefined) throw new StoreFault('the database says nothing about itself');
   const told = (client as unknown as { readonly processID: number | null }).processID;
   judgeServer(facts, { place, schema, told, isReadOnly: isReadOnly === true });
-  // What is acknowledged must be on the disk (P 5.3), whatever whoever keeps the database set for everybody.
+  // What is acknowledged must be on the disk (P 5.3), whatever is set for all users of the database.
   // `local` waits for the disk, but for no standby. That is theirs to choose; srup doctor warns of it.
   if (facts.durability === 'off') await client.query('set synchronous_commit = on');
 }

@@ -206,7 +206,7 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL in trouble', () => {
     expect(performance.now() - begun).toBeLessThan(5_000);
   });
 
-  test('readers that are all in use make the next one wait, and are no trouble of the database', async ({
+  test('when all readers are in use the next one waits, and the database does not count as away', async ({
     onTestFinished,
   }) => {
     const place = placeAt(await postgresFor(onTestFinished));
