@@ -1,6 +1,7 @@
 /** Runs one fleet on one server: it joins and is updated. The counts come from the evidence in the server's database. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { optionsOf, writeAccess } from '../../test/support/database.ts';
 import { startPostgres } from '../../test/support/postgres.ts';
 import { openEvidence, type Heard } from './evidence.ts';
 import { cpuSeconds, cpuSecondsOfTree, memoryOf, runSrup, startSrup, untilTrue } from './processes.ts';
@@ -124,13 +125,9 @@ export async function runFleet(
 /** A PostgreSQL for this run, and the options of `srup up` for it. */
 async function openDatabase(folder: string) {
   const postgres = await startPostgres();
-  const url = new URL(await postgres.createDatabase());
-  const passwordFile = join(folder, 'database-password');
-  await writeFile(passwordFile, url.password, { mode: 0o600 });
-  url.password = '';
   return {
     pid: postgres.pid,
-    args: ['--database', url.href, '--database-password-file', passwordFile],
+    args: optionsOf(await writeAccess(await postgres.createDatabase(), join(folder, 'database-password'))),
     [Symbol.asyncDispose]: () => postgres.clear(),
   };
 }

@@ -1,9 +1,10 @@
 /** A real server whose PostgreSQL is not there. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { isMissing } from '../../scripts/system-programs.ts';
+import { noteDatabase } from '../support/database.ts';
 import { test } from '../support/fixtures.ts';
 import { freePort } from '../support/ports.ts';
 import { startPostgres } from '../support/postgres.ts';
@@ -37,16 +38,8 @@ function get(url: string): Promise<Answer | undefined> {
 }
 
 async function prepareFolder(ground: Ground, databaseUrl: string): Promise<string> {
-  const folder = join(ground.folder, 'server');
-  const url = new URL(databaseUrl);
-  const passwordFile = join(ground.folder, 'password');
-  await writeFile(passwordFile, url.password, { mode: 0o600 });
-  url.password = '';
-  await mkdir(join(folder, 'server'), { recursive: true, mode: 0o700 });
-  await writeFile(join(folder, 'server', 'database.json'), JSON.stringify({ url: url.href, passwordFile }), {
-    mode: 0o600,
-  });
-  return folder;
+  await noteDatabase(ground, databaseUrl);
+  return join(ground.folder, 'server');
 }
 
 describe.skipIf(isMissing('postgres'))('srup up on PostgreSQL', () => {

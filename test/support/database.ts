@@ -3,6 +3,7 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isMissing } from '../../scripts/system-programs.ts';
 import { databaseKind } from '../../packages/server/test/database.ts';
+import { splitPassword } from '../../packages/server/test/postgres.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import { postgresFor } from './postgres-for.ts';
 
@@ -12,7 +13,8 @@ interface Ground {
   readonly later: (step: () => unknown) => void;
 }
 
-const noteOf = ({ folder }: Ground): string => join(folder, 'server', 'server', 'database.json');
+const noteOf = ({ folder }: Pick<Ground, 'folder'>): string =>
+  join(folder, 'server', 'server', 'database.json');
 
 /** Whether the program of the database is installed on which the tests of this run are tested. */
 export function hasDatabase(): boolean {
@@ -41,19 +43,31 @@ export async function startDatabase(ground: Ground): Promise<Postgres> {
 /** Options of `srup restore` that put the restored server on an empty database of the kind of this run. */
 export async function restoreOptions(ground: Ground): Promise<readonly string[]> {
   if (databaseKind() === 'sqlite') return [];
-  const url = new URL(await postgresFor(ground.later));
-  const passwordFile = join(ground.folder, 'restored-password');
-  await writeFile(passwordFile, url.password, { mode: 0o600 });
-  url.password = '';
-  return ['--database', url.href, '--database-password-file', passwordFile];
+  return optionsOf(
+    await writeAccess(await postgresFor(ground.later), join(ground.folder, 'restored-password')),
+  );
 }
 
 /** Notes the database in the folder of the server that will be, as the server does it. */
-async function noteDatabase(ground: Ground, text: string): Promise<void> {
-  const url = new URL(text);
-  const passwordFile = join(ground.folder, 'database-password');
-  await writeFile(passwordFile, url.password, { mode: 0o600 });
-  url.password = '';
+export async function noteDatabase(ground: Pick<Ground, 'folder'>, text: string): Promise<void> {
+  const access = await writeAccess(text, join(ground.folder, 'database-password'));
   await mkdir(dirname(noteOf(ground)), { recursive: true, mode: 0o700 });
-  await writeFile(noteOf(ground), JSON.stringify({ url: url.href, passwordFile }), { mode: 0o600 });
+  await writeFile(noteOf(ground), JSON.stringify(access), { mode: 0o600 });
+}
+
+export interface Access {
+  readonly url: string;
+  readonly passwordFile: string;
+}
+
+/** Writes the password of a test's URL into a file, as the product wants it. */
+export async function writeAccess(text: string, passwordFile: string): Promise<Access> {
+  const { url, password } = splitPassword(text);
+  await writeFile(passwordFile, password.reveal(), { mode: 0o600 });
+  return { url, passwordFile };
+}
+
+/** The options of `srup` that name the database. */
+export function optionsOf({ url, passwordFile }: Access): readonly string[] {
+  return ['--database', url, '--database-password-file', passwordFile];
 }

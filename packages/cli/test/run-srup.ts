@@ -1,5 +1,6 @@
 /** Runs the real command as a child process. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
@@ -24,6 +25,16 @@ export function startSrup(args: readonly string[], options: RunOptions = {}): Ch
   // The test runner asks for colours in its own output; the command decides by its own.
   const { FORCE_COLOR: _forced, NO_COLOR: _no, ...inherited } = process.env;
   return spawn(process.execPath, [...node, launcher, ...args], { env: { ...inherited, ...env } });
+}
+
+/** Kills those that still run, and waits for their ends. */
+export async function killAll(children: readonly ChildProcess[]): Promise<void> {
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
 }
 
 export async function runSrup(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {

@@ -1,13 +1,17 @@
 /** Databases of a server for tests that copy them. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { onTestFinished } from 'vitest';
+import type { Secret } from '@srup/node';
+import { postgresFor } from '../../../test/support/postgres-for.ts';
 import { appendAudit } from '../src/chain/append.ts';
 import { copyAll, type Copied, type Target } from '../src/copy/copy.ts';
 import { keyServiceMigrations, type KeyServiceTables } from '../src/keyservice/tables.ts';
+import type { DatabaseNote } from '../src/store/databases.ts';
 import { openStore, type StorePlace } from '../src/store/open.ts';
 import { coreMigrations } from '../src/store/schema/migrations.ts';
 import type { CoreTables } from '../src/store/schema/tables.ts';
-import { placeAt } from './postgres.ts';
+import { placeAt, splitPassword } from './postgres.ts';
 
 export interface Places {
   readonly core: StorePlace;
@@ -23,6 +27,19 @@ export const schemasAt = (url: string): Places => ({
   core: { kind: 'postgres', ...placeAt(url, 'srup') },
   keys: { kind: 'postgres', ...placeAt(url, 'srup_keys') },
 });
+
+/** An empty database, as a person names it, and the places in it. */
+export interface Elsewhere {
+  readonly database: DatabaseNote;
+  readonly password: Secret;
+  readonly places: Places;
+}
+
+export async function elsewhere(): Promise<Elsewhere> {
+  const full = await postgresFor(onTestFinished);
+  const { url, password } = splitPassword(full);
+  return { database: { url }, password, places: schemasAt(full) };
+}
 
 export async function within<Value>(places: Places, work: (both: Target) => Promise<Value>): Promise<Value> {
   const core = await openStore<CoreTables>(places.core, coreMigrations);

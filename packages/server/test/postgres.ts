@@ -5,10 +5,16 @@ import { parsePostgresUrl } from '../src/store/postgres/place.ts';
 /** The schemas of a server, as `databases.ts` names them. */
 export const SCHEMAS = { core: 'srup', keys: 'srup_keys' } as const;
 
-/** The place of a test's database: its URL holds a password, which the product's own must not. */
-export function placeAt(text: string, schema: string = SCHEMAS.core): PostgresStorePlace {
+/** The URL of a test's database holds a password, which that of the product must not. */
+export function splitPassword(text: string): { readonly url: string; readonly password: Secret } {
   const url = new URL(text);
   const password = new Secret(decodeURIComponent(url.password));
   url.password = '';
-  return { ...parsePostgresUrl(url.href, { password }), schema };
+  return { url: url.href, password };
+}
+
+/** The place of a test's database. */
+export function placeAt(text: string, schema: string = SCHEMAS.core): PostgresStorePlace {
+  const { url, password } = splitPassword(text);
+  return { ...parsePostgresUrl(url, { password }), schema };
 }

@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
 import { createOutput } from '../screen/output.ts';
-import { showProgress } from '../screen/progress.ts';
 import { byteCount, exactTime } from '../screen/words.ts';
 import { terminalOf } from '../screen/terminal.ts';
 import { environmentPassword } from '../service/database.ts';
-import { told } from './faults.ts';
+import { toldWithProgress } from './progress.ts';
 import { readPassphrase } from './passphrase.ts';
 
 export interface BackupCommandOptions {
@@ -23,8 +22,7 @@ export async function backup(name: string, options: BackupCommandOptions): Promi
   const password = await environmentPassword();
   const { createBackup } = await import('@srup/server');
   const file = resolve(name);
-  const progress = showProgress('{doing} {bar} {percentage}%', 1, { doing: DOING.pack });
-  const made = await told(() =>
+  const made = await toldWithProgress(DOING, 'pack', (onProgress) =>
     createBackup({
       folder: resolve(options.folder),
       file,
@@ -32,13 +30,9 @@ export async function backup(name: string, options: BackupCommandOptions): Promi
       passphrase,
       password,
       now: Date.now(),
-      onProgress: (doing, done, total) => {
-        progress.set(done / total, { doing: DOING[doing] });
-      },
+      onProgress,
     }),
-  ).finally(() => {
-    progress.stop();
-  });
+  );
   const { manifest, missing, bytes, sha256 } = made;
   const { serverId, createdAt, files, withArtifacts } = manifest;
   const isEncrypted = passphrase !== undefined;

@@ -2,12 +2,12 @@ import { resolve } from 'node:path';
 import type { Restored } from '@srup/server';
 import { createOutput } from '../screen/output.ts';
 import { programName } from '../screen/program-name.ts';
-import { showProgress } from '../screen/progress.ts';
 import { exactTime } from '../screen/words.ts';
 import { terminalOf } from '../screen/terminal.ts';
 import { UserError } from '../user-error.ts';
 import { databaseNote, environmentPassword, type DatabaseOptions } from '../service/database.ts';
 import { told } from './faults.ts';
+import { toldWithProgress } from './progress.ts';
 import { readPassphrase } from './passphrase.ts';
 
 export interface RestoreCommandOptions extends DatabaseOptions {
@@ -38,8 +38,7 @@ export async function restore(name: string, options: RestoreCommandOptions): Pro
     import('@srup/server'),
     import('@srup/node'),
   ]);
-  const progress = showProgress('{doing} {bar} {percentage}%', 1, { doing: DOING.check });
-  const restored = await told(() =>
+  const restored = await toldWithProgress(DOING, 'check', (onProgress) =>
     restoreBackup(
       {
         file: resolve(name),
@@ -48,18 +47,14 @@ export async function restore(name: string, options: RestoreCommandOptions): Pro
         crl: options.crl === undefined ? undefined : resolve(options.crl),
         newTokens: options.newTokens === true,
         ...{ database, password },
-        onProgress: (doing, done, total) => {
-          progress.set(done / total, { doing: DOING[doing] });
-        },
+        onProgress,
         tell: (what) => {
           output.note(what);
         },
       },
       { clock: systemClock, random: systemRandom },
     ),
-  ).finally(() => {
-    progress.stop();
-  });
+  );
   const { manifest, ...counts } = restored;
   const { serverId, createdAt, withArtifacts } = manifest;
   output.result({ folder, serverId, createdAt, withArtifacts, ...counts }, () => {

@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
 import type { CopyPhase, DatabaseWish, Moved } from '@srup/server';
-import { told } from '../backup/faults.ts';
+import { toldWithProgress } from '../backup/progress.ts';
 import { mustHold } from '../must-hold.ts';
 import { createOutput, type Output } from '../screen/output.ts';
 import { programName } from '../screen/program-name.ts';
-import { showProgress } from '../screen/progress.ts';
 import { terminalOf } from '../screen/terminal.ts';
 import { databaseNote, environmentPassword, type DatabaseOptions } from '../service/database.ts';
 import { UserError } from '../user-error.ts';
@@ -31,8 +30,7 @@ export async function copy(options: CopyCommandOptions): Promise<void> {
     import('@srup/server'),
     import('@srup/node'),
   ]);
-  const progress = showProgress('{doing} {bar} {percentage}%', 1, { doing: DOING.copy });
-  const moved = await told(async () =>
+  const moved = await toldWithProgress(DOING, 'copy', async (onProgress) =>
     moveServer(
       {
         ...{ folder, to, from },
@@ -41,18 +39,14 @@ export async function copy(options: CopyCommandOptions): Promise<void> {
         passwordNow: await environmentPassword({
           databasePasswordFile: (await readDatabaseNote(folder))?.passwordFile,
         }),
-        onProgress: (doing, done, total) => {
-          progress.set(done / total, { doing: DOING[doing] });
-        },
+        onProgress,
         tell: (what) => {
           output.note(what);
         },
       },
       { clock: systemClock, random: systemRandom },
     ),
-  ).finally(() => {
-    progress.stop();
-  });
+  );
   output.result({ folder, ...moved }, () => {
     tellMoved(folder, moved, output);
   });

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isMissing } from '../../../../scripts/system-programs.ts';
 import { freePort } from '../../../../test/support/ports.ts';
 import { postgresFor } from '../../../../test/support/postgres-for.ts';
-import { runSrup, startSrup } from '../../test/run-srup.ts';
+import { killAll, runSrup, startSrup } from '../../test/run-srup.ts';
 
 let root: string;
 let folder: string;
@@ -21,11 +21,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const child of running) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+  await killAll(running);
   await rm(root, { recursive: true });
 });
 

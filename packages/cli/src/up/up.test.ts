@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runSrup, startSrup, type Outcome } from '../../test/run-srup.ts';
+import { killAll, runSrup, startSrup, type Outcome } from '../../test/run-srup.ts';
 
 /** A server that runs: what it printed so far. */
 interface Up {
@@ -30,11 +30,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const child of running) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+  await killAll(running);
   await rm(root, { recursive: true });
 });
 

@@ -1,32 +1,27 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished } from 'vitest';
-import { Secret, systemClock, systemRandom } from '@srup/node';
+import { describe, expect } from 'vitest';
+import type { Secret} from '@srup/node';
+import { systemClock, systemRandom } from '@srup/node';
 import { isMissing } from '../../../../scripts/system-programs.ts';
-import { postgresFor } from '../../../../test/support/postgres-for.ts';
-import { copyBetween, dump, filesAt, fill, schemasAt, within, type Places } from '../../test/copied.ts';
+import {
+  elsewhere,
+  type Elsewhere,
+  copyBetween,
+  dump,
+  filesAt,
+  fill,
+  within,
+  type Places,
+} from '../../test/copied.ts';
 import { test } from '../../test/fixtures.ts';
 import { moveServer } from '../copy/move.ts';
-import { filesIn, findDatabases, type DatabaseNote } from '../store/databases.ts';
+import { filesIn, findDatabases } from '../store/databases.ts';
 import { connect } from '../store/postgres/session.ts';
 import { createBackup } from './create.ts';
 import { checkBackup, restoreBackup, type Restored, type RestoreOptions } from './restore.ts';
 
 const ports = { clock: systemClock, random: systemRandom };
-
-interface Elsewhere {
-  readonly database: DatabaseNote;
-  readonly password: Secret;
-  readonly places: Places;
-}
-
-async function elsewhere(): Promise<Elsewhere> {
-  const url = new URL(await postgresFor(onTestFinished));
-  const places = schemasAt(url.href);
-  const password = new Secret(url.password);
-  url.password = '';
-  return { database: { url: url.href }, password, places };
-}
 
 /** A folder like a server's, whose data is on PostgreSQL. */
 async function makeServer(folder: string): Promise<Elsewhere> {

@@ -1,13 +1,12 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished } from 'vitest';
+import { describe, expect } from 'vitest';
 import { isMissing } from '../../../../scripts/system-programs.ts';
-import { postgresFor } from '../../../../test/support/postgres-for.ts';
-import { lockFolder, Secret, systemClock, systemRandom } from '@srup/node';
-import { dump, fill, schemasAt, within, type Places } from '../../test/copied.ts';
+import { lockFolder, systemClock, systemRandom } from '@srup/node';
+import { dump, elsewhere, fill, within, type Places } from '../../test/copied.ts';
 import { test } from '../../test/fixtures.ts';
 import { findCopyNote, writeCopyNote, type CopyNote } from '../store/copied.ts';
-import { filesIn, findDatabases, noteDatabases, type DatabaseNote } from '../store/databases.ts';
+import { filesIn, findDatabases, noteDatabases } from '../store/databases.ts';
 import { moveServer, type DatabaseWish, type Moved, type MoveOptions } from './move.ts';
 import { openBoth } from './target.ts';
 
@@ -19,20 +18,6 @@ async function makeServer(folder: string, identity = 'b9d077e223834cf6'): Promis
   for (const part of ['server', 'key-service']) await mkdir(join(folder, part), { recursive: true });
   await writeFile(join(folder, 'server', 'identity'), `${identity}\n`);
   await within(filesIn(folder), fill);
-}
-
-interface Elsewhere {
-  readonly to: DatabaseNote;
-  readonly password: Secret;
-  readonly places: Places;
-}
-
-async function elsewhere(): Promise<Elsewhere> {
-  const url = new URL(await postgresFor(onTestFinished));
-  const places = schemasAt(url.href);
-  const password = new Secret(url.password);
-  url.password = '';
-  return { to: { url: url.href }, password, places };
 }
 
 const move = (folder: string, to: DatabaseWish, more: Partial<MoveOptions> = {}): Promise<Moved> =>
@@ -57,7 +42,7 @@ async function setNote(places: Places, change: Partial<CopyNote>): Promise<void>
 describe.skipIf(isMissing('postgres'))('a server that moves', { timeout: 60_000 }, () => {
   test('is on PostgreSQL then, and no server starts on what it left', async ({ folder }) => {
     await makeServer(folder);
-    const { to, password, places } = await elsewhere();
+    const { database: to, password, places } = await elsewhere();
     const { copied } = await move(folder, to, { password });
     expect(copied?.trail.brokenAt).toBeUndefined();
     expect((await findDatabases(folder, password)).note).toMatchObject(to);
@@ -71,7 +56,7 @@ describe.skipIf(isMissing('postgres'))('a server that moves', { timeout: 60_000 
   test('comes back to files with all that it has, and can leave again', async ({ folder }) => {
     await makeServer(folder);
     const before = [dump(filesIn(folder).core), dump(filesIn(folder).keys)];
-    const { to, password, places } = await elsewhere();
+    const { database: to, password, places } = await elsewhere();
     await move(folder, to, { password });
     await move(folder, 'sqlite', { passwordNow: password });
     expect([dump(filesIn(folder).core), dump(filesIn(folder).keys)]).toEqual(before);
@@ -86,18 +71,18 @@ describe.skipIf(isMissing('postgres'))('a server that moves', { timeout: 60_000 
     const other = await elsewhere();
     await makeServer(join(folder, 'one'));
     await makeServer(join(folder, 'other'), 'a1');
-    await move(join(folder, 'one'), other.to, other);
-    const again = move(join(folder, 'other'), other.to, other);
+    await move(join(folder, 'one'), other.database, other);
+    const again = move(join(folder, 'other'), other.database, other);
     await expect(again).rejects.toThrow(/holds data already\. Name an empty one/);
     await openAsServer(other.places);
     await openAsServer(filesIn(join(folder, 'other')));
     await setNote(other.places, { state: 'unfinished' });
-    await expect(move(join(folder, 'other'), other.to, other)).rejects.toThrow('holds data already');
+    await expect(move(join(folder, 'other'), other.database, other)).rejects.toThrow('holds data already');
   });
 
   test('is stopped, and is where its keeper believes', async ({ folder }) => {
     await makeServer(folder);
-    const { to, password } = await elsewhere();
+    const { database: to, password } = await elsewhere();
     const running = await lockFolder(folder);
     await expect(move(folder, to, { password })).rejects.toThrow(/^The server runs: .*\. Stop it first\.$/);
     await running.release();
@@ -112,13 +97,13 @@ describe.skipIf(isMissing('postgres'))('a move that was broken off', { timeout: 
   async function moved(folder: string) {
     await makeServer(folder);
     const there = await elsewhere();
-    await move(folder, there.to, there);
+    await move(folder, there.database, there);
     return there;
   }
 
   test('in the middle leaves nothing that a server starts on, and begins anew', async ({ folder }) => {
     await makeServer(folder);
-    const { to, password, places } = await elsewhere();
+    const { database: to, password, places } = await elsewhere();
     const broken = move(folder, to, {
       password,
       onProgress: (doing, done) => {
@@ -135,7 +120,7 @@ describe.skipIf(isMissing('postgres'))('a move that was broken off', { timeout: 
   test('before the folder named the new place is finished by the next run, which copies nothing', async ({
     folder,
   }) => {
-    const { to, password, places } = await moved(folder);
+    const { database: to, password, places } = await moved(folder);
     await noteDatabases(folder, filesIn(folder));
     await expect(openAsServer(filesIn(folder))).rejects.toThrow('out of date');
     // If a server was started there by other means, its data must stay.
@@ -148,7 +133,7 @@ describe.skipIf(isMissing('postgres'))('a move that was broken off', { timeout: 
   });
 
   test('before the copy was finished begins anew', async ({ folder }) => {
-    const { to, password, places } = await moved(folder);
+    const { database: to, password, places } = await moved(folder);
     await noteDatabases(folder, filesIn(folder));
     await setNote(places, { state: 'unfinished' });
     expect((await move(folder, to, { password })).copied).toBeDefined();
@@ -156,7 +141,7 @@ describe.skipIf(isMissing('postgres'))('a move that was broken off', { timeout: 
   });
 
   test('between its two last notes begins anew', async ({ folder }) => {
-    const { to, password, places } = await moved(folder);
+    const { database: to, password, places } = await moved(folder);
     await noteDatabases(folder, filesIn(folder));
     const note = (await noteOf(places)) as CopyNote;
     {
@@ -171,7 +156,7 @@ describe.skipIf(isMissing('postgres'))('a move that was broken off', { timeout: 
     await moved(folder);
     await noteDatabases(folder, filesIn(folder));
     const third = await elsewhere();
-    await expect(move(folder, third.to, third)).rejects.toThrow(
+    await expect(move(folder, third.database, third)).rejects.toThrow(
       /was moved to postgres:.* before\. Finish that first/,
     );
     await expect(openAsServer(third.places)).resolves.toBeUndefined();
