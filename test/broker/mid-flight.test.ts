@@ -113,7 +113,11 @@ onEachBroker('certificates of server and device', (broker) => {
     for (const path of ['tls/server.pem', 'server/mqtt.pem']) await rm(inServer(ground, path)); // of a year
     const external = broker === 'mosquitto' ? await prepareMosquitto(ground) : undefined;
     const server = await startShort(ground, Number(new URL(alone.url).port), external);
-    await external?.start();
+    if (external !== undefined) {
+      await external.start();
+      // What a device asks before anybody listens is lost, and asked again after up to a minute (P 10.10).
+      await until('the server listens', () => external.log().includes(`SUBACK to ${external.serverId}`));
+    }
     const [diary, mayEnd] = [join(ground.folder, 'diary'), join(ground.folder, 'may-end')];
     const long = `echo began >>'${diary}'; until test -e '${mayEnd}'; do sleep 0.1; done; echo ended >>'${diary}'`;
     const device = await launchDevice(ground, server, 'pump', {

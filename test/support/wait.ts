@@ -1,11 +1,8 @@
 /** Waiting for real processes, which take longer than what unit tests wait for. */
 import { until as untilSoon } from '@srup/node/testing';
 
-/**
- * How long a condition may take to come true before the test fails, in milliseconds. What failed once, because the
- * machine was busy, is tried again after a minute.
- */
-export const PATIENCE_MS = 100_000;
+/** How long a condition may take to come true before the test fails, in milliseconds. */
+export const PATIENCE_MS = 60_000;
 const LOOK_EVERY_MS = 50;
 /** The same patience for `expect.poll`. */
 export const PATIENT = { timeout: PATIENCE_MS, interval: LOOK_EVERY_MS };
