@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import type { Secret} from '@srup/node';
+import type { Secret } from '@srup/node';
 import { systemClock, systemRandom } from '@srup/node';
 import { isMissing } from '../../../../scripts/system-programs.ts';
 import {
