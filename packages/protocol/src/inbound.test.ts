@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AuthCode, FaultCode, Result } from './faults.ts';
 import type { Identity } from './identity.ts';
-import { receive, screen, type Arrival } from './inbound.ts';
+import { receive, receiveAside, screen, type Arrival } from './inbound.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { fromJsonForm, toJsonForm } from './inspect/json-form.ts';
 import { decode, encode } from './message/envelope.ts';
@@ -180,6 +180,39 @@ test('what is known of one sender never judges the message of another', () => {
   const other = { ...peerOf(scene)!, id: SIBLING };
   expect(() => receive(screened.value, other)).toThrow(TypeError);
   expect(receive(screened.value, peerOf(scene)).ok).toBe(true); // control
+});
+
+test('what is verified aside is judged alike, and in the same order', async () => {
+  const scenes = [goodScene(), ...STEPS.flatMap((_, a) => STEPS.map((__, b) => sceneFailing(a, b)))];
+  let judged = 0;
+  for (const scene of scenes) {
+    const screened = screen(arrivalOf(scene), scene);
+    if (!screened.ok) continue;
+    judged++;
+    const peer = peerOf(scene);
+    expect(await receiveAside(screened.value, peer)).toEqual(receive(screened.value, peer));
+  }
+  expect(judged).toBeGreaterThan(20);
+});
+
+test('a signature of an odd length does not reach the cryptography aside either', async () => {
+  const scene = goodScene();
+  const { signedBytes, assemble } = encode({
+    ...{ type: 'ACTION', body: { actionId: 1 }, sender: SERVER, sequence: 5n, token: encodeText('T') },
+  });
+  const judged = async (signature: Uint8Array) => {
+    const asked: Uint8Array[] = [];
+    const verifyAside = async (_data: Uint8Array, given: Uint8Array) => asked.push(given) > 0;
+    const bytes = assemble(signature);
+    const screened = screen({ bytes, topic: topicName(scene.topic), retained: false }, scene);
+    if (!screened.ok) throw new Error(screened.code);
+    const key = { ...SERVER_KEYS.verify, verifyAside };
+    const { ok } = await receiveAside(screened.value, { ...peerOf(scene)!, key });
+    return { ok, asked: asked.length };
+  };
+  expect(await judged(SERVER_KEYS.sign.sign(signedBytes))).toEqual({ ok: true, asked: 1 });
+  for (const length of [0, 63, 65])
+    expect(await judged(new Uint8Array(length))).toEqual({ ok: false, asked: 0 });
 });
 
 /** The faults that a message can have at either end, in the order in which they are judged (P 4.6). */

@@ -13,7 +13,15 @@ import type { KeyPairPem, KeySet, PublicPems } from './key-set.ts';
 import { parsePrivateKey, parsePublicKey } from './pem.ts';
 import { RSA_AES_CBC } from './rsa-aes-cbc.ts';
 import type { Sealing } from './sealing.ts';
-import { algorithmFor, algorithmOf, signAsideWith, signWith, verifyWith, type KeyPair } from './suites.ts';
+import {
+  algorithmFor,
+  algorithmOf,
+  signAsideWith,
+  signWith,
+  verifyAsideWith,
+  verifyWith,
+  type KeyPair,
+} from './suites.ts';
 
 /** The ways to seal, by the name that a suite gives. */
 const SEALINGS: Readonly<Record<Suite['sealing'], Sealing>> = {
@@ -55,6 +63,7 @@ export function importVerifyKey(publicPem: string): VerifyKey {
   return {
     suite: algorithm.suite,
     verify: (data, signature) => verifyWith(algorithm, key, data, signature),
+    verifyAside: (data, signature) => verifyAsideWith(algorithm, key, data, signature),
   };
 }
 

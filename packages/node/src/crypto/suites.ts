@@ -31,6 +31,8 @@ export interface Algorithm {
   readonly hash: 'sha256' | null;
   /** A signature takes tens of microseconds, so it is not worth another thread. */
   readonly signsQuickly: boolean;
+  /** The same of verifying: for RSA it is the other way round. */
+  readonly verifiesQuickly: boolean;
   generate(): Promise<KeyPair>;
   /** Checks a public key. Throws `KeyError` KEY_WEAK. */
   check(key: KeyObject): void;
@@ -45,6 +47,7 @@ const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
     suite: 'rsa-sha256',
     hash: 'sha256',
     signsQuickly: false,
+    verifiesQuickly: true,
     generate: () => makePair('rsa', { modulusLength: RSA_LEAST_BITS, publicExponent: Number(RSA_EXPONENT) }),
     check: checkRsa,
     proofBy: (key) => ({ ...PSS, key, saltLength: constants.RSA_PSS_SALTLEN_MAX_SIGN }),
@@ -55,6 +58,7 @@ const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
     suite: 'ed25519',
     hash: null,
     signsQuickly: true,
+    verifiesQuickly: false,
     generate: () => makePair('ed25519'),
     check: checkEd25519,
     proofBy: (key) => ({ key }),
@@ -64,6 +68,7 @@ const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
     suite: 'ml-dsa-65',
     hash: null,
     signsQuickly: false,
+    verifiesQuickly: false,
     generate: () => makePair('ml-dsa-65'),
     check: () => undefined, // FIPS 204 knows no weak keys
     proofBy: (key) => ({ key }),
@@ -195,4 +200,20 @@ export function verifyWith(
   signature: Uint8Array,
 ): boolean {
   return verify(algorithm.hash, data, key, signature);
+}
+
+/** Verifies on the thread pool, if that is worth the way there and back. */
+export function verifyAsideWith(
+  algorithm: Algorithm,
+  key: KeyObject,
+  data: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  if (algorithm.verifiesQuickly) return Promise.resolve(verifyWith(algorithm, key, data, signature));
+  return new Promise((resolve, fail) => {
+    verify(algorithm.hash, data, key, signature, (fault, isGenuine) => {
+      if (fault === null) resolve(isGenuine);
+      else fail(fault);
+    });
+  });
 }

@@ -23,7 +23,11 @@ export function fakeKeys(secret: number): {
   let sealed = 0;
   return {
     sign: { suite: 'ed25519', sign, signAside: (data) => Promise.resolve(sign(data)) },
-    verify: { suite: 'ed25519', verify: (data, signature) => isSame(sign(data), signature) },
+    verify: {
+      suite: 'ed25519',
+      verify: (data, signature) => isSame(sign(data), signature),
+      verifyAside: (data, signature) => Promise.resolve(isSame(sign(data), signature)),
+    },
     seal: { seal: (plaintext, context) => Promise.resolve(seal(secret, ++sealed, plaintext, context)) },
     open: { open: (bytes, context) => Promise.resolve(open(secret, bytes, context)) },
   };

@@ -48,6 +48,8 @@ export interface VerifyKey {
   readonly suite: SuiteName;
   /** False for every defect of key, length or value. Never throws on hostile bytes. */
   verify(data: Uint8Array, signature: Uint8Array): boolean;
+  /** Verifies off the calling thread, if that takes less of its time. */
+  verifyAside(data: Uint8Array, signature: Uint8Array): Promise<boolean>;
 }
 
 /** A parsed private key that can only sign. Nothing gives it away. */

@@ -2,6 +2,7 @@ import { constants } from 'node:crypto';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Credential } from '../authority/authority.ts';
+import { addTurnstile } from '../tls/turnstile.ts';
 import type { Verdict } from './rules.ts';
 
 /** Milliseconds for the TLS handshake. */
@@ -53,6 +54,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   };
   const secure = tls === undefined ? undefined : createTlsServer(tlsOptions(tls), receive);
   const server: Server = secure ?? createServer(receive);
+  if (secure !== undefined) addTurnstile(secure);
   secure?.on('tlsClientError', (error, socket) => {
     options.onRefused({ code: 'BROKER_TLS', detail: reasonOf(error, socket) });
   });

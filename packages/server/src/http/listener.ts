@@ -4,8 +4,11 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Credential } from '../authority/authority.ts';
 import { PATIENCE } from './patience.ts';
+import { addTurnstile } from '../tls/turnstile.ts';
 import { refuseWhileStarting } from './starting.ts';
 
+/** Milliseconds for the TLS handshake. */
+const HANDSHAKE_MS = 10_000;
 /** Milliseconds within which the headers of a request must arrive: a slow client can't hold a connection for long. */
 const HEADERS_MS = 15_000;
 /** Milliseconds that a connection stays open after an answer, for the next request. */
@@ -49,6 +52,7 @@ export async function listenHttps(options: HttpsOptions): Promise<HttpsListener>
   let handler: RequestHandler = { routing: refuseWhileStarting };
   const sockets = new Set<Socket>();
   const server = createServer({ ...tlsOptions(credential), headersTimeout: HEADERS_MS });
+  addTurnstile(server);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.requestTimeout = 0; // patience.ts limits the time of a body: an upload may take as long as it moves
   server.setTimeout(idleMs);
@@ -80,7 +84,8 @@ export async function listenHttps(options: HttpsOptions): Promise<HttpsListener>
 }
 
 function tlsOptions({ key, chain }: Credential) {
-  return { key: key.reveal(), cert: chain, minVersion: 'TLSv1.2' } as const;
+  const tls = { key: key.reveal(), cert: chain, minVersion: 'TLSv1.2' } as const;
+  return { ...tls, handshakeTimeout: HANDSHAKE_MS };
 }
 
 function bind(server: Server, host: string, port: number): Promise<void> {

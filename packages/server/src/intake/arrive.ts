@@ -4,6 +4,7 @@ import {
   identityText,
   isJoinRequest,
   receive,
+  receiveAside,
   screen,
   tokenKey,
   type FaultCode,
@@ -41,6 +42,7 @@ export type Arrive = (arrival: MqttArrival) => Promise<void>;
 export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
   const { serverId, store, lanes, save, meter, log } = ports;
   const refusals = createRefusals(ports);
+  let inHand = 0;
 
   async function arrive(arrival: MqttArrival): Promise<void> {
     const screened = screen(arrival, { role: 'server', self: serverId });
@@ -67,10 +69,21 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
   }
 
   async function take(arrival: MqttArrival, screened: Screened): Promise<void> {
+    inHand++;
+    try {
+      await judge(arrival, screened);
+    } finally {
+      inHand--;
+    }
+  }
+
+  async function judge(arrival: MqttArrival, screened: Screened): Promise<void> {
     const foreign = await refuseForeign(ports, screened);
     if (foreign !== undefined) return refusals.refuse(foreign, arrival, screened.message);
     const candidate = await findCandidate(ports, screened);
-    const received = receive(screened, candidate && peerOf(candidate));
+    const peer = candidate && peerOf(candidate);
+    // One alone is answered sooner without the way to another thread. Of many, other threads take half of the work.
+    const received = inHand > 1 ? await receiveAside(screened, peer) : receive(screened, peer);
     if (received.ok) return act(received.value, candidate as Candidate, arrival.topic);
     if (await isKnown(arrival, screened, received.code)) {
       meter.repeated();
