@@ -111,21 +111,22 @@ describe('the launcher', () => {
   });
 
   it.each([
-    ['up', [], ['--max-semi-space-size=8']],
-    ['start', ['--max-semi-space-size=64'], ['--max-semi-space-size=64']],
-    ['ctl', [], []],
+    ['up', [], ['--max-semi-space-size=8'], '32768'],
+    ['start', ['--max-semi-space-size=64'], ['--max-semi-space-size=64'], undefined],
+    ['ctl', [], [], undefined],
   ])(
-    '%s: a server has a limit for what is young, unless its owner chose another',
-    async (command, given, has) => {
+    '%s: a server starts with settings that save memory, unless its owner chose others',
+    async (command, given, has, mapped) => {
       mkdirSync(join(folder, 'lib'), { recursive: true });
       const source = `export const main = () => {
-      console.log(JSON.stringify({ pid: process.pid, flags: process.execArgv }));
+      const { MALLOC_MMAP_THRESHOLD_: mapped } = process.env;
+      console.log(JSON.stringify({ pid: process.pid, flags: process.execArgv, mapped }));
     };`;
       writeFileSync(join(folder, 'lib/main.js'), source);
       const child = startSrup([command], { node: given, launcher: join(folder, 'bin/srup.js') });
       const [output, errors] = await Promise.all([text(child.stdout!), text(child.stderr!)]);
       expect(errors).toBe('');
-      expect(JSON.parse(output)).toEqual({ pid: child.pid, flags: has });
+      expect(JSON.parse(output)).toEqual({ pid: child.pid, flags: has, mapped });
     },
   );
 
