@@ -96,7 +96,7 @@ async function letExpire(ground: Ground): Promise<void> {
   const key = new Secret(await readFile(inServer(ground, 'authority', 'ca.key.pem'), 'utf8'));
   const clock = { ...systemClock, now: () => Date.now() - 730 * DAY_MS };
   const ca = await readFile(inServer(ground, 'authority', 'ca.pem'), 'utf8');
-  const old = await openAuthority(key, ca, clock, systemRandom);
+  const old = openAuthority(key, ca, clock, systemRandom);
   const id = parseIdentity((await readFile(inServer(ground, 'server', 'identity'), 'utf8')).trim())!;
   const names = ['127.0.0.1', '::1', 'localhost'];
   await writeFile(inServer(ground, 'tls', 'server.pem'), formatCredential(await old.issueServer(names)));

@@ -18,7 +18,7 @@ async function letExpire(ground: Ground, device: Device, id: string): Promise<vo
   const key = new Secret(await readFile(join(folder, 'ca.key.pem'), 'utf8'));
   const clock = { ...systemClock, now: () => Date.now() - 730 * DAY_MS };
   const ca = await readFile(join(folder, 'ca.pem'), 'utf8');
-  const old = await (await openAuthority(key, ca, clock, systemRandom)).issueClient(parseIdentity(id)!);
+  const old = await openAuthority(key, ca, clock, systemRandom).issueClient(parseIdentity(id)!);
   const keys = join(device.home, 'keys');
   await writeFile(join(keys, 'tls.cert.pem'), new X509Certificate(old.chain).toString());
   await writeFile(join(keys, 'tls.key.pem'), old.key.reveal());

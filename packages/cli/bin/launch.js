@@ -18,8 +18,9 @@ const STARTS = {
     env: { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '32768', MALLOC_TRIM_THRESHOLD_: '65536' },
   },
   server: {
-    // Three spaces of this size, in MiB, hold what is young. By default they grow to 100 MiB while a fleet comes up.
-    flags: ['--max-semi-space-size=8'],
+    // Three spaces of this size, in MiB, hold what is young; by default they grow to 100 MiB while a fleet comes up. And
+    // what is old is looked through when it has grown by a quarter: by default it doubles or more while a fleet updates.
+    flags: ['--max-semi-space-size=8', '--heap-growing-percent=25'],
     // Node.js reads each TLS connection into a buffer of 64 KiB, of which a message fills one page. Mapped by itself, the
     // rest of it takes no memory. A process can have 65,530 mappings, and V8 needs its share of them.
     env: {

@@ -39,8 +39,8 @@ export interface PlayedServer extends PlayedFleet {
 export async function startPlayedServer(): Promise<PlayedServer> {
   const folder = await mkdtemp(join(tmpdir(), 'srup-played-'));
   const caKey = await makeTlsKey();
-  const caPem = await makeCaCertificate(caKey, 'test', systemClock, systemRandom);
-  const authority = await openAuthority(caKey, caPem, systemClock, systemRandom);
+  const caPem = makeCaCertificate(caKey, 'test', systemClock, systemRandom);
+  const authority = openAuthority(caKey, caPem, systemClock, systemRandom);
   const credential = await authority.issueServer(['localhost', '127.0.0.1']);
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, caPem);

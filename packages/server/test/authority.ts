@@ -4,12 +4,12 @@ import type { Clock } from '@srup/protocol';
 import { openAuthority, type Authority } from '../src/authority/authority.ts';
 import { makeCaCertificate } from '../src/authority/ca.ts';
 import { makeTlsKey } from '../src/authority/keys.ts';
-import { Pkcs10CertificateRequestGenerator } from '../src/authority/x509.ts';
+import { Pkcs10CertificateRequestGenerator } from './x509.ts';
 
 /** Makes a certificate authority of a test's own, with a new key. */
 export async function makeAuthority(name = 'test', clock: Clock = systemClock): Promise<Authority> {
   const key = await makeTlsKey();
-  const ca = await makeCaCertificate(key, name, clock, systemRandom);
+  const ca = makeCaCertificate(key, name, clock, systemRandom);
   return openAuthority(key, ca, clock, systemRandom);
 }
 

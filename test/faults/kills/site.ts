@@ -107,7 +107,7 @@ async function openWitness(ground: Ground, mosquitto: Mosquitto): Promise<Witnes
   const id = parseIdentity('abcabcabcabcabc') as Identity;
   const authorityFile = (name: string) => readFile(join(ground.folder, 'server', 'authority', name), 'utf8');
   const ca = await authorityFile('ca.pem');
-  const authority = await openAuthority(
+  const authority = openAuthority(
     new Secret(await authorityFile('ca.key.pem')),
     ca,
     systemClock,

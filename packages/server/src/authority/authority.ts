@@ -1,21 +1,26 @@
 /** The certificate authority of one server (P 8.3). */
-import { X509Certificate as NodeCertificate } from 'node:crypto';
+import { createPublicKey, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import {
+  Certificate,
+  ExtendedKeyUsage,
+  GeneralName,
+  id_ce_extKeyUsage,
+  id_ce_subjectAltName,
+  id_kp_clientAuth,
+  id_kp_serverAuth,
+  SubjectAlternativeName,
+  type Extension,
+} from '@peculiar/asn1-x509';
 import { fingerprintOf, type Secret } from '@srup/node';
 import { identityText, type Clock, type Identity, type Random } from '@srup/protocol';
+import { extension } from './asn.ts';
 import { caNameIn, DAY_MS } from './ca.ts';
 import { makeCrl, type RevokedEntry } from './crl.ts';
 import { checkRequest, type CsrCode } from './csr.ts';
 import { issueCertificate, type Issued, type Issuer } from './issue.ts';
-import { makeTlsKey, parseKey, publicPartOf } from './keys.ts';
-import {
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  SubjectAlternativeNameExtension,
-  X509Certificate,
-  type Extension,
-  type JsonGeneralName,
-} from './x509.ts';
+import { makeTlsKey, parseKey } from './keys.ts';
 
 /** The longest life of a certificate other than the CA's, in days (P 8.3). */
 export const CERTIFICATE_DAYS = 365;
@@ -56,22 +61,21 @@ export interface Authority {
  *
  * @example
  * const key = await makeTlsKey();
- * const authority = await openAuthority(key, await makeCaCertificate(key, 'b9d077e223834cf6', clock, random), clock, random);
+ * const authority = openAuthority(key, makeCaCertificate(key, 'b9d077e223834cf6', clock, random), clock, random);
  * const { key, chain } = await authority.issueServer(['fleet.example.org']);
  */
-export async function openAuthority(
+export function openAuthority(
   keyPem: Secret,
   caPem: string,
   clock: Clock,
   random: Random,
   lifeMs = CERTIFICATE_DAYS * DAY_MS,
-): Promise<Authority> {
+): Authority {
   const key = parseKey(keyPem);
   const ca = new X509Certificate(caPem);
-  const node = new NodeCertificate(caPem);
-  if (!node.checkPrivateKey(key)) throw new Error('the key of the CA does not belong to its certificate');
-  const issuer: Issuer = { ca, key, lifeMs, clock, random };
-  const keyIdentifier = await ca.publicKey.getKeyIdentifier();
+  if (!ca.checkPrivateKey(key)) throw new Error('the key of the CA does not belong to its certificate');
+  const { subject, validity } = AsnConvert.parse(ca.raw, Certificate).tbsCertificate;
+  const issuer: Issuer = { name: subject, key, lifeMs, clock, random };
 
   async function issueWithKey(
     name: string,
@@ -79,50 +83,43 @@ export async function openAuthority(
     serial?: string,
   ): Promise<Credential> {
     const own = await makeTlsKey();
-    const publicKey = publicPartOf(parseKey(own));
-    const { pem } = await issueCertificate(issuer, { name, publicKey, purpose, serial });
+    const publicKey = createPublicKey(parseKey(own));
+    const { pem } = issueCertificate(issuer, { name, publicKey, purpose, serial });
     return { key: own, chain: pem + caPem };
   }
 
   return {
-    name: caNameIn(ca.subjectName),
+    name: caNameIn(subject),
     caPem,
-    fingerprint: fingerprintOf(node),
-    notAfter: ca.notAfter.getTime(),
+    fingerprint: fingerprintOf(ca),
+    notAfter: validity.notAfter.getTime().getTime(),
     issueServer: (names) =>
-      issueWithKey('CN=SRUP server', [
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-        new SubjectAlternativeNameExtension(names.map(toGeneralName)),
+      issueWithKey('SRUP server', [
+        extension(id_ce_extKeyUsage, new ExtendedKeyUsage([id_kp_serverAuth])),
+        extension(id_ce_subjectAltName, new SubjectAlternativeName(names.map(toGeneralName))),
       ]),
-    issueClient: (id, serial) => issueWithKey(nameOf(id), clientOnly(), serial),
+    issueClient: (id, serial) => issueWithKey(identityText(id), CLIENT_ONLY, serial),
     issueDevice: async (id, csrPem, identityKey) => {
-      const verdict = await checkRequest(csrPem, id, identityKey);
+      const verdict = checkRequest(csrPem, id, identityKey);
       if (!verdict.ok) return verdict;
       // Name and key only: nothing else that the request asks for is signed.
       const { publicKey } = verdict;
-      const certificate = await issueCertificate(issuer, {
-        name: nameOf(id),
+      const certificate = issueCertificate(issuer, {
+        name: identityText(id),
         publicKey,
-        purpose: clientOnly(),
+        purpose: CLIENT_ONLY,
       });
       return { ok: true, certificate };
     },
     revocationList: (entries, number = BigInt(clock.now())) => {
-      const { notBefore, notAfter } = ca;
-      const name = ca.subjectName.toArrayBuffer();
-      return makeCrl({ name, keyIdentifier, key, notBefore, notAfter }, entries, number);
+      const [notBefore, notAfter] = [validity.notBefore.getTime(), validity.notAfter.getTime()];
+      return makeCrl({ name: subject, key, notBefore, notAfter }, entries, number);
     },
   };
 }
 
-function nameOf(id: Identity): string {
-  return `CN=${identityText(id)}`;
-}
+const CLIENT_ONLY = [extension(id_ce_extKeyUsage, new ExtendedKeyUsage([id_kp_clientAuth]))];
 
-function clientOnly(): Extension[] {
-  return [new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])];
-}
-
-function toGeneralName(name: string): JsonGeneralName {
-  return { type: isIP(name) === 0 ? 'dns' : 'ip', value: name };
+function toGeneralName(name: string): GeneralName {
+  return new GeneralName(isIP(name) === 0 ? { dNSName: name } : { iPAddress: name });
 }

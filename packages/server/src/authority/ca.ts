@@ -1,14 +1,9 @@
+import { createPublicKey } from 'node:crypto';
+import { BasicConstraints, KeyUsageFlags, type Name } from '@peculiar/asn1-x509';
 import type { Secret } from '@srup/node';
 import type { Clock, Random } from '@srup/protocol';
-import { ECDSA_P256, newSerial, parseKey, publicPartOf, toSigner } from './keys.ts';
-import {
-  BasicConstraintsExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-  type Name,
-} from './x509.ts';
+import { commonName, commonNamesIn, makeCertificate } from './certificate.ts';
+import { newSerial, parseKey } from './keys.ts';
 
 export const DAY_MS = 86_400_000;
 /** A certificate is valid from up to this many milliseconds before it was made: clocks differ. */
@@ -20,33 +15,20 @@ const TITLE = 'SRUP CA ';
 
 /** The name that `makeCaCertificate` got. */
 export function caNameIn(subject: Name): string {
-  return subject.getField('CN')[0]?.slice(TITLE.length) ?? '';
+  return commonNamesIn(subject)[0]?.slice(TITLE.length) ?? '';
 }
 
 /** Makes a CA certificate for this key, in PEM. `name` distinguishes the CA of one server from that of another. */
-export async function makeCaCertificate(
-  keyPem: Secret,
-  name: string,
-  clock: Clock,
-  random: Random,
-): Promise<string> {
+export function makeCaCertificate(keyPem: Secret, name: string, clock: Clock, random: Random): string {
   const key = parseKey(keyPem);
-  const publicKey = publicPartOf(key);
+  const subject = commonName(`${TITLE}${name}`);
   const notBefore = clock.now() - BACKDATED_MS;
-  const certificate = await X509CertificateGenerator.create({
-    serialNumber: newSerial(random),
-    subject: `CN=${TITLE}${name}`,
-    issuer: `CN=${TITLE}${name}`,
+  const says = {
+    ...{ serial: newSerial(random), subject, publicKey: createPublicKey(key) },
     notBefore: new Date(notBefore),
     notAfter: new Date(notBefore + CA_DAYS * DAY_MS),
-    signingKey: toSigner(key),
-    publicKey,
-    signingAlgorithm: ECDSA_P256,
-    extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      await SubjectKeyIdentifierExtension.create(publicKey),
-    ],
-  });
-  return `${certificate.toString('pem')}\n`;
+    constraints: new BasicConstraints({ cA: true, pathLenConstraint: 0 }),
+    usage: KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign,
+  };
+  return makeCertificate(says, { name: subject, key });
 }

@@ -1,23 +1,20 @@
 import { sign, verify, X509Certificate, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { AsnConvert, AsnIntegerBigIntConverter, OctetString } from '@peculiar/asn1-schema';
+import { AsnConvert, AsnIntegerBigIntConverter } from '@peculiar/asn1-schema';
 import {
   AlgorithmIdentifier,
-  AuthorityKeyIdentifier,
   CertificateList,
-  Extension,
   id_ce_authorityKeyIdentifier,
   id_ce_cRLNumber,
-  KeyIdentifier,
-  Name,
   RevokedCertificate,
   TBSCertList,
   Time,
   Version,
+  type Name,
 } from '@peculiar/asn1-x509';
+import { authorityIdentifier } from './certificate.ts';
+import { copyOf, ECDSA_WITH_SHA256, extension, rawExtension, toPem } from './asn.ts';
 
-const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
-const LINE = /.{1,64}/g;
 const signAside = promisify<'sha256', Buffer, { key: KeyObject; dsaEncoding: 'der' }, Buffer>(sign);
 
 /** A certificate that was revoked. `serial`: hex, as it was issued; `revokedAt`: ms since 1970. */
@@ -27,18 +24,16 @@ export interface RevokedEntry {
 }
 
 export interface CrlIssuer {
-  /** DER of the CA's name, as its certificate has it. */
-  readonly name: ArrayBuffer;
-  readonly keyIdentifier: ArrayBuffer;
+  /** The CA's, as its certificate has it. */
+  readonly name: Name;
   readonly key: KeyObject;
   readonly notBefore: Date;
   readonly notAfter: Date;
 }
 
 /**
- * Makes the revocation list in PEM (P 8.3); `number` only grows. It uses the ASN.1 types, because the generator of
- * @peculiar/x509 takes time that grows with the square of the entries. The list is valid for as long as the CA: a list
- * that expires, or one "from the future" after the clock was set back, would lock the whole fleet out.
+ * Makes the revocation list in PEM (P 8.3); `number` only grows. The list is valid for as long as the
+ * CA: a list that expires, or one "from the future" after the clock was set back, would lock the whole fleet out.
  */
 export async function makeCrl(
   issuer: CrlIssuer,
@@ -46,18 +41,17 @@ export async function makeCrl(
   number: bigint,
 ): Promise<string> {
   const algorithm = new AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 });
-  const authority = new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(issuer.keyIdentifier) });
   const list = new TBSCertList({
     version: Version.v2,
     signature: algorithm,
-    issuer: AsnConvert.parse(issuer.name, Name),
+    issuer: issuer.name,
     thisUpdate: new Time(issuer.notBefore),
     nextUpdate: new Time(issuer.notAfter),
     // RFC 5280, 5.1.2.6: an empty list is left out.
     ...(entries.length > 0 && { revokedCertificates: entries.map(toRevoked) }),
     crlExtensions: [
-      extension(id_ce_authorityKeyIdentifier, AsnConvert.serialize(authority)),
-      extension(id_ce_cRLNumber, AsnIntegerBigIntConverter.toASN(number).toBER()),
+      extension(id_ce_authorityKeyIdentifier, authorityIdentifier(issuer.key)),
+      rawExtension(id_ce_cRLNumber, AsnIntegerBigIntConverter.toASN(number).toBER()),
     ],
   });
   const signed = Buffer.from(AsnConvert.serialize(list));
@@ -67,7 +61,7 @@ export async function makeCrl(
     signatureAlgorithm: algorithm,
     signature: copyOf(signature),
   });
-  return toPem(AsnConvert.serialize(certificateList));
+  return toPem('X509 CRL', AsnConvert.serialize(certificateList));
 }
 
 export interface RevocationList {
@@ -110,19 +104,4 @@ function toRevoked({ serial, revokedAt }: RevokedEntry): RevokedCertificate {
     userCertificate: copyOf(Buffer.from(serial, 'hex')),
     revocationDate: new Time(new Date(revokedAt)),
   });
-}
-
-function extension(extnID: string, value: ArrayBuffer): Extension {
-  return new Extension({ extnID, extnValue: new OctetString(value) });
-}
-
-/** OpenSSL, and all that is built on it, reads a revocation list only with this label. */
-function toPem(der: ArrayBuffer): string {
-  const lines = Buffer.from(der).toString('base64').match(LINE) ?? [];
-  return `-----BEGIN X509 CRL-----\n${lines.join('\n')}\n-----END X509 CRL-----\n`;
-}
-
-/** A Buffer may be a window into a larger one. */
-function copyOf(bytes: Buffer): ArrayBuffer {
-  return new Uint8Array(bytes).buffer;
 }

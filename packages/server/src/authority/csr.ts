@@ -1,15 +1,24 @@
 /** What a certificate request must prove before the CA signs anything (P 8.3). The bytes come from a stranger. */
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+import { CertificationRequest } from '@peculiar/asn1-csr';
+import { AsnConvert } from '@peculiar/asn1-schema';
 import { identityText, type Identity } from '@srup/protocol';
-import { Pkcs10CertificateRequest, type PublicKey } from './x509.ts';
+import { commonNamesIn } from './certificate.ts';
 
 /** Letters of a request's PEM: the largest honest one (RSA-4096) has about 1,700. */
 export const MAX_CSR_LETTERS = 8_192;
 const RSA_BITS = { least: 2048, most: 4096 };
 const RSA_EXPONENT = 65537n;
 const CURVES = new Set(['prime256v1', 'secp384r1']);
-const SIGNATURES = new Set(['RSASSA-PKCS1-v1_5', 'ECDSA']);
-const HASHES = new Set(['SHA-256', 'SHA-384', 'SHA-512']);
+/** The signatures that are taken, each with the keys that can make it (RFC 8017, A.2.4; RFC 5758, 3.2). */
+const SIGNATURES: Readonly<Record<string, { readonly keys: string; readonly hash: string }>> = {
+  '1.2.840.113549.1.1.11': { keys: 'rsa', hash: 'sha256' },
+  '1.2.840.113549.1.1.12': { keys: 'rsa', hash: 'sha384' },
+  '1.2.840.113549.1.1.13': { keys: 'rsa', hash: 'sha512' },
+  '1.2.840.10045.4.3.2': { keys: 'ec', hash: 'sha256' },
+  '1.2.840.10045.4.3.3': { keys: 'ec', hash: 'sha384' },
+  '1.2.840.10045.4.3.4': { keys: 'ec', hash: 'sha512' },
+};
 const PEM =
   /^\s*-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END (?:NEW )?CERTIFICATE REQUEST-----\s*$/;
 
@@ -20,28 +29,22 @@ export type CsrCode =
   | 'CSR_KEY_REUSED' // the SRUP key: one key, one purpose
   | 'CSR_SIGNATURE'; // the sender does not hold the key
 
-/** The form of WebCrypto, whose types belong to browsers. */
-interface SignatureAlgorithm {
-  readonly name: string;
-  readonly hash: { readonly name: string };
-}
-
 export type CsrVerdict =
-  | { readonly ok: true; readonly publicKey: PublicKey }
+  | { readonly ok: true; readonly publicKey: KeyObject }
   | { readonly ok: false; readonly code: CsrCode; readonly message: string };
 
 /** Checks a request against the identity that sent it. `identityKey` is the PEM of its registered SRUP key. */
-export async function checkRequest(pem: string, id: Identity, identityKey: string): Promise<CsrVerdict> {
-  const parsed = parseRequest(pem);
-  if (parsed === undefined) return refuse('CSR_MALFORMED', 'the csr is not a PKCS#10 request in PEM form');
-  const { request, names, publicKey } = parsed;
+export function checkRequest(pem: string, id: Identity, identityKey: string): CsrVerdict {
+  const request = parseRequest(pem);
+  if (request === undefined) return refuse('CSR_MALFORMED', 'the csr is not a PKCS#10 request in PEM form');
+  const names = commonNamesIn(request.certificationRequestInfo.subject);
   if (names.length !== 1 || names[0] !== identityText(id)) {
     return refuse(
       'CSR_NAME',
       `the common name of the csr must be the registered identity, ${identityText(id)}`,
     );
   }
-  const key = parseKey(publicKey);
+  const key = publicKeyIn(request);
   if (key === undefined || !isAcceptable(key)) {
     return refuse(
       'CSR_KEY',
@@ -51,40 +54,33 @@ export async function checkRequest(pem: string, id: Identity, identityKey: strin
   if (key.equals(createPublicKey(identityKey))) {
     return refuse('CSR_KEY_REUSED', 'the csr has the SRUP key in it: make a key of its own for TLS');
   }
-  if (!(await isSignedByItsKey(request))) {
+  if (!isSignedBy(key, request)) {
     return refuse(
       'CSR_SIGNATURE',
       'the signature of the csr is not valid, or is not made with SHA-256, 384 or 512',
     );
   }
-  return { ok: true, publicKey };
+  return { ok: true, publicKey: key };
 }
 
 function refuse(code: CsrCode, message: string): CsrVerdict {
   return { ok: false, code, message };
 }
 
-interface ParsedRequest {
-  readonly request: Pkcs10CertificateRequest;
-  readonly names: readonly string[];
-  readonly publicKey: PublicKey;
-}
-
-function parseRequest(pem: string): ParsedRequest | undefined {
+function parseRequest(pem: string): CertificationRequest | undefined {
   const base64 = pem.length > MAX_CSR_LETTERS ? undefined : PEM.exec(pem)?.[1];
   if (base64 === undefined) return undefined;
   try {
-    const request = new Pkcs10CertificateRequest(Buffer.from(base64, 'base64'));
-    // The library parses both when they are first read, and throws then.
-    return { request, names: request.subjectName.getField('CN'), publicKey: request.publicKey };
+    return AsnConvert.parse(Buffer.from(base64, 'base64'), CertificationRequest);
   } catch {
     return undefined;
   }
 }
 
-function parseKey(publicKey: PublicKey): KeyObject | undefined {
+function publicKeyIn({ certificationRequestInfo }: CertificationRequest): KeyObject | undefined {
   try {
-    return createPublicKey({ key: Buffer.from(publicKey.rawData), format: 'der', type: 'spki' });
+    const der = AsnConvert.serialize(certificationRequestInfo.subjectPKInfo);
+    return createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
   } catch {
     return undefined;
   }
@@ -104,11 +100,11 @@ function isAcceptable(key: KeyObject): boolean {
   }
 }
 
-async function isSignedByItsKey(request: Pkcs10CertificateRequest): Promise<boolean> {
-  try {
-    const { name, hash } = request.signatureAlgorithm as unknown as SignatureAlgorithm;
-    return SIGNATURES.has(name) && HASHES.has(hash.name) && (await request.verify());
-  } catch {
-    return false; // an unknown algorithm, or bytes that are not a signature
-  }
+function isSignedBy(key: KeyObject, request: CertificationRequest): boolean {
+  const { certificationRequestInfoRaw: signed, signatureAlgorithm, signature } = request;
+  const { algorithm } = signatureAlgorithm;
+  const known = Object.hasOwn(SIGNATURES, algorithm) ? SIGNATURES[algorithm] : undefined;
+  if (known === undefined || known.keys !== key.asymmetricKeyType || signed === undefined) return false;
+  const by = { key, dsaEncoding: 'der' } as const;
+  return verify(known.hash, Buffer.from(signed), by, Buffer.from(signature));
 }

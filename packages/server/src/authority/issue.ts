@@ -1,19 +1,10 @@
 /** Issues certificates (P 8.3). */
 import type { KeyObject } from 'node:crypto';
+import { BasicConstraints, KeyUsageFlags, type Extension, type Name } from '@peculiar/asn1-x509';
 import type { Clock, Random } from '@srup/protocol';
 import { BACKDATED_MS } from './ca.ts';
-import { ECDSA_P256, newSerial, toSigner } from './keys.ts';
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-  type Extension,
-  type PublicKey,
-  type X509Certificate,
-} from './x509.ts';
+import { commonName, makeCertificate } from './certificate.ts';
+import { newSerial } from './keys.ts';
 
 export interface Issued {
   readonly pem: string;
@@ -24,7 +15,8 @@ export interface Issued {
 }
 
 export interface Issuer {
-  readonly ca: X509Certificate;
+  /** The CA's, as its certificate has it. */
+  readonly name: Name;
   readonly key: KeyObject;
   /** The life of a certificate, in milliseconds. */
   readonly lifeMs: number;
@@ -33,41 +25,28 @@ export interface Issuer {
 }
 
 export interface Subject {
-  /** E.g. `CN=27ab54d670b64be2`. */
+  /** Its common name, e.g. `27ab54d670b64be2`. */
   readonly name: string;
-  readonly publicKey: PublicKey;
+  readonly publicKey: KeyObject;
   /** What the certificate is for. */
   readonly purpose: readonly Extension[];
   /** Hex; a new random one by default. */
   readonly serial?: string | undefined;
 }
 
-export async function issueCertificate(
-  { ca, key, lifeMs, clock, random }: Issuer,
+export function issueCertificate(
+  { name: ca, key, lifeMs, clock, random }: Issuer,
   { name, publicKey, purpose, serial = newSerial(random) }: Subject,
-): Promise<Issued> {
-  const keyIdentifier = await ca.publicKey.getKeyIdentifier();
-  const notBefore = clock.now() - Math.min(BACKDATED_MS, lifeMs / 10);
-  const certificate = await X509CertificateGenerator.create({
-    serialNumber: serial,
-    subject: name,
-    issuer: ca.subjectName,
-    notBefore: new Date(notBefore),
-    notAfter: new Date(notBefore + lifeMs),
-    signingKey: toSigner(key),
-    publicKey,
-    signingAlgorithm: ECDSA_P256,
-    extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      ...purpose,
-      await SubjectKeyIdentifierExtension.create(publicKey),
-      new AuthorityKeyIdentifierExtension(Buffer.from(keyIdentifier).toString('hex')),
-    ],
-  });
-  return {
-    pem: `${certificate.toString('pem')}\n`,
-    serial,
-    notAfter: certificate.notAfter.getTime(),
+): Issued {
+  const notBefore = new Date(clock.now() - Math.min(BACKDATED_MS, lifeMs / 10));
+  const notAfter = new Date(notBefore.getTime() + lifeMs);
+  notAfter.setMilliseconds(0); // a certificate counts in seconds
+  const says = {
+    ...{ serial, subject: commonName(name), publicKey, notBefore, notAfter },
+    constraints: new BasicConstraints(),
+    usage: KeyUsageFlags.digitalSignature,
+    more: purpose,
   };
+  const pem = makeCertificate(says, { name: ca, key });
+  return { pem, serial, notAfter: notAfter.getTime() };
 }

@@ -1,17 +1,9 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPair,
-  type KeyObject,
-  type webcrypto,
-} from 'node:crypto';
+import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Secret } from '@srup/node';
 import type { Random } from '@srup/protocol';
-import { PublicKey } from './x509.ts';
 
 const SERIAL_BYTES = 16;
-export const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 const makePair = promisify(generateKeyPair);
 
@@ -23,14 +15,6 @@ export async function makeTlsKey(): Promise<Secret> {
 
 export function parseKey(pem: Secret): KeyObject {
   return createPrivateKey(pem.reveal());
-}
-
-export function publicPartOf(key: KeyObject): PublicKey {
-  return new PublicKey(createPublicKey(key).export({ format: 'der', type: 'spki' }));
-}
-
-export function toSigner(key: KeyObject): webcrypto.CryptoKey {
-  return key.toCryptoKey({ name: ECDSA_P256.name, namedCurve: ECDSA_P256.namedCurve }, false, ['sign']);
 }
 
 /** Hex of 126 random bits. The top bits are 01, so that the number is positive and has the same length in every form. */

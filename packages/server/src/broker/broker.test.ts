@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { generateKeys, newIdentity, systemClock, systemRandom, type Secret } from '@srup/node';
@@ -16,10 +16,15 @@ import {
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makePair, requestCertificate } from '../../test/authority.ts';
+import {
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  PublicKey,
+  X509CertificateGenerator,
+} from '../../test/x509.ts';
 import { openAuthority, type Authority, type Credential } from '../authority/authority.ts';
 import { makeCaCertificate } from '../authority/ca.ts';
-import { makeTlsKey, newSerial, parseKey, publicPartOf, toSigner } from '../authority/keys.ts';
-import { ExtendedKeyUsage, ExtendedKeyUsageExtension, X509CertificateGenerator } from '../authority/x509.ts';
+import { makeTlsKey, newSerial, parseKey } from '../authority/keys.ts';
 import { startBroker, type BrokerPorts, type RunningBroker } from './broker.ts';
 import type { BrokerRefusal } from './refusals.ts';
 import type { RefusalCode } from './rules.ts';
@@ -44,8 +49,8 @@ const then: Clock = { ...systemClock, now: () => Date.now() - 3 * YEAR };
 
 beforeAll(async () => {
   caKey = await makeTlsKey();
-  ca = await makeCaCertificate(caKey, 'test', then, systemRandom);
-  authority = await openAuthority(caKey, ca, systemClock, systemRandom);
+  ca = makeCaCertificate(caKey, 'test', then, systemRandom);
+  authority = openAuthority(caKey, ca, systemClock, systemRandom);
   emptyCrl = await authority.revocationList([]);
   srupKey = (await generateKeys('ed25519')).signing.publicPem;
   tlsCredential = await authority.issueServer(['127.0.0.1']);
@@ -297,9 +302,9 @@ describe('a connection is refused', () => {
 
   test('with a certificate of another CA', async () => {
     const key = await makeTlsKey();
-    const other = await openAuthority(
+    const other = openAuthority(
       key,
-      await makeCaCertificate(key, 'test', systemClock, systemRandom),
+      makeCaCertificate(key, 'test', systemClock, systemRandom),
       systemClock,
       systemRandom,
     );
@@ -309,7 +314,7 @@ describe('a connection is refused', () => {
   });
 
   test('with a certificate that has expired', async () => {
-    await fails(await makeDevice(await openAuthority(caKey, ca, then, systemRandom)));
+    await fails(await makeDevice(openAuthority(caKey, ca, then, systemRandom)));
     await sawRefusal('BROKER_TLS');
     expect(refusals[0]!.detail).toMatch(/EXPIRED/);
   });
@@ -336,8 +341,8 @@ describe('a connection is refused', () => {
         issuer: 'CN=SRUP CA test',
         notBefore: new Date(Date.now() - 1000),
         notAfter: new Date(Date.now() + 3_600_000),
-        signingKey: toSigner(parseKey(caKey)),
-        publicKey: publicPartOf(parseKey(key)),
+        signingKey: parseKey(caKey).toCryptoKey(EC, false, ['sign']),
+        publicKey: new PublicKey(createPublicKey(key.reveal()).export({ format: 'der', type: 'spki' })),
         signingAlgorithm: EC,
         extensions: [new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])],
       });

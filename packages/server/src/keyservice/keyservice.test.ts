@@ -22,7 +22,7 @@ import { requestCertificate } from '../../test/authority.ts';
 import { everythingIn, placeFor } from '../../test/database.ts';
 import type { Authority } from '../authority/authority.ts';
 import { readCrl } from '../authority/crl.ts';
-import { Pkcs10CertificateRequestGenerator } from '../authority/x509.ts';
+import { Pkcs10CertificateRequestGenerator } from '../../test/x509.ts';
 import { openReadOnly, type StorePlace } from '../store/open.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
 import { LIVE_CERTIFICATES } from './certificates.ts';

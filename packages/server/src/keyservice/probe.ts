@@ -34,7 +34,7 @@ export async function makeProbes(
 ): Promise<ProbeCredentials> {
   const key = new Secret(await readFile(join(folder, 'authority', 'ca.key.pem'), 'utf8'));
   const caPem = await readFile(join(folder, 'authority', 'ca.pem'), 'utf8');
-  const authority = await openAuthority(key, caPem, clock, random);
+  const authority = openAuthority(key, caPem, clock, random);
   const make = async (serial?: string): Promise<ProbeCredential> => {
     const id = newIdentity(random);
     return { id, ...(await authority.issueClient(id, serial)) };

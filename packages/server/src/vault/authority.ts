@@ -34,8 +34,12 @@ export async function readAuthority(
   const name = identityText(id);
   const key = new Secret(await readOrMake(keyFile, mayMake, async () => (await makeTlsKey()).reveal()));
   const ca = await readOrMake(caFile, mayMake, () => makeCaCertificate(key, name, clock, random));
-  const authority = await openAuthority(key, ca, clock, random, certificateMs).catch(() => undefined);
-  if (authority?.name === name) return authority;
+  try {
+    const authority = openAuthority(key, ca, clock, random, certificateMs);
+    if (authority.name === name) return authority;
+  } catch {
+    // told below: they are no pair, or unreadable
+  }
   throw new VaultError(
     `${keyFile}, ${caFile} and the server's identity (${name}) don't belong together, or are damaged. Restore the whole folder from one backup.`,
   );

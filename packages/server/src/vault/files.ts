@@ -37,7 +37,7 @@ function isAbsent(error: unknown): boolean {
 export async function readOrMake(
   path: string,
   mayMake: boolean,
-  make: () => Promise<string>,
+  make: () => Promise<string> | string,
 ): Promise<string> {
   const found = await readIfThere(path);
   if (found !== undefined) return found;

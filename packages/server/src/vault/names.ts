@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { SubjectAlternativeNameExtension, X509Certificate } from '../authority/x509.ts';
+import { namesOf } from '../authority/certificate.ts';
 import { VaultError } from './files.ts';
 
 /** Names that are always in the server's certificate, for programs on the same machine. */
@@ -29,10 +29,9 @@ export function certificateNames(names: readonly string[]): string[] {
 
 /** The names in a certificate that was issued, in the same spelling, sorted. */
 export function namesIn(certificatePem: string): string[] {
-  const certificate = new X509Certificate(certificatePem);
-  const alternatives = certificate.getExtension(SubjectAlternativeNameExtension);
-  const names = alternatives?.names.items.map(({ value }) => canonicalAddress(value) ?? value) ?? [];
-  return names.sort();
+  return namesOf(certificatePem)
+    .map((name) => canonicalAddress(name) ?? name)
+    .sort();
 }
 
 /** An IP address in its one spelling; undefined for any other text. */
