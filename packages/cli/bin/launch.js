@@ -19,8 +19,8 @@ const STARTS = {
   },
   server: {
     // Three spaces of this size, in MiB, hold what is young; by default they grow to 100 MiB while a fleet comes up. And
-    // what is old is looked through when it has grown by a quarter: by default it doubles or more while a fleet updates.
-    flags: ['--max-semi-space-size=8', '--heap-growing-percent=25'],
+    // what is old is looked through when it has grown by two fifths: by default it doubles or more while a fleet updates.
+    flags: ['--max-semi-space-size=16', '--heap-growing-percent=40'],
     // Node.js reads each TLS connection into a buffer of 64 KiB, of which a message fills one page. Mapped by itself, the
     // rest of it takes no memory. A process can have 65,530 mappings, and V8 needs its share of them.
     env: {

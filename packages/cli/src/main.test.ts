@@ -111,7 +111,7 @@ describe('the launcher', () => {
   });
 
   it.each([
-    ['up', [], ['--max-semi-space-size=8', '--heap-growing-percent=25'], '32768'],
+    ['up', [], ['--max-semi-space-size=16', '--heap-growing-percent=40'], '32768'],
     ['start', ['--max-semi-space-size=64'], ['--max-semi-space-size=64'], undefined],
     ['ctl', [], [], undefined],
   ])(
