@@ -29,35 +29,49 @@ export interface Trust {
   readonly mode: 'auto' | 'pinned' | 'system';
 }
 
-const CONNECT_TIMEOUT_MS = 15_000;
+/** How long a server may take, in milliseconds. */
+export interface Waits {
+  readonly connectMs: number;
+  /** From the connection to the end of the TLS handshake. */
+  readonly handshakeMs: number;
+}
+
+// A server that a whole fleet asks at once lets in one after the other. Who hangs up meanwhile loses its place.
+const WAITS: Waits = { connectMs: 15_000, handshakeMs: 60_000 };
 /** Longest header of an answer, in bytes. A longer one is an attack. */
 const MAX_HEADER_BYTES = 16_384;
 
-export function createTransport(trust: Trust, clock: Clock): Transport {
+export function createTransport(trust: Trust, clock: Clock, waits: Waits = WAITS): Transport {
   return {
     async get(url, headers, signal) {
       signal.throwIfAborted();
       const common = { headers, signal, maxHeaderSize: MAX_HEADER_BYTES };
-      if (url.protocol === 'http:') return ask(url, { ...common, agent: false });
+      if (url.protocol === 'http:') return ask(url, { ...common, agent: false }, waits);
       const isPinned =
         trust.mode === 'pinned' || (trust.mode === 'auto' && url.hostname === trust.pinnedHost);
-      return ask(url, { ...common, ...connecting(url, isPinned ? trust.ca : undefined, clock) });
+      return ask(url, { ...common, ...connecting(url, isPinned ? trust.ca : undefined, clock) }, waits);
     },
   };
 }
 
-function ask(url: URL, options: RequestOptions): Promise<Answer> {
-  const [request, connected] =
-    url.protocol === 'http:' ? [http().request, 'connect'] : [https().request, 'secureConnect'];
+function ask(url: URL, options: RequestOptions, { connectMs, handshakeMs }: Waits): Promise<Answer> {
+  const isPlain = url.protocol === 'http:';
+  const request = isPlain ? http().request : https().request;
   return new Promise((resolve, reject) => {
     const outgoing = request(url, options, (incoming) => {
       resolve(answerOf(incoming));
     });
-    const late = setTimeout(() => {
-      outgoing.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`));
-    }, CONNECT_TIMEOUT_MS);
+    const giveUpAfter = (ms: number, what: string) =>
+      setTimeout(() => {
+        outgoing.destroy(new Error(`no ${what} within ${ms / 1000} s`));
+      }, ms);
+    let late = giveUpAfter(connectMs, 'connection');
     outgoing.once('socket', (socket) => {
-      socket.once(connected, () => {
+      socket.once('connect', () => {
+        clearTimeout(late);
+        if (!isPlain) late = giveUpAfter(handshakeMs, 'TLS handshake');
+      });
+      socket.once('secureConnect', () => {
         clearTimeout(late);
       });
     });
