@@ -2,11 +2,9 @@ import { constants } from 'node:crypto';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Credential } from '../authority/authority.ts';
-import { addTurnstile } from '../tls/turnstile.ts';
+import { addTurnstile, HANDSHAKE_MS } from '../tls/turnstile.ts';
 import type { Verdict } from './rules.ts';
 
-/** Milliseconds for the TLS handshake. */
-const HANDSHAKE_MS = 10_000;
 /** Milliseconds of silence after which TCP asks whether the peer is still there. */
 const KEEPALIVE_MS = 60_000;
 

@@ -4,11 +4,9 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Credential } from '../authority/authority.ts';
 import { PATIENCE } from './patience.ts';
-import { addTurnstile } from '../tls/turnstile.ts';
+import { addTurnstile, HANDSHAKE_MS } from '../tls/turnstile.ts';
 import { refuseWhileStarting } from './starting.ts';
 
-/** Milliseconds for the TLS handshake. */
-const HANDSHAKE_MS = 10_000;
 /** Milliseconds within which the headers of a request must arrive: a slow client can't hold a connection for long. */
 const HEADERS_MS = 15_000;
 /** Milliseconds that a connection stays open after an answer, for the next request. */

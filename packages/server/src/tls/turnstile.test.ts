@@ -27,6 +27,8 @@ let clients: Socket[];
 let errors: string[];
 /** The clients that were let in, by the name that they ask for, in order. */
 let served: string[];
+/** Of handshakes under way. */
+let mostAtOnce: number;
 
 beforeAll(async () => {
   const authority = await makeAuthority();
@@ -53,8 +55,16 @@ beforeEach(async () => {
   [clients, errors, served] = [[], told, names];
   clock = manualClock(0);
   server = createServer({ key: credential.key.reveal(), cert: credential.chain });
+  // Before the turnstile, so it hears of a connection when that is let in.
+  let underWay = 0;
+  mostAtOnce = 0;
+  server.on('connection', () => {
+    underWay += 1;
+    mostAtOnce = Math.max(mostAtOnce, underWay);
+  });
   addTurnstile(server, { most: MOST, delay: clock.delay });
   server.on('secureConnection', (socket: TLSSocket) => {
+    underWay -= 1;
     names.push(String(socket.servername));
     socket.on('error', () => undefined);
   });
@@ -103,9 +113,11 @@ async function fill(): Promise<void> {
   for (let place = 0; place < MOST; place++) await openTcp(hello);
 }
 
-test('many are let in at once, as far as there are places', async () => {
-  const many = await Promise.all(Array.from({ length: 20 }, (_, client) => openTls(`client-${client}.test`)));
-  await until('all are served', () => served.length === many.length);
+test('all are let in, but no more at a time than there are places', async () => {
+  const names = Array.from({ length: 20 }, (_, client) => `client-${client}.test`);
+  await Promise.all(names.map((name) => openTls(name)));
+  await until('all are served', () => served.length === names.length);
+  expect(mostAtOnce).toBe(MOST);
   expect(errors).toEqual([]);
 });
 
@@ -118,12 +130,29 @@ test('who comes when all places are taken waits for those before it, and is let 
   expect(served).toEqual(['first.test', 'second.test', 'third.test']);
 });
 
-test('those who stall keep nobody out', async () => {
+test('those who stall keep nobody out, also when more of them come all the time', async () => {
   await fill();
   await openTls('waiting.test');
-  clock.advance(249);
+  for (let more = 0; more < 9; more++) {
+    clock.advance(100);
+    await openTcp(hello);
+  }
+  clock.advance(99);
   expect(served).toEqual([]);
   clock.advance(1);
+  await until('it is served', () => served.length === 1);
+});
+
+test('one who stalled gives back one place, not another one when it leaves at last', async () => {
+  await fill();
+  const stalled = [...clients];
+  clock.advance(1_000);
+  await fill();
+  await openTls('waiting.test');
+  for (const client of stalled) client.destroy();
+  await until('they are gone', () => errors.length === stalled.length);
+  expect(served).toEqual([]);
+  clock.advance(1_000);
   await until('it is served', () => served.length === 1);
 });
 
@@ -149,14 +178,15 @@ test.each([
     (client: Socket) => client.write(Buffer.alloc(20_000)),
     'the client sent more than the start of a TLS handshake',
   ],
-])('a client that %s while it waits gives its turn to the next one', async (_, act, why) => {
+])('a client that %s while it waits gives its turn to those behind it', async (_, act, why) => {
   await fill();
   const client = await openTcp(hello);
-  await openTls('next.test');
+  for (const name of ['next.test', 'last.test']) await openTls(name);
   act(client);
   await until('it is told', () => errors.length > 0);
   expect(errors).toEqual([why]);
   expect(served).toEqual([]); // it had no place, so it leaves none
-  clock.advance(250);
-  await until('the next one is served', () => served.length === 1);
+  clock.advance(1_000);
+  await until('those behind it are served', () => served.length === MOST);
+  expect(served).toEqual(['next.test', 'last.test']);
 });

@@ -1,5 +1,5 @@
 /**
- * Lets connections into their TLS handshakes a few at a time. A handshake takes a millisecond of the processor and 100
+ * Lets connections into their TLS handshakes, so many at a time. A handshake takes a millisecond of the processor and 100
  * KiB; a connection that waits takes next to nothing. When a whole fleet connects at once, those in front are served
  * soon, where otherwise all would be slow together and give up together.
  */
@@ -8,10 +8,12 @@ import type { Server } from 'node:tls';
 import { realDelay, type Delay } from '@srup/node';
 import { awaitHello } from './hello.ts';
 
-/** Handshakes at once. Fewer would leave the processor idle where lines are slow. */
-const MOST = 64;
-/** When no handshake ends for so long, in milliseconds, those under way keep nobody waiting any more. */
-const STALL_MS = 250;
+/** Milliseconds from the client's first word to the end of the TLS handshake. */
+export const HANDSHAKE_MS = 10_000;
+/** Handshakes at once. A processor is through with them in less than `STALL_MS`. */
+const MOST = 128;
+/** How long a handshake keeps others waiting, in milliseconds. Whoever is slow, or stalls on purpose, goes on beside them. */
+const STALL_MS = 1_000;
 
 export interface TurnstileOptions {
   readonly most?: number;
@@ -19,8 +21,8 @@ export interface TurnstileOptions {
 }
 
 /**
- * Puts a turnstile before the handshakes of a server. Call it before anything else listens for its connections. A client that says nothing, or
- * leaves while it waits, is told as `tlsClientError`, like one whose handshake fails.
+ * Puts a turnstile before the handshakes of a server. Call it before anything else listens for its connections. A client
+ * that says nothing, or leaves while it waits, is told as `tlsClientError`, like one whose handshake fails.
  *
  * @example
  * const server = createServer({ key, cert });
@@ -31,36 +33,35 @@ export function addTurnstile(
   { most = MOST, delay = realDelay }: TurnstileOptions = {},
 ): void {
   const waiting = new Set<() => void>();
-  const neverBegun = new WeakSet<Socket>();
-  let places = most;
-  let callOff: () => void = () => undefined;
+  /** Gives back the place of a connection, by its far end: the socket of TLS does not tell on which socket it is. */
+  const inside = new Map<string, () => void>();
 
   function letIn(): void {
-    callOff();
     for (const begin of waiting) {
-      if (places === 0) break;
-      places--;
+      if (inside.size >= most) return;
       waiting.delete(begin);
       begin();
     }
-    if (waiting.size > 0) callOff = delay(STALL_MS, forgetThoseInside);
   }
 
-  /** Whoever leaves handshakes half done, on purpose or on a bad line, would keep everybody out. */
-  function forgetThoseInside(): void {
-    places = most;
-    letIn();
-  }
-
-  function onEnd(): void {
-    places = Math.min(most, places + 1);
-    letIn();
+  function takePlace(socket: Socket): void {
+    const name = farEnd(socket);
+    const leave = (): void => {
+      callOff();
+      socket.off('close', leave);
+      inside.delete(name);
+      letIn();
+    };
+    const callOff = delay(STALL_MS, leave);
+    socket.once('close', leave);
+    inside.set(name, leave);
   }
 
   const handshakes = server.listeners('connection');
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {
     const begin = () => {
+      takePlace(socket);
       handBack();
       for (const handshake of handshakes) handshake.call(server, socket);
     };
@@ -71,13 +72,13 @@ export function addTurnstile(
       },
       onGone: (reason) => {
         waiting.delete(begin);
-        neverBegun.add(socket);
         server.emit('tlsClientError', reason, socket);
       },
     });
   });
-  server.on('secureConnection', onEnd);
-  server.on('tlsClientError', (_error, socket: Socket) => {
-    if (!neverBegun.has(socket)) onEnd();
-  });
+  server.on('secureConnection', (socket) => inside.get(farEnd(socket))?.());
+}
+
+function farEnd({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
