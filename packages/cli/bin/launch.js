@@ -8,14 +8,15 @@ import { dirname, join } from 'path';
 import { fileURLToPath } from 'url';
 
 const NEEDED_MAJOR = 24;
+/** The GNU C library gives back what has been used, where it would keep it for later. Others ignore these. */
+const GIVING_BACK = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '32768' };
 /** How Node.js starts for a kind of program: its flags, and settings of the C library. */
 const STARTS = {
   small: {
     // Nothing is compiled to machine code, one thread does all of it, and the agent may say when memory is to be given
     // back: then what has not run since the last time is forgotten too, and compiled again when it is needed.
     flags: ['--lite-mode', '--single-threaded', '--bytecode-old-age=1', '--expose-gc'],
-    // The GNU C library gives back what the start has used, where it would keep it for later. Others ignore these.
-    env: { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '32768', MALLOC_TRIM_THRESHOLD_: '65536' },
+    env: { ...GIVING_BACK, MALLOC_TRIM_THRESHOLD_: '65536' },
   },
   server: {
     // Three spaces of this size, in MiB, hold what is young; by default they grow to 100 MiB while a fleet comes up. And
@@ -23,10 +24,7 @@ const STARTS = {
     flags: ['--max-semi-space-size=16', '--heap-growing-percent=40'],
     // Node.js reads each TLS connection into a buffer of 64 KiB, of which a message fills one page. Mapped by itself, the
     // rest of it takes no memory. A process can have 65,530 mappings, and V8 needs its share of them.
-    env: {
-      ...{ MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '32768', MALLOC_TRIM_THRESHOLD_: '131072' },
-      MALLOC_MMAP_MAX_: '40000',
-    },
+    env: { ...GIVING_BACK, MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_MAX_: '40000' },
   },
   other: { flags: [], env: {} },
 };
@@ -78,14 +76,14 @@ function keepCompiled() {
 }
 
 /**
- * Becomes the same program with this start: its flags count from the first moment only. Returns when it has them already,
- * or others of their name, or where a process can't be replaced (Windows).
+ * Becomes the same program with this start, which counts from the first moment only. Returns when it has all of it, or
+ * others of the same names, or where a process can't be replaced (Windows).
  */
 function become(self, { flags, env }) {
   const nameOf = (flag) => flag.split('=', 1)[0];
   const known = process.execArgv.map(nameOf);
   const missing = flags.filter((flag) => !known.includes(nameOf(flag)));
-  if (missing.length === 0) return;
+  if (missing.length === 0 && Object.keys(env).every((name) => name in process.env)) return;
   const args = [process.execPath, ...process.execArgv, ...missing, self, ...process.argv.slice(2)];
   try {
     process.execve(process.execPath, args, { ...env, ...process.env });

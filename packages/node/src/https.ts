@@ -4,6 +4,8 @@ import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { tls } from './builtin.ts';
 
 const CONNECT_MS = 15_000;
+/** For the TLS handshake after that: a server that a whole fleet asks at once lets in one after the other. */
+const HANDSHAKE_MS = 60_000;
 const HTTPS_PORT = 443;
 /** Certificates of one chain. No honest server sends a longer one. */
 const MAX_CHAIN = 10;
@@ -71,9 +73,14 @@ function fetchChain(url: URL, signal: AbortSignal | undefined): Promise<X509Cert
       minVersion: 'TLSv1.2',
       rejectUnauthorized: false, // the fingerprint decides; no byte of content is exchanged
     });
-    socket.setTimeout(CONNECT_MS, () =>
-      socket.destroy(new Error(`${url.host} did not answer in ${CONNECT_MS / 1000} s`)),
+    let waitMs = CONNECT_MS;
+    socket.setTimeout(waitMs, () =>
+      socket.destroy(new Error(`${url.host} did not answer in ${waitMs / 1000} s`)),
     );
+    socket.once('connect', () => {
+      waitMs = HANDSHAKE_MS;
+      socket.setTimeout(waitMs);
+    });
     const abort = () => socket.destroy(new Error('aborted'));
     signal?.addEventListener('abort', abort);
     socket.once('close', () => signal?.removeEventListener('abort', abort));

@@ -62,7 +62,7 @@ export interface Authority {
  * @example
  * const key = await makeTlsKey();
  * const authority = openAuthority(key, makeCaCertificate(key, 'b9d077e223834cf6', clock, random), clock, random);
- * const { key, chain } = await authority.issueServer(['fleet.example.org']);
+ * const { key: serverKey, chain } = await authority.issueServer(['fleet.example.org']);
  */
 export function openAuthority(
   keyPem: Secret,

@@ -1,8 +1,6 @@
 /** Makes certificates from what they say. */
 import { createHash, createPublicKey, sign, X509Certificate, type KeyObject } from 'node:crypto';
 import { AsnConvert } from '@peculiar/asn1-schema';
-import type {
-  BasicConstraints} from '@peculiar/asn1-x509';
 import {
   AlgorithmIdentifier,
   AttributeTypeAndValue,
@@ -25,6 +23,7 @@ import {
   TBSCertificate,
   Validity,
   Version,
+  type BasicConstraints,
   type Extension,
 } from '@peculiar/asn1-x509';
 import { copyOf, ECDSA_WITH_SHA256, extension, toPem } from './asn.ts';

@@ -50,8 +50,8 @@ export interface Restored extends BroughtForward {
  * it rejects, with BackupError or StoreError for what a user can mend, there is no folder.
  *
  * A database elsewhere is finished before the folder appears: a folder that leads to a database on which no server may
- * start would be of no use, and in the way of the next attempt. A database without its folder is in nobody's way: no
- * number of it was ever used (P 5.1).
+ * start would be of no use, and in the way of the next attempt. Where the folder then fails to appear, the
+ * database can be dropped, as the refusal of the next attempt says: no number of it was ever used (P 5.1).
  *
  * Then it brings the server forward: every counter moves beyond what the old server can have sent (P 5.1), enrolment
  * codes are dropped (P 8.4), and revocations of the list are put in force (P 10.8).

@@ -40,10 +40,8 @@ export async function storeMessages(
   write: Write<CoreTables>,
   messages: readonly Evidence[],
 ): Promise<EntriesOf> {
-  const [own, waiting] = [
-    messages.filter(({ hasEntry }) => hasEntry),
-    messages.filter(({ hasEntry }) => !hasEntry),
-  ];
+  const own = messages.filter(({ hasEntry }) => hasEntry);
+  const { waiting, later } = whatWaits(messages);
   const first = new Map(own.map((message) => [message.device, message] as const).reverse());
   const [, inserted, behind] = await Promise.all([
     insertWaiting(write, rowsOf(waiting, 0)),
@@ -60,7 +58,19 @@ export async function storeMessages(
     const message = first.get(device) as Evidence;
     entries.get(message)?.unshift(...(await bundleWaiting(write, device, message.at)));
   }
+  await insertWaiting(write, rowsOf(later, 0));
   return entries;
+}
+
+/** Those without an entry of their own. `later`: an earlier one of the same device has one; it must not come before it. */
+function whatWaits(messages: readonly Evidence[]) {
+  const withOwn = new Set<string>();
+  const [waiting, later]: [Evidence[], Evidence[]] = [[], []];
+  for (const message of messages) {
+    if (message.hasEntry) withOwn.add(message.device);
+    else (withOwn.has(message.device) ? later : waiting).push(message);
+  }
+  return { waiting, later };
 }
 
 /**

@@ -82,7 +82,8 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
     if (foreign !== undefined) return refusals.refuse(foreign, arrival, screened.message);
     const candidate = await findCandidate(ports, screened);
     const peer = candidate && peerOf(candidate);
-    // One alone is answered sooner without the way to another thread. Of many, other threads take half of the work.
+    // One alone, with nothing else that waits for its commit, is answered sooner without the way to another thread. Of
+    // many, other threads verify what takes long.
     const received = inHand > 1 ? await receiveAside(screened, peer) : receive(screened, peer);
     if (received.ok) return act(received.value, candidate as Candidate, arrival.topic);
     if (await isKnown(arrival, screened, received.code)) {

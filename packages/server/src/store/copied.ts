@@ -1,6 +1,6 @@
 /**
  * What a copy leaves in a database, at both of its ends: a note that says whether a server may use it. It is in a table
- * of its own, which is there only then, and is never copied.
+ * of its own, which no server needs, and is never copied.
  */
 import { sql } from 'kysely';
 import { StoreError } from './fault.ts';

@@ -1,3 +1,4 @@
+import { queryObjects } from 'node:v8';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
@@ -37,6 +38,19 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL', () => {
     const lines = plan.rows.flatMap((row) => Object.values(row));
     expect(lines).toContainEqual(expect.stringContaining('Execution Time'));
     expect(lines.filter((line) => line.includes('JIT'))).toEqual([]);
+  });
+
+  test('keeps nothing of a read that is over', async ({ onTestFinished }) => {
+    const readers = openReaders(placeAt(await postgresFor(onTestFinished)), {
+      ...{ schema: 'srup', adapter: new PostgresWays(), times: TIMES, faultOf: (fault) => fault },
+    });
+    const readMany = async () => {
+      for (let n = 0; n < 500; n++) await sql`select 1`.execute(readers.read);
+      return queryObjects(Promise, { format: 'count' });
+    };
+    const before = await readMany();
+    expect((await readMany()) - before).toBeLessThan(100);
+    await readers.end();
   });
 
   test('outlives the end of a connection between two statements of a reader', async ({ onTestFinished }) => {

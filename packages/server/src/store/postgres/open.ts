@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Kysely } from 'kysely';
+import { backoffMs, systemRandom } from '@srup/node';
 import { refuseCopied } from '../copied.ts';
 import { DatabaseAway, StoreError, StoreFault } from '../fault.ts';
 import { createGroupCommit } from '../group-commit.ts';
@@ -14,7 +15,7 @@ import { urlOf, type PostgresStorePlace } from './place.ts';
 import { openReaders } from './readers.ts';
 import { createSafeTransact } from './safe-transact.ts';
 import { connect, connectionFault } from './session.ts';
-import { TIMES, type Times } from './times.ts';
+import { AGAIN, TELL_EVERY, TIMES, type Times } from './times.ts';
 import { openWriter } from './writer.ts';
 
 /**
@@ -90,25 +91,25 @@ export function openPostgresReadOnly<Tables>(place: PostgresStorePlace): ReadOnl
 }
 
 const NO_TIMEOUT = ['statement_timeout=0', 'idle_in_transaction_session_timeout=0'];
-/** Between two attempts to bring the tables up to date, when the database went away meanwhile, in milliseconds. */
-const AGAIN_MS = 1_000;
 
 async function bringUpToDateAtLast(
   place: PostgresStorePlace,
   migrations: Migrations,
   options: StoreOptions,
 ): Promise<void> {
-  for (;;) {
+  let last = '';
+  for (let failures = 1; ; failures++) {
     try {
       await bringUpToDate(place, migrations, options);
       return;
     } catch (fault) {
       const trouble = fault instanceof StoreError ? fault.cause : fault;
       if (!(trouble instanceof StoreFault) || !isPassing(trouble)) throw fault;
-      options.tell?.(
-        `the tables of ${urlOf(place)} could not be brought up to date yet: ${wordsOf(trouble)}`,
-      );
-      await pause(AGAIN_MS);
+      const why = wordsOf(trouble);
+      if (failures % TELL_EVERY === 1 || why !== last)
+        options.tell?.(`the tables of ${urlOf(place)} could not be brought up to date yet: ${why}`);
+      last = why;
+      await pause(backoffMs(failures, AGAIN, systemRandom.unit()));
     }
   }
 }

@@ -53,21 +53,29 @@ export function openReaders<Tables>(place: PostgresPlace, options: ReaderOptions
 interface Generation {
   readonly pool: pg.Pool;
   readonly sockets: Set<Socket>;
-  readonly ended: PromiseWithResolvers<undefined>;
+  /** Tells those who wait for a connection that there will be none any more. */
+  readonly waiting: Set<() => void>;
 }
 
 /** Waits for a free connection, however long the others are in use. Undefined: there will be none any more. */
-async function leaseOf({ pool, ended }: Generation): Promise<pg.PoolClient | undefined> {
-  const leasing = pool.connect();
-  const client = await Promise.race([leasing, ended.promise]);
-  if (client === undefined)
-    leasing.then(
-      (late) => {
-        late.release(true);
+function leaseOf({ pool, waiting }: Generation): Promise<pg.PoolClient | undefined> {
+  return new Promise((resolve, reject) => {
+    // Not a race against the end of all: that would keep something of each read until then.
+    const giveUp = () => {
+      waiting.delete(giveUp);
+      resolve(undefined);
+    };
+    waiting.add(giveUp);
+    pool.connect().then(
+      (client) => {
+        if (waiting.delete(giveUp)) resolve(client);
+        else client.release(true);
       },
-      () => undefined,
+      (fault: unknown) => {
+        if (waiting.delete(giveUp)) reject(fault);
+      },
     );
-  return client;
+  });
 }
 
 /** The pool's own timeout would count the wait for a free connection too; but the database is not in trouble then. */
@@ -149,12 +157,12 @@ class ReaderDriver extends TransactionDriver {
     pool.on('error', () => undefined);
     // One that ends while it is in use fails its statement; without this it would end the process as well.
     pool.on('connect', (client) => client.on('error', () => undefined));
-    return { pool, sockets, ended: Promise.withResolvers() };
+    return { pool, sockets, waiting: new Set() };
   }
 
   /** What is being read may end; a network that swallows everything can't hold this up. */
-  #end({ pool, sockets, ended }: Generation): void {
-    ended.resolve(undefined);
+  #end({ pool, sockets, waiting }: Generation): void {
+    for (const giveUp of waiting) giveUp();
     const { endMs } = this.#options.times;
     const ending = within(realDelay, endMs, pool.end(), 'reading did not end')
       .catch(() => undefined)

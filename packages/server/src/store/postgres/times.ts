@@ -1,3 +1,5 @@
+import type { BackoffBounds } from '@srup/node';
+
 /** How long PostgreSQL is waited for, in milliseconds. */
 export interface Times {
   /** For a connection. */
@@ -22,3 +24,8 @@ export const TIMES: Times = {
   lockMs: 40_000,
   endMs: 2_000,
 };
+
+/** The wait before the first and before later attempts at a database that is in trouble. */
+export const AGAIN: BackoffBounds = { leastMs: 100, mostMs: 5_000 };
+/** Attempts between two words about a database that stays in trouble for the same reason. */
+export const TELL_EVERY = 12;

@@ -1,7 +1,7 @@
 /** The session that writes: it holds the lock of the database, and comes back by itself when it was lost. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { backoffMs, realDelay, systemRandom, within, type BackoffBounds } from '@srup/node';
+import { backoffMs, realDelay, systemRandom, within } from '@srup/node';
 import { DatabaseAway, Ousted, StoreError, StoreFault } from '../fault.ts';
 import type { ConnectionState } from '../port.ts';
 import { claimDatabase, type Backend } from './claim.ts';
@@ -9,12 +9,7 @@ import { PostgresConnection, type StatementNames } from './dialect.ts';
 import { wordsOf } from './fault.ts';
 import { urlOf, type PostgresPlace } from './place.ts';
 import { connect, connectionFault, type Session } from './session.ts';
-import type { Times } from './times.ts';
-
-/** The wait before the first and before later attempts to connect. */
-const BACKOFF: BackoffBounds = { leastMs: 100, mostMs: 5_000 };
-/** Attempts between two words about a database that stays away for the same reason. */
-const TELL_EVERY = 12;
+import { AGAIN, TELL_EVERY, type Times } from './times.ts';
 
 export interface Writer {
   /** This process, as the database knows it. */
@@ -109,7 +104,7 @@ export async function openWriter(place: PostgresPlace, options: WriterOptions): 
         if (failures % TELL_EVERY === 1 || why !== last)
           tell(`the server waits for the database ${urlOf(place)}: ${why}`);
         last = why;
-        await pause(backoffMs(failures, BACKOFF, systemRandom.unit()), undefined, { signal });
+        await pause(backoffMs(failures, AGAIN, systemRandom.unit()), undefined, { signal });
       }
     }
   }

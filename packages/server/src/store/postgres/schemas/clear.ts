@@ -17,7 +17,7 @@ export interface Holding {
 
 /** Looks at a schema, which need not exist. Rejects as `connect` does. */
 export async function lookAt(place: PostgresStorePlace): Promise<Holding> {
-  return within(place, (client) => holdingOf(client, place));
+  return withSession(place, (client) => holdingOf(client, place));
 }
 
 /**
@@ -32,7 +32,7 @@ export async function clearSchema(
   tell: (what: string) => void,
 ): Promise<void> {
   const { schema } = place;
-  await within(place, async (client) => {
+  await withSession(place, async (client) => {
     await claimDatabase(client, {
       ...{ place, schema, owner: randomUUID(), before: undefined, lockMs: TIMES.lockMs, tell },
       signal: AbortSignal.any([]),
@@ -48,7 +48,7 @@ export async function clearSchema(
   });
 }
 
-async function within<Value>(
+async function withSession<Value>(
   place: PostgresStorePlace,
   work: (client: pg.Client) => Promise<Value>,
 ): Promise<Value> {
