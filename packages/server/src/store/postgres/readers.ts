@@ -59,23 +59,23 @@ interface Generation {
 
 /** Waits for a free connection, however long the others are in use. Undefined: there will be none any more. */
 function leaseOf({ pool, waiting }: Generation): Promise<pg.PoolClient | undefined> {
-  return new Promise((resolve, reject) => {
-    // Not a race against the end of all: that would keep something of each read until then.
-    const giveUp = () => {
-      waiting.delete(giveUp);
-      resolve(undefined);
-    };
-    waiting.add(giveUp);
-    pool.connect().then(
-      (client) => {
-        if (waiting.delete(giveUp)) resolve(client);
-        else client.release(true);
-      },
-      (fault: unknown) => {
-        if (waiting.delete(giveUp)) reject(fault);
-      },
-    );
-  });
+  const { promise, resolve, reject } = Promise.withResolvers<pg.PoolClient | undefined>();
+  // Not a race against the end of all: that would keep something of each read until then.
+  const giveUp = () => {
+    waiting.delete(giveUp);
+    resolve(undefined);
+  };
+  waiting.add(giveUp);
+  pool.connect().then(
+    (client) => {
+      if (waiting.delete(giveUp)) resolve(client);
+      else client.release(true);
+    },
+    (fault: unknown) => {
+      if (waiting.delete(giveUp)) reject(fault);
+    },
+  );
+  return promise;
 }
 
 /** The pool's own timeout would count the wait for a free connection too; but the database is not in trouble then. */
