@@ -13,7 +13,7 @@ const ON_BOTH_DATABASES = [
   'artifacts/artifacts',
   'audit/{audit,callers,trail,witness}',
   'errands/{errands,restored}',
-  'evidence/trim',
+  'evidence/{messages,trim}',
   'http/{api,running}',
   'intake/{broker,candidate,echo}',
   'keyservice/{desk,directory,keyservice}',

@@ -58,11 +58,12 @@ export async function untilTrue(
   what: string,
   holds: () => boolean | Promise<boolean>,
   patienceMs: number,
+  everyMs = 20,
 ): Promise<void> {
   const deadline = performance.now() + patienceMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`waited ${patienceMs / 1000} s in vain: ${what}`);
-    await sleep(20);
+    await sleep(everyMs);
   }
 }
 

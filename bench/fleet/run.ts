@@ -12,6 +12,8 @@ const JOIN_MS = 3_600_000;
 const UPDATE_MS = 1_800_000;
 /** How long the server can take for the rest when the fleet is gone. */
 const LAST_MS = 30_000;
+/** Between two looks at how far the fleet is, in milliseconds: a look counts rows, which takes its time too. */
+const LOOK_MS = 500;
 /** Bytes of the artifact; it is small, so that the commands dominate. */
 const ARTIFACT_BYTES = 1_024;
 
@@ -77,7 +79,7 @@ export async function runFleet(
       if (fleet.child.exitCode !== null) throw new Error(`srup simulate ended: ${fleet.stderr()}`);
       return (await evidence.joined()) === devices;
     };
-    await untilTrue('all devices are joined', isUp, JOIN_MS);
+    await untilTrue('all devices are joined', isUp, JOIN_MS, LOOK_MS);
     const upAt = Date.now();
     const [cpuUp, databaseUp] = [cpuSeconds(pid), databaseCpu()];
     const connected = memoryOf(pid).now;
@@ -89,7 +91,8 @@ export async function runFleet(
     const isUpdated = async () => (await evidence.active()) === devices;
     const hasEnded = () => fleet.child.exitCode !== null;
     // The fleet ends when its devices have said all: what the server does not take soon then, it never will.
-    await untilTrue('all devices are updated', async () => hasEnded() || (await isUpdated()), UPDATE_MS);
+    const isOver = async () => hasEnded() || (await isUpdated());
+    await untilTrue('all devices are updated', isOver, UPDATE_MS, LOOK_MS);
     const code = await fleet.ended;
     await untilTrue(
       `all are updated (srup simulate ended with ${code}: ${fleet.stderr()})`,

@@ -27,14 +27,18 @@ const selectDevicesWaiting = prepareRows(
     read
       .selectFrom(given.table)
       .select('given.device')
-      .where((where) =>
-        where.exists(
+      // Not `exists`: PostgreSQL would join, and read what waits of the whole fleet.
+      .where(
+        (where) =>
           where
             .selectFrom('messages')
             .select('id')
             .whereRef('messages.device', '=', 'given.device')
-            .where(IS_UNCHAINED),
-        ),
+            .where(IS_UNCHAINED)
+            .orderBy('id')
+            .limit(atMost(1)),
+        'is not',
+        null,
       ),
 );
 

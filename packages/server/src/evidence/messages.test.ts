@@ -1,6 +1,11 @@
+import { sql } from 'kysely';
 import { expect } from 'vitest';
+import { databaseKind } from '../../test/database.ts';
 import { test } from '../../test/fixtures.ts';
+import type { Write } from '../store/port.ts';
 import type { NewMessage } from '../store/schema/messages.ts';
+import type { CoreTables } from '../store/schema/tables.ts';
+import { devicesWaiting } from './bundle.ts';
 import { appendMessages } from './messages.ts';
 
 test('messages of one device are stored, and stand in the trail, in the order in which they are given', async ({
@@ -50,4 +55,34 @@ test('messages of one device are stored, and stand in the trail, in the order in
     ['messages', 104],
     ['message', 105],
   ]);
+});
+
+/** Rows of messages that this transaction has read. Only PostgreSQL counts them. */
+async function rowsRead(write: Write<CoreTables>): Promise<number> {
+  if (databaseKind() !== 'postgres') return 0;
+  const { rows } = await sql<{ read: string }>`select seq_tup_read + idx_tup_fetch as read
+    from pg_stat_xact_user_tables where relname = 'messages'`.execute(write);
+  return Number(rows[0]?.read);
+}
+
+test('what waits of the rest of the fleet is not read', async ({ world, joined }) => {
+  const [device, quiet] = [joined.text, 'ffffffffffffffff'];
+  const row = (index: number) => ({
+    ...({
+      at: 1,
+      direction: 'in',
+      type: 'DATA',
+      sequence: String(index),
+      token: 't',
+      is_chained: 0,
+    } as const),
+    ...{ device: index === 0 ? device : `${index}`.padStart(16, 'e'), bytes: new Uint8Array(8) },
+  });
+  const rows = Array.from({ length: 1_000 }, (_, index) => row(index));
+  await world.store.commit((write) => write.insertInto('messages').values(rows).execute());
+  await world.store.commit(async (write) => {
+    const before = await rowsRead(write);
+    expect(await devicesWaiting(write, [quiet, device])).toEqual([device]);
+    expect((await rowsRead(write)) - before).toBeLessThan(10);
+  });
 });
