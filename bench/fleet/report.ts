@@ -2,7 +2,14 @@ import type { FleetFigures } from './run.ts';
 import type { StartFigures } from './start.ts';
 
 /** What the product promises. */
-const TARGETS = { startMs: 1_000, idleServerMB: 120, agentMiB: 60, joinedAMinute: 4_000, upMs: 12, updatedMs: 4 };
+const TARGETS = {
+  startMs: 1_000,
+  idleServerMB: 120,
+  agentMiB: 60,
+  joinedAMinute: 4_000,
+  upMs: 12,
+  updatedMs: 4,
+};
 /** What it promises for this many devices. */
 const LARGE = { devices: 10_000, stagedAMinute: 20_000, connectedMB: 1_000, peakMB: 1_200 };
 const MB_A_MIB = 2 ** 20 / 1e6;
