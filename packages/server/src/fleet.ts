@@ -213,8 +213,11 @@ function fleetOf(
   };
 }
 
-/** Numbers and tokens belong to one server. With the store of another it would send messages twice, or not at all. */
-async function claimStore(store: Store<CoreTables>, serverId: Identity): Promise<void> {
+/**
+ * Notes whose store it is. Rejects with `StoreError` when it is another server's: numbers and tokens belong to one
+ * server; with the store of another it would send messages twice, or not at all.
+ */
+export async function claimStore(store: Store<CoreTables>, serverId: Identity): Promise<void> {
   const name = 'server';
   const value = identityText(serverId);
   await store.commit(async (write) => {

@@ -1,4 +1,6 @@
+import { copyFile, mkdir } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
 import { Agent, request } from 'undici';
@@ -8,6 +10,9 @@ import { test as base } from '../test/fixtures.ts';
 import { startIn } from '../test/http/running.ts';
 import type { RunningFleet } from './fleet.ts';
 import type { RunningServer, ServerOptions } from './options.ts';
+import { filesIn } from './store/databases.ts';
+import { openReadOnly } from './store/open.ts';
+import type { CoreTables } from './store/schema/tables.ts';
 
 const test = base
   /** A port that another program listens on. */
@@ -35,6 +40,32 @@ test('the URLs have the ports that the server really listens on', async ({ start
   expect(url).toMatch(/^https:\/\/localhost:[1-9]\d*$/);
   expect(brokerUrl).toMatch(/^mqtts:\/\/localhost:[1-9]\d*$/);
   expect((await fetchStatus(url, caPem)).broker).toBe(brokerUrl);
+});
+
+test('the folder of another server is refused, and writes nothing into the database', async ({
+  start,
+  folder,
+  database,
+}) => {
+  await (await start()).close();
+  const own = filesIn(folder).core;
+  const other = join(folder, 'other');
+  const others = filesIn(other).core;
+  if (own.kind === 'sqlite' && others.kind === 'sqlite' && database.kind === 'sqlite') {
+    await mkdir(dirname(others.file), { recursive: true });
+    await copyFile(own.file, others.file);
+  }
+  const place = database.kind === 'sqlite' ? others : database;
+  const countEntries = async () => {
+    const reading = openReadOnly<CoreTables>(place);
+    const rows = await reading.read.selectFrom('audit').select('seq').execute();
+    await reading.close();
+    return rows.length;
+  };
+  const before = await countEntries();
+  await expect(startIn(other, toldOf(database))).rejects.toThrow(/belongs to the server/);
+  expect(before).toBeGreaterThan(0);
+  expect(await countEntries()).toBe(before);
 });
 
 test.for([

@@ -14,13 +14,13 @@ import { openArtifacts, type Artifacts } from '../artifacts/artifacts.ts';
 import { openTrail, type Trail } from '../audit/trail.ts';
 import { findRestore } from '../backup/note.ts';
 import type { BrokerControl } from '../broker/control.ts';
-import { createFleet, type RunningFleet } from '../fleet.ts';
+import { claimStore, createFleet, type RunningFleet } from '../fleet.ts';
 import type { CountingMeter } from '../metrics/meter.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { createReadiness } from '../metrics/readiness.ts';
 import type { ServerOptions } from '../options.ts';
 import { createOrders, type Orders } from '../orders/orders.ts';
-import { noteDatabases, type Databases } from '../store/databases.ts';
+import { noteDatabases, type ChosenDatabases } from '../store/databases.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/port.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -53,6 +53,8 @@ export async function openFleetParts(
   const { vault, url, broker, keys, databases, meter } = ground;
   const store = await openCore(options, databases, meter);
   stack.defer(() => store.close());
+  // Before anything is written: an entry in the audit trail of another server would stay there for ever.
+  await claimStore(store, vault.server.id);
   const signing = signKeys(vault);
   const trail = await openAudit(options, ground, store, signing);
   stack.defer(() => trail.close());
@@ -80,10 +82,11 @@ export async function openFleetParts(
 
 function openCore(
   { log }: ServerOptions,
-  { core }: Databases,
+  { core, isKnown }: ChosenDatabases,
   meter: CountingMeter,
 ): Promise<Store<CoreTables>> {
   return openStore<CoreTables>(core, coreMigrations, {
+    isKnown,
     onCommitted: (ms) => {
       meter.committed(ms / 1000);
     },

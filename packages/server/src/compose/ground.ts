@@ -10,7 +10,7 @@ import { openRegistry, type Registry } from '../keyservice/registry.ts';
 import { createKeyService, type KeyService } from '../keyservice/service.ts';
 import { createMeter, type CountingMeter } from '../metrics/meter.ts';
 import { DEFAULT_HTTPS_PORT, DEFAULT_LISTEN, DEFAULT_MQTTS_PORT, type ServerOptions } from '../options.ts';
-import { chooseDatabases, type Databases } from '../store/databases.ts';
+import { chooseDatabases, type ChosenDatabases, type Databases } from '../store/databases.ts';
 import { readSessionsPassword } from '../vault/broker-access.ts';
 import { findExposed } from '../vault/files.ts';
 import { openVault, type Vault } from '../vault/vault.ts';
@@ -20,7 +20,7 @@ import { certificateHosts, embeddedUrl, httpsUrl, loopbackUrl } from './addresse
 export interface Ground {
   readonly vault: Vault;
   readonly listener: HttpsListener;
-  readonly databases: Databases;
+  readonly databases: ChosenDatabases;
   /** Where people and devices find the HTTPS port. */
   readonly url: string;
   readonly broker: BrokerControl;
@@ -46,7 +46,7 @@ export async function layGround(options: ServerOptions, stack: AsyncDisposableSt
     options.log.warn(what);
   };
   const registry = await openRegistry(
-    { folder, database: databases.keys },
+    { folder, database: databases.keys, isKnown: databases.isKnown },
     {
       ...{ authority, clock, random, tell },
       onConnection: (state) => {

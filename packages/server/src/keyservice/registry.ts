@@ -21,6 +21,8 @@ export interface RegistryOptions {
   readonly folder: string;
   /** The database of the key service. */
   readonly database: StorePlace;
+  /** As `StoreOptions` has it. */
+  readonly isKnown?: boolean;
 }
 
 export interface RegistryPorts {
@@ -41,10 +43,10 @@ export interface RegistryPorts {
  * const { crl } = registry.lists.newest();
  */
 export async function openRegistry(
-  { folder, database }: RegistryOptions,
+  { folder, database, isKnown }: RegistryOptions,
   { authority, clock, random, tell, onConnection }: RegistryPorts,
 ): Promise<Registry> {
-  const store = await openStore<KeyServiceTables>(database, keyServiceMigrations, { tell, onConnection });
+  const store = await openStore<KeyServiceTables>(database, keyServiceMigrations, { isKnown, tell, onConnection });
   const find = (endsAfter: number) => findRevoked(store.read, endsAfter);
   const lists = await openRevocationLists(folder, { findRevoked: find, authority, clock, random }).catch(
     async (error: unknown) => {

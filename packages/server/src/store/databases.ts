@@ -32,6 +32,12 @@ export interface Databases {
   readonly note: DatabaseNote | undefined;
 }
 
+/** Where the databases of a server are that starts. */
+export interface ChosenDatabases extends Databases {
+  /** The server worked with this database before, and it is elsewhere: the folder has a note of it. */
+  readonly isKnown: boolean;
+}
+
 /**
  * Finds the databases of a server. Rejects with `StoreError` when the note or a file that it names can't be read.
  * @param password instead of the one in the file that the note names
@@ -73,11 +79,13 @@ export async function chooseDatabases(
   folder: string,
   wish: DatabaseNote | undefined,
   password?: Secret,
-): Promise<Databases> {
-  if (wish === undefined) return findDatabases(folder, password);
-  const [wanted, known] = [await databasesAt(wish, password), await readDatabaseNote(folder)];
-  if (known === undefined && !(await isThere(join(folder, CORE_FILE)))) return wanted;
-  if (known !== undefined && isSame(known, wanted)) return wanted;
+): Promise<ChosenDatabases> {
+  const known = await readDatabaseNote(folder);
+  const isKnown = known !== undefined;
+  if (wish === undefined) return { ...(await findDatabases(folder, password)), isKnown };
+  const wanted = await databasesAt(wish, password);
+  if (!isKnown && !(await isThere(join(folder, CORE_FILE)))) return { ...wanted, isKnown };
+  if (isKnown && isSame(known, wanted)) return { ...wanted, isKnown };
   const url = wanted.note?.url ?? wish.url;
   const move = `Stop the server and move it: srup database copy --folder ${folder} --to ${url}.`;
   throw new StoreError(

@@ -89,6 +89,11 @@ export interface StoreOptions {
   readonly tell?: ((what: string) => void) | undefined;
   /** Called when the connection that writes was lost, and when it is there again. A file has none to lose. */
   readonly onConnection?: ((state: ConnectionState) => void) | undefined;
+  /**
+   * True: a server worked with this database before. One without tables is refused: begun anew, the server would use its
+   * numbers twice (P 5.1). A file has its folder to say so.
+   */
+  readonly isKnown?: boolean | undefined;
   /** True: a copy opens it, so it is opened whatever an earlier copy left there. */
   readonly isForCopy?: boolean | undefined;
 }

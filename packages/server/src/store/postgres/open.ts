@@ -114,11 +114,18 @@ async function bringUpToDateAtLast(
   }
 }
 
+function emptied(place: PostgresStorePlace): string {
+  return (
+    `The schema "${place.schema}" of ${urlOf(place)} is empty, but this server worked with it before. Begun anew, it would ` +
+    'forget its devices and use its numbers twice. Restore a backup into a new folder (srup restore), or bring back the database.'
+  );
+}
+
 /** On a connection of its own, without a timeout: a step may take as long as it needs. */
 async function bringUpToDate(
   place: PostgresStorePlace,
   migrations: Migrations,
-  { isForCopy }: StoreOptions,
+  { isForCopy, isKnown }: StoreOptions,
 ): Promise<void> {
   const { schema } = place;
   const { client, end } = await connect(place, { schema, name: 'srup: migration', settings: NO_TIMEOUT });
@@ -127,7 +134,9 @@ async function bringUpToDate(
   const kysely = new Kysely<unknown>({ dialect: postgresDialect(new PostgresWays(), driver) });
   try {
     if (isForCopy !== true) refuseCopied(await copyNoteIn(client), urlOf(place));
-    refuseNewer(await appliedSteps(client), urlOf(place), migrations);
+    const applied = await appliedSteps(client);
+    if (isKnown === true && applied.length === 0) throw new StoreError(emptied(place));
+    refuseNewer(applied, urlOf(place), migrations);
     await migrate(kysely, urlOf(place), migrations, schema);
   } finally {
     await kysely.destroy();

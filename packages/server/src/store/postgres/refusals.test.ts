@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DatabaseError } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '@srup/node/testing';
@@ -5,6 +8,8 @@ import { isMissing } from '../../../../../scripts/system-programs.ts';
 import { startPgbouncer } from '../../../../../test/support/pgbouncer.ts';
 import { startPostgres, type Postgres } from '../../../../../test/support/postgres.ts';
 import { makeAuthority } from '../../../test/authority.ts';
+import { startIn } from '../../../test/http/running.ts';
+import { toldOf } from '../../../test/database.ts';
 import { placeAt } from '../../../test/postgres.ts';
 import { idsIn, insert, noteMigrations, type NoteTables } from '../../../test/store-suite.ts';
 import { StoreError, StoreFault } from '../fault.ts';
@@ -104,6 +109,29 @@ describe.skipIf(isMissing('postgres'))('PostgreSQL that can not be used as it is
     await expect(refused).rejects.toBeInstanceOf(StoreError);
     await expect(refused).rejects.not.toThrow(/guessed/);
   });
+
+  test('no password', async ({ onTestFinished }) => {
+    const { password: _none, ...place } = placeAt(await postgres.createDatabase());
+    await expect(open(place, onTestFinished)).rejects.toThrow(
+      /asks for a password, and none was given\. .*--database-password-file/,
+    );
+  });
+
+  test.for(['srup', 'srup_keys'])(
+    'a server does not begin anew when the schema %s of its database is gone',
+    async (schema, { onTestFinished }) => {
+      const folder = await mkdtemp(join(tmpdir(), 'srup-refusals-'));
+      onTestFinished(() => rm(folder, { recursive: true }));
+      const place = placeAt(await postgres.createDatabase());
+      const database = toldOf({ kind: 'postgres', ...place });
+      await (await startIn(join(folder, 'server'), database)).close();
+      await (await startIn(join(folder, 'server'), database)).close(); // control
+      await postgres.query(`drop schema ${schema} cascade`, place.database);
+      await expect(startIn(join(folder, 'server'), database)).rejects.toThrow(
+        new RegExp(`schema "${schema}" of .* is empty, but this server worked with it before.*srup restore`),
+      );
+    },
+  );
 
   test('no such database', async ({ onTestFinished }) => {
     const place = placeAt(postgres.url.replace(/\/postgres$/, '/nowhere'));

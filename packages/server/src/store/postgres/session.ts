@@ -107,7 +107,10 @@ const REFUSED: Readonly<Record<string, string>> = {
  */
 export function connectionFault(place: PostgresPlace, fault: unknown): Error {
   if (fault instanceof StoreError || fault instanceof StoreFault) return fault;
-  const words = wordsOf(fault);
+  const words = wordsOf(fault).replace(
+    /^SASL: .*password must be a.*$/,
+    'it asks for a password, and none was given',
+  );
   const advice = adviceFor(words, place) ?? REFUSED[codeOf(fault) ?? ''];
   const what = `The database ${urlOf(place)} can't be used: ${words.replace(/\.$/, '')}.`;
   if (advice !== undefined) return new StoreError(`${what} ${advice}`, { cause: fault });
