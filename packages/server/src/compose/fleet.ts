@@ -20,7 +20,7 @@ import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { createReadiness } from '../metrics/readiness.ts';
 import type { ServerOptions } from '../options.ts';
 import { createOrders, type Orders } from '../orders/orders.ts';
-import { noteDatabases, type ChosenDatabases } from '../store/databases.ts';
+import { noteDatabases } from '../store/databases.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/port.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -51,7 +51,7 @@ export async function openFleetParts(
   stack: AsyncDisposableStack,
 ): Promise<FleetParts> {
   const { vault, url, broker, keys, databases, meter } = ground;
-  const store = await openCore(options, databases, meter);
+  const store = await openCore(options, ground);
   stack.defer(() => store.close());
   // Before anything is written: an entry in the audit trail of another server would stay there for ever.
   await claimStore(store, vault.server.id);
@@ -82,8 +82,7 @@ export async function openFleetParts(
 
 function openCore(
   { log }: ServerOptions,
-  { core, isKnown }: ChosenDatabases,
-  meter: CountingMeter,
+  { databases: { core, isKnown }, listener, meter }: Ground,
 ): Promise<Store<CoreTables>> {
   return openStore<CoreTables>(core, coreMigrations, {
     isKnown,
@@ -95,6 +94,7 @@ function openCore(
     },
     tell: (what) => {
       log.warn(what);
+      listener.tellDatabaseAway();
     },
     onConnection: (state) => {
       meter.connection('core', state);

@@ -44,6 +44,7 @@ export async function layGround(options: ServerOptions, stack: AsyncDisposableSt
   const meter = createMeter();
   const tell = (what: string): void => {
     options.log.warn(what);
+    listener.tellDatabaseAway();
   };
   const registry = await openRegistry(
     { folder, database: databases.keys, isKnown: databases.isKnown },

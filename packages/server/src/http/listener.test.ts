@@ -53,6 +53,16 @@ test('a request that comes before anything is served is refused, and told when t
   });
 });
 
+test('a start that waits for the database says so', async () => {
+  listener.tellDatabaseAway();
+  const refused = await call('/readyz');
+  expect(refused.statusCode).toBe(503);
+  expect(JSON.parse(await text(refused))).toEqual({
+    error: 'starting',
+    message: expect.stringContaining('waits for its database') as string,
+  });
+});
+
 test('a client that was refused is answered once there is something to serve', async () => {
   const agent = new Agent({ keepAlive: true });
   expect(await ask('/early', agent)).toContain('starting');

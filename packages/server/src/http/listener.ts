@@ -29,6 +29,8 @@ export interface RequestHandler {
 export interface HttpsListener {
   readonly port: number;
   readonly server: Server;
+  /** The start waits for the database. Whoever asks before `serve` is told. */
+  tellDatabaseAway(): void;
   /** Answers requests from now on. */
   serve(handler: RequestHandler): void;
   /** Sets a new certificate, for connections from now on. */
@@ -47,7 +49,12 @@ export interface HttpsListener {
  */
 export async function listenHttps(options: HttpsOptions): Promise<HttpsListener> {
   const { host, port, credential, idleMs = PATIENCE.idleMs } = options;
-  let handler: RequestHandler = { routing: refuseWhileStarting };
+  let isDatabaseAway = false;
+  let handler: RequestHandler = {
+    routing: (request, response) => {
+      refuseWhileStarting(request, response, isDatabaseAway);
+    },
+  };
   const sockets = new Set<Socket>();
   const server = createServer({ ...tlsOptions(credential), headersTimeout: HEADERS_MS });
   addTurnstile(server);
@@ -65,6 +72,9 @@ export async function listenHttps(options: HttpsOptions): Promise<HttpsListener>
   return {
     port: (server.address() as AddressInfo).port,
     server,
+    tellDatabaseAway: () => {
+      isDatabaseAway = true;
+    },
     serve: (serving) => {
       handler = serving;
     },
