@@ -71,7 +71,9 @@ async function takeLock(client: pg.Client, claim: Claim): Promise<void> {
     // A network that swallows everything: PostgreSQL does not know yet that our old session has ended.
     if (waited === LOOK_MS && before !== undefined) await endBackend(client, before.backend);
     if (waited === TELL_AFTER_MS)
-      tell(`the server waits until nobody else uses the database ${urlOf(place)}`);
+      tell(
+        `the server waits until nobody else uses the database ${urlOf(place)}, at most ${lockMs / 1_000} s`,
+      );
     await pause(LOOK_MS, undefined, { signal });
   }
 }

@@ -90,12 +90,13 @@ export function clientConfig(
 /** Faults that will not go away by waiting, by SQLSTATE: what to do. */
 const REFUSED: Readonly<Record<string, string>> = {
   '28P01':
-    'The password is wrong or missing. Give it in a file (--database-password-file) or in SRUP_DATABASE_PASSWORD.',
+    'The password is wrong or missing. Give it in SRUP_DATABASE_PASSWORD, or in a file that srup up --database-password-file names.',
   '28000':
     "PostgreSQL's pg_hba.conf doesn't let this user in from here. Add a line for it, and reload PostgreSQL.",
   '3D000':
     'There is no such database. Create it: createdb --owner USER --encoding UTF8 --template template0 NAME.',
-  '3F000': 'There is no such schema.',
+  '3F000':
+    'There is no such schema, or the user may not use it. Make the user the owner of the database and of the schemas of SRUP in it.',
   '42501':
     'The user lacks a right there. Make the user the owner of the database and of the schemas of SRUP in it.',
   '08P01': 'A connection pooler seems to stand in front of PostgreSQL. Name PostgreSQL itself.',
