@@ -44,14 +44,14 @@ export const MUTATIONS = {
   /** P 4.6: whoever is named as the sender is believed. */
   signature: {
     file: 'packages/protocol/src/trust/authentic.ts',
-    from: 'if (!key.verify(decoded.signedBytes(), decoded.signature))',
+    from: 'if (!isGenuine)',
     to: 'if (false)',
   },
   /** The same check, and that no signature has a length that none can have. */
   signatureLength: {
     file: 'packages/protocol/src/trust/authentic.ts',
-    from: 'if (length < least || length > most)',
-    to: 'if (false)',
+    from: 'return signature.length >= least && signature.length <= most;',
+    to: 'return true;',
   },
   /** P 5.2: numbers are not looked at. */
   replayWindow: {

@@ -51,7 +51,10 @@ export async function openFleetParts(
   stack: AsyncDisposableStack,
 ): Promise<FleetParts> {
   const { vault, url, broker, keys, databases, meter } = ground;
-  const store = await openCore(options, ground);
+  let failedAt: number | undefined;
+  const store = await openCore(options, ground, () => {
+    failedAt = clock.monotonic();
+  });
   stack.defer(() => store.close());
   // Before anything is written: an entry in the audit trail of another server would stay there for ever.
   await claimStore(store, vault.server.id);
@@ -68,7 +71,7 @@ export async function openFleetParts(
     log: options.log,
   });
   stack.defer(() => fleet.stop());
-  await noteDatabases(options.folder, databases);
+  await noteDatabases(options.folder, databases, identityText(vault.server.id));
   const isConnected = (): boolean => fleet.isConnected();
   const artifacts = await openArtifacts({ folder: join(options.folder, 'artifacts') }, { store, clock });
   return {
@@ -76,16 +79,22 @@ export async function openFleetParts(
     orders: createOrders({ fleet, artifacts, command: fleet.commandInOrder, random }, { server: url }),
     tokens: openTokens(store, clock),
     metrics: watch(ground, store, meter, trail, isConnected),
-    readiness: createReadiness({ store, clock, delay, isConnected, askKeyService: () => keys.status() }),
+    readiness: createReadiness({
+      ...{ store, clock, delay, isConnected },
+      failedAt: () => failedAt,
+      askKeyService: () => keys.status(),
+    }),
   };
 }
 
 function openCore(
   { log }: ServerOptions,
   { databases: { core, isKnown }, listener, meter }: Ground,
+  onFailed: () => void,
 ): Promise<Store<CoreTables>> {
   return openStore<CoreTables>(core, coreMigrations, {
     isKnown,
+    onFailed,
     onCommitted: (ms) => {
       meter.committed(ms / 1000);
     },

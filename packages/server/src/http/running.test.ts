@@ -55,19 +55,26 @@ test('metrics need a token', async ({ get, running }) => {
 withStore('a store that can not be written, and a broker that is away, are named', async ({ store }) => {
   let isConnected = true;
   let now = 0;
+  const failure: { at?: number } = {};
   const readiness = createReadiness({
     store,
     clock: { ...systemClock, monotonic: () => now },
     delay: realDelay,
     isConnected: () => isConnected,
+    failedAt: () => failure.at,
     askKeyService: () => Promise.resolve(),
   });
   expect(await readiness()).toEqual([]);
   isConnected = false;
   expect(await readiness()).toEqual([expect.stringMatching(/broker is not connected/)]);
   isConnected = true;
+  failure.at = 1_000;
+  now = 30_000;
+  expect(await readiness()).toEqual([expect.stringMatching(/could not store all.*disk full/)]);
+  now = 40_000;
+  expect(await readiness()).toEqual([]);
   await store.close();
   expect(await readiness()).toEqual([]); // asked a moment ago
-  now = 10_000;
+  now = 50_000;
   expect(await readiness()).toEqual([expect.stringMatching(/database cannot be written/)]);
 });

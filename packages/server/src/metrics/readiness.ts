@@ -12,12 +12,16 @@ export type Readiness = () => Promise<readonly string[]>;
 const HOLDS_MS = 2_000;
 /** A database that takes longer than this many milliseconds does not do its work. */
 const PATIENCE_MS = 8_000;
+/** Milliseconds for which work that could not be stored is told: what is tried here is small, and fits on a full disk. */
+const RECENTLY_MS = 30_000;
 
 export interface ReadinessPorts {
   readonly store: Store<CoreTables>;
   readonly clock: Clock;
   readonly delay: Delay;
   readonly isConnected: () => boolean;
+  /** When work could last not be stored; undefined if that never happened. Of the monotonic clock. */
+  readonly failedAt: () => number | undefined;
   /** Rejects when the key service can't read its database. */
   readonly askKeyService: () => Promise<unknown>;
 }
@@ -39,6 +43,7 @@ export function createReadiness({
   clock,
   delay,
   isConnected,
+  failedAt,
   askKeyService,
 }: ReadinessPorts): Readiness {
   let last: { readonly at: number; readonly trials: Promise<string[]> } | undefined;
@@ -57,6 +62,9 @@ export function createReadiness({
       ...(await fails(writing, 'the database cannot be written: is the disk full or read-only?')),
       ...(await fails(asking, "the key service's database cannot be read")),
     ];
+    const failed = failedAt();
+    if (reasons.length === 0 && failed !== undefined && clock.monotonic() - failed < RECENTLY_MS)
+      reasons.push('the database could not store all that it was given: is its disk full? The log says why');
     return [...new Set(reasons)];
   }
 

@@ -21,6 +21,8 @@ const noteForm = z.strictObject({
   passwordFile: z.string().optional(),
   caFile: z.string().optional(),
   insecurePlain: z.literal(true).optional(),
+  /** The identity of the server, as hex text, once it has worked with that database. */
+  server: z.string().optional(),
 });
 /** What `server/database.json` holds: how to get in, and no secret. */
 export type DatabaseNote = Readonly<z.infer<typeof noteForm>>;
@@ -34,7 +36,7 @@ export interface Databases {
 
 /** Where the databases of a server are that starts. */
 export interface ChosenDatabases extends Databases {
-  /** The server worked with this database before, and it is elsewhere: the folder has a note of it. */
+  /** The server worked with this database before, and it is elsewhere: the note in the folder says so. */
   readonly isKnown: boolean;
 }
 
@@ -81,11 +83,11 @@ export async function chooseDatabases(
   password?: Secret,
 ): Promise<ChosenDatabases> {
   const known = await readDatabaseNote(folder);
-  const isKnown = known !== undefined;
+  const isKnown = known?.server !== undefined;
   if (wish === undefined) return { ...(await findDatabases(folder, password)), isKnown };
   const wanted = await databasesAt(wish, password);
-  if (!isKnown && !(await isThere(join(folder, CORE_FILE)))) return { ...wanted, isKnown };
-  if (isKnown && isSame(known, wanted)) return { ...wanted, isKnown };
+  if (known === undefined && !(await isThere(join(folder, CORE_FILE)))) return { ...wanted, isKnown };
+  if (known !== undefined && isSame(known, wanted)) return { ...wanted, isKnown };
   const url = wanted.note?.url ?? wish.url;
   const move = `Stop the server and move it: srup database copy --folder ${folder} --to ${url}.`;
   throw new StoreError(
@@ -96,11 +98,14 @@ export async function chooseDatabases(
   );
 }
 
-/** Notes in the folder where the databases are. No note: they are files in it. */
-export async function noteDatabases(folder: string, { note }: Databases): Promise<void> {
+/**
+ * Notes in the folder where the databases are. No note: they are files in it. `server`: its identity as hex text, when it
+ * has worked with them.
+ */
+export async function noteDatabases(folder: string, { note }: Databases, server?: string): Promise<void> {
   const file = join(folder, DATABASE_NOTE);
   if (note !== undefined) {
-    await writeFileAtomic(file, `${JSON.stringify(note, undefined, 2)}\n`, 0o600);
+    await writeFileAtomic(file, `${JSON.stringify({ ...note, server }, undefined, 2)}\n`, 0o600);
   } else if (await isThere(file)) {
     await rm(file);
     await syncFolder(dirname(file));

@@ -1,4 +1,4 @@
-import { OutcomeUnknown, StoreFault } from './fault.ts';
+import { DatabaseAway, isFaultOf, Ousted, OutcomeUnknown, StoreFault } from './fault.ts';
 import type { Announced, Announcement, Batch, Store, StoreOptions, Work, Write } from './port.ts';
 import type { Transact } from './transact.ts';
 
@@ -37,7 +37,7 @@ function throwAside(fault: unknown): void {
  */
 export function createGroupCommit<Tables>(
   transact: Transact<Tables>,
-  { onCommitted = () => undefined, onFault = throwAside }: StoreOptions = {},
+  { onCommitted = () => undefined, onFailed = () => undefined, onFault = throwAside }: StoreOptions = {},
 ): GroupCommit<Tables> {
   let waiting: Waiting<Tables>[] = [];
   let draining: Promise<void> | undefined;
@@ -75,6 +75,7 @@ export function createGroupCommit<Tables>(
     try {
       tellAll(await performAll([one]));
     } catch (cause) {
+      if (isRefused(cause)) onFailed();
       one.fail(faultFor(cause));
     }
   }
@@ -185,6 +186,12 @@ function runsIn<Tables>(group: readonly Waiting<Tables>[]): readonly (readonly W
     else runs.push([one]);
   }
   return runs;
+}
+
+/** The database is there, and does not take the work. */
+function isRefused(fault: unknown): boolean {
+  const others = [DatabaseAway, OutcomeUnknown, Ousted];
+  return fault instanceof StoreFault && !others.some((kind) => isFaultOf(fault, kind));
 }
 
 /** If a mistake of the work were a fault of the store, the broker would bring the message again for ever. */

@@ -49,6 +49,7 @@ describe.skipIf(isMissing('postgres'))('after the database was lost for good', (
       const [receipt] = await fleet.command([joined.text], { kind: 'identify' });
       const readiness = createReadiness({
         ...{ store, clock: systemClock, delay: realDelay, isConnected: () => true },
+        failedAt: () => undefined,
         askKeyService: async () => undefined,
       });
       const app = fastify();

@@ -21,11 +21,16 @@ storeSuite('SQLite', async () => {
 let folder: string;
 let file: string;
 let store: Store<NoteTables>;
+let failed: number;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'srup-store-'));
   file = join(folder, 'server.db');
-  store = await openSqlite<NoteTables>(file, noteMigrations);
+  failed = 0;
+  const onFailed = () => {
+    failed += 1;
+  };
+  store = await openSqlite<NoteTables>(file, noteMigrations, { onFailed });
 });
 
 afterEach(async () => {
@@ -48,9 +53,11 @@ test('a full disk fails the work, only while it is full', async () => {
   await sql.raw(`pragma max_page_count = ${pages.rows[0]?.page_count ?? 0}`).execute(behind(store));
   const refused = await insert(store, 2, 'x'.repeat(100_000)).catch((fault: unknown) => fault);
   expect(refused).toBeInstanceOf(StoreFault);
+  expect(failed).toBe(1);
   await sql.raw('pragma max_page_count = 1000000').execute(behind(store));
   await insert(store, 2, 'x'.repeat(100_000));
   expect(await idsIn(store)).toEqual([1, 2]);
+  expect(failed).toBe(1);
 });
 
 test('another connection that only reads sees what is committed', async () => {
