@@ -95,6 +95,7 @@ describe.skipIf(isMissing('postgres'))('srup up --database', { timeout: SLOW_MS 
     expect(JSON.parse(await readFile(join(folder, 'server', 'database.json'), 'utf8'))).toEqual({
       url: url.href,
       passwordFile: file,
+      server: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
     });
     const second = start(ANY_PORTS);
     expect(await second.until('Ctrl-C stops it.')).toContain(url.href);
