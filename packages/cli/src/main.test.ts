@@ -112,7 +112,12 @@ describe('the launcher', () => {
 
   it.each([
     ['up', [], ['--max-semi-space-size=16', '--heap-growing-percent=40'], '32768'],
-    ['start', ['--max-semi-space-size=64'], ['--max-semi-space-size=64', '--heap-growing-percent=40'], '32768'],
+    [
+      'start',
+      ['--max-semi-space-size=64'],
+      ['--max-semi-space-size=64', '--heap-growing-percent=40'],
+      '32768',
+    ],
     ['ctl', [], [], undefined],
   ])(
     '%s: a server starts with settings that save memory, unless its owner chose others',

@@ -46,7 +46,11 @@ export async function openRegistry(
   { folder, database, isKnown }: RegistryOptions,
   { authority, clock, random, tell, onConnection }: RegistryPorts,
 ): Promise<Registry> {
-  const store = await openStore<KeyServiceTables>(database, keyServiceMigrations, { isKnown, tell, onConnection });
+  const store = await openStore<KeyServiceTables>(database, keyServiceMigrations, {
+    isKnown,
+    tell,
+    onConnection,
+  });
   const find = (endsAfter: number) => findRevoked(store.read, endsAfter);
   const lists = await openRevocationLists(folder, { findRevoked: find, authority, clock, random }).catch(
     async (error: unknown) => {
