@@ -45,15 +45,17 @@ test('stored but not acknowledged when the connection ends: brought again it is 
   gate,
   meter,
 }) => {
-  const held = Promise.withResolvers<undefined>();
+  const [reached, held] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
   onTestFinished(() => {
     held.resolve(undefined); // or the server could not stop
   });
   gate.before = async () => {
     gate.before = async () => undefined;
+    reached.resolve(undefined);
     await held.promise;
   };
   const before = report(world, slow, 'slow');
+  await reached.promise; // messages of two devices that are in hand together can overtake each other
   const behind = [1, 2, 3].map((value) => report(world, device, value));
   await until('those behind it are stored', async () => (await valuesOf(world, device.text)).length === 3);
   world.link.disconnect();
