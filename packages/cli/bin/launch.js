@@ -19,11 +19,11 @@ const STARTS = {
     env: { ...GIVING_BACK, MALLOC_TRIM_THRESHOLD_: '65536' },
   },
   server: {
-    // Three spaces of this size, in MiB, hold what is young; by default they grow to 100 MiB while a fleet comes up. And
-    // what is old is looked through when it has grown by two fifths: by default it doubles or more while a fleet updates.
+    // Young objects live in three spaces of this size, in MiB; by default they grow to 100 MiB while a fleet comes up. Old
+    // objects are collected when they have grown by 40 %; by default they double or more while a fleet updates.
     flags: ['--max-semi-space-size=16', '--heap-growing-percent=40'],
-    // Node.js reads each TLS connection into a buffer of 64 KiB, of which a message fills one page. Mapped by itself, the
-    // rest of it takes no memory. A process can have 65,530 mappings, and V8 needs its share of them.
+    // Node.js reads each TLS connection into a buffer of 64 KiB, but a message fills only one page of it. When each
+    // buffer is mapped by itself, the rest of it takes no memory. A process can have 65,530 mappings, and V8 needs its share of them.
     env: { ...GIVING_BACK, MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_MAX_: '40000' },
   },
   other: { flags: [], env: {} },

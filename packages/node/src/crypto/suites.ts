@@ -31,7 +31,7 @@ export interface Algorithm {
   readonly hash: 'sha256' | null;
   /** A signature takes tens of microseconds, so it is not worth another thread. */
   readonly signsQuickly: boolean;
-  /** The same of verifying: for RSA it is the other way round. */
+  /** The same for verifying. With RSA verifying is the quick one. */
   readonly verifiesQuickly: boolean;
   generate(): Promise<KeyPair>;
   /** Checks a public key. Throws `KeyError` KEY_WEAK. */

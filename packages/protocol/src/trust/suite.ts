@@ -48,7 +48,7 @@ export interface VerifyKey {
   readonly suite: SuiteName;
   /** False for every defect of key, length or value. Never throws on hostile bytes. */
   verify(data: Uint8Array, signature: Uint8Array): boolean;
-  /** The same off the calling thread, if that takes less of its time. Never rejects on hostile bytes. */
+  /** Does the same off the calling thread, if that takes less of its time. Never rejects on hostile bytes. */
   verifyAside(data: Uint8Array, signature: Uint8Array): Promise<boolean>;
 }
 

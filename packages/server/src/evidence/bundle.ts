@@ -27,7 +27,7 @@ const selectDevicesWaiting = prepareRows(
     read
       .selectFrom(given.table)
       .select('given.device')
-      // Not `exists`: PostgreSQL would join, and read what waits of the whole fleet.
+      // Not `exists`: PostgreSQL makes a join of it, and reads the waiting messages of the whole fleet.
       .where(
         (where) =>
           where

@@ -62,7 +62,7 @@ export async function storeMessages(
   return entries;
 }
 
-/** Those without an entry of their own. `later`: an earlier one of the same device has one; it must not come before it. */
+/** Messages without an entry of their own. `later`: those that come after one with an entry, of the same device. */
 function whatWaits(messages: readonly Evidence[]) {
   const withOwn = new Set<string>();
   const [waiting, later]: [Evidence[], Evidence[]] = [[], []];

@@ -29,7 +29,7 @@ export interface RequestHandler {
 export interface HttpsListener {
   readonly port: number;
   readonly server: Server;
-  /** The start waits for the database. Whoever asks before `serve` is told. */
+  /** The start waits for the database. Answers before `serve` say so from now on. */
   tellDatabaseAway(): void;
   /** Answers requests from now on. */
   serve(handler: RequestHandler): void;

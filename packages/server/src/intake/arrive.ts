@@ -82,8 +82,8 @@ export function createIntake(ports: TurnPorts & CandidatePorts): Arrive {
     if (foreign !== undefined) return refusals.refuse(foreign, arrival, screened.message);
     const candidate = await findCandidate(ports, screened);
     const peer = candidate && peerOf(candidate);
-    // One alone, with nothing else that waits for its commit, is answered sooner without the way to another thread. Of
-    // many, other threads verify what takes long.
+    // A message that is in hand alone is answered sooner without a detour to another thread. When there are several,
+    // other threads verify the slow signatures.
     const received = inHand > 1 ? await receiveAside(screened, peer) : receive(screened, peer);
     if (received.ok) return act(received.value, candidate as Candidate, arrival.topic);
     if (await isKnown(arrival, screened, received.code)) {

@@ -12,7 +12,7 @@ export type Readiness = () => Promise<readonly string[]>;
 const HOLDS_MS = 2_000;
 /** A database that takes longer than this many milliseconds does not do its work. */
 const PATIENCE_MS = 8_000;
-/** Milliseconds for which work that could not be stored is told: what is tried here is small, and fits on a full disk. */
+/** Milliseconds for which a failure to store work is reported: the trial here is small, so it fits even on a full disk. */
 const RECENTLY_MS = 30_000;
 
 export interface ReadinessPorts {
@@ -20,7 +20,7 @@ export interface ReadinessPorts {
   readonly clock: Clock;
   readonly delay: Delay;
   readonly isConnected: () => boolean;
-  /** When work could last not be stored; undefined if that never happened. Of the monotonic clock. */
+  /** When storing work failed last, by the monotonic clock; undefined if that never happened. */
   readonly failedAt: () => number | undefined;
   /** Rejects when the key service can't read its database. */
   readonly askKeyService: () => Promise<unknown>;

@@ -85,7 +85,7 @@ export interface StoreOptions {
   readonly onCommitted?: ((ms: number) => void) | undefined;
   /** Gets what a listener threw. By default it is thrown where nobody catches it: it is a mistake of the program. */
   readonly onFault?: ((fault: unknown) => void) | undefined;
-  /** Called when a database that is there did not take some work. It can take the next: a full disk takes small things longer than large ones. */
+  /** Called when a database that is there did not store some work. It may store the next piece: a full disk takes small things longer than large ones. */
   readonly onFailed?: (() => void) | undefined;
   /** Tells a person that the database is away, or back. */
   readonly tell?: ((what: string) => void) | undefined;

@@ -1,22 +1,22 @@
-/** The first words of a TLS client, read before its handshake begins. */
+/** The first bytes of a TLS client, read before its handshake begins. */
 import type { Socket } from 'node:net';
 import type { Delay } from '@srup/node';
 
-/** Milliseconds within which a client must have said its first word. */
+/** Milliseconds within which the first byte of a client must arrive. */
 const HELLO_MS = 10_000;
-/** The most that a client has to say before it is answered, in bytes: one record of TLS (RFC 8446, 5.1). */
+/** The most bytes that a client needs to send before it gets an answer: one record of TLS (RFC 8446, 5.1). */
 const HELLO_BYTES = 2 ** 14 + 5;
 
 export interface HelloHandlers {
-  /** It has spoken. */
+  /** Its first bytes are there. */
   readonly onSaid: () => void;
-  /** It has left, said nothing for too long, or too much. Its connection is closed. */
+  /** It has left, or sent nothing in time, or too much. Its connection is closed. */
   readonly onGone: (reason: Error) => void;
 }
 
 /**
- * Reads what a client says, so that one that leaves is noticed. The result ends that, and puts back what was read for
- * whoever comes next. Exactly one of that call and `onGone` is the last.
+ * Reads what a client sends, and so notices when it leaves. Call the returned function to stop, before the handshake: it
+ * puts back what was read. After that call `onGone` is not called, and after `onGone` that function must not be called.
  *
  * @example
  * const handBack = awaitHello(socket, realDelay, { onSaid: () => begin(handBack()), onGone: report });

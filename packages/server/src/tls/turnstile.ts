@@ -1,18 +1,18 @@
 /**
- * Lets connections into their TLS handshakes, so many at a time. A handshake takes a millisecond of the processor and 100
- * KiB; a connection that waits takes next to nothing. When a whole fleet connects at once, those in front are served
- * soon, where otherwise all would be slow together and give up together.
+ * Limits how many TLS handshakes run at the same time. A handshake takes a millisecond of the processor and 100 KiB; a
+ * connection that waits for its turn takes almost nothing. When a whole fleet connects at once, the first ones are
+ * served quickly. Without a limit all of them would be slow together, and give up together.
  */
 import type { Socket } from 'node:net';
 import type { Server } from 'node:tls';
 import { realDelay, type Delay } from '@srup/node';
 import { awaitHello } from './hello.ts';
 
-/** Milliseconds from the client's first word to the end of the TLS handshake. */
+/** Longest TLS handshake in milliseconds, from the moment that the connection is let in. */
 export const HANDSHAKE_MS = 10_000;
-/** Handshakes at once. A processor is through with them in less than `STALL_MS`. */
+/** Handshakes at the same time. A processor finishes so many in less than `STALL_MS`. */
 const MOST = 128;
-/** How long a handshake keeps others waiting, in milliseconds. Whoever is slow, or stalls on purpose, goes on beside them. */
+/** Milliseconds after which a handshake keeps nobody waiting: a slow client, or one that stalls on purpose, goes on beside others. */
 const STALL_MS = 1_000;
 
 export interface TurnstileOptions {
@@ -22,7 +22,7 @@ export interface TurnstileOptions {
 
 /**
  * Puts a turnstile before the handshakes of a server. Call it before anything else listens for its connections. A client
- * that says nothing, or leaves while it waits, is told as `tlsClientError`, like one whose handshake fails.
+ * that sends nothing, or leaves while it waits, is reported as `tlsClientError`, like one whose handshake fails.
  *
  * @example
  * const server = createServer({ key, cert });
@@ -33,7 +33,7 @@ export function addTurnstile(
   { most = MOST, delay = realDelay }: TurnstileOptions = {},
 ): void {
   const waiting = new Set<() => void>();
-  /** Gives back the place of a connection, by its far end: the socket of TLS does not tell on which socket it is. */
+  /** How to give back the place of a connection. Its key is the client's address: a TLS socket does not name the socket below it. */
   const inside = new Map<string, () => void>();
 
   function letIn(): void {
@@ -45,7 +45,7 @@ export function addTurnstile(
   }
 
   function takePlace(socket: Socket): void {
-    const name = farEnd(socket);
+    const name = clientOf(socket);
     const leave = (): void => {
       callOff();
       socket.off('close', leave);
@@ -76,9 +76,9 @@ export function addTurnstile(
       },
     });
   });
-  server.on('secureConnection', (socket) => inside.get(farEnd(socket))?.());
+  server.on('secureConnection', (socket) => inside.get(clientOf(socket))?.());
 }
 
-function farEnd({ remoteAddress, remotePort }: Socket): string {
+function clientOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }

@@ -36,7 +36,7 @@ export interface Waits {
   readonly handshakeMs: number;
 }
 
-// A server that a whole fleet asks at once lets in one after the other. Who hangs up meanwhile loses its place.
+// A server that a whole fleet asks at once lets in one after the other. A client that hangs up meanwhile loses its turn.
 const WAITS: Waits = { connectMs: 15_000, handshakeMs: 60_000 };
 /** Longest header of an answer, in bytes. A longer one is an attack. */
 const MAX_HEADER_BYTES = 16_384;
