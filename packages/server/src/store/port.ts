@@ -92,8 +92,8 @@ export interface StoreOptions {
   /** Called when the connection that writes was lost, and when it is there again. A file has none to lose. */
   readonly onConnection?: ((state: ConnectionState) => void) | undefined;
   /**
-   * True: a server worked with this database before. One without tables is refused: begun anew, the server would use its
-   * numbers twice (P 5.1). A file has its folder to say so.
+   * True: a server worked with this database before. One without tables is refused: if the server began anew,
+   * it would use its numbers twice (P 5.1). Only PostgreSQL looks at it.
    */
   readonly isKnown?: boolean | undefined;
   /** True: a copy opens it, so it is opened whatever an earlier copy left there. */

@@ -116,7 +116,7 @@ async function bringUpToDateAtLast(
 
 function emptied(place: PostgresStorePlace): string {
   return (
-    `The schema "${place.schema}" of ${urlOf(place)} is empty, but this server worked with it before. Begun anew, it would ` +
+    `The schema "${place.schema}" of ${urlOf(place)} is empty, but this server worked with it before. If it began anew, it would ` +
     'forget its devices and use its numbers twice. Restore a backup into a new folder (srup restore), or bring back the database.'
   );
 }
